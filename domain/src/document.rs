@@ -1,0 +1,277 @@
+//! What a file becomes: pages with blocks and words, and passages cut from them.
+//!
+//! Positions are kept from the first step to the browser's highlight. A page's text is stored
+//! once; blocks, words, passages and sentences are byte ranges on it.
+
+use crate::ids::{CollectionId, DocumentId, PassageId, RevisionId};
+use crate::text::ByteRange;
+use serde::{Deserialize, Serialize};
+
+/// A rectangle on a page as it is displayed (cropped and turned): points of 1/72 inch, origin in
+/// the top left corner, y growing downwards.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rect {
+    /// Left edge.
+    pub x0: f32,
+    /// Top edge.
+    pub y0: f32,
+    /// Right edge, at least `x0`.
+    pub x1: f32,
+    /// Bottom edge, at least `y0`.
+    pub y1: f32,
+}
+
+impl Rect {
+    /// The smallest rectangle that holds both.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self {
+            x0: self.x0.min(other.x0),
+            y0: self.y0.min(other.y0),
+            x1: self.x1.max(other.x1),
+            y1: self.y1.max(other.y1),
+        }
+    }
+
+    /// Width in points.
+    pub fn width(self) -> f32 {
+        self.x1 - self.x0
+    }
+
+    /// Height in points.
+    pub fn height(self) -> f32 {
+        self.y1 - self.y0
+    }
+}
+
+/// What a stretch of a page is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "level")]
+pub enum BlockKind {
+    /// A heading; 1 is the document's highest.
+    Heading(u8),
+    /// Running text.
+    Paragraph,
+    /// One item of a list, with its marker.
+    ListItem,
+    /// One row of a table, cells separated by ` | `.
+    TableRow,
+    /// A caption of a table or figure.
+    Caption,
+    /// A header or footer that recurs on the pages: shown, never searched.
+    Furniture,
+}
+
+/// A stretch of a page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Block {
+    /// What it is.
+    #[serde(flatten)]
+    pub kind: BlockKind,
+    /// Where it stands in the page's text.
+    pub range: ByteRange,
+}
+
+/// A word and where it is drawn. Only formats with pages have words.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Word {
+    /// Where it stands in the page's text.
+    pub range: ByteRange,
+    /// Where it is drawn.
+    pub rect: Rect,
+}
+
+/// The text of a page and what stands where. Blocks are in reading order and do not overlap; the
+/// text between them is white space.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PageText {
+    /// All of the page's text, in reading order. Lines of a paragraph are joined by a space and
+    /// blocks by a line break.
+    pub text: String,
+    /// Its stretches.
+    pub blocks: Vec<Block>,
+    /// Its words, in the order of the text; empty where the format has no drawn pages.
+    pub words: Vec<Word>,
+}
+
+impl PageText {
+    /// The places where `range` is drawn, one rectangle for each line it touches.
+    pub fn rects(&self, range: ByteRange) -> Vec<Rect> {
+        let mut lines: Vec<Rect> = Vec::new();
+        for word in self.words.iter().filter(|word| word.range.overlaps(range)) {
+            match lines.last_mut() {
+                Some(line) if on_same_line(*line, word.rect) => *line = line.union(word.rect),
+                _ => lines.push(word.rect),
+            }
+        }
+        lines
+    }
+}
+
+fn on_same_line(line: Rect, next: Rect) -> bool {
+    let shared = line.y1.min(next.y1) - line.y0.max(next.y0);
+    let gap = next.x0 - line.x1;
+    let height = line.height().min(next.height()).max(1.0);
+    shared > 0.5 * height && gap < 3.0 * height && next.x0 >= line.x0
+}
+
+/// One page of a revision: a sheet, slide or section where the format has no pages.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Page {
+    /// Counted from 1.
+    pub number: u32,
+    /// Width as displayed, in points; 0 where the format has no drawn pages.
+    pub width: f32,
+    /// Height as displayed, in points; 0 where the format has no drawn pages.
+    pub height: f32,
+    /// The text and its stretches.
+    #[serde(flatten)]
+    pub content: PageText,
+}
+
+impl Page {
+    /// Whether the page can be drawn as a picture.
+    pub fn is_drawn(&self) -> bool {
+        self.width > 0.0 && self.height > 0.0
+    }
+}
+
+/// What a file says about itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DocumentInfo {
+    /// The title; the file's name where it has none.
+    pub title: String,
+    /// The format it was read as: `pdf`, `html`, `markdown`, `text`, `docx`.
+    pub format: String,
+    /// ISO 639-3 code of its main language, where it could be told.
+    pub language: Option<String>,
+    /// How many pages it has.
+    pub pages: u32,
+    /// What an administrator should know of this reading, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// A piece of a passage on one page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassageSpan {
+    /// The page, counted from 1.
+    pub page: u32,
+    /// The piece of that page's text.
+    pub range: ByteRange,
+}
+
+/// A passage as the reader cuts it, before it has an id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PassageDraft {
+    /// The text: its spans' texts, in order, joined by one line break.
+    pub text: String,
+    /// Where the text stands.
+    pub spans: Vec<PassageSpan>,
+    /// The headings above it, outermost first.
+    pub headings: Vec<String>,
+    /// Its sentences, as ranges of `text`, in order, each within one span.
+    pub sentences: Vec<ByteRange>,
+    /// Its length in the embedder's tokens.
+    pub tokens: u32,
+}
+
+impl PassageDraft {
+    /// Where a range of the passage's text stands on the pages.
+    pub fn locate(&self, range: ByteRange) -> Vec<PassageSpan> {
+        let mut offset = 0;
+        let mut found = Vec::new();
+        for span in &self.spans {
+            let here = ByteRange::new(offset, offset + span.range.len());
+            if let Some(shared) = here.intersection(range) {
+                let start = span.range.start + (shared.start - offset);
+                let piece = ByteRange::new(start, start + shared.len());
+                found.push(PassageSpan {
+                    page: span.page,
+                    range: piece,
+                });
+            }
+            offset = here.end + 1;
+        }
+        found
+    }
+}
+
+/// A passage that is stored, and whose it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Passage {
+    /// Its id and sequence number.
+    pub id: PassageId,
+    /// The revision it was cut from.
+    pub revision: RevisionId,
+    /// The document of that revision.
+    pub document: DocumentId,
+    /// The collection of that document.
+    pub collection: CollectionId,
+    /// The passage.
+    #[serde(flatten)]
+    pub draft: PassageDraft,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_across_two_pages_is_found_on_both() {
+        let draft = PassageDraft {
+            text: "first part\nsecond part".into(),
+            spans: vec![
+                PassageSpan {
+                    page: 3,
+                    range: ByteRange::new(100, 110),
+                },
+                PassageSpan {
+                    page: 4,
+                    range: ByteRange::new(0, 11),
+                },
+            ],
+            headings: vec![],
+            sentences: vec![],
+            tokens: 4,
+        };
+        let found = draft.locate(ByteRange::new(6, 17));
+        assert_eq!(
+            found,
+            vec![
+                PassageSpan {
+                    page: 3,
+                    range: ByteRange::new(106, 110)
+                },
+                PassageSpan {
+                    page: 4,
+                    range: ByteRange::new(0, 6)
+                },
+            ]
+        );
+    }
+
+    #[test]
+    fn words_of_one_line_share_a_rectangle() {
+        let word = |start, x0: f32, y0: f32| Word {
+            range: ByteRange::new(start, start + 4),
+            rect: Rect {
+                x0,
+                y0,
+                x1: x0 + 20.0,
+                y1: y0 + 10.0,
+            },
+        };
+        let page = PageText {
+            text: "aaaa bbbb cccc".into(),
+            blocks: vec![],
+            words: vec![
+                word(0, 10.0, 10.0),
+                word(5, 33.0, 10.0),
+                word(10, 10.0, 24.0),
+            ],
+        };
+        assert_eq!(page.rects(ByteRange::new(0, 14)).len(), 2);
+        assert_eq!(page.rects(ByteRange::new(5, 9)).len(), 1);
+        assert!(page.rects(ByteRange::new(4, 5)).is_empty());
+    }
+}

@@ -1,0 +1,117 @@
+//! Ids: one type for each noun, so that a document is never mistaken for a revision.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+macro_rules! row_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub i64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = std::num::ParseIntError;
+            fn from_str(digits: &str) -> Result<Self, Self::Err> {
+                digits.parse().map(Self)
+            }
+        }
+    };
+}
+
+row_id!(
+    /// A top folder of the inbox; policies attach to it.
+    CollectionId
+);
+row_id!(
+    /// A path inside a collection, whatever its content is today. Fits in a `u32`.
+    DocumentId
+);
+row_id!(
+    /// One content of a document.
+    RevisionId
+);
+row_id!(
+    /// A passage of one revision. Ids grow in the order of commits and are never used again, so
+    /// they are also the sequence number that the indexes follow.
+    PassageId
+);
+row_id!(
+    /// A person. Never used again after the person is removed.
+    UserId
+);
+row_id!(
+    /// A set of people to whom collections are granted.
+    GroupId
+);
+row_id!(
+    /// One piece of work on one file.
+    JobId
+);
+
+/// SHA-256 of a session's secret: what the database keeps and the audit log may show.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionId(pub String);
+
+/// SHA-256 of a file's bytes, as 64 lower-case hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct FileHash(
+    // INVARIANT: 64 lower-case hexadecimal digits, so that it is safe as a file name.
+    String,
+);
+
+/// A text that is not 64 lower-case hexadecimal digits.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("`{0}` is not a SHA-256 in lower-case hexadecimal")]
+pub struct NotAFileHash(pub String);
+
+impl FileHash {
+    /// The hash as its 64 digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The hash of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        use sha2::Digest;
+        Self(hex::encode(sha2::Sha256::digest(bytes)))
+    }
+}
+
+impl TryFrom<String> for FileHash {
+    type Error = NotAFileHash;
+    fn try_from(digits: String) -> Result<Self, Self::Error> {
+        let well_formed = digits.len() == 64
+            && digits
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if well_formed {
+            Ok(Self(digits))
+        } else {
+            Err(NotAFileHash(digits))
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for FileHash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let digits = String::deserialize(deserializer)?;
+        Self::try_from(digits).map_err(serde::de::Error::custom)
+    }
+}
+
+impl fmt::Display for FileHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
