@@ -93,8 +93,8 @@ fn the_generator_writes_the_same_text_in_pieces_and_at_once() {
     );
     let request = GenerateRequest {
         system: None,
-        user: "Using only the quote, answer in one short sentence: When are visitors \
-               welcome?\nQuote: \"Visitors are welcome between 14:00 and 18:00.\""
+        user: "Quote: \"Visitors are welcome between 14:00 and 18:00.\"\nUsing only the quote, \
+               answer in one short sentence: When are visitors welcome?"
             .into(),
         max_tokens: 40,
     };
@@ -107,7 +107,8 @@ fn the_generator_writes_the_same_text_in_pieces_and_at_once() {
         .unwrap();
     assert_eq!(pieces, whole.text);
     assert_eq!(whole.finish, Finish::Complete);
-    assert!(whole.text.contains("14:00"), "{}", whole.text);
+    // An independent float32 decoder in numpy writes the same for this file.
+    assert_eq!(whole.text, "When are visitors welcome?");
     let again = model
         .generate(&request, &mut |_| ControlFlow::Continue(()))
         .unwrap();
@@ -144,6 +145,40 @@ fn a_likelihood_is_the_same_alone_and_in_a_batch_and_prefers_what_follows() {
     assert!(together[0] > together[1] + 0.5, "{together:?}");
     assert!(together[0] > together[2] + 0.5, "{together:?}");
     assert!(together[3].abs() < f32::EPSILON);
+}
+
+#[test]
+fn likelihoods_equal_those_of_the_reference() {
+    let Some(dir) = model("smollm2") else { return };
+    let model = LlamaGguf::open(&dir).unwrap();
+    let question = " When are visitors welcome?";
+    // Values of a float32 decoder in numpy on the same file, without re-quantising.
+    let expected = [
+        (
+            "Passage: Visitors are welcome from two to six.\nQuestion:",
+            question,
+            -4.357,
+        ),
+        (
+            "Passage: Wash your hands with soap.\nQuestion:",
+            question,
+            -5.404,
+        ),
+        ("Question:", question, -6.099),
+        (
+            "The dose for adults is",
+            " 5 mg twice daily, after meals.",
+            -3.527,
+        ),
+    ];
+    for (context, continuation, value) in expected {
+        let found = model.log_likelihoods(&[(context, continuation)]).unwrap();
+        assert!(
+            (found[0] - value).abs() < 0.1,
+            "{found:?}, not {value}: {context}"
+        );
+        println!("{found:?} {value}");
+    }
 }
 
 #[test]
