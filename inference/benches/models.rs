@@ -5,7 +5,6 @@
     clippy::print_stdout,
     reason = "a benchmark that cannot run should stop, and say so"
 )]
-#![expect(missing_docs, reason = "criterion's macros write public functions")]
 
 use cloister_inference::{Embedder, GenerateRequest, Generator, LlamaGguf, MiniLm};
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};

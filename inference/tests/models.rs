@@ -9,6 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The folder of a model, or a word to whoever runs the tests without it.
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever runs the tests should know what did not run"
+)]
 fn model(name: &str) -> Option<PathBuf> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../models");
     let root = option_env!("CLOISTER_MODELS").unwrap_or(beside);
@@ -177,7 +181,6 @@ fn likelihoods_equal_those_of_the_reference() {
             (found[0] - value).abs() < 0.1,
             "{found:?}, not {value}: {context}"
         );
-        println!("{found:?} {value}");
     }
 }
 

@@ -81,18 +81,26 @@ impl Decoder {
         let ids: Vec<u32> = spans.iter().flat_map(|span| span.tokens).copied().collect();
         let mut states = self.words.rows(&ids)?;
         for (index, layer) in self.layers.iter().enumerate() {
-            let normed = kernels::rms_norm(&states, &layer.attention_norm, self.shape.epsilon);
+            let normed = self.normed(&states, &layer.attention_norm);
             let qkv = together(&layer.qkv, &normed)?;
             let context = self.attend(index, qkv, spans);
             kernels::add(&mut states, &layer.attended.forward(&context)?);
-            let normed = kernels::rms_norm(&states, &layer.inner_norm, self.shape.epsilon);
-            let gated = kernels::gated_silu(&together(&layer.gate_up, &normed)?, self.shape.inner);
+            let normed = self.normed(&states, &layer.inner_norm);
+            let gate_up = together(&layer.gate_up, &normed)?;
+            let mut gated = vec![0.0; gate_up.len() / 2];
+            kernels::gated_silu(&gate_up, self.shape.inner, &mut gated);
             kernels::add(&mut states, &layer.down.forward(&gated)?);
         }
         for span in spans {
             span.cache.length += span.tokens.len();
         }
-        Ok(kernels::rms_norm(&states, &self.norm, self.shape.epsilon))
+        Ok(self.normed(&states, &self.norm))
+    }
+
+    fn normed(&self, states: &[f32], gain: &[f32]) -> Vec<f32> {
+        let mut out = vec![0.0; states.len()];
+        kernels::rms_norm(states, gain, self.shape.epsilon, &mut out);
+        out
     }
 
     /// Scores of every token of the vocabulary after each state: `[states, vocabulary]`.

@@ -1,4 +1,8 @@
-//! A quantised matrix and its two ways to multiply.
+//! A quantised matrix and its ways to multiply.
+//!
+//! `Q8_0` runs here and never rounds its input, so a row's product is the same alone and among
+//! others. The other formats run on candle's kernels, whose threads wait by spinning: fast on an
+//! idle machine, slow on a busy one.
 
 use crate::error::Result;
 use crate::kernels::{self, Columns, View};
@@ -8,17 +12,8 @@ use rayon::prelude::*;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// From this many rows on, unpacking the weights once and multiplying as floats is used in place
-/// of a quantised product for each row. It is faster from about eight rows on; below that it is
-/// chosen so that what a sequence scores does not depend on what is judged beside it (the
-/// quantised product also rounds its input).
-const ROWS_WORTH_UNPACKING: usize = 2;
-
 /// Weight rows that one thread unpacks at a time, so that they stay in its cache.
 const PANEL: usize = 64;
-
-/// candle's own tiled kernels take over where the input width is a multiple of this.
-const CANDLE_TILE: usize = 256;
 
 /// `y = x · Wᵀ` for a quantised `W` of shape `[outputs, inputs]`.
 #[derive(Clone)]
@@ -54,11 +49,11 @@ impl Linear {
     /// `[rows, inputs]` to `[rows, outputs]`.
     pub(super) fn forward(&self, rows: &[f32]) -> Result<Vec<f32>> {
         let count = rows.len() / self.inputs;
-        let unpacked = self.weight.dtype() == GgmlDType::Q8_0
-            && !self.inputs.is_multiple_of(CANDLE_TILE)
-            && count >= ROWS_WORTH_UNPACKING;
-        if unpacked {
-            return self.forward_unpacked(rows, count);
+        if self.weight.dtype() == GgmlDType::Q8_0 {
+            return match count {
+                1 => self.forward_one(rows),
+                _ => self.forward_unpacked(rows, count),
+            };
         }
         let input = Tensor::from_slice(rows, (count, self.inputs), &Device::Cpu)?;
         Ok(self.product.forward(&input)?.flatten_all()?.to_vec1()?)
@@ -69,6 +64,20 @@ impl Linear {
         let ids = Tensor::from_slice(ids, ids.len(), &Device::Cpu)?;
         let rows = self.product.embedding(&ids)?;
         Ok(rows.flatten_all()?.to_vec1()?)
+    }
+
+    fn forward_one(&self, row: &[f32]) -> Result<Vec<f32>> {
+        let bytes = self.weight.data()?;
+        let row_bytes = self.inputs / 32 * 34;
+        let mut out = vec![0.0; self.outputs];
+        out.par_chunks_mut(PANEL)
+            .zip(bytes.par_chunks(PANEL * row_bytes))
+            .with_min_len(
+                self.outputs
+                    .div_ceil(PANEL * 4 * rayon::current_num_threads()),
+            )
+            .for_each(|(out, blocks)| kernels::product_q8_0(blocks, row, out));
+        Ok(out)
     }
 
     fn forward_unpacked(&self, rows: &[f32], count: usize) -> Result<Vec<f32>> {

@@ -104,8 +104,10 @@ impl Tensors<'_> {
         let storage = QStorage::from_data(Cow::Owned(bytes), &Device::Cpu, format)?;
         let tensor = QTensor::new(storage, dims)?.dequantize(&Device::Cpu)?;
         let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
+        let mut bytes = vec![0; values.len() / 32 * 34];
+        kernels::quantise_q8_0(&values, &mut bytes);
         Ok(Packed {
-            bytes: kernels::quantise_q8_0(&values),
+            bytes,
             format: GgmlDType::Q8_0,
             outputs,
             inputs,

@@ -5,7 +5,7 @@
 
 use crate::kernels::{self, Target, View};
 
-/// `y = x · weightᵀ + bias`, weight `[outputs, inputs]`.
+/// `y = x · weight + bias`, weight `[inputs, outputs]`: the order that the product reads it in.
 pub(super) struct Dense {
     pub weight: Vec<f32>,
     pub bias: Vec<f32>,
@@ -26,7 +26,7 @@ impl Dense {
             },
             1.0,
             View::rows(rows, count, inputs, inputs),
-            View::rows(&self.weight, outputs, inputs, inputs).transposed(),
+            View::rows(&self.weight, inputs, outputs, outputs),
         );
         out
     }

@@ -98,30 +98,30 @@ impl Source<'_> {
     fn layer(&self, index: usize, config: &BertConfig) -> Result<Layer> {
         let (width, inner) = (config.hidden_size, config.intermediate_size);
         let name = |part: &str| format!("encoder.layer.{index}.{part}");
-        let mut qkv = Dense {
-            weight: Vec::with_capacity(3 * width * width),
-            bias: Vec::with_capacity(3 * width),
-        };
-        for part in ["query", "key", "value"] {
-            let part = self.dense(&name(&format!("attention.self.{part}")), width, width)?;
-            qkv.weight.extend(part.weight);
-            qkv.bias.extend(part.bias);
-        }
+        let part = |part: &str| name(&format!("attention.self.{part}"));
+        let qkv = self.dense(&[part("query"), part("key"), part("value")], width, width)?;
         Ok(Layer {
             qkv,
-            attended: self.dense(&name("attention.output.dense"), width, width)?,
+            attended: self.dense(&[name("attention.output.dense")], width, width)?,
             attended_norm: self.norm(&name("attention.output.LayerNorm"), config)?,
-            widen: self.dense(&name("intermediate.dense"), inner, width)?,
-            narrow: self.dense(&name("output.dense"), width, inner)?,
+            widen: self.dense(&[name("intermediate.dense")], inner, width)?,
+            narrow: self.dense(&[name("output.dense")], width, inner)?,
             norm: self.norm(&name("output.LayerNorm"), config)?,
         })
     }
 
-    fn dense(&self, name: &str, outputs: usize, inputs: usize) -> Result<Dense> {
-        Ok(Dense {
-            weight: self.sized(&format!("{name}.weight"), outputs * inputs)?,
-            bias: self.sized(&format!("{name}.bias"), outputs)?,
-        })
+    /// Matrices over the same input, side by side, turned to `[inputs, outputs]`.
+    fn dense(&self, names: &[String], outputs: usize, inputs: usize) -> Result<Dense> {
+        let mut rows = Vec::with_capacity(names.len() * outputs * inputs);
+        let mut bias = Vec::with_capacity(names.len() * outputs);
+        for name in names {
+            rows.extend(self.sized(&format!("{name}.weight"), outputs * inputs)?);
+            bias.extend(self.sized(&format!("{name}.bias"), outputs)?);
+        }
+        let weight = (0..inputs)
+            .flat_map(|input| rows.iter().skip(input).step_by(inputs).copied())
+            .collect();
+        Ok(Dense { weight, bias })
     }
 
     fn norm(&self, name: &str, config: &BertConfig) -> Result<Norm> {
