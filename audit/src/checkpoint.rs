@@ -67,7 +67,8 @@ impl Checkpoint {
         let origin = line()?.to_owned();
         let size = line()?
             .parse()
-            .map_err(|_| AuditError::BadCheckpoint("its size is not a number"))?;
+            .ok()
+            .ok_or(AuditError::BadCheckpoint("its size is not a number"))?;
         let root = BASE64
             .decode(line()?)
             .ok()
@@ -170,12 +171,12 @@ impl PublicKey {
         let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(bad());
         };
-        let bytes = BASE64.decode(key).map_err(|_| bad())?;
+        let bytes = BASE64.decode(key).ok().ok_or_else(bad)?;
         let Some((&ED25519, key)) = bytes.split_first() else {
             return Err(bad());
         };
-        let key = <[u8; 32]>::try_from(key).map_err(|_| bad())?;
-        let key = VerifyingKey::from_bytes(&key).map_err(|_| bad())?;
+        let key = <[u8; 32]>::try_from(key).ok().ok_or_else(bad)?;
+        let key = VerifyingKey::from_bytes(&key).ok().ok_or_else(bad)?;
         let read = Self {
             name: name.to_owned(),
             key,

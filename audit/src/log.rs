@@ -126,7 +126,8 @@ impl AuditLog {
     ) -> Result<(), AuditError> {
         self.jobs
             .send(Job { event, done })
-            .map_err(|_| self.closed())
+            .ok()
+            .ok_or_else(|| self.closed())
     }
 
     fn closed(&self) -> AuditError {
@@ -178,7 +179,8 @@ fn lock(layout: &Layout) -> Result<File, AuditError> {
     let path = layout.lock();
     let file = File::create(&path).map_err(|cause| AuditError::file(&path, &cause))?;
     rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
-        .map_err(|_| AuditError::InUse(layout.folder.clone()))?;
+        .ok()
+        .ok_or_else(|| AuditError::InUse(layout.folder.clone()))?;
     Ok(file)
 }
 
