@@ -9,6 +9,7 @@ use cloister_domain::{Clock, Entropy};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, mpsc};
+use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 /// An entry's place in the log, once it is on the disk.
@@ -21,9 +22,24 @@ pub struct Receipt {
 /// The audit log of one appliance. Cheap to clone; the log closes in order when the last clone
 /// goes.
 #[derive(Clone)]
-pub struct AuditLog {
-    jobs: mpsc::Sender<Job>,
+pub struct AuditLog(Arc<Open>);
+
+/// An open log and the thread that writes it.
+struct Open {
+    // INVARIANT: `None` only while it is being dropped.
+    jobs: Option<mpsc::Sender<Job>>,
+    writer: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
+}
+
+impl Drop for Open {
+    /// Waits for the last entries, so that who opens the log next finds it whole and free.
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(writer) = self.writer.take() {
+            drop(writer.join());
+        }
+    }
 }
 
 /// What readers share with the writer.
@@ -91,8 +107,12 @@ impl AuditLog {
             _lock: lock,
         });
         let writer = Writer::open(Arc::clone(&shared), sealing, scan.tree, clock)?;
-        let jobs = writer.start();
-        let log = Self { jobs, shared };
+        let (jobs, writer) = writer.start();
+        let log = Self(Arc::new(Open {
+            jobs: Some(jobs),
+            writer: Some(writer),
+            shared,
+        }));
         if unsealed > 0 || torn > 0 {
             log.append_blocking(Event::by_appliance(
                 EventKind::AuditRecovered,
@@ -124,8 +144,8 @@ impl AuditLog {
         event: Event,
         done: oneshot::Sender<Result<Receipt, AuditError>>,
     ) -> Result<(), AuditError> {
-        self.jobs
-            .send(Job { event, done })
+        let jobs = self.0.jobs.as_ref().ok_or_else(|| self.closed())?;
+        jobs.send(Job { event, done })
             .ok()
             .ok_or_else(|| self.closed())
     }
@@ -137,7 +157,8 @@ impl AuditLog {
 
     /// Why the log cannot be written, if it cannot.
     pub fn failure(&self) -> Option<AuditError> {
-        self.shared
+        self.0
+            .shared
             .failure
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -146,7 +167,7 @@ impl AuditLog {
 
     /// How many entries it has.
     pub fn len(&self) -> u64 {
-        self.shared.offsets().len().saturating_sub(1) as u64
+        self.0.shared.offsets().len().saturating_sub(1) as u64
     }
 
     /// Whether it has none.
@@ -156,22 +177,22 @@ impl AuditLog {
 
     /// The log's folder.
     pub fn folder(&self) -> PathBuf {
-        self.shared.layout.folder.clone()
+        self.0.shared.layout.folder.clone()
     }
 
     /// The key that its checkpoints are checked with.
     pub fn public_key(&self) -> &PublicKey {
-        &self.shared.key
+        &self.0.shared.key
     }
 
     /// The last signed checkpoint, as the note to keep elsewhere.
     pub fn checkpoint_note(&self) -> Result<String, AuditError> {
-        let path = self.shared.layout.checkpoint();
+        let path = self.0.shared.layout.checkpoint();
         std::fs::read_to_string(&path).map_err(|cause| AuditError::file(&path, &cause))
     }
 
     pub(crate) fn shared(&self) -> &Shared {
-        &self.shared
+        &self.0.shared
     }
 }
 

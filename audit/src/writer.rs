@@ -10,6 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, mpsc};
+use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 /// Entries that share one flush, at most: enough to keep up with a full house, few enough that
@@ -65,16 +66,16 @@ impl Writer {
     }
 
     /// Begins to write. The thread ends when the last sender is gone.
-    pub(crate) fn start(mut self) -> mpsc::Sender<Job> {
+    pub(crate) fn start(mut self) -> (mpsc::Sender<Job>, JoinHandle<()>) {
         let (jobs, queue) = mpsc::channel::<Job>();
-        std::thread::spawn(move || {
+        let writer = std::thread::spawn(move || {
             while let Ok(first) = queue.recv() {
                 let mut group = vec![first];
                 group.extend(queue.try_iter().take(GROUP - 1));
                 self.commit(group);
             }
         });
-        jobs
+        (jobs, writer)
     }
 
     fn commit(&mut self, group: Vec<Job>) {

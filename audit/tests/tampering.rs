@@ -1,4 +1,5 @@
 //! Whatever is done to a log, the verifier sees it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use cloister_audit::{Actor, AuditError, AuditLog, Event, EventKind, Filter, Outcome, verify};
 use cloister_domain::chance::CountingEntropy;
