@@ -1,1 +1,31 @@
-//! Placeholder while the house is framed.
+//! Tensors in, vectors and words out: the only crate that knows candle.
+//!
+//! Two traits are what the rest of the house sees: an [`Embedder`] turns text into vectors, a
+//! [`Generator`] writes text and judges how likely a text is. [`EmbedderService`] and
+//! [`GeneratorService`] put each model on a thread of its own behind a bounded queue, questions
+//! before bulk work.
+//!
+//! This crate deliberately does not know documents, permissions, prompts or what an answer is,
+//! and never reaches for a network: a model is a folder with a [`ModelManifest`], whose hashes
+//! are checked before a byte of it is parsed.
+//!
+//! To add an architecture, add a module beside `minilm` or `llama` that implements one of the two
+//! traits, refuse by name what it does not know, and run it through `tests/`. What is particular
+//! to one model belongs in its files, not in code.
+
+mod embedder;
+mod error;
+mod generator;
+mod kernels;
+mod llama;
+mod manifest;
+mod minilm;
+mod service;
+
+pub use embedder::{Embedder, ModelIdentity};
+pub use error::{InferenceError, Result};
+pub use generator::{Finish, GenerateRequest, Generated, Generator};
+pub use llama::LlamaGguf;
+pub use manifest::{MANIFEST_FILE, ModelKind, ModelManifest, hash_file};
+pub use minilm::MiniLm;
+pub use service::{EmbedderService, GeneratorService, GeneratorState, Piece, QueueLimits};

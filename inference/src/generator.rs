@@ -1,0 +1,66 @@
+//! What a generator promises.
+
+use crate::embedder::ModelIdentity;
+use crate::error::Result;
+use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
+
+/// One task for a generator. Decoding is greedy, so that an examiner who asks again with the same
+/// model reads the same words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GenerateRequest {
+    /// What the model is told to be; where absent, the model file's own default stands.
+    pub system: Option<String>,
+    /// The task, with whatever it is to work on.
+    pub user: String,
+    /// The most tokens to write.
+    pub max_tokens: usize,
+}
+
+/// Why the model stopped writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Finish {
+    /// It had finished.
+    Complete,
+    /// It reached the most tokens asked for.
+    Length,
+    /// Whoever received the text asked it to stop.
+    Stopped,
+}
+
+/// What the model wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generated {
+    /// All of it: the pieces that were handed out, joined.
+    pub text: String,
+    /// Tokens written.
+    pub tokens: usize,
+    /// Why it ended.
+    pub finish: Finish,
+}
+
+/// Writes text, and judges how likely a text is.
+pub trait Generator: Send + Sync {
+    /// Which model this is.
+    fn identity(&self) -> ModelIdentity;
+
+    /// How many parameters it has: small ones are given small tasks.
+    fn parameters(&self) -> u64;
+
+    /// The most tokens that a prompt and its answer may have together.
+    fn context(&self) -> usize;
+
+    /// For each pair `(context, continuation)`, the mean over the continuation's tokens of
+    /// `log P(token | everything before it)`, natural logarithm. An empty continuation has 0.
+    fn log_likelihoods(&self, pairs: &[(&str, &str)]) -> Result<Vec<f32>>;
+
+    /// Writes an answer, handing each piece of text to `piece` as soon as it is whole characters;
+    /// `Break` ends the writing. Special tokens that stand in the request's text are taken out of
+    /// it, so that a document cannot speak in another's role.
+    fn generate(
+        &self,
+        request: &GenerateRequest,
+        piece: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Generated>;
+}

@@ -1,0 +1,169 @@
+//! Products of matrices that lie in slices, by `gemm`, always on the calling thread.
+
+/// A matrix inside a slice.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    // INVARIANT: every element that the shape and strides reach lies inside `data`.
+    data: &'a [f32],
+    rows: usize,
+    cols: usize,
+    row_stride: usize,
+    col_stride: usize,
+}
+
+impl<'a> View<'a> {
+    /// `rows` rows of `cols` neighbouring elements, `row_stride` apart.
+    pub(crate) fn rows(data: &'a [f32], rows: usize, cols: usize, row_stride: usize) -> Self {
+        assert!(reach(rows, cols, row_stride) <= data.len());
+        Self {
+            data,
+            rows,
+            cols,
+            row_stride,
+            col_stride: 1,
+        }
+    }
+
+    /// The same matrix turned over its diagonal.
+    pub(crate) fn transposed(self) -> Self {
+        Self {
+            rows: self.cols,
+            cols: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+            ..self
+        }
+    }
+}
+
+const fn reach(rows: usize, cols: usize, row_stride: usize) -> usize {
+    match rows {
+        0 => 0,
+        _ => (rows - 1) * row_stride + cols,
+    }
+}
+
+/// Where a product goes: rows `row_stride` apart in `data`.
+pub(crate) struct Target<'a> {
+    /// The elements.
+    pub data: &'a mut [f32],
+    /// Distance between rows.
+    pub row_stride: usize,
+    /// Whether the product is added to what is there.
+    pub add: bool,
+}
+
+/// `target (+)= scale · left · right` on one thread. Shapes `[m, k] · [k, n]`.
+pub(crate) fn matmul(target: &mut Target<'_>, scale: f32, left: View<'_>, right: View<'_>) {
+    assert!(left.cols == right.rows);
+    assert!(reach(left.rows, right.cols, target.row_stride) <= target.data.len());
+    assert!(right.cols <= target.row_stride || left.rows <= 1);
+    #[expect(
+        unsafe_code,
+        reason = "gemm takes pointers; the shapes are checked above"
+    )]
+    // SAFETY: `View` guarantees that its elements lie in its slice, the assertions above that the
+    // target's do and that its rows do not overlap, and the borrows that the target is not read
+    // through a view.
+    unsafe {
+        multiply(
+            target.data.as_mut_ptr(),
+            target.row_stride,
+            target.add,
+            scale,
+            left,
+            right,
+        );
+    }
+}
+
+/// Columns of a shared target that only this caller writes.
+pub(crate) struct Columns {
+    start: *mut f32,
+    row_stride: usize,
+}
+
+#[expect(
+    unsafe_code,
+    reason = "threads write disjoint columns of one row-major matrix"
+)]
+// SAFETY: the pointer is only used by `columns_product`, whose caller promises disjoint columns.
+unsafe impl Send for Columns {}
+#[expect(
+    unsafe_code,
+    reason = "threads write disjoint columns of one row-major matrix"
+)]
+// SAFETY: as above.
+unsafe impl Sync for Columns {}
+
+impl Columns {
+    pub(crate) fn of(data: &mut [f32], row_stride: usize) -> Self {
+        Self {
+            start: data.as_mut_ptr(),
+            row_stride,
+        }
+    }
+}
+
+/// `target[.., first..first + n] = left · right`, where several threads fill one target.
+///
+/// # Safety
+///
+/// The target outlives the call and holds `left.rows` rows of at least `first + right.cols`
+/// elements, and no other thread touches these columns.
+#[expect(
+    unsafe_code,
+    reason = "threads write disjoint columns of one row-major matrix"
+)]
+pub(crate) unsafe fn columns_product(
+    target: &Columns,
+    first: usize,
+    left: View<'_>,
+    right: View<'_>,
+) {
+    assert!(left.cols == right.rows);
+    // SAFETY: the caller promises that the columns are inside the target and nobody else's.
+    unsafe {
+        let start = target.start.add(first);
+        multiply(start, target.row_stride, false, 1.0, left, right);
+    }
+}
+
+#[expect(unsafe_code, reason = "gemm takes pointers")]
+#[expect(
+    clippy::cast_possible_wrap,
+    reason = "a slice is at most isize::MAX bytes"
+)]
+unsafe fn multiply(
+    target: *mut f32,
+    row_stride: usize,
+    add: bool,
+    scale: f32,
+    left: View<'_>,
+    right: View<'_>,
+) {
+    // SAFETY: the callers promise that target, left and right are in bounds.
+    unsafe {
+        gemm::gemm(
+            left.rows,
+            right.cols,
+            left.cols,
+            target,
+            1,
+            row_stride as isize,
+            add,
+            left.data.as_ptr(),
+            left.col_stride as isize,
+            left.row_stride as isize,
+            right.data.as_ptr(),
+            right.col_stride as isize,
+            right.row_stride as isize,
+            1.0,
+            scale,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}

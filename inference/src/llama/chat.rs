@@ -1,0 +1,83 @@
+//! The chat template that a GGUF file carries, in Jinja.
+
+use super::metadata::Metadata;
+use super::vocabulary::Vocabulary;
+use crate::error::{InferenceError, Result};
+use crate::generator::GenerateRequest;
+use minijinja::{Environment, Error, ErrorKind, Value, context};
+
+/// The file's template, compiled.
+pub(super) struct ChatTemplate {
+    environment: Environment<'static>,
+}
+
+impl ChatTemplate {
+    /// Compiles the template of the file's head.
+    pub(super) fn read(head: Metadata<'_>) -> Result<Self> {
+        let source = head.text("tokenizer.chat_template")?;
+        let mut environment = Environment::new();
+        environment.set_trim_blocks(true);
+        environment.set_lstrip_blocks(true);
+        environment.set_unknown_method_callback(|_, value, method, arguments| {
+            python_method(value, method, arguments)
+        });
+        environment.add_function(
+            "raise_exception",
+            |message: String| -> Result<Value, Error> {
+                Err(Error::new(ErrorKind::InvalidOperation, message))
+            },
+        );
+        environment
+            .add_template_owned("chat", source.to_owned())
+            .map_err(|error| head.unsupported(format!("its chat template: {error}")))?;
+        Ok(Self { environment })
+    }
+
+    /// The request as the model was trained to read it, up to where its answer begins.
+    pub(super) fn render(
+        &self,
+        request: &GenerateRequest,
+        vocabulary: &Vocabulary,
+    ) -> Result<String> {
+        let message = |role: &str, text: &str| {
+            context! { role => role, content => vocabulary.without_specials(text) }
+        };
+        let mut messages = Vec::new();
+        if let Some(system) = &request.system {
+            messages.push(message("system", system));
+        }
+        messages.push(message("user", &request.user));
+        let variables = context! {
+            messages => messages,
+            add_generation_prompt => true,
+            bos_token => vocabulary.start_text,
+            eos_token => vocabulary.end_text,
+        };
+        self.environment
+            .get_template("chat")
+            .and_then(|template| template.render(variables))
+            .map_err(|error| InferenceError::Compute(format!("its chat template: {error}")))
+    }
+}
+
+/// The Python string methods that templates in the wild call.
+fn python_method(value: &Value, method: &str, arguments: &[Value]) -> Result<Value, Error> {
+    let unknown = || Error::from(ErrorKind::UnknownMethod);
+    let text = value.as_str().ok_or_else(unknown)?;
+    let argument = || {
+        arguments
+            .first()
+            .and_then(Value::as_str)
+            .ok_or_else(unknown)
+    };
+    Ok(match method {
+        "strip" => Value::from(text.trim()),
+        "lstrip" => Value::from(text.trim_start()),
+        "rstrip" => Value::from(text.trim_end()),
+        "startswith" => Value::from(text.starts_with(argument()?)),
+        "endswith" => Value::from(text.ends_with(argument()?)),
+        "upper" => Value::from(text.to_uppercase()),
+        "lower" => Value::from(text.to_lowercase()),
+        _ => return Err(unknown()),
+    })
+}

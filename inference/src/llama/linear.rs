@@ -1,0 +1,109 @@
+//! A quantised matrix and its ways to multiply.
+//!
+//! `Q8_0` runs here and never rounds its input, so a row's product is the same alone and among
+//! others. The other formats run on candle's kernels, whose threads wait by spinning: fast on an
+//! idle machine, slow on a busy one.
+
+use crate::error::Result;
+use crate::kernels::{self, Columns, View};
+use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
+use candle_core::{Device, Module, Tensor};
+use rayon::prelude::*;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Weight rows that one thread unpacks at a time, so that they stay in its cache.
+const PANEL: usize = 64;
+
+/// `y = x · Wᵀ` for a quantised `W` of shape `[outputs, inputs]`.
+#[derive(Clone)]
+pub(super) struct Linear {
+    weight: Arc<QTensor>,
+    product: QMatMul,
+    outputs: usize,
+    inputs: usize,
+}
+
+impl Linear {
+    /// Takes the bytes of a tensor as GGUF stores it.
+    pub(super) fn new(
+        bytes: &[u8],
+        format: GgmlDType,
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<Self> {
+        let storage = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, format)?;
+        let weight = Arc::new(QTensor::new(storage, (outputs, inputs))?);
+        Ok(Self {
+            product: QMatMul::from_arc(Arc::clone(&weight))?,
+            weight,
+            outputs,
+            inputs,
+        })
+    }
+
+    pub(super) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// `[rows, inputs]` to `[rows, outputs]`.
+    pub(super) fn forward(&self, rows: &[f32]) -> Result<Vec<f32>> {
+        let count = rows.len() / self.inputs;
+        if self.weight.dtype() == GgmlDType::Q8_0 {
+            return match count {
+                1 => self.forward_one(rows),
+                _ => self.forward_unpacked(rows, count),
+            };
+        }
+        let input = Tensor::from_slice(rows, (count, self.inputs), &Device::Cpu)?;
+        Ok(self.product.forward(&input)?.flatten_all()?.to_vec1()?)
+    }
+
+    /// The rows of the matrix with these numbers, as floats: `[ids, inputs]`.
+    pub(super) fn rows(&self, ids: &[u32]) -> Result<Vec<f32>> {
+        let ids = Tensor::from_slice(ids, ids.len(), &Device::Cpu)?;
+        let rows = self.product.embedding(&ids)?;
+        Ok(rows.flatten_all()?.to_vec1()?)
+    }
+
+    fn forward_one(&self, row: &[f32]) -> Result<Vec<f32>> {
+        let bytes = self.weight.data()?;
+        let row_bytes = self.inputs / 32 * 34;
+        let mut out = vec![0.0; self.outputs];
+        out.par_chunks_mut(PANEL)
+            .zip(bytes.par_chunks(PANEL * row_bytes))
+            .with_min_len(
+                self.outputs
+                    .div_ceil(PANEL * 4 * rayon::current_num_threads()),
+            )
+            .for_each(|(out, blocks)| kernels::product_q8_0(blocks, row, out));
+        Ok(out)
+    }
+
+    fn forward_unpacked(&self, rows: &[f32], count: usize) -> Result<Vec<f32>> {
+        let bytes = self.weight.data()?;
+        let row_bytes = self.inputs / 32 * 34;
+        let mut out = vec![0.0; count * self.outputs];
+        let columns = Columns::of(&mut out, self.outputs);
+        let input = View::rows(rows, count, self.inputs, self.inputs);
+        bytes
+            .par_chunks(PANEL * row_bytes)
+            .enumerate()
+            .for_each_init(
+                || vec![0.0; PANEL * self.inputs],
+                |panel, (index, blocks)| {
+                    let width = blocks.len() / row_bytes;
+                    kernels::dequantise_q8_0(blocks, panel);
+                    let weights = View::rows(panel, width, self.inputs, self.inputs);
+                    #[expect(unsafe_code, reason = "threads write disjoint columns")]
+                    // SAFETY: `out` outlives this loop and has `count` rows of `outputs`
+                    // elements; each panel owns the columns from `index · PANEL`, `width` of them.
+                    unsafe {
+                        let first = index * PANEL;
+                        kernels::columns_product(&columns, first, input, weights.transposed());
+                    }
+                },
+            );
+        Ok(out)
+    }
+}

@@ -1,0 +1,283 @@
+//! Generators of the llama family, from a GGUF file, run on the processor.
+
+mod chat;
+mod decoder;
+mod linear;
+mod load;
+mod metadata;
+mod rope;
+mod tensors;
+mod vocabulary;
+
+use crate::embedder::ModelIdentity;
+use crate::error::{InferenceError, Result};
+use crate::generator::{Finish, GenerateRequest, Generated, Generator};
+use crate::kernels;
+use crate::manifest::{ModelKind, ModelManifest};
+use candle_core::quantized::gguf_file::Content;
+use chat::ChatTemplate;
+use decoder::{Cache, Decoder, Span};
+use metadata::Metadata;
+use std::io::BufReader;
+use std::ops::ControlFlow;
+use std::path::Path;
+use tensors::Tensors;
+use vocabulary::Vocabulary;
+
+/// Prompt tokens taken through the layers together; between two such steps a caller who has gone
+/// can be noticed, and attention's score matrix stays small.
+const PROMPT_STEP: usize = 256;
+
+/// Tokens of several sequences judged together.
+const JUDGED_STEP: usize = 768;
+
+/// A model of the llama family. Everything that is particular to one model (vocabulary, special
+/// tokens, chat template, sizes) is read from its file.
+pub struct LlamaGguf {
+    identity: ModelIdentity,
+    parameters: u64,
+    context: usize,
+    vocabulary: Vocabulary,
+    template: ChatTemplate,
+    decoder: Decoder,
+}
+
+/// A context and a continuation as one sequence of ids; `judged` of them are the continuation's.
+struct Judged {
+    ids: Vec<u32>,
+    judged: usize,
+}
+
+impl LlamaGguf {
+    /// Opens the model in the folder `dir`: `model.toml` and the GGUF file it names.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let manifest = ModelManifest::read(dir)?;
+        let path = dir.join(&manifest.file);
+        if manifest.kind != ModelKind::Generator {
+            return Err(InferenceError::Unsupported {
+                path,
+                reason: "its manifest says that it is not a generator".into(),
+            });
+        }
+        let file = manifest.open_verified(dir)?;
+        let damaged = |error: candle_core::Error| InferenceError::Damaged {
+            path: path.clone(),
+            reason: error.to_string(),
+        };
+        let content = Content::read(&mut BufReader::new(&file)).map_err(damaged)?;
+        let head = Metadata {
+            values: &content.metadata,
+            path: &path,
+        };
+        let tensors = Tensors {
+            content: &content,
+            file: &file,
+            head,
+        };
+        let (loaded, vocabulary) =
+            rayon::join(|| load::decoder(&tensors), || Vocabulary::read(head));
+        let (decoder, context) = loaded?;
+        Ok(Self {
+            identity: ModelIdentity {
+                name: manifest.name,
+                sha256: manifest.sha256,
+            },
+            parameters: tensors.parameters(),
+            context: context.min(manifest.context as usize),
+            vocabulary: vocabulary?,
+            template: ChatTemplate::read(head)?,
+            decoder,
+        })
+    }
+
+    fn judged(&self, context: &str, continuation: &str) -> Result<Judged> {
+        let mut ids = Vec::new();
+        let plain = |text| {
+            self.vocabulary
+                .encode(&self.vocabulary.without_specials(text))
+        };
+        let before = plain(context)?;
+        if self.vocabulary.adds_start || before.is_empty() {
+            ids.extend(self.vocabulary.start);
+        }
+        ids.extend(before);
+        let after = plain(continuation)?;
+        // The very first token of a sequence follows nothing, so it cannot be judged.
+        let judged = after.len() - usize::from(ids.is_empty() && !after.is_empty());
+        ids.extend(after);
+        self.check_length(ids.len())?;
+        Ok(Judged { ids, judged })
+    }
+
+    /// The mean log-likelihoods of a few sequences, in one pass.
+    fn judge(&self, sequences: &[Judged]) -> Result<Vec<f32>> {
+        if sequences.iter().all(|sequence| sequence.judged == 0) {
+            return Ok(vec![0.0; sequences.len()]);
+        }
+        let mut caches: Vec<Cache> = sequences
+            .iter()
+            .map(|sequence| self.decoder.cache(sequence.ids.len()))
+            .collect();
+        let mut spans: Vec<Span<'_>> = sequences
+            .iter()
+            .zip(&mut caches)
+            .map(|(sequence, cache)| Span {
+                tokens: &sequence.ids,
+                cache,
+            })
+            .collect();
+        let states = self.decoder.forward(&mut spans)?;
+        let width = self.decoder.shape.width;
+        let mut rest = states.as_slice();
+        let mut asked = Vec::new();
+        for sequence in sequences {
+            let (own, later) = rest.split_at(sequence.ids.len() * width);
+            // The state before a token foretells it.
+            let end = own.len().saturating_sub(width);
+            let start = end.saturating_sub(sequence.judged * width);
+            asked.extend_from_slice(own.get(start..end).unwrap_or_default());
+            rest = later;
+        }
+        let logits = self.decoder.logits(&asked)?;
+        let mut rows = logits.chunks_exact(self.decoder.head.outputs());
+        Ok(sequences
+            .iter()
+            .map(|sequence| mean_log_probability(sequence, rows.by_ref()))
+            .collect())
+    }
+
+    fn check_length(&self, tokens: usize) -> Result<()> {
+        if tokens > self.context {
+            return Err(InferenceError::TooLong {
+                tokens,
+                limit: self.context,
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes the prompt through the layers; returns the last token's state.
+    fn read_prompt(&self, ids: &[u32], cache: &mut Cache) -> Result<Vec<f32>> {
+        let mut last = Vec::new();
+        for tokens in ids.chunks(PROMPT_STEP) {
+            last = self.decoder.forward(&mut [Span { tokens, cache }])?;
+        }
+        let start = last.len().saturating_sub(self.decoder.shape.width);
+        Ok(last.split_off(start))
+    }
+
+    fn next_token(&self, state: &[f32]) -> Result<u32> {
+        let logits = self.decoder.logits(state)?;
+        u32::try_from(kernels::argmax(&logits))
+            .map_err(|error| InferenceError::Compute(error.to_string()))
+    }
+}
+
+/// Takes the sequence's rows of logits and averages what they give its tokens.
+fn mean_log_probability<'a>(sequence: &Judged, rows: impl Iterator<Item = &'a [f32]>) -> f32 {
+    if sequence.judged == 0 {
+        return 0.0;
+    }
+    let tokens = sequence
+        .ids
+        .iter()
+        .skip(sequence.ids.len() - sequence.judged);
+    let sum: f32 = tokens
+        .zip(rows)
+        .map(|(id, logits)| kernels::log_probability(logits, *id as usize))
+        .sum();
+    sum / sequence.judged as f32
+}
+
+impl Generator for LlamaGguf {
+    fn identity(&self) -> ModelIdentity {
+        self.identity.clone()
+    }
+
+    fn parameters(&self) -> u64 {
+        self.parameters
+    }
+
+    fn context(&self) -> usize {
+        self.context
+    }
+
+    fn log_likelihoods(&self, pairs: &[(&str, &str)]) -> Result<Vec<f32>> {
+        let mut found = Vec::with_capacity(pairs.len());
+        let mut waiting: Vec<Judged> = Vec::new();
+        for (context, continuation) in pairs {
+            let next = self.judged(context, continuation)?;
+            let tokens: usize = waiting.iter().map(|sequence| sequence.ids.len()).sum();
+            if !waiting.is_empty() && tokens + next.ids.len() > JUDGED_STEP {
+                found.extend(self.judge(&waiting)?);
+                waiting.clear();
+            }
+            waiting.push(next);
+        }
+        found.extend(self.judge(&waiting)?);
+        Ok(found)
+    }
+
+    fn generate(
+        &self,
+        request: &GenerateRequest,
+        piece: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> Result<Generated> {
+        let prompt = self.template.render(request, &self.vocabulary)?;
+        let prompt = self.vocabulary.encode(&prompt)?;
+        let room = prompt.len() + request.max_tokens;
+        self.check_length(room)?;
+        let mut cache = self.decoder.cache(room);
+        let mut state = self.read_prompt(&prompt, &mut cache)?;
+        let mut written = Written::default();
+        while written.ids.len() < request.max_tokens {
+            let token = self.next_token(&state)?;
+            if self.vocabulary.ends.contains(&token) {
+                return Ok(written.finished(Finish::Complete));
+            }
+            written.ids.push(token);
+            let text = self.vocabulary.decode(&written.ids)?;
+            if written.hand_out(text, piece).is_break() {
+                return Ok(written.finished(Finish::Stopped));
+            }
+            let tokens = &[token];
+            let cache = &mut cache;
+            state = self.decoder.forward(&mut [Span { tokens, cache }])?;
+        }
+        Ok(written.finished(Finish::Length))
+    }
+}
+
+/// What has been written, and how much of it was handed out.
+#[derive(Default)]
+struct Written {
+    ids: Vec<u32>,
+    text: String,
+}
+
+impl Written {
+    /// Hands out what `text` has more than before, unless it ends inside a character.
+    fn hand_out(
+        &mut self,
+        text: String,
+        piece: &mut dyn FnMut(&str) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        if text.ends_with(char::REPLACEMENT_CHARACTER) {
+            return ControlFlow::Continue(());
+        }
+        let flow = match text.strip_prefix(self.text.as_str()) {
+            Some("") | None => ControlFlow::Continue(()),
+            Some(new) => piece(new),
+        };
+        self.text = text;
+        flow
+    }
+
+    fn finished(self, finish: Finish) -> Generated {
+        Generated {
+            text: self.text,
+            tokens: self.ids.len(),
+            finish,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Reading tensors out of a GGUF file, each thread its own.
+
+use super::linear::Linear;
+use super::metadata::Metadata;
+use crate::error::{InferenceError, Result};
+use crate::kernels;
+use candle_core::Device;
+use candle_core::quantized::gguf_file::Content;
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use std::borrow::Cow;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// An open GGUF file.
+pub(super) struct Tensors<'a> {
+    pub content: &'a Content,
+    pub file: &'a File,
+    pub head: Metadata<'a>,
+}
+
+/// A matrix as stored, or re-quantised.
+struct Packed {
+    bytes: Vec<u8>,
+    format: GgmlDType,
+    outputs: usize,
+    inputs: usize,
+}
+
+impl Tensors<'_> {
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.content.tensor_infos.contains_key(name)
+    }
+
+    /// All parameters of the file.
+    pub(super) fn parameters(&self) -> u64 {
+        let sizes = self.content.tensor_infos.values();
+        sizes.map(|info| info.shape.elem_count() as u64).sum()
+    }
+
+    /// A small tensor as floats, of exactly `length` values.
+    pub(super) fn floats(&self, name: &str, length: usize) -> Result<Vec<f32>> {
+        let (bytes, format, dims) = self.raw(name)?;
+        let storage = QStorage::from_data(Cow::Owned(bytes), &Device::Cpu, format)?;
+        let tensor = QTensor::new(storage, dims)?.dequantize(&Device::Cpu)?;
+        let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
+        if values.len() == length {
+            Ok(values)
+        } else {
+            let found = values.len();
+            Err(self
+                .head
+                .damaged(format!("`{name}` has {found} values, not {length}")))
+        }
+    }
+
+    /// One matrix of `inputs` columns.
+    pub(super) fn linear(&self, name: &str, inputs: usize) -> Result<Linear> {
+        let packed = self.packed(name, inputs)?;
+        Linear::new(&packed.bytes, packed.format, packed.outputs, packed.inputs)
+    }
+
+    /// Matrices that share their input, as one where their formats agree, otherwise one by one.
+    pub(super) fn fused(&self, names: &[String], inputs: usize) -> Result<Vec<Linear>> {
+        let parts = names
+            .iter()
+            .map(|name| self.packed(name, inputs))
+            .collect::<Result<Vec<_>>>()?;
+        let alike = parts
+            .iter()
+            .all(|part| Some(part.format) == parts.first().map(|p| p.format));
+        if !alike {
+            return parts
+                .iter()
+                .map(|part| Linear::new(&part.bytes, part.format, part.outputs, part.inputs))
+                .collect();
+        }
+        let outputs = parts.iter().map(|part| part.outputs).sum();
+        let format = parts.first().map_or(GgmlDType::Q8_0, |part| part.format);
+        let bytes: Vec<u8> = parts.into_iter().flat_map(|part| part.bytes).collect();
+        Ok(vec![Linear::new(&bytes, format, outputs, inputs)?])
+    }
+
+    /// Formats whose products candle runs value by value become `Q8_0`, which loses nothing that
+    /// four or five bits had.
+    fn packed(&self, name: &str, inputs: usize) -> Result<Packed> {
+        let (bytes, format, dims) = self.raw(name)?;
+        let [outputs, columns] = *dims.as_slice() else {
+            return Err(self.head.damaged(format!("`{name}` is not a matrix")));
+        };
+        if columns != inputs {
+            return Err(self
+                .head
+                .damaged(format!("`{name}` has {columns} columns, not {inputs}")));
+        }
+        let slow = matches!(format, GgmlDType::Q4_1 | GgmlDType::Q5_0 | GgmlDType::Q5_1);
+        if !slow {
+            return Ok(Packed {
+                bytes,
+                format,
+                outputs,
+                inputs,
+            });
+        }
+        let storage = QStorage::from_data(Cow::Owned(bytes), &Device::Cpu, format)?;
+        let tensor = QTensor::new(storage, dims)?.dequantize(&Device::Cpu)?;
+        let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
+        let mut bytes = vec![0; values.len() / 32 * 34];
+        kernels::quantise_q8_0(&values, &mut bytes);
+        Ok(Packed {
+            bytes,
+            format: GgmlDType::Q8_0,
+            outputs,
+            inputs,
+        })
+    }
+
+    /// The bytes of a tensor, its format and its shape.
+    fn raw(&self, name: &str) -> Result<(Vec<u8>, GgmlDType, Vec<usize>)> {
+        let info = self
+            .content
+            .tensor_infos
+            .get(name)
+            .ok_or_else(|| self.head.damaged(format!("it has no tensor `{name}`")))?;
+        let format = info.ggml_dtype;
+        let count = info.shape.elem_count();
+        let whole = info
+            .shape
+            .dims()
+            .last()
+            .is_some_and(|n| n.is_multiple_of(format.block_size()));
+        if !whole {
+            return Err(self.head.damaged(format!("`{name}` ends inside a block")));
+        }
+        let length = (count / format.block_size()).saturating_mul(format.type_size());
+        let offset = self.content.tensor_data_offset.saturating_add(info.offset);
+        let there = self.file.metadata().map_or(0, |metadata| metadata.len());
+        if offset.saturating_add(length as u64) > there {
+            return Err(self.head.damaged(format!("`{name}` ends after the file")));
+        }
+        let mut bytes = vec![0; length];
+        self.file
+            .read_exact_at(&mut bytes, offset)
+            .map_err(|source| InferenceError::File {
+                path: self.head.path.to_owned(),
+                source,
+            })?;
+        Ok((bytes, format, info.shape.dims().to_vec()))
+    }
+}

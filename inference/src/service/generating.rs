@@ -1,0 +1,173 @@
+//! The generator's thread and its handle.
+
+use super::queue::{Lane, Queue, QueueLimits};
+use super::{Closing, gone, guarded, spawn};
+use crate::embedder::ModelIdentity;
+use crate::error::{InferenceError, Result};
+use crate::generator::{GenerateRequest, Generated, Generator};
+use crate::llama::LlamaGguf;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+use tokio::sync::{mpsc, oneshot};
+
+/// Whether the generator can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GeneratorState {
+    /// It is being loaded.
+    Loading,
+    /// It answers.
+    Ready {
+        /// Which model.
+        identity: ModelIdentity,
+        /// How many parameters it has.
+        parameters: u64,
+        /// The most tokens of prompt and answer together.
+        context: usize,
+    },
+    /// It could not be loaded, for this reason.
+    Failed(String),
+}
+
+/// A step of a generation.
+#[derive(Debug)]
+pub enum Piece {
+    /// More text, whole characters.
+    Text(String),
+    /// The end, with all of the text.
+    End(Generated),
+    /// The end, by a fault.
+    Failed(InferenceError),
+}
+
+/// A handle to the generator's thread. Clones share it; it ends with the last of them.
+#[derive(Clone)]
+pub struct GeneratorService {
+    closing: Arc<Closing<Job>>,
+    state: Arc<RwLock<GeneratorState>>,
+}
+
+enum Job {
+    Judge {
+        pairs: Vec<(String, String)>,
+        reply: oneshot::Sender<Result<Vec<f32>>>,
+    },
+    Write {
+        request: GenerateRequest,
+        pieces: mpsc::UnboundedSender<Piece>,
+    },
+}
+
+impl GeneratorService {
+    /// Starts the thread, which first loads the model of the folder `dir`. A model that cannot be
+    /// loaded is a state, not an error: the appliance answers with quotes meanwhile.
+    pub fn starting(dir: PathBuf, limits: QueueLimits) -> Result<Self> {
+        Self::loading(
+            move || Ok(Box::new(LlamaGguf::open(&dir)?) as Box<dyn Generator>),
+            limits,
+        )
+    }
+
+    /// Starts the thread, which first calls `load`.
+    pub fn loading(
+        load: impl FnOnce() -> Result<Box<dyn Generator>> + Send + 'static,
+        limits: QueueLimits,
+    ) -> Result<Self> {
+        let queue = Arc::new(Queue::new(limits));
+        let state = Arc::new(RwLock::new(GeneratorState::Loading));
+        let (jobs, shown) = (Arc::clone(&queue), Arc::clone(&state));
+        spawn("generator", move || match guarded(load) {
+            Ok(model) => {
+                show(&shown, ready(model.as_ref()));
+                run(&jobs, model.as_ref());
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the generator was not loaded: {error}");
+                show(&shown, GeneratorState::Failed(error.to_string()));
+                jobs.close(&error.to_string());
+            }
+        })?;
+        Ok(Self {
+            closing: Arc::new(Closing(queue)),
+            state,
+        })
+    }
+
+    /// Whether it can be asked.
+    pub fn state(&self) -> GeneratorState {
+        self.state
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// See [`Generator::log_likelihoods`]. Goes before generations that wait.
+    pub async fn log_likelihoods(&self, pairs: Vec<(String, String)>) -> Result<Vec<f32>> {
+        self.check_ready()?;
+        let (reply, answer) = oneshot::channel();
+        let job = Job::Judge { pairs, reply };
+        self.closing.0.push(Lane::Urgent, job)?;
+        answer.await.unwrap_or_else(|_closed| Err(gone()))
+    }
+
+    /// See [`Generator::generate`]. Dropping the receiver ends the writing at the next token.
+    pub fn generate(&self, request: GenerateRequest) -> Result<mpsc::UnboundedReceiver<Piece>> {
+        self.check_ready()?;
+        // At most `max_tokens` pieces are ever sent, so a slow reader cannot make it grow.
+        let (pieces, stream) = mpsc::unbounded_channel();
+        let job = Job::Write { request, pieces };
+        self.closing.0.push(Lane::Bulk, job)?;
+        Ok(stream)
+    }
+
+    fn check_ready(&self) -> Result<()> {
+        match self.state() {
+            GeneratorState::Ready { .. } => Ok(()),
+            GeneratorState::Loading => Err(InferenceError::Loading),
+            GeneratorState::Failed(reason) => Err(InferenceError::Stopped(reason)),
+        }
+    }
+}
+
+fn ready(model: &dyn Generator) -> GeneratorState {
+    GeneratorState::Ready {
+        identity: model.identity(),
+        parameters: model.parameters(),
+        context: model.context(),
+    }
+}
+
+fn show(shown: &RwLock<GeneratorState>, state: GeneratorState) {
+    *shown.write().unwrap_or_else(PoisonError::into_inner) = state;
+}
+
+fn run(queue: &Queue<Job>, model: &dyn Generator) {
+    while let Some((_, job)) = queue.next() {
+        let began = Instant::now();
+        match job {
+            Job::Judge { pairs, reply } if !reply.is_closed() => {
+                let pairs: Vec<_> = pairs
+                    .iter()
+                    .map(|(a, b)| (a.as_str(), b.as_str()))
+                    .collect();
+                // A caller who has gone needs no answer, here and below.
+                let _ = reply.send(guarded(|| model.log_likelihoods(&pairs)));
+            }
+            Job::Write { request, pieces } if !pieces.is_closed() => {
+                let outcome =
+                    guarded(|| model.generate(&request, &mut |text| hand_over(&pieces, text)));
+                let _ = pieces.send(outcome.map_or_else(Piece::Failed, Piece::End));
+            }
+            Job::Judge { .. } | Job::Write { .. } => continue,
+        }
+        queue.took(began.elapsed());
+    }
+}
+
+fn hand_over(pieces: &mpsc::UnboundedSender<Piece>, text: &str) -> ControlFlow<()> {
+    match pieces.send(Piece::Text(text.to_owned())) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
+    }
+}

@@ -1,0 +1,182 @@
+//! A bounded queue with two lanes: what a person waits for goes before bulk work.
+
+use crate::error::{InferenceError, Result};
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Which lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// A person is waiting.
+    Urgent,
+    /// Work that fills the time between.
+    Bulk,
+}
+
+/// How much may wait in each lane.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueLimits {
+    /// Jobs that a person waits for.
+    pub urgent: usize,
+    /// Bulk jobs.
+    pub bulk: usize,
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self {
+            urgent: 64,
+            bulk: 8,
+        }
+    }
+}
+
+/// The queue of one model's thread.
+pub(super) struct Queue<J> {
+    lanes: Mutex<Lanes<J>>,
+    wake: Condvar,
+    limits: QueueLimits,
+}
+
+struct Lanes<J> {
+    urgent: VecDeque<J>,
+    bulk: VecDeque<J>,
+    closed: Option<String>,
+    mean_s: f32,
+}
+
+impl<J> Queue<J> {
+    pub(super) fn new(limits: QueueLimits) -> Self {
+        Self {
+            lanes: Mutex::new(Lanes {
+                urgent: VecDeque::new(),
+                bulk: VecDeque::new(),
+                closed: None,
+                mean_s: 0.1,
+            }),
+            wake: Condvar::new(),
+            limits,
+        }
+    }
+
+    /// Adds a job at the end of its lane, or says when to come back.
+    pub(super) fn push(&self, lane: Lane, job: J) -> Result<()> {
+        let mut lanes = self.lock();
+        if let Some(reason) = &lanes.closed {
+            return Err(InferenceError::Stopped(reason.clone()));
+        }
+        let mean_s = lanes.mean_s;
+        let (jobs, limit) = match lane {
+            Lane::Urgent => (&mut lanes.urgent, self.limits.urgent),
+            Lane::Bulk => (&mut lanes.bulk, self.limits.bulk),
+        };
+        if jobs.len() >= limit {
+            let retry_after_s = seconds_until_room(mean_s, jobs.len());
+            return Err(InferenceError::Busy { retry_after_s });
+        }
+        jobs.push_back(job);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Puts back a bulk job that is not finished, before the others of its lane.
+    pub(super) fn put_back(&self, job: J) {
+        self.lock().bulk.push_front(job);
+    }
+
+    /// Waits for the next job; `None` once the queue is closed and empty.
+    pub(super) fn next(&self) -> Option<(Lane, J)> {
+        let mut lanes = self.lock();
+        loop {
+            if let Some(job) = lanes.urgent.pop_front() {
+                return Some((Lane::Urgent, job));
+            }
+            if let Some(job) = lanes.bulk.pop_front() {
+                return Some((Lane::Bulk, job));
+            }
+            if lanes.closed.is_some() {
+                return None;
+            }
+            lanes = self
+                .wake
+                .wait(lanes)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Notes how long a job took, for [`InferenceError::Busy`].
+    pub(super) fn took(&self, duration: Duration) {
+        let mut lanes = self.lock();
+        lanes.mean_s = 0.9 * lanes.mean_s + 0.1 * duration.as_secs_f32();
+    }
+
+    /// Takes no more jobs, for this reason; those waiting are dropped, and their callers told.
+    pub(super) fn close(&self, reason: &str) {
+        let mut lanes = self.lock();
+        lanes.closed.get_or_insert_with(|| reason.to_owned());
+        lanes.urgent.clear();
+        lanes.bulk.clear();
+        self.wake.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lanes<J>> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn seconds_until_room(mean_s: f32, waiting: usize) -> u32 {
+    let seconds = (mean_s * waiting as f32).ceil().clamp(1.0, 60.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to 1..=60"
+    )]
+    let seconds = seconds as u32;
+    seconds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue() -> Queue<&'static str> {
+        Queue::new(QueueLimits { urgent: 1, bulk: 2 })
+    }
+
+    #[test]
+    fn a_person_goes_before_bulk_work() {
+        let queue = queue();
+        queue.push(Lane::Bulk, "bulk").unwrap();
+        queue.push(Lane::Urgent, "question").unwrap();
+        assert_eq!(queue.next(), Some((Lane::Urgent, "question")));
+        assert_eq!(queue.next(), Some((Lane::Bulk, "bulk")));
+    }
+
+    #[test]
+    fn a_full_lane_says_when_to_come_back_and_the_other_still_takes() {
+        let queue = queue();
+        queue.push(Lane::Urgent, "first").unwrap();
+        let error = queue.push(Lane::Urgent, "second").unwrap_err();
+        assert!(matches!(error, InferenceError::Busy { retry_after_s: 1.. }));
+        queue.push(Lane::Bulk, "bulk").unwrap();
+    }
+
+    #[test]
+    fn an_unfinished_job_goes_on_before_the_next_of_its_lane() {
+        let queue = queue();
+        queue.push(Lane::Bulk, "second").unwrap();
+        queue.put_back("first");
+        assert_eq!(queue.next(), Some((Lane::Bulk, "first")));
+    }
+
+    #[test]
+    fn a_closed_queue_takes_nothing_and_says_why() {
+        let queue = queue();
+        queue.push(Lane::Bulk, "waiting").unwrap();
+        queue.close("the appliance is shutting down");
+        assert_eq!(queue.next(), None);
+        let error = queue.push(Lane::Bulk, "late").unwrap_err();
+        assert!(error.to_string().contains("shutting down"));
+    }
+}
