@@ -1,5 +1,9 @@
 //! Asks the policies every row of the decision table.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use cloister_domain::{CollectionId, GroupId, Principal, Role, UserId};
 use cloister_policies::{Granted, Policies, Question};

@@ -9,15 +9,16 @@ use cloister_answer::Answerer;
 use cloister_audit::{AuditLog, Event};
 use cloister_domain::chance::NoEntropy;
 use cloister_domain::{Clock, CollectionId, Entropy, Principal};
+use cloister_index::{Index, IndexSettings};
 use cloister_inference::{
     EmbedderService, GeneratorService, GeneratorState, MiniLm, ModelManifest, QueueLimits,
 };
-use cloister_index::{Index, IndexSettings};
 use cloister_ingest::{Limits, Reader};
 use cloister_policies::{Granted, Policies};
 use cloister_store::{Library, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -61,6 +62,9 @@ pub struct App {
     pub inbox: PathBuf,
     /// Wakes the ingestion when there is work.
     pub work: Arc<Notify>,
+    /// Has the inbox looked through at once.
+    pub look: Arc<Notify>,
+    watching: AtomicBool,
     /// What the kernel enforces on this process.
     pub isolation: InForce,
     /// Tells the hour.
@@ -80,7 +84,11 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let data = config.paths.data.clone();
-        let name = config.server.names.first().map_or("localhost", String::as_str);
+        let name = config
+            .server
+            .names
+            .first()
+            .map_or("localhost", String::as_str);
         let audit = AuditLog::open(
             &data.join("audit"),
             &format!("{name}/cloister/audit"),
@@ -91,20 +99,28 @@ impl App {
         let policies = Policies::load()?;
         let (embedder, embedder_manifest) = open_embedder(&config)?;
         let (generator, generator_manifest) = open_generator(&config)?;
-        let index = Arc::new(Index::open(&data.join("index"), index_settings(&config, &embedder))?);
+        let index = Arc::new(Index::open(
+            &data.join("index"),
+            index_settings(&config, &embedder),
+        )?);
         let answerer = Answerer::new(
             audit.clone(),
             Arc::clone(&index),
             embedder.clone(),
             generator.clone(),
-            generator_manifest.as_ref().map_or(0, |manifest| manifest.parameters),
-        );
+            Arc::clone(&clock),
+        )?;
         Ok(Arc::new(Self {
             reader: Arc::new(Reader::new(reader_program()?, limits(&config))),
             inbox: std::path::absolute(&config.paths.inbox)?,
             ticket_secret: passwords::secret(&*entropy)?,
-            models: Models { embedder: embedder_manifest, generator: generator_manifest },
+            models: Models {
+                embedder: embedder_manifest,
+                generator: generator_manifest,
+            },
             work: Arc::new(Notify::new()),
+            look: Arc::new(Notify::new()),
+            watching: AtomicBool::new(false),
             config,
             store,
             audit,
@@ -122,15 +138,23 @@ impl App {
     /// The documents that this person may read, now: the one way from a person to documents.
     pub async fn library(&self, person: &Principal) -> Result<Library, Problem> {
         let collections = self.store.collections().await?;
-        let granted =
-            collections.iter().map(|c| Granted { collection: c.id, readers: &c.readers });
-        Ok(self.store.library(self.policies.permitted(person, granted)?))
+        let granted = collections.iter().map(|c| Granted {
+            collection: c.id,
+            readers: &c.readers,
+        });
+        Ok(self
+            .store
+            .library(self.policies.permitted(person, granted)?))
     }
 
     /// The collections whose administrator lets the model write below the quotes.
     pub async fn composed_collections(&self) -> Result<Vec<CollectionId>, Problem> {
         let collections = self.store.collections().await?;
-        Ok(collections.into_iter().filter(|c| c.composed).map(|c| c.id).collect())
+        Ok(collections
+            .into_iter()
+            .filter(|c| c.composed)
+            .map(|c| c.id)
+            .collect())
     }
 
     /// Logs what is about to be done, does it, and logs it again if it failed. What cannot be
@@ -148,7 +172,10 @@ impl App {
         match act.await {
             Ok(done) => Ok(done),
             Err(cause) => {
-                let mut failed = Event { outcome: cloister_audit::Outcome::Failure, ..event };
+                let mut failed = Event {
+                    outcome: cloister_audit::Outcome::Failure,
+                    ..event
+                };
                 failed.detail["failed"] = cause.to_string().into();
                 self.audit.append(failed).await?;
                 Err(cause.into())
@@ -163,12 +190,22 @@ impl App {
         Ok(hex::encode(bytes))
     }
 
+    /// Whether this process watches the inbox.
+    pub fn watching(&self) -> bool {
+        self.watching.load(Ordering::Relaxed)
+    }
+
+    /// Notes that this process watches the inbox from now on.
+    pub fn begin_watching(&self) {
+        self.watching.store(true, Ordering::Relaxed);
+    }
+
     /// The generator's state in a word or a sentence.
     pub fn generator_state(&self) -> String {
         match self.generator.as_ref().map(GeneratorService::state) {
             None => "off, answers are quotes alone".into(),
             Some(GeneratorState::Loading) => "loading".into(),
-            Some(GeneratorState::Ready(_)) => "ready".into(),
+            Some(GeneratorState::Ready { .. }) => "ready".into(),
             Some(GeneratorState::Failed(reason)) => reason,
         }
     }
@@ -178,7 +215,10 @@ fn open_embedder(config: &Config) -> anyhow::Result<(EmbedderService, ModelManif
     let folder = config.paths.models.join(&config.models.embedder);
     let manifest = ModelManifest::read(&folder).with_context(|| missing(&folder))?;
     let model = MiniLm::load(&folder).with_context(|| missing(&folder))?;
-    Ok((EmbedderService::start(Arc::new(model), QueueLimits::default())?, manifest))
+    Ok((
+        EmbedderService::start(Arc::new(model), QueueLimits::default())?,
+        manifest,
+    ))
 }
 
 fn open_generator(

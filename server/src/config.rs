@@ -35,24 +35,39 @@ macro_rules! section {
 }
 
 section!(Server { address: SocketAddr, names: Vec<String>, });
-section!(Paths { data: PathBuf, inbox: PathBuf, models: PathBuf, });
-section!(Models { embedder: String, generator: String, });
+section!(Paths {
+    data: PathBuf,
+    inbox: PathBuf,
+    models: PathBuf,
+});
+section!(Models {
+    embedder: String,
+    generator: String,
+});
 section!(Session {
     idle_minutes: u64,
     longest_hours: u64,
     wrong_passwords: u32,
     locked_minutes: u64,
 });
-section!(Inbox { stable_seconds: u64, scan_seconds: u64, });
+section!(Inbox {
+    stable_seconds: u64,
+    scan_seconds: u64,
+});
 section!(Reading {
     memory_mb: u64,
     processor_seconds: u64,
     page_seconds: u64,
     largest_file_mb: u64,
 });
-section!(Passages { tokens: usize, });
-section!(Search { meaning: f32, exact_up_to: u64, });
-section!(Isolation { confinement: Confinement, });
+section!(Passages { tokens: usize });
+section!(Search {
+    meaning: f32,
+    exact_up_to: u64,
+});
+section!(Isolation {
+    confinement: Confinement,
+});
 
 /// Whether the process must be confined.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -107,8 +122,10 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let mut settings = parse(DEFAULTS, "the compiled-in default")?;
         if let Some(path) = file {
-            let text = std::fs::read_to_string(path)
-                .map_err(|cause| ConfigError::Unreadable { path: path.to_owned(), cause })?;
+            let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Unreadable {
+                path: path.to_owned(),
+                cause,
+            })?;
             let origin = format!("`{}`", path.display());
             let overrides = parse(&text, &origin)?;
             merge(&mut settings, overrides, &origin)?;
@@ -118,7 +135,9 @@ impl Config {
                 override_one(&mut settings, key, &value, &name)?;
             }
         }
-        settings.try_into().map_err(|cause| ConfigError::WrongKind(Box::new(cause)))
+        settings
+            .try_into()
+            .map_err(|cause| ConfigError::WrongKind(Box::new(cause)))
     }
 
     /// How long a session lives without a request.
@@ -170,7 +189,9 @@ fn override_one(
     let wanted = key.to_lowercase();
     let known = keys(settings);
     for (section, values) in settings.iter_mut() {
-        let Value::Table(values) = values else { continue };
+        let Value::Table(values) = values else {
+            continue;
+        };
         for (name, slot) in values.iter_mut() {
             if format!("{section}_{name}") == wanted {
                 *slot = typed(value, slot);
@@ -178,9 +199,15 @@ fn override_one(
             }
         }
     }
-    let names: Vec<String> =
-        known.iter().map(|k| format!("{PREFIX}{}", k.replace('.', "_").to_uppercase())).collect();
-    Err(unknown("the environment", variable, names.iter().map(String::as_str)))
+    let names: Vec<String> = known
+        .iter()
+        .map(|k| format!("{PREFIX}{}", k.replace('.', "_").to_uppercase()))
+        .collect();
+    Err(unknown(
+        "the environment",
+        variable,
+        names.iter().map(String::as_str),
+    ))
 }
 
 /// Reads a variable as the kind of value that the default has.
@@ -190,7 +217,9 @@ fn typed(text: &str, like: &Value) -> Value {
         Value::Float(_) => text.parse().ok().map(Value::Float),
         Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
         Value::Array(_) => Some(Value::Array(
-            text.split(',').map(|part| Value::String(part.trim().to_owned())).collect(),
+            text.split(',')
+                .map(|part| Value::String(part.trim().to_owned()))
+                .collect(),
         )),
         Value::String(_) | Value::Datetime(_) | Value::Table(_) => None,
     };
@@ -198,7 +227,9 @@ fn typed(text: &str, like: &Value) -> Value {
 }
 
 fn keys(settings: &Table) -> Vec<String> {
-    let sections = settings.iter().filter_map(|(name, value)| Some((name, value.as_table()?)));
+    let sections = settings
+        .iter()
+        .filter_map(|(name, value)| Some((name, value.as_table()?)));
     sections
         .flat_map(|(section, table)| table.keys().map(move |key| format!("{section}.{key}")))
         .collect()
@@ -213,7 +244,11 @@ fn unknown<'a>(origin: &str, key: &str, known: impl Iterator<Item = &'a str>) ->
         || " See cloister.toml for those that do".to_owned(),
         |(_, name)| format!(" Did you mean `{name}`?"),
     );
-    ConfigError::Unknown { origin: origin.to_owned(), key: key.to_owned(), hint }
+    ConfigError::Unknown {
+        origin: origin.to_owned(),
+        key: key.to_owned(),
+        hint,
+    }
 }
 
 #[cfg(test)]
@@ -224,7 +259,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("site.toml");
         std::fs::write(&path, file).unwrap();
-        let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let environment = environment
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         Config::load(Some(&path), environment).map_err(|e| e.to_string())
     }
 
@@ -235,16 +272,27 @@ mod tests {
             &[("CLOISTER_SESSION_LONGEST_HOURS", "1"), ("HOME", "/")],
         )
         .unwrap();
-        assert_eq!((config.session.idle_minutes, config.session.longest_hours), (5, 1));
+        assert_eq!(
+            (config.session.idle_minutes, config.session.longest_hours),
+            (5, 1)
+        );
         assert_eq!(config.server.address.port(), 8443);
     }
 
     #[test]
     fn an_unknown_setting_is_an_error_with_a_suggestion() {
         let cases: [(&str, &[(&str, &str)], &str); 3] = [
-            ("[session]\nidle_minute = 5", &[], "Did you mean `session.idle_minutes`?"),
+            (
+                "[session]\nidle_minute = 5",
+                &[],
+                "Did you mean `session.idle_minutes`?",
+            ),
             ("[sesion]\nidle_minutes = 5", &[], "does not exist"),
-            ("", &[("CLOISTER_SERVER_ADRESS", "x")], "Did you mean `CLOISTER_SERVER_ADDRESS`?"),
+            (
+                "",
+                &[("CLOISTER_SERVER_ADRESS", "x")],
+                "Did you mean `CLOISTER_SERVER_ADDRESS`?",
+            ),
         ];
         for (file, environment, expected) in cases {
             let message = load(file, environment).unwrap_err();

@@ -28,7 +28,11 @@ impl Target {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let opened = TcpStream::connect(address)?;
-        Ok(Self { address, opened, _listener: listener })
+        Ok(Self {
+            address,
+            opened,
+            _listener: listener,
+        })
     }
 }
 
@@ -36,18 +40,30 @@ impl Target {
 pub fn attempt_all(target: Option<&Target>) -> Vec<Attempt> {
     let nearby = target.map_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9)), |t| t.address);
     let mut attempts = vec![
-        attempt("connect over TCP (IPv4)", || TcpStream::connect(nearby).map(drop)),
-        attempt("connect over TCP (IPv6)", || open(AddressFamily::INET6, SocketType::STREAM)),
+        attempt("connect over TCP (IPv4)", || {
+            TcpStream::connect(nearby).map(drop)
+        }),
+        attempt("connect over TCP (IPv6)", || {
+            open(AddressFamily::INET6, SocketType::STREAM)
+        }),
         attempt("open a UDP socket, as a name lookup would", || {
             UdpSocket::bind("127.0.0.1:0").map(drop)
         }),
-        attempt("open a raw socket", || open(AddressFamily::INET, SocketType::RAW)),
-        attempt("open a netlink socket", || open(AddressFamily::NETLINK, SocketType::RAW)),
-        attempt("open a packet socket", || open(AddressFamily::PACKET, SocketType::RAW)),
+        attempt("open a raw socket", || {
+            open(AddressFamily::INET, SocketType::RAW)
+        }),
+        attempt("open a netlink socket", || {
+            open(AddressFamily::NETLINK, SocketType::RAW)
+        }),
+        attempt("open a packet socket", || {
+            open(AddressFamily::PACKET, SocketType::RAW)
+        }),
         attempt("read the machine's password hashes", || {
             std::fs::File::open("/etc/shadow").map(drop)
         }),
-        attempt("write outside the data folder", || write_outside(Path::new("/var/tmp"))),
+        attempt("write outside the data folder", || {
+            write_outside(Path::new("/var/tmp"))
+        }),
     ];
     if let Some(target) = target {
         attempts.push(attempt("connect a socket that was opened before", || {
@@ -63,11 +79,16 @@ pub fn attempt_all(target: Option<&Target>) -> Vec<Attempt> {
 }
 
 fn attempt(what: &str, go: impl FnOnce() -> std::io::Result<()>) -> Attempt {
-    Attempt { what: what.to_owned(), stopped_by: go().err().map(|cause| cause.to_string()) }
+    Attempt {
+        what: what.to_owned(),
+        stopped_by: go().err().map(|cause| cause.to_string()),
+    }
 }
 
 fn open(family: AddressFamily, kind: SocketType) -> std::io::Result<()> {
-    rustix::net::socket(family, kind, None).map(drop).map_err(Into::into)
+    rustix::net::socket(family, kind, None)
+        .map(drop)
+        .map_err(Into::into)
 }
 
 fn write_outside(folder: &Path) -> std::io::Result<()> {

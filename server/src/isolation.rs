@@ -39,7 +39,10 @@ impl InForce {
     /// What holds where the settings switch confinement off.
     pub fn off() -> Self {
         let off = || "off, by the setting isolation.confinement".to_owned();
-        Self { landlock: off(), seccomp: off() }
+        Self {
+            landlock: off(),
+            seccomp: off(),
+        }
     }
 }
 
@@ -79,12 +82,23 @@ pub fn confine(reach: &Reach) -> Result<InForce, IsolationError> {
     seccompiler::apply_filter_all_threads(&network_filter()?)
         .map_err(|cause| IsolationError::Seccomp(cause.to_string()))?;
     let seccomp = "no sockets but local ones, no connecting, no io_uring, no tracing";
-    Ok(InForce { landlock, seccomp: seccomp.to_owned() })
+    Ok(InForce {
+        landlock,
+        seccomp: seccomp.to_owned(),
+    })
 }
 
 /// The program's and the system's own files, without which nothing can be run.
 pub fn system_files() -> Vec<PathBuf> {
-    let folders = ["/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/proc", "/sys/devices"];
+    let folders = [
+        "/usr",
+        "/lib",
+        "/lib64",
+        "/bin",
+        "/etc/ld.so.cache",
+        "/proc",
+        "/sys/devices",
+    ];
     let devices = ["/dev/null", "/dev/urandom", "/dev/zero"];
     let present = folders.iter().chain(&devices).map(PathBuf::from);
     present.filter(|path| path.exists()).collect()
@@ -105,9 +119,11 @@ fn confine_files(reach: &Reach) -> Result<String, IsolationError> {
         .handle_access(AccessFs::from_all(ABI::V1))?
         .create()?;
     restrict(files_alone, reach, ABI::V1)?;
-    Ok("files outside its folders are out of reach; for TCP this kernel is too old, seccomp \
+    Ok(
+        "files outside its folders are out of reach; for TCP this kernel is too old, seccomp \
         denies it"
-        .into())
+            .into(),
+    )
 }
 
 fn restrict(mut ruleset: RulesetCreated, reach: &Reach, abi: ABI) -> Result<(), IsolationError> {
@@ -118,7 +134,12 @@ fn restrict(mut ruleset: RulesetCreated, reach: &Reach, abi: ABI) -> Result<(), 
         ruleset = allow(ruleset, path, AccessFs::from_all(abi), abi)?;
     }
     // Output that nobody reads goes to /dev/null, which must be writable for that.
-    ruleset = allow(ruleset, Path::new("/dev/null"), AccessFs::from_file(abi), abi)?;
+    ruleset = allow(
+        ruleset,
+        Path::new("/dev/null"),
+        AccessFs::from_file(abi),
+        abi,
+    )?;
     ruleset.restrict_self()?;
     Ok(())
 }
@@ -129,9 +150,15 @@ fn allow(
     access: landlock::BitFlags<AccessFs>,
     abi: ABI,
 ) -> Result<RulesetCreated, IsolationError> {
-    let access = if path.is_dir() { access } else { access & AccessFs::from_file(abi) };
-    let opened = PathFd::new(path)
-        .map_err(|cause| IsolationError::Folder { path: path.to_owned(), cause })?;
+    let access = if path.is_dir() {
+        access
+    } else {
+        access & AccessFs::from_file(abi)
+    };
+    let opened = PathFd::new(path).map_err(|cause| IsolationError::Folder {
+        path: path.to_owned(),
+        cause,
+    })?;
     Ok(ruleset.add_rule(PathBeneath::new(opened, access))?)
 }
 
@@ -145,9 +172,11 @@ fn network_filter() -> Result<BpfProgram, IsolationError> {
     rules.insert(libc::SYS_socket, vec![when(0, SeccompCmpOp::Ne, local)?]);
     // A socket that is open already could be connected anew by sending with MSG_FASTOPEN.
     let fast = u64::from(libc::MSG_FASTOPEN.unsigned_abs());
-    for (call, flags) in
-        [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)]
-    {
+    for (call, flags) in [
+        (libc::SYS_sendto, 3),
+        (libc::SYS_sendmsg, 2),
+        (libc::SYS_sendmmsg, 3),
+    ] {
         rules.insert(call, vec![when(flags, SeccompCmpOp::MaskedEq(fast), fast)?]);
     }
     let denied = SeccompAction::Errno(libc::EACCES.unsigned_abs());
@@ -155,13 +184,8 @@ fn network_filter() -> Result<BpfProgram, IsolationError> {
     Ok(SeccompFilter::new(rules, SeccompAction::Allow, denied, machine)?.try_into()?)
 }
 
-fn when(
-    argument: u8,
-    comparison: SeccompCmpOp,
-    value: u64,
-) -> Result<SeccompRule, IsolationError> {
-    let condition =
-        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, comparison, value)?;
+fn when(argument: u8, comparison: SeccompCmpOp, value: u64) -> Result<SeccompRule, IsolationError> {
+    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, comparison, value)?;
     Ok(SeccompRule::new(vec![condition])?)
 }
 

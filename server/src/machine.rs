@@ -8,7 +8,10 @@ use cloister_domain::{Clock, Entropy, Timestamp};
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that everyone is handed")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the clock that everyone is handed"
+    )]
     fn now(&self) -> Timestamp {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let millis = since.map_or(0, |elapsed| elapsed.as_millis());

@@ -47,7 +47,11 @@ pub fn hash(password: &str, entropy: &dyn Entropy) -> Result<String, PasswordErr
 /// Whether this is the password of that hash.
 pub fn matches(password: &str, hash: &str) -> bool {
     let parsed = PasswordHash::new(hash);
-    parsed.is_ok_and(|hash| argon2id().verify_password(password.as_bytes(), &hash).is_ok())
+    parsed.is_ok_and(|hash| {
+        argon2id()
+            .verify_password(password.as_bytes(), &hash)
+            .is_ok()
+    })
 }
 
 /// A hash that no password matches, so that a sign-in as nobody takes as long as one as somebody.
@@ -56,7 +60,9 @@ pub fn nobody() -> &'static str {
     HASH.get_or_init(|| {
         let salt = SaltString::from_b64("bm9ib2R5bm9ib2R5bm9ib2R5");
         let hash = salt.and_then(|salt| {
-            argon2id().hash_password(&[0; 32], &salt).map(|hash| hash.to_string())
+            argon2id()
+                .hash_password(&[0; 32], &salt)
+                .map(|hash| hash.to_string())
         });
         hash.unwrap_or_default()
     })
@@ -93,6 +99,9 @@ mod tests {
     #[test]
     fn a_short_password_is_not_taken() {
         let entropy = CountingEntropy::default();
-        assert!(matches!(hash("elevenchars", &entropy), Err(PasswordError::Length)));
+        assert!(matches!(
+            hash("elevenchars", &entropy),
+            Err(PasswordError::Length)
+        ));
     }
 }

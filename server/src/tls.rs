@@ -63,8 +63,10 @@ struct Made {
 
 /// The certificate in `folder`, made or renewed where need be.
 pub fn ensure(folder: &Path, names: &[String], now: Timestamp) -> Result<Identity, TlsError> {
-    std::fs::create_dir_all(folder)
-        .map_err(|cause| TlsError::File { path: folder.to_owned(), cause })?;
+    std::fs::create_dir_all(folder).map_err(|cause| TlsError::File {
+        path: folder.to_owned(),
+        cause,
+    })?;
     let identity = Identity {
         chain: folder.join("server.pem"),
         key: folder.join("server.key"),
@@ -77,7 +79,11 @@ pub fn ensure(folder: &Path, names: &[String], now: Timestamp) -> Result<Identit
     let made = folder.join("server.json");
     if !is_current(&made, names, now) {
         issue(&identity, &authority_key, names, now)?;
-        let text = serde_json::json!(Made { names: names.to_vec(), at: now }).to_string();
+        let text = serde_json::json!(Made {
+            names: names.to_vec(),
+            at: now
+        })
+        .to_string();
         write(&made, &text, 0o644)?;
     }
     Ok(identity)
@@ -93,7 +99,11 @@ fn is_current(made: &Path, names: &[String], now: Timestamp) -> bool {
 
 fn make_authority(path: &Path, key_path: &Path, now: Timestamp) -> Result<(), TlsError> {
     let key = KeyPair::generate()?;
-    write(path, &authority_params(now)?.self_signed(&key)?.pem(), 0o644)?;
+    write(
+        path,
+        &authority_params(now)?.self_signed(&key)?.pem(),
+        0o644,
+    )?;
     write(key_path, &key.serialize_pem(), 0o600)
 }
 
@@ -104,7 +114,10 @@ fn issue(
     now: Timestamp,
 ) -> Result<(), TlsError> {
     let authority_pem = read(&identity.authority)?;
-    let authority = Issuer::new(authority_params(now)?, KeyPair::from_pem(&read(authority_key)?)?);
+    let authority = Issuer::new(
+        authority_params(now)?,
+        KeyPair::from_pem(&read(authority_key)?)?,
+    );
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(names)?;
     let first = names.first().map_or("localhost", String::as_str);
@@ -115,7 +128,11 @@ fn issue(
     (params.not_before, params.not_after) = validity(now, CERTIFICATE_DAYS);
     let certificate = params.signed_by(&key, &authority)?;
     write(&identity.key, &key.serialize_pem(), 0o600)?;
-    write(&identity.chain, &format!("{}{authority_pem}", certificate.pem()), 0o644)
+    write(
+        &identity.chain,
+        &format!("{}{authority_pem}", certificate.pem()),
+        0o644,
+    )
 }
 
 /// The authority, as its own certificate and as an issuer: rcgen takes an issuer's name and usages
@@ -124,7 +141,9 @@ fn authority_params(now: Timestamp) -> Result<CertificateParams, TlsError> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params.distinguished_name.push(DnType::CommonName, "Cloister appliance authority");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Cloister appliance authority");
     (params.not_before, params.not_after) = validity(now, AUTHORITY_DAYS);
     Ok(params)
 }
@@ -137,7 +156,10 @@ fn validity(now: Timestamp, days: u32) -> (OffsetDateTime, OffsetDateTime) {
 }
 
 fn read(path: &Path) -> Result<String, TlsError> {
-    std::fs::read_to_string(path).map_err(|cause| TlsError::File { path: path.to_owned(), cause })
+    std::fs::read_to_string(path).map_err(|cause| TlsError::File {
+        path: path.to_owned(),
+        cause,
+    })
 }
 
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
@@ -148,5 +170,8 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
         .mode(mode)
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|cause| TlsError::File { path: path.to_owned(), cause })
+    written.map_err(|cause| TlsError::File {
+        path: path.to_owned(),
+        cause,
+    })
 }

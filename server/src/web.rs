@@ -21,10 +21,17 @@ pub async fn serve(uri: Uri) -> Response {
     };
     let mut response = file.data.into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(named)));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(content_type(named)),
+    );
     // Vite names what it builds by its content, so those names never mean something else.
     let lasting = named.starts_with("assets/");
-    let caching = if lasting { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let caching = if lasting {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
     response
 }

@@ -27,7 +27,11 @@ pub struct GroupView {
 impl From<Group> for GroupView {
     fn from(group: Group) -> Self {
         let members = group.members.iter().map(|user| user.0).collect();
-        Self { id: group.id.0, name: group.name, members }
+        Self {
+            id: group.id.0,
+            name: group.name,
+            members,
+        }
     }
 }
 
@@ -70,12 +74,16 @@ fn view(app: &App, collection: Collection) -> CollectionView {
 
 async fn collection(app: &App, id: CollectionId) -> Result<Collection, Problem> {
     let all = app.store.collections().await?;
-    all.into_iter().find(|c| c.id == id).ok_or_else(|| ProblemCode::NotFound.into())
+    all.into_iter()
+        .find(|c| c.id == id)
+        .ok_or_else(|| ProblemCode::NotFound.into())
 }
 
 async fn group(app: &App, id: GroupId) -> Result<Group, Problem> {
     let all = app.store.groups().await?;
-    all.into_iter().find(|g| g.id == id).ok_or_else(|| ProblemCode::NotFound.into())
+    all.into_iter()
+        .find(|g| g.id == id)
+        .ok_or_else(|| ProblemCode::NotFound.into())
 }
 
 /// Every group.
@@ -85,7 +93,14 @@ pub async fn list_groups(
     State(app): State<AppState>,
     _: Administrator,
 ) -> Result<Json<Vec<GroupView>>, Problem> {
-    Ok(Json(app.store.groups().await?.into_iter().map(GroupView::from).collect()))
+    Ok(Json(
+        app.store
+            .groups()
+            .await?
+            .into_iter()
+            .map(GroupView::from)
+            .collect(),
+    ))
 }
 
 /// Adds a group.
@@ -97,7 +112,9 @@ pub async fn add_group(
     Json(new): Json<NewName>,
 ) -> Result<(StatusCode, Json<GroupView>), Problem> {
     let event = by.event(EventKind::GroupAdded, json!({ "group": new.name }));
-    let id = app.logged(event, app.store.add_group(&new.name, app.clock.now())).await?;
+    let id = app
+        .logged(event, app.store.add_group(&new.name, app.clock.now()))
+        .await?;
     Ok((StatusCode::CREATED, Json(group(&app, id).await?.into())))
 }
 
@@ -126,7 +143,8 @@ pub async fn join_group(
     let (group, user) = (group(&app, GroupId(id)).await?, person(&app, user).await?);
     let detail = json!({ "group": group.name, "user": user.1 });
     let event = by.event(EventKind::GroupJoined, detail);
-    app.logged(event, app.store.join_group(group.id, user.0)).await?;
+    app.logged(event, app.store.join_group(group.id, user.0))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -141,13 +159,15 @@ pub async fn leave_group(
     let (group, user) = (group(&app, GroupId(id)).await?, person(&app, user).await?);
     let detail = json!({ "group": group.name, "user": user.1 });
     let event = by.event(EventKind::GroupLeft, detail);
-    app.logged(event, app.store.leave_group(group.id, user.0)).await?;
+    app.logged(event, app.store.leave_group(group.id, user.0))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn person(app: &App, id: i64) -> Result<(UserId, String), Problem> {
     let user = app.store.user(UserId(id)).await?;
-    user.map(|user| (user.id, user.name)).ok_or_else(|| ProblemCode::NotFound.into())
+    user.map(|user| (user.id, user.name))
+        .ok_or_else(|| ProblemCode::NotFound.into())
 }
 
 /// Every collection.
@@ -158,7 +178,11 @@ pub async fn list_collections(
     _: Administrator,
 ) -> Result<Json<Vec<CollectionView>>, Problem> {
     let all = app.store.collections().await?;
-    Ok(Json(all.into_iter().map(|collection| view(&app, collection)).collect()))
+    Ok(Json(
+        all.into_iter()
+            .map(|collection| view(&app, collection))
+            .collect(),
+    ))
 }
 
 /// Adds a collection and makes its folder in the inbox.
@@ -169,10 +193,20 @@ pub async fn add_collection(
     Administrator(by): Administrator,
     Json(new): Json<NewName>,
 ) -> Result<(StatusCode, Json<CollectionView>), Problem> {
-    let event = by.event(EventKind::CollectionAdded, json!({ "collection": new.name }));
-    let id = app.logged(event, app.store.add_collection(&new.name, app.clock.now())).await?;
-    tokio::fs::create_dir_all(app.inbox.join(&new.name)).await.map_err(Problem::internal)?;
-    Ok((StatusCode::CREATED, Json(view(&app, collection(&app, id).await?))))
+    let event = by.event(
+        EventKind::CollectionAdded,
+        json!({ "collection": new.name }),
+    );
+    let id = app
+        .logged(event, app.store.add_collection(&new.name, app.clock.now()))
+        .await?;
+    tokio::fs::create_dir_all(app.inbox.join(&new.name))
+        .await
+        .map_err(Problem::internal)?;
+    Ok((
+        StatusCode::CREATED,
+        Json(view(&app, collection(&app, id).await?)),
+    ))
 }
 
 /// Says whether the model may write below the quotes of a collection.
@@ -187,7 +221,8 @@ pub async fn change_collection(
     let found = collection(&app, CollectionId(id)).await?;
     let detail = json!({ "collection": found.name, "composed": change.composed });
     let event = by.event(EventKind::CollectionChanged, detail);
-    app.logged(event, app.store.allow_composed(found.id, change.composed)).await?;
+    app.logged(event, app.store.allow_composed(found.id, change.composed))
+        .await?;
     Ok(Json(view(&app, collection(&app, found.id).await?)))
 }
 
@@ -203,7 +238,8 @@ pub async fn grant(
     let group = group(&app, GroupId(group_id)).await?;
     let detail = json!({ "collection": collection.name, "group": group.name });
     let event = by.event(EventKind::AccessGranted, detail);
-    app.logged(event, app.store.grant(collection.id, group.id)).await?;
+    app.logged(event, app.store.grant(collection.id, group.id))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -219,6 +255,7 @@ pub async fn revoke(
     let group = group(&app, GroupId(group_id)).await?;
     let detail = json!({ "collection": collection.name, "group": group.name });
     let event = by.event(EventKind::AccessRevoked, detail);
-    app.logged(event, app.store.revoke(collection.id, group.id)).await?;
+    app.logged(event, app.store.revoke(collection.id, group.id))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

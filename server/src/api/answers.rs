@@ -151,10 +151,15 @@ impl From<AnswerError> for Problem {
             AnswerError::Busy { retry_after_s } => {
                 let because = format!("Ask again in {retry_after_s} seconds");
                 let problem = ProblemCode::Busy.because(because);
-                Self { retry_after_s: Some(retry_after_s), ..problem }
+                Self {
+                    retry_after_s: Some(retry_after_s),
+                    ..problem
+                }
             }
             AnswerError::Inference(cause) => ProblemCode::ModelUnavailable.because(cause),
             AnswerError::Index(cause) => Self::internal(cause),
+            AnswerError::Evidence(cause) => Self::internal(cause),
+            AnswerError::Broken(cause) => Self::internal(cause),
         }
     }
 }
@@ -177,7 +182,9 @@ pub async fn ask(
         let data = serde_json::to_string(&step).unwrap_or_default();
         Ok::<_, Infallible>(Sse::default().data(data))
     });
-    Ok(axum::response::Sse::new(steps).keep_alive(KeepAlive::default()).into_response())
+    Ok(axum::response::Sse::new(steps)
+        .keep_alive(KeepAlive::default())
+        .into_response())
 }
 
 async fn start(
@@ -196,4 +203,3 @@ async fn start(
     };
     Ok(app.answerer.ask(library, asked).await?)
 }
-

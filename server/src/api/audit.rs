@@ -115,7 +115,10 @@ pub struct Kept {
 
 fn filter(which: Which) -> Result<Filter, Problem> {
     let moment = |text: Option<String>| -> Result<Option<Timestamp>, Problem> {
-        let read = text.filter(|t| !t.is_empty()).map(|text| Timestamp::parse(&text)).transpose();
+        let read = text
+            .filter(|t| !t.is_empty())
+            .map(|text| Timestamp::parse(&text))
+            .transpose();
         read.map_err(|cause| ProblemCode::Invalid.because(cause))
     };
     let some = |text: Option<String>| text.filter(|text| !text.is_empty());
@@ -144,14 +147,24 @@ pub async fn list(
         "kinds": filter.kinds, "outcome": filter.outcome, "actor": filter.actor,
         "text": filter.text, "request": filter.request, "before": filter.before,
     });
-    app.audit.append(by.event(EventKind::AuditViewed, looked_for)).await?;
+    app.audit
+        .append(by.event(EventKind::AuditViewed, looked_for))
+        .await?;
     let audit = app.audit.clone();
     let found = tokio::task::spawn_blocking(move || audit.find(&filter, PAGE))
         .await
         .map_err(Problem::internal)??;
     let entries = found.entries.into_iter().map(EntryView::from).collect();
-    let kinds = EventKind::ALL.iter().map(|kind| kind.as_str().to_owned()).collect();
-    Ok(Json(EntriesView { total: app.audit.len(), kinds, entries, next: found.next }))
+    let kinds = EventKind::ALL
+        .iter()
+        .map(|kind| kind.as_str().to_owned())
+        .collect();
+    Ok(Json(EntriesView {
+        total: app.audit.len(),
+        kinds,
+        entries,
+        next: found.next,
+    }))
 }
 
 /// Verifies the whole log, and compares it with checkpoints that were kept elsewhere.
@@ -176,14 +189,20 @@ pub async fn verify_log(
         Err(cause) => return Err(cause.into()),
     };
     let detail = json!({ "holds": found.holds(), "entries": found.entries, "root": found.root });
-    app.audit.append(by.event(EventKind::AuditVerified, detail)).await?;
+    app.audit
+        .append(by.event(EventKind::AuditVerified, detail))
+        .await?;
     Ok(Json(VerificationView {
         holds: found.holds(),
         entries: found.entries,
         sealed: found.sealed,
         root: found.root,
         compared: found.compared,
-        findings: found.findings.into_iter().map(|finding| finding.0).collect(),
+        findings: found
+            .findings
+            .into_iter()
+            .map(|finding| finding.0)
+            .collect(),
         key: shown_key,
     }))
 }
@@ -198,5 +217,8 @@ pub async fn checkpoint(
     let note = app.audit.checkpoint_note()?;
     let disposition =
         HeaderValue::from_static("attachment; filename=\"cloister-audit-checkpoint.txt\"");
-    Ok((HeaderMap::from_iter([(header::CONTENT_DISPOSITION, disposition)]), note))
+    Ok((
+        HeaderMap::from_iter([(header::CONTENT_DISPOSITION, disposition)]),
+        note,
+    ))
 }

@@ -91,7 +91,12 @@ pub struct Box2 {
 
 impl From<cloister_domain::Rect> for Box2 {
     fn from(rect: cloister_domain::Rect) -> Self {
-        Self { x: rect.x0, y: rect.y0, width: rect.width(), height: rect.height() }
+        Self {
+            x: rect.x0,
+            y: rect.y0,
+            width: rect.width(),
+            height: rect.height(),
+        }
     }
 }
 
@@ -144,7 +149,14 @@ pub async fn list(
     person: SignedIn,
 ) -> Result<Json<Vec<RevisionView>>, Problem> {
     let library = app.library(&person.principal).await?;
-    Ok(Json(library.documents().await?.into_iter().map(RevisionView::from).collect()))
+    Ok(Json(
+        library
+            .documents()
+            .await?
+            .into_iter()
+            .map(RevisionView::from)
+            .collect(),
+    ))
 }
 
 /// A page, with the cited place. Opening it is an entry in the audit log.
@@ -165,7 +177,9 @@ pub async fn page(
         "collection": revision.collection_name, "path": revision.path, "page": number,
         "passage": cited.passage,
     });
-    app.audit.append(person.event(EventKind::PageOpened, detail)).await?;
+    app.audit
+        .append(person.event(EventKind::PageOpened, detail))
+        .await?;
     let image = page.is_drawn().then(|| {
         let ticket = ticket(&app, &person, revision.id, number);
         format!("/api/v1/revisions/{id}/pages/{number}/image?view={ticket}")
@@ -213,12 +227,18 @@ async fn open(
     number: u32,
 ) -> Result<(RevisionRecord, Page), Problem> {
     let revision = library.revision(id).await?.ok_or(ProblemCode::NotFound)?;
-    let page = library.page(id, number).await?.ok_or(ProblemCode::NotFound)?;
+    let page = library
+        .page(id, number)
+        .await?
+        .ok_or(ProblemCode::NotFound)?;
     Ok((revision, page))
 }
 
 fn ticket(app: &App, person: &SignedIn, revision: RevisionId, page: u32) -> String {
-    let of = format!("{}\n{}\n{revision}\n{page}", app.ticket_secret, person.session.0);
+    let of = format!(
+        "{}\n{}\n{revision}\n{page}",
+        app.ticket_secret, person.session.0
+    );
     passwords::fingerprint(&of)
 }
 
@@ -229,12 +249,20 @@ async fn cited_ranges(
     revision: &RevisionRecord,
     number: u32,
 ) -> Result<Vec<ByteRange>, Problem> {
-    let Some(id) = cited.passage else { return Ok(Vec::new()) };
+    let Some(id) = cited.passage else {
+        return Ok(Vec::new());
+    };
     let passage = library.passages(&[PassageId(id)]).await?.pop();
-    let passage = passage.filter(|p| p.revision == revision.id).ok_or(ProblemCode::NotFound)?;
+    let passage = passage
+        .filter(|p| p.revision == revision.id)
+        .ok_or(ProblemCode::NotFound)?;
     let whole = passage.draft.text.len();
     let range = ByteRange::new(cited.start.unwrap_or(0), cited.end.unwrap_or(whole));
-    let spans = passage.draft.locate(range).into_iter().filter(|span| span.page == number);
+    let spans = passage
+        .draft
+        .locate(range)
+        .into_iter()
+        .filter(|span| span.page == number);
     Ok(spans.map(|span| span.range).collect())
 }
 
@@ -247,12 +275,22 @@ fn view(
     let content = &page.content;
     let words = content.words.iter().filter_map(|word| {
         let text = word.range.of(&content.text)?.to_owned();
-        Some(WordView { text, place: word.rect.into() })
+        Some(WordView {
+            text,
+            place: word.rect.into(),
+        })
     });
-    let boxes = cited.iter().flat_map(|range| content.rects(*range)).map(Box2::from);
+    let boxes = cited
+        .iter()
+        .flat_map(|range| content.rects(*range))
+        .map(Box2::from);
     let blocks = content.blocks.iter().map(|block| {
         let (kind, level) = name(block.kind);
-        BlockView { kind: kind.into(), level, parts: parts(&content.text, block.range, cited) }
+        BlockView {
+            kind: kind.into(),
+            level,
+            parts: parts(&content.text, block.range, cited),
+        }
     });
     PageView {
         revision: revision.into(),
@@ -279,14 +317,19 @@ const fn name(kind: BlockKind) -> (&'static str, u8) {
 
 /// Cuts a block where the cited place begins and ends.
 fn parts(text: &str, block: ByteRange, cited: &[ByteRange]) -> Vec<Part> {
-    let mut inside: Vec<ByteRange> =
-        cited.iter().filter_map(|range| range.intersection(block)).collect();
+    let mut inside: Vec<ByteRange> = cited
+        .iter()
+        .filter_map(|range| range.intersection(block))
+        .collect();
     inside.sort_unstable();
     let mut parts = Vec::new();
     let mut at = block.start;
     let mut push = |range: ByteRange, cited: bool| {
         if let Some(text) = range.of(text).filter(|text| !text.is_empty()) {
-            parts.push(Part { text: text.to_owned(), cited });
+            parts.push(Part {
+                text: text.to_owned(),
+                cited,
+            });
         }
     };
     for range in inside {
@@ -306,14 +349,24 @@ mod tests {
     fn a_block_is_cut_where_the_cited_place_begins_and_ends() {
         let cut = |cited: &[ByteRange]| {
             let parts = parts("one two three", ByteRange::new(0, 13), cited);
-            parts.into_iter().map(|part| (part.text, part.cited)).collect::<Vec<_>>()
+            parts
+                .into_iter()
+                .map(|part| (part.text, part.cited))
+                .collect::<Vec<_>>()
         };
         let part = |text: &str, cited| (text.to_owned(), cited);
         assert_eq!(cut(&[]), [part("one two three", false)]);
         assert_eq!(
             cut(&[ByteRange::new(4, 7)]),
-            [part("one ", false), part("two", true), part(" three", false)]
+            [
+                part("one ", false),
+                part("two", true),
+                part(" three", false)
+            ]
         );
-        assert_eq!(cut(&[ByteRange::new(8, 99)]), [part("one two ", false), part("three", true)]);
+        assert_eq!(
+            cut(&[ByteRange::new(8, 99)]),
+            [part("one two ", false), part("three", true)]
+        );
     }
 }

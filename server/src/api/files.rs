@@ -71,7 +71,11 @@ pub struct TallyView {
 impl From<FileTally> for TallyView {
     fn from(tally: FileTally) -> Self {
         let state = tally.state.as_str().to_owned();
-        Self { collection: tally.collection.0, state, files: tally.files }
+        Self {
+            collection: tally.collection.0,
+            state,
+            files: tally.files,
+        }
     }
 }
 
@@ -106,10 +110,19 @@ pub async fn list(
 ) -> Result<Json<FilesView>, Problem> {
     let after = FileId(which.after.unwrap_or(0));
     let collection = which.collection.map(CollectionId);
-    let files = app.store.files(collection, which.state, after, PAGE).await?;
+    let files = app
+        .store
+        .files(collection, which.state, after, PAGE)
+        .await?;
     let full = files.len() >= PAGE as usize;
     let next = files.last().filter(|_| full).map(|file| file.id.0);
-    let tally = app.store.tally_files().await?.into_iter().map(TallyView::from).collect();
+    let tally = app
+        .store
+        .tally_files()
+        .await?
+        .into_iter()
+        .map(TallyView::from)
+        .collect();
     let files = files.into_iter().map(FileView::from).collect();
     Ok(Json(FilesView { tally, files, next }))
 }
@@ -122,9 +135,15 @@ pub async fn retry(
     Administrator(by): Administrator,
     Path(id): Path<i64>,
 ) -> Result<(StatusCode, Json<FileView>), Problem> {
-    let file = app.store.file(FileId(id)).await?.ok_or(ProblemCode::NotFound)?;
+    let file = app
+        .store
+        .file(FileId(id))
+        .await?
+        .ok_or(ProblemCode::NotFound)?;
     let event = by.event(EventKind::DocumentRetried, json!({ "path": file.path }));
-    let retried = app.logged(event, app.store.retry_file(file.id, app.clock.now())).await?;
+    let retried = app
+        .logged(event, app.store.retry_file(file.id, app.clock.now()))
+        .await?;
     let file =
         retried.ok_or_else(|| ProblemCode::Conflict.because("The file is not quarantined"))?;
     app.work.notify_one();

@@ -74,7 +74,14 @@ pub async fn list(
     State(app): State<AppState>,
     _: Administrator,
 ) -> Result<Json<Vec<Person>>, Problem> {
-    Ok(Json(app.store.users().await?.into_iter().map(Person::from).collect()))
+    Ok(Json(
+        app.store
+            .users()
+            .await?
+            .into_iter()
+            .map(Person::from)
+            .collect(),
+    ))
 }
 
 /// Adds a person.
@@ -88,9 +95,18 @@ pub async fn add(
     let roles = parse_roles(&new.roles)?;
     let password_hash = passwords::hash(&new.password, &*app.entropy)
         .map_err(|cause| ProblemCode::Invalid.because(cause))?;
-    let event = by.event(EventKind::UserAdded, json!({ "name": new.name, "roles": roles }));
-    let new = NewUser { name: new.name, password_hash, roles };
-    let id = app.logged(event, app.store.add_user(&new, app.clock.now())).await?;
+    let event = by.event(
+        EventKind::UserAdded,
+        json!({ "name": new.name, "roles": roles }),
+    );
+    let new = NewUser {
+        name: new.name,
+        password_hash,
+        roles,
+    };
+    let id = app
+        .logged(event, app.store.add_user(&new, app.clock.now()))
+        .await?;
     let user = app.store.user(id).await?.ok_or(ProblemCode::NotFound)?;
     Ok((StatusCode::CREATED, Json(user.into())))
 }
@@ -114,7 +130,8 @@ pub async fn change(
     let user = app.store.user(id).await?.ok_or(ProblemCode::NotFound)?;
     let detail = json!({ "name": user.name, "roles": roles, "disabled": change.disabled });
     let event = by.event(EventKind::UserChanged, detail);
-    app.logged(event, app.store.change_user(id, &roles, change.disabled)).await?;
+    app.logged(event, app.store.change_user(id, &roles, change.disabled))
+        .await?;
     let user = app.store.user(id).await?.ok_or(ProblemCode::NotFound)?;
     Ok(Json(user.into()))
 }
@@ -133,6 +150,7 @@ pub async fn set_password(
     let hash = passwords::hash(&new.password, &*app.entropy)
         .map_err(|cause| ProblemCode::Invalid.because(cause))?;
     let event = by.event(EventKind::PasswordChanged, json!({ "name": user.name }));
-    app.logged(event, app.store.change_password(id, &hash)).await?;
+    app.logged(event, app.store.change_password(id, &hash))
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

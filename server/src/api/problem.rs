@@ -80,14 +80,23 @@ pub struct Problem {
 impl From<ProblemCode> for Problem {
     fn from(code: ProblemCode) -> Self {
         let (title, status) = (code.title().to_owned(), code.status().as_u16());
-        Self { code, title, status, detail: None, retry_after_s: None }
+        Self {
+            code,
+            title,
+            status,
+            detail: None,
+            retry_after_s: None,
+        }
     }
 }
 
 impl ProblemCode {
     /// A problem with what happened this time.
     pub fn because(self, detail: impl std::fmt::Display) -> Problem {
-        Problem { detail: Some(detail.to_string()), ..self.into() }
+        Problem {
+            detail: Some(detail.to_string()),
+            ..self.into()
+        }
     }
 }
 

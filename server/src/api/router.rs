@@ -1,7 +1,7 @@
 //! Every path, grouped by whom it serves.
 
-use super::{access, answers, audit, documents, files, guard, people, search, sign_in, status};
 use super::{Problem, ProblemCode};
+use super::{access, answers, audit, documents, files, guard, people, search, sign_in, status};
 use crate::app::AppState;
 use crate::web;
 use axum::Router;
@@ -32,7 +32,12 @@ pub fn router(app: AppState) -> Router {
 fn everyone() -> Router<AppState> {
     Router::new()
         .route("/setup", post(sign_in::set_up))
-        .route("/session", post(sign_in::sign_in).get(sign_in::me).delete(sign_in::sign_out))
+        .route(
+            "/session",
+            post(sign_in::sign_in)
+                .get(sign_in::me)
+                .delete(sign_in::sign_out),
+        )
         .route("/about", get(status::about))
 }
 
@@ -42,7 +47,10 @@ fn staff() -> Router<AppState> {
         .route("/search", post(search::search))
         .route("/documents", get(documents::list))
         .route("/revisions/{id}/pages/{number}", get(documents::page))
-        .route("/revisions/{id}/pages/{number}/image", get(documents::image))
+        .route(
+            "/revisions/{id}/pages/{number}/image",
+            get(documents::image),
+        )
 }
 
 fn administrators() -> Router<AppState> {
@@ -57,9 +65,15 @@ fn administrators() -> Router<AppState> {
             "/groups/{id}/members/{user}",
             put(access::join_group).delete(access::leave_group),
         )
-        .route("/collections", get(access::list_collections).post(access::add_collection))
+        .route(
+            "/collections",
+            get(access::list_collections).post(access::add_collection),
+        )
         .route("/collections/{id}", put(access::change_collection))
-        .route("/collections/{id}/readers/{group}", put(access::grant).delete(access::revoke))
+        .route(
+            "/collections/{id}/readers/{group}",
+            put(access::grant).delete(access::revoke),
+        )
         .route("/files", get(files::list))
         .route("/files/{id}/retry", post(files::retry))
 }

@@ -72,11 +72,20 @@ pub async fn search(
     let text = checked(&asked.text)?;
     let library = app.library(&person.principal).await?;
     let limit = asked.limit.unwrap_or(10).clamp(1, 50);
-    let task = SearchTask { text: text.clone(), limit };
-    let found = app.answerer.search(&library, &task).await.map_err(Problem::from)?;
+    let task = SearchTask {
+        text: text.clone(),
+        limit,
+    };
+    let found = app
+        .answerer
+        .search(&library, &task)
+        .await
+        .map_err(Problem::from)?;
     let ids: Vec<i64> = found.passages.iter().map(|f| f.passage.id.0).collect();
     let detail = json!({ "text": text, "passages": ids });
-    app.audit.append(person.event(EventKind::Searched, detail)).await?;
+    app.audit
+        .append(person.event(EventKind::Searched, detail))
+        .await?;
     Ok(Json(found.passages.iter().map(PassageView::from).collect()))
 }
 
@@ -87,8 +96,9 @@ pub fn checked(text: &str) -> Result<String, Problem> {
         return Err(ProblemCode::Invalid.because("Type a question first"));
     }
     if text.len() > LONGEST {
-        return Err(ProblemCode::Invalid
-            .because("The question is too long. Ask in a few sentences, at most 2,000 characters"));
+        return Err(ProblemCode::Invalid.because(
+            "The question is too long. Ask in a few sentences, at most 2,000 characters",
+        ));
     }
     Ok(text.to_owned())
 }

@@ -63,8 +63,16 @@ impl SignedIn {
             return Ok(self);
         }
         let asked = format!("{question:?}");
-        let denied = self.event(EventKind::AccessDenied, serde_json::json!({ "asked": asked }));
-        app.audit.append(Event { outcome: Outcome::Denied, ..denied }).await?;
+        let denied = self.event(
+            EventKind::AccessDenied,
+            serde_json::json!({ "asked": asked }),
+        );
+        app.audit
+            .append(Event {
+                outcome: Outcome::Denied,
+                ..denied
+            })
+            .await?;
         Err(ProblemCode::Forbidden.into())
     }
 }
@@ -74,7 +82,10 @@ impl FromRequestParts<AppState> for Origin {
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Problem> {
         let client = parts.extensions.get::<ConnectInfo<SocketAddr>>();
         let address = client.map_or_else(|| "unknown".to_owned(), |c| c.0.ip().to_string());
-        Ok(Self { address, request: app.request_id()? })
+        Ok(Self {
+            address,
+            request: app.request_id()?,
+        })
     }
 }
 
@@ -85,7 +96,11 @@ impl FromRequestParts<AppState> for SignedIn {
         let secret = cookie(parts).ok_or(ProblemCode::SignedOut)?;
         let session = SessionId(passwords::fingerprint(secret));
         let principal = resume(app, &session).await?;
-        Ok(Self { principal, session, origin })
+        Ok(Self {
+            principal,
+            session,
+            origin,
+        })
     }
 }
 
@@ -107,7 +122,9 @@ impl FromRequestParts<AppState> for Officer {
 
 fn cookie(parts: &Parts) -> Option<&str> {
     let headers = parts.headers.get_all(COOKIE).iter();
-    let pairs = headers.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(';'));
+    let pairs = headers
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|v| v.split(';'));
     pairs
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(name, _)| *name == COOKIE_NAME)
@@ -128,6 +145,8 @@ async fn resume(app: &AppState, id: &SessionId) -> Result<Principal, Problem> {
         app.store.touch_session(id, now).await?;
     }
     let user = app.store.user(session.user).await?;
-    let user = user.filter(|user| !user.disabled).ok_or(ProblemCode::SignedOut)?;
+    let user = user
+        .filter(|user| !user.disabled)
+        .ok_or(ProblemCode::SignedOut)?;
     Ok(user.into())
 }

@@ -28,7 +28,11 @@ pub struct Me {
 impl From<&Principal> for Me {
     fn from(person: &Principal) -> Self {
         let roles = person.roles.iter().map(ToString::to_string).collect();
-        Self { id: person.user.0, name: person.name.clone(), roles }
+        Self {
+            id: person.user.0,
+            name: person.name.clone(),
+            roles,
+        }
     }
 }
 
@@ -62,15 +66,21 @@ pub async fn sign_in(
 ) -> Result<WithCookie, Problem> {
     let record = app.store.sign_in_record(&given.name).await?;
     let now = app.clock.now();
-    if let Some(until) = record.as_ref().and_then(|r| r.locked_until).filter(|until| *until > now) {
+    if let Some(until) = record
+        .as_ref()
+        .and_then(|r| r.locked_until)
+        .filter(|until| *until > now)
+    {
         log_sign_in(&app, &origin, &given.name, record.as_ref(), Some("locked")).await?;
         let seconds = until.since(now).as_secs() + 1;
-        let mut problem = ProblemCode::Locked
-            .because(format!("Try again in {} minutes", seconds.div_ceil(60)));
+        let mut problem =
+            ProblemCode::Locked.because(format!("Try again in {} minutes", seconds.div_ceil(60)));
         problem.retry_after_s = Some(seconds);
         return Err(problem);
     }
-    let hash = record.as_ref().map_or_else(passwords::nobody, |r| r.password_hash.as_str());
+    let hash = record
+        .as_ref()
+        .map_or_else(passwords::nobody, |r| r.password_hash.as_str());
     let right = check_password(given.password, hash.to_owned()).await?;
     let Some(known) = record.as_ref().filter(|known| right && !known.disabled) else {
         refuse(&app, &origin, &given.name, record.as_ref()).await?;
@@ -108,8 +118,15 @@ async fn log_sign_in(
     app.audit
         .append(Event {
             kind: EventKind::SignedIn,
-            outcome: if refused.is_some() { Outcome::Failure } else { Outcome::Success },
-            actor: Actor { user: record.map(|r| r.user), name: shown.to_owned() },
+            outcome: if refused.is_some() {
+                Outcome::Failure
+            } else {
+                Outcome::Success
+            },
+            actor: Actor {
+                user: record.map(|r| r.user),
+                name: shown.to_owned(),
+            },
             origin: origin.address.clone(),
             request: Some(origin.request.clone()),
             detail: json!({ "refused": refused }),
@@ -160,7 +177,9 @@ pub async fn sign_out(
     State(app): State<AppState>,
     person: SignedIn,
 ) -> Result<StatusCode, Problem> {
-    app.audit.append(person.event(EventKind::SignedOut, json!({}))).await?;
+    app.audit
+        .append(person.event(EventKind::SignedOut, json!({})))
+        .await?;
     app.store.end_session(&person.session).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -179,9 +198,16 @@ pub async fn set_up(
     };
     let password_hash = passwords::hash(&given.password, &*app.entropy)
         .map_err(|cause| ProblemCode::Invalid.because(cause))?;
-    let new = NewUser { name: given.name, password_hash, roles };
+    let new = NewUser {
+        name: given.name,
+        password_hash,
+        roles,
+    };
     let link = passwords::fingerprint(&given.link);
-    let made = app.store.add_first_administrator(&link, &new, app.clock.now()).await?;
+    let made = app
+        .store
+        .add_first_administrator(&link, &new, app.clock.now())
+        .await?;
     let user = made.ok_or_else(|| {
         ProblemCode::SetupLinkSpent
             .because("Start the appliance anew, or run `cloister setup-link`, for a new one")
@@ -190,7 +216,10 @@ pub async fn set_up(
         .append(Event {
             kind: EventKind::FirstAdministrator,
             outcome: Outcome::Success,
-            actor: Actor { user: Some(user), name: new.name },
+            actor: Actor {
+                user: Some(user),
+                name: new.name,
+            },
             origin: origin.address.clone(),
             request: Some(origin.request.clone()),
             detail: json!({ "also_staff": given.also_staff }),
@@ -205,13 +234,21 @@ pub async fn set_up(
 /// A group for the first person, with the collections that are there, so that a newcomer can ask
 /// the sample library at once.
 async fn grant_what_is_there(app: &AppState, origin: &Origin, user: UserId) -> Result<(), Problem> {
-    let group = app.store.add_group("First readers", app.clock.now()).await?;
+    let group = app
+        .store
+        .add_group("First readers", app.clock.now())
+        .await?;
     app.store.join_group(group, user).await?;
     for collection in app.store.collections().await? {
         app.store.grant(collection.id, group).await?;
         let detail = json!({ "collection": collection.name, "group": "First readers" });
         let event = Event::by_appliance(EventKind::AccessGranted, detail);
-        app.audit.append(Event { request: Some(origin.request.clone()), ..event }).await?;
+        app.audit
+            .append(Event {
+                request: Some(origin.request.clone()),
+                ..event
+            })
+            .await?;
     }
     Ok(())
 }

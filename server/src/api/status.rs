@@ -58,10 +58,7 @@ pub struct Status {
 /// Says what this person can ask of the appliance.
 #[utoipa::path(get, path = "/api/v1/about", tag = "questions",
     responses((status = 200, body = About)))]
-pub async fn about(
-    State(app): State<AppState>,
-    person: SignedIn,
-) -> Result<Json<About>, Problem> {
+pub async fn about(State(app): State<AppState>, person: SignedIn) -> Result<Json<About>, Problem> {
     let library = app.library(&person.principal).await?;
     let documents = library.current_revisions().await?.len() as u64;
     let tally = app.store.tally_files().await?;

@@ -68,14 +68,18 @@ pub async fn run_group(app: &AppState, task: GroupCommand, say: &Saying) -> anyh
     match task {
         GroupCommand::Add { name } => {
             let detail = json!({ "group": name });
-            app.audit.append(console_event(EventKind::GroupAdded, detail)).await?;
+            app.audit
+                .append(console_event(EventKind::GroupAdded, detail))
+                .await?;
             app.store.add_group(&name, app.clock.now()).await?;
             line(say, format!("added the group {name}")).await;
         }
         GroupCommand::Join { group, user } => {
             let (group, user) = (find_group(app, &group).await?, named(app, &user).await?);
             let detail = json!({ "group": group.name, "user": user.name });
-            app.audit.append(console_event(EventKind::GroupJoined, detail)).await?;
+            app.audit
+                .append(console_event(EventKind::GroupJoined, detail))
+                .await?;
             app.store.join_group(group.id, user.id).await?;
             line(say, format!("{} belongs to {}", user.name, group.name)).await;
         }
@@ -97,26 +101,42 @@ pub async fn run_collection(
     match task {
         CollectionCommand::Add { name } => {
             let detail = json!({ "collection": name });
-            app.audit.append(console_event(EventKind::CollectionAdded, detail)).await?;
+            app.audit
+                .append(console_event(EventKind::CollectionAdded, detail))
+                .await?;
             app.store.add_collection(&name, app.clock.now()).await?;
             let folder = app.inbox.join(&name);
             tokio::fs::create_dir_all(&folder).await?;
-            line(say, format!("added the collection {name}; drop its files in {}", folder.display()))
-                .await;
+            line(
+                say,
+                format!(
+                    "added the collection {name}; drop its files in {}",
+                    folder.display()
+                ),
+            )
+            .await;
         }
         CollectionCommand::Grant { collection, group } => {
             let (collection, group) = both(app, &collection, &group).await?;
             let detail = json!({ "collection": collection.name, "group": group.name });
-            app.audit.append(console_event(EventKind::AccessGranted, detail)).await?;
+            app.audit
+                .append(console_event(EventKind::AccessGranted, detail))
+                .await?;
             app.store.grant(collection.id, group.id).await?;
             line(say, format!("{} may read {}", group.name, collection.name)).await;
         }
         CollectionCommand::Revoke { collection, group } => {
             let (collection, group) = both(app, &collection, &group).await?;
             let detail = json!({ "collection": collection.name, "group": group.name });
-            app.audit.append(console_event(EventKind::AccessRevoked, detail)).await?;
+            app.audit
+                .append(console_event(EventKind::AccessRevoked, detail))
+                .await?;
             app.store.revoke(collection.id, group.id).await?;
-            line(say, format!("{} may no longer read {}", group.name, collection.name)).await;
+            line(
+                say,
+                format!("{} may no longer read {}", group.name, collection.name),
+            )
+            .await;
         }
         CollectionCommand::List { json } => list_collections(app, json, say).await?,
     }
@@ -131,7 +151,11 @@ async fn list_collections(app: &AppState, json: bool, say: &Saying) -> anyhow::R
             .filter(|group| collection.readers.contains(&group.id))
             .map(|group| group.name.as_str())
             .collect();
-        let readers = if readers.is_empty() { "nobody".into() } else { readers.join(", ") };
+        let readers = if readers.is_empty() {
+            "nobody".into()
+        } else {
+            readers.join(", ")
+        };
         let sentence = format!("{}: read by {readers}", collection.name);
         result(say, json, serde_json::to_value(&collection)?, sentence).await;
     }
@@ -144,9 +168,12 @@ async fn both(
     group: &str,
 ) -> anyhow::Result<(Collection, Group)> {
     let collections = app.store.collections().await?;
-    let found = collections.into_iter().find(|c| c.name == collection).with_context(|| {
-        format!("there is no collection `{collection}`. `cloister collection list` names them")
-    })?;
+    let found = collections
+        .into_iter()
+        .find(|c| c.name == collection)
+        .with_context(|| {
+            format!("there is no collection `{collection}`. `cloister collection list` names them")
+        })?;
     Ok((found, find_group(app, group).await?))
 }
 

@@ -43,7 +43,10 @@ pub fn console_event(kind: EventKind, detail: Value) -> Event {
     Event {
         kind,
         outcome: Outcome::Success,
-        actor: Actor { user: None, name: "console".into() },
+        actor: Actor {
+            user: None,
+            name: "console".into(),
+        },
         origin: "console".into(),
         request: None,
         detail,
@@ -57,15 +60,19 @@ pub async fn new_setup_link(app: &AppState) -> anyhow::Result<Option<String>> {
     }
     let secret = passwords::secret(&*app.entropy)?;
     let expires_at = app.clock.now().plus(SETUP_LINK_LIVES);
-    app.store.offer_setup_link(&passwords::fingerprint(&secret), expires_at).await?;
+    app.store
+        .offer_setup_link(&passwords::fingerprint(&secret), expires_at)
+        .await?;
     let address = app.config.server.address;
     Ok(Some(format!("https://{address}/#/setup/{secret}")))
 }
 
 async fn setup_link(app: &AppState, as_json: bool, say: &Saying) -> anyhow::Result<u8> {
     let Some(link) = new_setup_link(app).await? else {
-        anyhow::bail!("there are people already; an administrator adds more in the browser, or \
-                       `cloister user add` here");
+        anyhow::bail!(
+            "there are people already; an administrator adds more in the browser, or \
+                       `cloister user add` here"
+        );
     };
     result(say, as_json, json!({ "link": link }), link.clone()).await;
     Ok(0)

@@ -44,13 +44,19 @@ pub struct Ask {
 /// Whoever sits at the console acts for someone; the log names both.
 fn actor(principal: &Principal) -> Actor {
     let name = format!("{} (at the console)", principal.name);
-    Actor { user: Some(principal.user), name }
+    Actor {
+        user: Some(principal.user),
+        name,
+    }
 }
 
 pub async fn search(app: &AppState, task: Search, say: &Saying) -> anyhow::Result<u8> {
     let principal = Principal::from(named(app, &task.person).await?);
     let library = app.library(&principal).await?;
-    let wanted = SearchTask { text: task.text.clone(), limit: task.limit.clamp(1, 50) };
+    let wanted = SearchTask {
+        text: task.text.clone(),
+        limit: task.limit.clamp(1, 50),
+    };
     let found = app.answerer.search(&library, &wanted).await?;
     let ids: Vec<i64> = found.passages.iter().map(|f| f.passage.id.0).collect();
     app.audit
@@ -66,8 +72,10 @@ pub async fn search(app: &AppState, task: Search, say: &Saying) -> anyhow::Resul
     for hit in &found.passages {
         let page = hit.passage.draft.spans.first().map_or(1, |span| span.page);
         let place = format!("{}/{}", hit.source.collection_name, hit.source.path);
-        let sentence =
-            format!("{:.3}  {place}, page {page}\n       {}\n", hit.score, hit.passage.draft.text);
+        let sentence = format!(
+            "{:.3}  {place}, page {page}\n       {}\n",
+            hit.score, hit.passage.draft.text
+        );
         let value = json!({
             "score": hit.score, "passage": hit.passage.id, "revision": hit.passage.revision,
             "collection": hit.source.collection_name, "path": hit.source.path, "page": page,
@@ -120,8 +128,11 @@ fn sentence(step: &Step) -> Option<String> {
         Step::Sentence { text, quotes } => Some(format!("The model: {text} {quotes:?}")),
         Step::Withheld { .. } => None,
         Step::Done { note, .. } => note.clone(),
-        Step::Problem(problem) => {
-            Some(problem.detail.clone().unwrap_or_else(|| problem.title.clone()))
-        }
+        Step::Problem(problem) => Some(
+            problem
+                .detail
+                .clone()
+                .unwrap_or_else(|| problem.title.clone()),
+        ),
     }
 }

@@ -62,7 +62,10 @@ pub async fn run(app: &AppState, command: Command, say: &Saying) -> anyhow::Resu
             Ok(0)
         }
         Command::List { limit, text, json } => {
-            let filter = Filter { text, ..Filter::default() };
+            let filter = Filter {
+                text,
+                ..Filter::default()
+            };
             for entry in app.audit.find(&filter, limit)?.entries {
                 let sentence = format!(
                     "{:>6}  {}  {:<24} {:<8} {}  {}",
@@ -89,13 +92,19 @@ async fn verify_log(
     let (folder, key) = (app.audit.folder(), app.audit.public_key().clone());
     let found = tokio::task::spawn_blocking(move || verify(&folder, &key, &notes)).await??;
     let detail = json!({ "holds": found.holds(), "entries": found.entries, "root": found.root });
-    app.audit.append(console_event(EventKind::AuditVerified, detail)).await?;
+    app.audit
+        .append(console_event(EventKind::AuditVerified, detail))
+        .await?;
     let mut sentence = format!(
         "{} entries, root {}, {} checkpoints kept elsewhere compared: {}",
         found.entries,
         found.root,
         found.compared,
-        if found.holds() { "the log holds" } else { "THE LOG DOES NOT HOLD" }
+        if found.holds() {
+            "the log holds"
+        } else {
+            "THE LOG DOES NOT HOLD"
+        }
     );
     for finding in &found.findings {
         sentence.push_str("\n  - ");

@@ -30,6 +30,8 @@ enum Command {
     /// List or check the models.
     #[command(subcommand)]
     Models(models::Command),
+    /// Print the API's description.
+    Openapi,
     #[command(flatten)]
     Task(Task),
 }
@@ -90,6 +92,10 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if let Command::Config(command) = arguments.command {
         return config::run(command, file.as_deref());
     }
+    if let Command::Openapi = arguments.command {
+        super::console::line(&crate::api::openapi_document().to_pretty_json()?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let config = Config::load(file.as_deref(), settings_in_environment())?;
     match arguments.command {
         Command::Serve => serve::run(config),
@@ -101,7 +107,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             }
             control::perform(people::ask_passwords(task)?, config)
         }
-        Command::Config(_) => Ok(ExitCode::SUCCESS),
+        Command::Config(_) | Command::Openapi => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -21,5 +21,7 @@ pub fn error(cause: &anyhow::Error) {
 
 /// The text without control characters.
 fn plain(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+    text.chars()
+        .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
+        .collect()
 }

@@ -57,7 +57,11 @@ pub fn run(config: &Config, output: Json) -> anyhow::Result<ExitCode> {
             console::line("note  no appliance runs on this data folder");
         }
     }
-    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if fine {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 impl Confinement {
@@ -112,14 +116,20 @@ pub async fn report_from_inside(app: &AppState, say: &Saying) -> anyhow::Result<
 }
 
 fn machine_checks(config: &Config) -> Vec<Check> {
-    let mut checks = vec![check("the program that reads files", crate::app::reader_program())];
+    let mut checks = vec![check(
+        "the program that reads files",
+        crate::app::reader_program(),
+    )];
     for name in [&config.models.embedder, &config.models.generator] {
         if !name.is_empty() {
             let folder = config.paths.models.join(name);
             let verified = ModelManifest::read(&folder)
                 .and_then(|manifest| manifest.verify(&folder).map(|()| manifest));
             let found = verified.map(|manifest| manifest.name);
-            checks.push(check(&format!("the model {name}"), found.map(std::path::PathBuf::from)));
+            checks.push(check(
+                &format!("the model {name}"),
+                found.map(std::path::PathBuf::from),
+            ));
         }
     }
     checks
@@ -127,9 +137,15 @@ fn machine_checks(config: &Config) -> Vec<Check> {
 
 fn check(what: &str, found: Result<std::path::PathBuf, impl std::fmt::Display>) -> Check {
     match found {
-        Ok(found) => {
-            Check { what: what.into(), fine: true, found: found.display().to_string() }
-        }
-        Err(cause) => Check { what: what.into(), fine: false, found: format!("{cause:#}") },
+        Ok(found) => Check {
+            what: what.into(),
+            fine: true,
+            found: found.display().to_string(),
+        },
+        Err(cause) => Check {
+            what: what.into(),
+            fine: false,
+            found: format!("{cause:#}"),
+        },
     }
 }

@@ -46,10 +46,16 @@ async fn rebuild(app: &AppState, say: &Saying) -> anyhow::Result<()> {
     let progress = say.clone();
     cloister_ingest::rebuild(&app.store, &app.index, move |done| {
         // A progress report that finds no room is followed by a newer one.
-        drop(progress.try_send(Said::Progress { done, total, what: "passages".into() }));
+        drop(progress.try_send(Said::Progress {
+            done,
+            total,
+            what: "passages".into(),
+        }));
     })
     .await?;
     let detail = json!({ "generation": app.index.generation(), "passages": total });
-    app.audit.append(console_event(EventKind::IndexRebuilt, detail)).await?;
+    app.audit
+        .append(console_event(EventKind::IndexRebuilt, detail))
+        .await?;
     Ok(())
 }

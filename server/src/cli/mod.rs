@@ -1,8 +1,8 @@
 //! The command line. A command that works on the appliance's data goes to the running appliance
 //! over its control socket; where none runs, it is done here, in this process, just as confined.
 
-mod act;
 mod access;
+mod act;
 mod ask;
 mod audit;
 mod commands;

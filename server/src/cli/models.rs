@@ -39,15 +39,28 @@ pub fn run(command: Command, config: &Config) -> anyhow::Result<ExitCode> {
             Err(cause) => Some(cause.to_string()),
         };
         sound &= checked.is_none();
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if as_json {
             let report = json!({ "folder": name, "manifest": manifest.ok(), "problem": checked });
             console::line(&report.to_string());
         } else {
-            console::line(&describe(&name, manifest.ok().as_ref(), checked.as_deref(), verify));
+            console::line(&describe(
+                &name,
+                manifest.ok().as_ref(),
+                checked.as_deref(),
+                verify,
+            ));
         }
     }
-    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if sound {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn describe(
@@ -59,8 +72,15 @@ fn describe(
     match (manifest, problem) {
         (_, Some(problem)) => format!("{folder}: {problem}"),
         (Some(m), None) => {
-            let state = if verified { "the bytes are those of the manifest" } else { &m.fitness };
-            format!("{folder}: {} ({}, {} parameters): {state}", m.name, m.licence, m.parameters)
+            let state = if verified {
+                "the bytes are those of the manifest"
+            } else {
+                &m.fitness
+            };
+            format!(
+                "{folder}: {} ({}, {} parameters): {state}",
+                m.name, m.licence, m.parameters
+            )
         }
         (None, None) => folder.to_owned(),
     }
@@ -69,10 +89,16 @@ fn describe(
 fn folders(config: &Config) -> anyhow::Result<Vec<PathBuf>> {
     let path = &config.paths.models;
     let listed = std::fs::read_dir(path).map_err(|cause| {
-        anyhow::anyhow!("the models' folder `{}` cannot be read: {cause}. `make models` makes it", path.display())
+        anyhow::anyhow!(
+            "the models' folder `{}` cannot be read: {cause}. `make models` makes it",
+            path.display()
+        )
     })?;
-    let mut folders: Vec<PathBuf> =
-        listed.filter_map(Result::ok).map(|entry| entry.path()).filter(|p| p.is_dir()).collect();
+    let mut folders: Vec<PathBuf> = listed
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|p| p.is_dir())
+        .collect();
     folders.sort();
     Ok(folders)
 }

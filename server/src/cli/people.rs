@@ -50,7 +50,8 @@ pub enum Command {
 }
 
 fn role(name: &str) -> Result<Role, String> {
-    name.parse().map_err(|cause: cloister_domain::principal::NotARole| cause.to_string())
+    name.parse()
+        .map_err(|cause: cloister_domain::principal::NotARole| cause.to_string())
 }
 
 /// Asks for what is secret before the task is sent to the appliance, so that it is in no argument
@@ -63,7 +64,10 @@ pub fn ask_passwords(mut task: Task) -> anyhow::Result<Task> {
             super::console::note("Password (it is shown while you type): ");
         }
         let mut typed = String::new();
-        std::io::stdin().lock().read_line(&mut typed).context("the password cannot be read")?;
+        std::io::stdin()
+            .lock()
+            .read_line(&mut typed)
+            .context("the password cannot be read")?;
         typed.trim_end_matches(['\r', '\n']).clone_into(password);
     }
     Ok(task)
@@ -71,8 +75,25 @@ pub fn ask_passwords(mut task: Task) -> anyhow::Result<Task> {
 
 pub async fn run(app: &AppState, command: Command, say: &Saying) -> anyhow::Result<u8> {
     match command {
-        Command::Add { name, roles, groups, password, json } => {
-            add(app, NewPerson { name, roles, groups, password }, json, say).await?;
+        Command::Add {
+            name,
+            roles,
+            groups,
+            password,
+            json,
+        } => {
+            add(
+                app,
+                NewPerson {
+                    name,
+                    roles,
+                    groups,
+                    password,
+                },
+                json,
+                say,
+            )
+            .await?;
         }
         Command::Password { name, password } => set_password(app, &name, &password, say).await?,
         Command::List { json } => list(app, json, say).await?,
@@ -95,8 +116,14 @@ async fn add(app: &AppState, new: NewPerson, json: bool, say: &Saying) -> anyhow
     }
     let password_hash = passwords::hash(&new.password, &*app.entropy)?;
     let detail = json!({ "name": new.name, "roles": new.roles, "groups": new.groups });
-    app.audit.append(console_event(EventKind::UserAdded, detail)).await?;
-    let user = NewUser { name: new.name.clone(), password_hash, roles: new.roles };
+    app.audit
+        .append(console_event(EventKind::UserAdded, detail))
+        .await?;
+    let user = NewUser {
+        name: new.name.clone(),
+        password_hash,
+        roles: new.roles,
+    };
     let id = app.store.add_user(&user, app.clock.now()).await?;
     for group in new.groups.iter().filter_map(find) {
         app.store.join_group(group.id, id).await?;
@@ -115,9 +142,15 @@ async fn set_password(
     let user = named(app, name).await?;
     let hash = passwords::hash(password, &*app.entropy)?;
     let detail = json!({ "name": name });
-    app.audit.append(console_event(EventKind::PasswordChanged, detail)).await?;
+    app.audit
+        .append(console_event(EventKind::PasswordChanged, detail))
+        .await?;
     app.store.change_password(user.id, &hash).await?;
-    line(say, format!("{name} has a new password and is signed out everywhere")).await;
+    line(
+        say,
+        format!("{name} has a new password and is signed out everywhere"),
+    )
+    .await;
     Ok(())
 }
 

@@ -24,14 +24,22 @@ pub fn confine(config: &Config) -> anyhow::Result<Confined> {
         Confinement::Off => InForce::off(),
         Confinement::Require => isolation::confine(&reach(config)?)?,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     Ok(Confined { isolation, runtime })
 }
 
 fn reach(config: &Config) -> anyhow::Result<Reach> {
     let mut readable = isolation::system_files();
     readable.push(reader_program()?);
-    readable.extend(config.paths.models.exists().then(|| config.paths.models.clone()));
+    readable.extend(
+        config
+            .paths
+            .models
+            .exists()
+            .then(|| config.paths.models.clone()),
+    );
     let writable = vec![config.paths.data.clone(), config.paths.inbox.clone()];
     Ok(Reach { readable, writable })
 }

@@ -26,8 +26,11 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     std::fs::create_dir_all(&config.paths.data)
         .with_context(|| format!("the data folder `{}`", config.paths.data.display()))?;
     let control = control::listen(&config)?;
-    let identity =
-        tls::ensure(&config.paths.data.join("tls"), &config.server.names, SystemClock.now())?;
+    let identity = tls::ensure(
+        &config.paths.data.join("tls"),
+        &config.server.names,
+        SystemClock.now(),
+    )?;
     let Confined { isolation, runtime } = reach::confine(&config)?;
     runtime.block_on(async move {
         let app = App::open(config, isolation).await?;
@@ -39,14 +42,19 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
             "landlock": app.isolation.landlock,
             "seccomp": app.isolation.seccomp,
         });
-        app.audit.append(Event::by_appliance(EventKind::ServiceStarted, started)).await?;
+        app.audit
+            .append(Event::by_appliance(EventKind::ServiceStarted, started))
+            .await?;
         let handle = axum_server::Handle::new();
         tokio::spawn(stop_on_signal(handle.clone()));
         tokio::spawn(control::serve(control, AppState::clone(&app)));
         let ingestion = tokio::spawn(super::ingest::watch(AppState::clone(&app)));
-        let service = api::router(AppState::clone(&app))
-            .into_make_service_with_connect_info::<SocketAddr>();
-        axum_server::from_tcp_rustls(listener, tls)?.handle(handle).serve(service).await?;
+        let service =
+            api::router(AppState::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
+        axum_server::from_tcp_rustls(listener, tls)?
+            .handle(handle)
+            .serve(service)
+            .await?;
         ingestion.abort();
         let stopped = Event::by_appliance(EventKind::ServiceStopped, serde_json::json!({}));
         app.audit.append(stopped).await?;
@@ -59,7 +67,10 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("CLOISTER_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,tantivy=warn,hnsw_rs=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -91,11 +102,19 @@ fn server_config(identity: &tls::Identity) -> anyhow::Result<RustlsConfig> {
 
 /// Tells whoever started it where to go next.
 async fn announce(app: &AppState, identity: &tls::Identity) -> anyhow::Result<()> {
-    console::note(&format!("Cloister serves https://{}", app.config.server.address));
+    console::note(&format!(
+        "Cloister serves https://{}",
+        app.config.server.address
+    ));
     if let Some(link) = new_setup_link(app).await? {
-        console::note(&format!("Make the first administrator here, within 24 hours:\n  {link}"));
+        console::note(&format!(
+            "Make the first administrator here, within 24 hours:\n  {link}"
+        ));
     }
-    console::note(&format!("Drop files in a folder of\n  {}", app.inbox.display()));
+    console::note(&format!(
+        "Drop files in a folder of\n  {}",
+        app.inbox.display()
+    ));
     let authority = std::path::absolute(&identity.authority)?;
     console::note(&format!(
         "Browsers trust the certificate once this authority is installed in them:\n  {}",
@@ -106,7 +125,9 @@ async fn announce(app: &AppState, identity: &tls::Identity) -> anyhow::Result<()
 
 async fn stop_on_signal(handle: axum_server::Handle<SocketAddr>) {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return;
+    };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
