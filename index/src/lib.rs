@@ -1,1 +1,32 @@
-//! Placeholder while the house is framed.
+//! Finds passages by words and by meaning, within what a person may read: the only crate that
+//! knows tantivy and `hnsw_rs`.
+//!
+//! An [`Index`] is a cache. The database's rows are the truth; the index follows their sequence
+//! numbers, checks every file before it uses it, and starts empty rather than guess. Permission
+//! comes in with each [`SearchRequest`] as a bitmap of revisions and acts inside both arms, so a
+//! deleted or superseded revision is gone with the next search; [`Index::forget`] is only
+//! compaction.
+//!
+//! This crate deliberately does not know people, policies, documents' files or models: a vector
+//! is numbers of length 1, and text is text.
+//!
+//! To add an arm, give it a module that takes the permitted bitmap and returns passages with a
+//! score, normalise that score in `fusion`, and extend `tests/permission.rs`, which holds for
+//! whatever is returned.
+
+mod entry;
+mod error;
+mod files;
+mod fusion;
+mod generation;
+mod index;
+mod keyword;
+mod permitted;
+mod seal;
+mod snapshot;
+mod vectors;
+mod words;
+
+pub use entry::{Hit, IndexCondition, IndexEntry, IndexSettings, SearchOutcome, SearchRequest};
+pub use error::{IndexError, Result};
+pub use index::Index;

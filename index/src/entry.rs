@@ -1,0 +1,97 @@
+//! What goes in and what comes out.
+
+use cloister_domain::{PassageId, RevisionId};
+use roaring::RoaringBitmap;
+use serde::{Deserialize, Serialize};
+
+/// A passage as the index takes it in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IndexEntry {
+    /// Its id and sequence number.
+    pub passage: PassageId,
+    /// The revision it was cut from.
+    pub revision: RevisionId,
+    /// The document's title.
+    pub title: String,
+    /// The headings above it, outermost first.
+    pub headings: Vec<String>,
+    /// Its text.
+    pub text: String,
+    /// Its vector, of length 1.
+    pub vector: Vec<f32>,
+}
+
+/// How an index works. The defaults are the measured ones.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IndexSettings {
+    /// The length of every vector.
+    pub dimensions: usize,
+    /// Up to so many permitted vectors are scanned one by one: exact, and faster than the graph.
+    pub exact_limit: usize,
+    /// The share of meaning in the fused score, from 0 to 1; the rest is the words'.
+    pub semantic_weight: f32,
+    /// How many passages each arm hands to the fusion, at least.
+    pub depth: usize,
+}
+
+impl Default for IndexSettings {
+    fn default() -> Self {
+        Self {
+            dimensions: 384,
+            exact_limit: 200_000,
+            semantic_weight: 0.6,
+            depth: 100,
+        }
+    }
+}
+
+/// A question to the index.
+#[derive(Clone, Copy, Debug)]
+pub struct SearchRequest<'a> {
+    /// The question's words. Any text is fine: it is not a query language.
+    pub text: &'a str,
+    /// The question's vector, of length 1.
+    pub vector: &'a [f32],
+    /// The revisions that this person may read, now. Nothing else is scored.
+    pub permitted: &'a RoaringBitmap,
+    /// The most hits to return.
+    pub limit: usize,
+}
+
+/// A passage found.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hit {
+    /// Which passage.
+    pub passage: PassageId,
+    /// Of which revision.
+    pub revision: RevisionId,
+    /// The fused score, from 0 to 1, comparable within one search only.
+    pub score: f32,
+    /// Its BM25 score, where the words found it.
+    pub keyword: Option<f32>,
+    /// The cosine of its vector and the question's, from -1 to 1.
+    pub semantic: Option<f32>,
+}
+
+/// What a search found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SearchOutcome {
+    /// The passages, best first.
+    pub hits: Vec<Hit>,
+    /// The state of the index that was searched; see [`crate::Index::generation`].
+    pub generation: String,
+    /// Whether every permitted vector was compared, rather than those the graph led to.
+    pub exact: bool,
+}
+
+/// The state in which [`crate::Index::open`] found the folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IndexCondition {
+    /// Everything was as it was left.
+    Sound,
+    /// Something was not, so an empty generation was begun: feed it from the database.
+    Damaged(String),
+    /// There was nothing yet.
+    Absent,
+}

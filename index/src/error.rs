@@ -1,0 +1,50 @@
+//! What can go wrong with an index. Whatever it is, the database still has everything.
+
+use std::path::PathBuf;
+
+/// Whose fault it was, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The machine: a file could not be read or written.
+    #[error("`{path}` cannot be read or written: {source}")]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// Us or the machine: the keyword index refused.
+    #[error("the keyword index failed: {0}. `cloister index rebuild` makes a new one")]
+    Keyword(String),
+    /// The caller: a vector of another model.
+    #[error(
+        "a vector has {found} dimensions and this index keeps {expected}. Rebuild it after a change of model"
+    )]
+    Dimensions {
+        /// The index's.
+        expected: usize,
+        /// The vector's.
+        found: usize,
+    },
+    /// The caller: a vector that is not of length 1, or not of numbers.
+    #[error("the vector of passage `{0}` is not of length 1")]
+    NotNormalised(i64),
+    /// The caller: an id that does not fit the permission bitmap.
+    #[error("revision `{0}` does not fit in 32 bits")]
+    RevisionTooLarge(i64),
+    /// Us: what was just written cannot be read back.
+    #[error("the index is damaged: {0}. `cloister index rebuild` makes a new one")]
+    Damaged(String),
+    /// The machine: a thread could not be started.
+    #[error("no thread for the index: {0}")]
+    Thread(std::io::Error),
+}
+
+impl From<tantivy::TantivyError> for IndexError {
+    fn from(error: tantivy::TantivyError) -> Self {
+        Self::Keyword(error.to_string())
+    }
+}
+
+/// The crate's result.
+pub type Result<T, E = IndexError> = std::result::Result<T, E>;

@@ -1,0 +1,106 @@
+//! What a search runs on: one state of one generation, which never changes.
+
+use crate::entry::{IndexSettings, SearchOutcome, SearchRequest};
+use crate::error::{IndexError, Result};
+use crate::fusion;
+use crate::keyword::KeywordSearcher;
+use crate::vectors::{self, Graph, Segment, VectorHit};
+use roaring::RoaringBitmap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(crate) struct Snapshot {
+    pub name: String,
+    pub settings: IndexSettings,
+    pub sequence: i64,
+    pub keywords: KeywordSearcher,
+    pub segments: Vec<Arc<Segment>>,
+    /// How many passages each revision has.
+    pub revisions: BTreeMap<u32, usize>,
+    pub graph: Option<Arc<Graph>>,
+}
+
+impl Snapshot {
+    pub(crate) fn count(segments: &[Arc<Segment>]) -> BTreeMap<u32, usize> {
+        let mut revisions = BTreeMap::new();
+        for revision in segments.iter().flat_map(|segment| &segment.revisions) {
+            *revisions.entry(*revision).or_insert(0) += 1;
+        }
+        revisions
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.segments.iter().map(|segment| segment.len()).sum()
+    }
+
+    pub(crate) fn search(&self, request: &SearchRequest<'_>) -> Result<SearchOutcome> {
+        check_vector(request.vector, self.settings.dimensions, 0)?;
+        let depth = self.settings.depth.max(request.limit).max(1);
+        let (words, meaning) = rayon::join(
+            || self.keywords.search(request.text, request.permitted, depth),
+            || self.nearest(request.vector, request.permitted, depth),
+        );
+        let (meaning, exact) = meaning;
+        let cosine = |passage| {
+            let mut vectors = self.segments.iter().filter_map(|s| s.vector(passage));
+            vectors
+                .next()
+                .map(|vector| vectors::dot(vector, request.vector))
+        };
+        let mut hits = fusion::fuse(&words?, &meaning, cosine, self.settings.semantic_weight);
+        hits.truncate(request.limit);
+        Ok(SearchOutcome {
+            hits,
+            generation: self.name.clone(),
+            exact,
+        })
+    }
+
+    /// The nearest permitted passages, and whether all of them were compared.
+    fn nearest(
+        &self,
+        question: &[f32],
+        permitted: &RoaringBitmap,
+        limit: usize,
+    ) -> (Vec<VectorHit>, bool) {
+        let known = self
+            .revisions
+            .iter()
+            .filter(|(revision, _)| permitted.contains(**revision));
+        let readable: usize = known.map(|(_, rows)| rows).sum();
+        if readable > self.settings.exact_limit
+            && let Some(graph) = &self.graph
+        {
+            let mut hits = graph.nearest(question, permitted, limit);
+            hits.retain(|hit| self.revisions.contains_key(&hit.revision));
+            let later =
+                vectors::nearest(&self.segments, question, permitted, graph.sequence(), limit);
+            let enough = hits.len() + later.len() >= limit.min(readable);
+            if enough {
+                hits.extend(later);
+                vectors::sort(&mut hits);
+                hits.truncate(limit);
+                return (hits, false);
+            }
+        }
+        (
+            vectors::nearest(&self.segments, question, permitted, i64::MIN, limit),
+            true,
+        )
+    }
+}
+
+/// Refuses a vector of another length, or not of length 1. `passage` is for the message.
+pub(crate) fn check_vector(vector: &[f32], dimensions: usize, passage: i64) -> Result<()> {
+    if vector.len() != dimensions {
+        return Err(IndexError::Dimensions {
+            expected: dimensions,
+            found: vector.len(),
+        });
+    }
+    let length: f32 = vector.iter().map(|x| x * x).sum();
+    if (length - 1.0).abs() > 0.01 || length.is_nan() {
+        return Err(IndexError::NotNormalised(passage));
+    }
+    Ok(())
+}

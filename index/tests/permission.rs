@@ -1,0 +1,168 @@
+//! Nothing outside the permitted revisions comes back, and nothing inside is missed.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod support;
+
+use cloister_domain::{PassageId, RevisionId};
+use cloister_index::{Index, IndexSettings, SearchRequest};
+use proptest::prelude::*;
+use roaring::RoaringBitmap;
+use support::{WORDS, entries, everything, search, settings, vector};
+
+/// The permitted passages in the order of their cosine, by the plainest of loops.
+fn brute_force(question: &[f32], permitted: &RoaringBitmap) -> Vec<PassageId> {
+    let dot = |v: &[f32]| -> f32 { v.iter().zip(question).map(|(a, b)| a * b).sum() };
+    let mut all: Vec<(f32, PassageId)> = entries(1..=300)
+        .into_iter()
+        .filter(|entry| permitted.contains(u32::try_from(entry.revision.0).unwrap()))
+        .map(|entry| (dot(&entry.vector), entry.passage))
+        .collect();
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    all.into_iter().map(|(_, passage)| passage).collect()
+}
+
+/// 300 passages in several commits, with the graph from `exact_limit` on.
+fn index(dir: &std::path::Path, exact_limit: usize) -> Index {
+    let index = Index::open(
+        dir,
+        IndexSettings {
+            exact_limit,
+            ..settings()
+        },
+    )
+    .unwrap();
+    for start in [1, 60, 61, 150, 290] {
+        index.add(&entries(start..=300)[..1]).unwrap();
+        index.add(&entries(start..=(start + 150).min(300))).unwrap();
+    }
+    assert_eq!(index.passages(), 300);
+    index
+}
+
+#[test]
+fn no_hit_is_outside_and_the_exact_arm_equals_brute_force() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = index(dir.path(), usize::MAX);
+    let cases = (
+        prop::collection::btree_set(0_u32..76, 0..76),
+        0_u64..500,
+        0_usize..8,
+    );
+    proptest!(|((revisions, seed, word) in cases)| {
+        let permitted: RoaringBitmap = revisions.into_iter().collect();
+        let found = search(&index, WORDS[word], seed, &permitted);
+        prop_assert!(found.exact);
+        let inside = |r: RevisionId| permitted.contains(u32::try_from(r.0).unwrap());
+        prop_assert!(found.hits.iter().all(|hit| inside(hit.revision)));
+
+        let meaning_only = search(&index, "", seed, &permitted);
+        let passages: Vec<PassageId> = meaning_only.hits.iter().map(|hit| hit.passage).collect();
+        let mut expected = brute_force(&vector(seed), &permitted);
+        expected.truncate(20);
+        prop_assert_eq!(passages, expected);
+    });
+}
+
+#[test]
+fn the_graph_too_finds_only_what_is_permitted_and_passages_added_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = index(dir.path(), 50);
+    let grown = || !search(&index, "", 3, &everything()).exact;
+    while !grown() {
+        std::thread::yield_now();
+    }
+    index.add(&entries(301..=310)).unwrap();
+    let found = search(&index, "", 305, &everything());
+    assert_eq!(found.hits[0].passage, PassageId(305));
+    let permitted: RoaringBitmap = (0..76).filter(|r| r % 3 == 0).collect();
+    for seed in 0..40 {
+        let found = search(&index, WORDS[0], seed, &permitted);
+        assert!(!found.hits.is_empty());
+        assert!(found.hits.iter().all(|hit| hit.revision.0 % 3 == 0));
+    }
+}
+
+#[test]
+fn a_revision_is_gone_with_the_bitmap_and_stays_gone_once_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = index(dir.path(), usize::MAX);
+    let text = "§ 41(2)";
+    assert_eq!(
+        search(&index, text, 41, &everything()).hits[0].passage,
+        PassageId(41)
+    );
+    let mut without = everything();
+    without.remove(10);
+    assert!(
+        search(&index, text, 41, &without)
+            .hits
+            .iter()
+            .all(|hit| hit.revision.0 != 10)
+    );
+    index.forget(&[RevisionId(10), RevisionId(9_999)]).unwrap();
+    assert!(
+        search(&index, text, 41, &everything())
+            .hits
+            .iter()
+            .all(|hit| hit.revision.0 != 10)
+    );
+    assert!(!index.revisions().contains(&RevisionId(10)));
+    assert_eq!(index.passages(), 296);
+    drop(index);
+    let again = Index::open(dir.path(), settings()).unwrap();
+    assert_eq!(again.passages(), 296);
+    assert_eq!(again.sequence(), PassageId(300));
+}
+
+#[test]
+fn words_codes_and_headings_find_their_passage() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = index(dir.path(), usize::MAX);
+    let first = |text: &str| {
+        let found = search(&index, text, 9_999, &everything());
+        found
+            .hits
+            .into_iter()
+            .find(|hit| hit.keyword.is_some())
+            .unwrap()
+    };
+    assert_eq!(first("what does § 123(2) say").passage, PassageId(123));
+    assert_eq!(first("§77(2)").passage, PassageId(77));
+    assert!(first("doses for visitors").keyword.unwrap() > 0.0);
+    for hostile in [
+        "",
+        "\"",
+        "title:(",
+        "AND OR NOT",
+        "a* ~b^3 [c TO d]",
+        "\u{0}\u{202e}",
+        "(((((",
+    ] {
+        let found = search(&index, hostile, 5, &everything());
+        assert_eq!(found.hits.len(), 20, "{hostile}");
+    }
+}
+
+#[test]
+fn vectors_of_another_model_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = index(dir.path(), usize::MAX);
+    let permitted = everything();
+    for vector in [
+        vec![1.0],
+        vec![0.0; support::WIDTH],
+        vec![f32::NAN; support::WIDTH],
+    ] {
+        let request = SearchRequest {
+            text: "dose",
+            vector: &vector,
+            permitted: &permitted,
+            limit: 5,
+        };
+        assert!(index.search(&request).is_err());
+        let mut entry = support::entry(999, 3);
+        entry.vector.clone_from(&vector);
+        assert!(index.add(&[entry]).is_err());
+    }
+    assert_eq!(index.passages(), 300);
+}
