@@ -1,1 +1,28 @@
-//! Placeholder while the house is framed.
+//! A question becomes a cited answer, or a refusal: retrieve, select, decide, log, quote, compose,
+//! verify.
+//!
+//! Quotes are copied by the program, byte for byte. Whether to answer is decided by the program
+//! from scores and evidence ([`gate`]). What a model writes is shown a sentence at a time, and
+//! only where [`verify`] finds it supported by its quote and bearing on the question. The audit
+//! entry is on the disk before the first quote leaves.
+//!
+//! This crate deliberately knows neither HTTP nor who may read what: it is handed a library that
+//! is already narrowed to one person. To add a kind of check, add it to [`verify`] with its rows
+//! of supported and unsupported sentences.
+
+mod answerer;
+pub mod compose;
+mod composing;
+mod error;
+mod event;
+pub mod evidence;
+pub mod gate;
+mod retrieve;
+pub mod select;
+pub mod verify;
+mod words;
+
+pub use answerer::{Answer, Answerer, Asked};
+pub use error::AnswerError;
+pub use event::{AnswerEvent, Quote, Receipt};
+pub use retrieve::{Found, FoundPassage, SearchTask};

@@ -53,8 +53,8 @@ row_id!(
     GroupId
 );
 row_id!(
-    /// One piece of work on one file.
-    JobId
+    /// One path in the inbox, and the work on it.
+    FileId
 );
 
 /// SHA-256 of a session's secret: what the database keeps and the audit log may show.

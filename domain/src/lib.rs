@@ -7,6 +7,7 @@
 //! SQL, HTTP, tensors or file formats. To add a word, add it to the module whose noun it belongs
 //! to, say its units, and keep its invariant in its constructor.
 
+pub mod access;
 pub mod chance;
 pub mod document;
 pub mod ids;
@@ -14,12 +15,13 @@ pub mod principal;
 pub mod text;
 pub mod time;
 
+pub use access::Permitted;
 pub use chance::Entropy;
 pub use document::{
     Block, BlockKind, DocumentInfo, Page, PageText, Passage, PassageDraft, PassageSpan, Rect, Word,
 };
 pub use ids::{
-    CollectionId, DocumentId, FileHash, GroupId, JobId, PassageId, RevisionId, SessionId, UserId,
+    CollectionId, DocumentId, FileHash, FileId, GroupId, PassageId, RevisionId, SessionId, UserId,
 };
 pub use principal::{Principal, Role};
 pub use text::ByteRange;

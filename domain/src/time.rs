@@ -43,12 +43,14 @@ impl Timestamp {
 
     /// Reads RFC 3339.
     pub fn parse(text: &str) -> Result<Self, NotATimestamp> {
-        let moment =
-            OffsetDateTime::parse(text, &Rfc3339).map_err(|_| NotATimestamp(text.to_owned()))?;
+        let moment = OffsetDateTime::parse(text, &Rfc3339)
+            .ok()
+            .ok_or_else(|| NotATimestamp(text.to_owned()))?;
         let millis = moment.unix_timestamp_nanos() / 1_000_000;
         i64::try_from(millis)
+            .ok()
             .map(Self)
-            .map_err(|_| NotATimestamp(text.to_owned()))
+            .ok_or_else(|| NotATimestamp(text.to_owned()))
     }
 }
 

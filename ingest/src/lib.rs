@@ -1,1 +1,32 @@
-//! Placeholder while the house is framed.
+//! A file becomes pages, blocks and passages.
+//!
+//! The life of a file: [`folder`] sees it settle in the inbox, [`reader`] has it read by a child
+//! process that owns nothing and may reach nothing, [`chunk`] cuts what was read into passages.
+//!
+//! Untrusted bytes are parsed in that child only. The child is the binary `cloister-reader`, whose
+//! whole program is [`child`]; the parent sees nothing of a file but the frames of [`wire`], and
+//! checks them before it believes them.
+//!
+//! This crate is the only one that knows file formats. It deliberately does not know who may read
+//! a document, how passages are found again, or what a question is.
+//!
+//! To add a format: write one module in [`formats`] that implements [`formats::Format`], and add
+//! its line to [`formats::FORMATS`]. Positions of a format with drawn pages are points on the page
+//! as it is displayed; a format without pages makes one page of every section and leaves the size
+//! at zero.
+
+#![deny(clippy::indexing_slicing)]
+
+pub mod child;
+pub mod chunk;
+pub mod error;
+//pub mod folder;
+pub mod formats;
+pub mod limits;
+pub mod reader;
+pub mod wire;
+
+pub use chunk::{ChunkSettings, TokenCounter, cut};
+pub use error::Quarantine;
+pub use limits::Limits;
+pub use reader::{Extraction, Reader};

@@ -1,0 +1,75 @@
+# Two commands do everything: `make run` and `make test`. The others are their parts.
+
+CARGO_TARGET_DIR ?= target
+export CARGO_TARGET_DIR
+MODELS := $(CURDIR)/models
+WEB_SOURCES := $(shell find web/src web/public web/index.html web/package-lock.json web/vite.config.ts -type f)
+RUST_SOURCES := $(shell find . -path ./$(CARGO_TARGET_DIR) -prune -o -path '*/node_modules' -prune -o \
+    \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.sql' -o -name '*.cedar*' -o -name 'cloister.toml' -o -name '*.toml' -path '*/answer/*' \) -type f -print)
+RELEASE := $(CARGO_TARGET_DIR)/release/cloister
+
+.PHONY: run test bench doctor models samples web lint unit browser fuzz help
+
+help:
+	@echo "make run      build, take in the sample library, and serve https://127.0.0.1:8443"
+	@echo "make test     everything that CI checks"
+	@echo "make bench    benchmarks of embedding, search and generation"
+	@echo "make doctor   show what confines the appliance, and try to get out"
+
+run: $(RELEASE) models/.checked inbox
+	@exec $(RELEASE) serve
+
+doctor: $(RELEASE) models/.checked
+	@exec $(RELEASE) doctor
+
+$(RELEASE): deploy/.tools $(RUST_SOURCES) web/dist/index.html
+	cargo build --release --locked --package cloister-server --package cloister-ingest
+	@touch $@
+
+# The sample library, on the first run only: what the person drops or removes later is theirs.
+inbox:
+	python3 deploy/samples/make_samples.py $@
+
+samples:
+	python3 deploy/samples/make_samples.py inbox
+
+models: models/.checked
+
+models/.checked: deploy/fetch-models $(wildcard inference/manifests/*.toml) | deploy/.tools
+	deploy/fetch-models $(MODELS)
+
+deploy/.tools: deploy/install-tools
+	deploy/install-tools build
+	@touch $@
+
+web: web/dist/index.html
+
+web/node_modules/.installed: web/package.json web/package-lock.json | deploy/.tools
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
+
+web/dist/index.html: web/node_modules/.installed $(WEB_SOURCES) web/src/api/schema.d.ts
+	cd web && npm run --silent build
+
+# Cheap checks first, so that a slip is known at once.
+test: lint unit browser
+	@echo "all checks passed"
+
+lint: web
+	cargo fmt --all --check
+	cd web && npm run --silent check
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+
+unit: models web
+	deploy/install-tools test
+	cargo build --workspace --all-targets --locked
+	CLOISTER_MODELS=$(MODELS) cargo nextest run --workspace --locked
+	cargo test --doc --workspace --locked --quiet
+
+browser: models web
+	deploy/install-tools test
+	cargo build --workspace --locked
+	cd tests/browser && npm ci --no-audit --no-fund && npm test
+
+bench: models web
+	CLOISTER_MODELS=$(MODELS) cargo bench --package cloister-inference --package cloister-index

@@ -1,0 +1,231 @@
+//! The model's part: it writes from one quote at a time, and the program shows what holds.
+
+use crate::answerer::{Answerer, Asked};
+use crate::compose::{Sentences, task};
+use crate::error::AnswerError;
+use crate::event::{AnswerEvent, Quote};
+use crate::verify::{Vectors, Withheld, verify};
+use cloister_audit::{Event, EventKind, Outcome};
+use cloister_domain::Timestamp;
+use cloister_inference::{GeneratorService, GeneratorState, Piece};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+/// The model writes from this many of the quotes: the best ones.
+const QUOTES: usize = 2;
+
+/// An answer whose quotes are about to leave.
+pub(crate) struct Composing {
+    pub(crate) answerer: Answerer,
+    pub(crate) asked: Asked,
+    pub(crate) quotes: Vec<Quote>,
+    /// The question's vector.
+    pub(crate) vector: Vec<f32>,
+    pub(crate) steps: mpsc::Sender<AnswerEvent>,
+    pub(crate) began: Timestamp,
+}
+
+/// What became of the model's part.
+#[derive(Default)]
+struct Tally {
+    shown: u32,
+    withheld: Vec<Withheld>,
+    note: Option<String>,
+}
+
+/// The person has left; there is nobody to write for.
+struct Left;
+
+impl Composing {
+    /// Sends the first steps, has the model write, and ends the answer.
+    pub(crate) async fn run(self, first: Vec<AnswerEvent>) {
+        let mut tally = Tally::default();
+        let left = self.steps_until_left(first, &mut tally).await.is_err();
+        let ended = self.log_end(&tally, left).await;
+        let took = self.answerer.clock.now().since(self.began).as_millis();
+        let took_ms = u64::try_from(took).unwrap_or(u64::MAX);
+        let last = match ended {
+            Ok(()) => AnswerEvent::Done {
+                note: tally.note,
+                took_ms,
+            },
+            Err(cause) => AnswerEvent::Failed(cause),
+        };
+        // A person who has left is told nothing; the log knows how it ended.
+        drop(self.steps.send(last).await);
+    }
+
+    async fn steps_until_left(
+        &self,
+        first: Vec<AnswerEvent>,
+        tally: &mut Tally,
+    ) -> Result<(), Left> {
+        for step in first {
+            self.send(step).await?;
+        }
+        match self.writer() {
+            Ok(generator) => {
+                for quote in self.quotes.iter().take(QUOTES) {
+                    self.write_from(generator, quote, tally).await?;
+                }
+            }
+            Err(note) => tally.note = note,
+        }
+        Ok(())
+    }
+
+    async fn send(&self, step: AnswerEvent) -> Result<(), Left> {
+        self.steps.send(step).await.map_err(|_gone| Left)
+    }
+
+    /// The model, or why it does not write, in a sentence for the person.
+    fn writer(&self) -> Result<&GeneratorService, Option<String>> {
+        let Some(best) = self.quotes.first() else {
+            return Err(None);
+        };
+        let say = |note: &str| Err(Some(note.to_owned()));
+        if !self.quotes.iter().all(|quote| self.may_compose(quote)) {
+            let collection = &best.source.collection_name;
+            return say(&format!(
+                "In {collection} the model does not write; quotes stand alone."
+            ));
+        }
+        let Some(generator) = &self.answerer.generator else {
+            return say("No model is set up to write; quotes stand alone.");
+        };
+        match generator.state() {
+            GeneratorState::Ready { .. } => Ok(generator),
+            GeneratorState::Loading => {
+                say("The model is still being loaded; ask again in a moment for its part.")
+            }
+            GeneratorState::Failed(_) => {
+                say("The model could not be loaded; an administrator sees why under Machine.")
+            }
+        }
+    }
+
+    fn may_compose(&self, quote: &Quote) -> bool {
+        // The library that the quote came from knows its collection by name and id alike.
+        self.asked.composed_in.contains(&quote.source.collection)
+    }
+
+    async fn write_from(
+        &self,
+        generator: &GeneratorService,
+        quote: &Quote,
+        tally: &mut Tally,
+    ) -> Result<(), Left> {
+        let sentence = match self.first_sentence(generator, quote).await? {
+            Ok(Some(sentence)) => sentence,
+            Ok(None) => return Ok(()),
+            Err(cause) => {
+                tracing::warn!(%cause, "the model broke off: {cause}");
+                tally.note = Some("The model broke off; the quotes stand.".into());
+                return Ok(());
+            }
+        };
+        match self.check(&sentence, quote).await {
+            Ok(Ok(())) => self.show(sentence, quote, tally).await,
+            Ok(Err(reason)) => {
+                tally.withheld.push(reason);
+                let count = u32::try_from(tally.withheld.len()).unwrap_or(u32::MAX);
+                self.send(AnswerEvent::Withheld { count }).await
+            }
+            Err(cause) => {
+                tracing::warn!(%cause, "a sentence could not be checked: {cause}");
+                tally.note = Some("A sentence could not be checked, and is not shown.".into());
+                Ok(())
+            }
+        }
+    }
+
+    /// The first sentence that the model writes; it was asked for one.
+    async fn first_sentence(
+        &self,
+        generator: &GeneratorService,
+        quote: &Quote,
+    ) -> Result<Result<Option<String>, AnswerError>, Left> {
+        let request = task(&quote.text, &self.asked.question);
+        let mut pieces = match generator.generate(request) {
+            Ok(pieces) => pieces,
+            Err(cause) => return Ok(Err(cause.into())),
+        };
+        let mut sentences = Sentences::default();
+        loop {
+            let piece = tokio::select! {
+                piece = pieces.recv() => piece,
+                // Dropping `pieces` frees the model at once.
+                () = self.steps.closed() => return Err(Left),
+            };
+            match piece {
+                Some(Piece::Text(text)) => {
+                    if let Some(sentence) = sentences.push(&text) {
+                        return Ok(Ok(Some(sentence)));
+                    }
+                }
+                Some(Piece::End(_)) | None => return Ok(Ok(sentences.finish())),
+                Some(Piece::Failed(cause)) => return Ok(Err(cause.into())),
+            }
+        }
+    }
+
+    async fn check(
+        &self,
+        sentence: &str,
+        quote: &Quote,
+    ) -> Result<Result<(), Withheld>, AnswerError> {
+        let texts = vec![sentence.to_owned(), quote.text.clone()];
+        let vectors = self.answerer.embedder.embed_sentences(texts).await?;
+        let [of_sentence, of_quote] = vectors.as_slice() else {
+            return Ok(Err(Withheld::Empty));
+        };
+        let vectors = Vectors {
+            sentence: of_sentence,
+            quote: of_quote,
+            question: &self.vector,
+        };
+        Ok(verify(sentence, &quote.text, &self.asked.question, vectors))
+    }
+
+    /// Shows a sentence once its entry is on the disk.
+    async fn show(&self, text: String, quote: &Quote, tally: &mut Tally) -> Result<(), Left> {
+        let detail = json!({ "text": text, "quotes": [quote.number], "model": self.model() });
+        if let Err(cause) = self.log(EventKind::SentenceShown, detail).await {
+            tally.note = Some(cause.to_string());
+            return Ok(());
+        }
+        tally.shown += 1;
+        self.send(AnswerEvent::Sentence {
+            text,
+            quotes: vec![quote.number],
+        })
+        .await
+    }
+
+    fn model(&self) -> Option<String> {
+        match self.answerer.generator.as_ref()?.state() {
+            GeneratorState::Ready { identity, .. } => Some(identity.sha256),
+            GeneratorState::Loading | GeneratorState::Failed(_) => None,
+        }
+    }
+
+    async fn log_end(&self, tally: &Tally, left: bool) -> Result<(), AnswerError> {
+        let detail = json!({
+            "sentences_shown": tally.shown, "withheld": tally.withheld, "left_early": left,
+        });
+        self.log(EventKind::AnswerEnded, detail).await
+    }
+
+    async fn log(&self, kind: EventKind, detail: serde_json::Value) -> Result<(), AnswerError> {
+        let event = Event {
+            kind,
+            outcome: Outcome::Success,
+            actor: self.asked.actor.clone(),
+            origin: self.asked.origin.clone(),
+            request: Some(self.asked.request.clone()),
+            detail,
+        };
+        self.answerer.audit.append(event).await?;
+        Ok(())
+    }
+}

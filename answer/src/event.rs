@@ -1,0 +1,75 @@
+//! The steps of an answer, in the order in which they reach the person.
+
+use crate::error::AnswerError;
+use crate::retrieve::FoundPassage;
+use cloister_domain::{ByteRange, PassageId};
+use cloister_store::RevisionRecord;
+
+/// What an answer is made of.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    /// The answer's id, which its audit entries carry.
+    pub id: String,
+    /// How many documents were searched.
+    pub documents: u64,
+    /// The index's generation.
+    pub index_generation: String,
+    /// SHA-256 of the rules in force.
+    pub policy_version: String,
+}
+
+/// A sentence of a document, byte for byte.
+#[derive(Clone, Debug)]
+pub struct Quote {
+    /// The citation's number, from 1.
+    pub number: u32,
+    /// The document's words: `range` of the passage's text.
+    pub text: String,
+    /// The passage.
+    pub passage: PassageId,
+    /// Where in the passage's text.
+    pub range: ByteRange,
+    /// The page it begins on.
+    pub page: u32,
+    /// The headings above it.
+    pub headings: Vec<String>,
+    /// The document.
+    pub source: RevisionRecord,
+}
+
+/// A step of an answer.
+#[derive(Debug)]
+pub enum AnswerEvent {
+    /// What the answer is made of. Always first.
+    Receipt(Receipt),
+    /// A quote.
+    Quote(Quote),
+    /// The documents do not say.
+    Refusal {
+        /// Why, for the person.
+        reason: String,
+        /// The nearest passages.
+        nearest: Vec<FoundPassage>,
+    },
+    /// A sentence that the model wrote and the program verified.
+    Sentence {
+        /// The sentence.
+        text: String,
+        /// The numbers of the quotes that support it.
+        quotes: Vec<u32>,
+    },
+    /// How many of the model's sentences were withheld so far.
+    Withheld {
+        /// How many.
+        count: u32,
+    },
+    /// The end.
+    Done {
+        /// What became of the model's part, where there is none to show.
+        note: Option<String>,
+        /// From the question to here, in milliseconds.
+        took_ms: u64,
+    },
+    /// The answer broke off after it began. What was shown before stands.
+    Failed(AnswerError),
+}

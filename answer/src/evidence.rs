@@ -1,0 +1,46 @@
+//! The weights and thresholds, which are data: `evidence.toml`.
+
+use serde::Deserialize;
+
+/// How sentences are weighed, and what an answer needs.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// Weights of the signs that a sentence answers a question.
+    pub sentence: SentenceWeights,
+    /// What an answer needs.
+    pub answer: AnswerNeeds,
+}
+
+/// Weights of the signs that a sentence answers a question.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SentenceWeights {
+    /// Of the cosine of sentence and question.
+    pub meaning: f32,
+    /// Of the share of the question's words in the sentence.
+    pub words: f32,
+    /// Of the nats by which the sentence makes a token of the question likelier.
+    pub likelihood: f32,
+    /// How near to the first a further quote must come.
+    pub nearness: f32,
+}
+
+/// What an answer needs.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerNeeds {
+    /// The best sentence's weighted score, where a model judged it.
+    pub sentence_with_model: f32,
+    /// The same where none did.
+    pub sentence_without_model: f32,
+    /// The best passage's cosine to the question.
+    pub passage: f32,
+}
+
+impl Evidence {
+    /// The calibrated values, compiled in.
+    pub fn calibrated() -> Result<Self, toml::de::Error> {
+        toml::from_str(include_str!("../evidence.toml"))
+    }
+}

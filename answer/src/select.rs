@@ -1,0 +1,249 @@
+//! Which sentences answer the question.
+//!
+//! Three signs are added up: nearness in meaning, the question's own words, and log P(question |
+//! sentence) − log P(question), which even a small model tells well. The model judges only the few
+//! that the first two put in front.
+
+use crate::error::AnswerError;
+use crate::evidence::SentenceWeights;
+use crate::retrieve::FoundPassage;
+use crate::words::content_stems;
+use cloister_domain::ByteRange;
+use cloister_inference::{EmbedderService, GeneratorService, GeneratorState};
+use std::collections::{BTreeSet, HashMap};
+
+/// Sentences are taken from this many of the best passages.
+const PASSAGES: usize = 8;
+/// And no more of them than this.
+const SENTENCES: usize = 96;
+/// The model judges this many.
+const JUDGED: usize = 6;
+/// At most this many quotes.
+const QUOTES: usize = 3;
+/// A stretch with fewer words is a heading or a fragment.
+const SHORTEST_WORDS: usize = 3;
+
+/// A sentence and how well it answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// Which of the passages it stands in.
+    pub passage: usize,
+    /// Where in that passage's text.
+    pub range: ByteRange,
+    /// Cosine of sentence and question.
+    pub meaning: f32,
+    /// Share of the question's words in the sentence, rare ones counting more.
+    pub words: f32,
+    /// Nats by which the sentence makes a token of the question likelier, where a model judged it.
+    pub likelihood: Option<f32>,
+    /// All of these, weighed.
+    pub score: f32,
+}
+
+/// The sentences that answer best, best first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Selection {
+    /// The sentences.
+    pub candidates: Vec<Candidate>,
+    /// Whether a model judged them.
+    pub judged: bool,
+}
+
+/// The parts that selecting works with.
+pub struct Judges<'a> {
+    /// Turns sentences into vectors.
+    pub embedder: &'a EmbedderService,
+    /// Judges sentences; none where there is no model, or it is not ready.
+    pub generator: Option<&'a GeneratorService>,
+    /// How the signs are weighed.
+    pub weights: &'a SentenceWeights,
+}
+
+/// Scores the sentences of the best passages.
+pub async fn select(
+    question: &str,
+    question_vector: &[f32],
+    passages: &[FoundPassage],
+    judges: &Judges<'_>,
+) -> Result<Selection, AnswerError> {
+    let mut candidates = sentences(passages);
+    let texts: Vec<String> = candidates
+        .iter()
+        .map(|candidate| text(passages, candidate).to_owned())
+        .collect();
+    let vectors = judges.embedder.embed_sentences(texts.clone()).await?;
+    let shares = WordShares::of(question, passages);
+    for ((candidate, text), vector) in candidates.iter_mut().zip(&texts).zip(&vectors) {
+        candidate.meaning = dot(vector, question_vector);
+        candidate.words = shares.share(text);
+        candidate.score = weigh(candidate, judges.weights);
+    }
+    sort(&mut candidates);
+    candidates.truncate(JUDGED);
+    let judged = judge(question, passages, &mut candidates, judges).await?;
+    Ok(Selection { candidates, judged })
+}
+
+impl Selection {
+    /// The sentences to quote: the best, and those that come near it and say something else.
+    pub fn quotes(&self, passages: &[FoundPassage], nearness: f32) -> Vec<Candidate> {
+        let Some(best) = self.candidates.first() else {
+            return Vec::new();
+        };
+        let mut said: Vec<BTreeSet<String>> = Vec::new();
+        let mut quotes = Vec::new();
+        for candidate in &self.candidates {
+            let about = content_stems(text(passages, candidate));
+            let news = said.iter().all(|known| overlap(known, &about) < 0.8);
+            if best.score - candidate.score <= nearness && news && quotes.len() < QUOTES {
+                quotes.push(with_what_it_refers_to(candidate, passages));
+                said.push(about);
+            }
+        }
+        quotes
+    }
+}
+
+/// The text of a candidate.
+pub fn text<'a>(passages: &'a [FoundPassage], candidate: &Candidate) -> &'a str {
+    let passage = passages.get(candidate.passage);
+    passage
+        .and_then(|found| candidate.range.of(&found.passage.draft.text))
+        .unwrap_or_default()
+}
+
+fn sentences(passages: &[FoundPassage]) -> Vec<Candidate> {
+    let numbered = passages.iter().enumerate().take(PASSAGES);
+    numbered
+        .flat_map(|(passage, found)| {
+            found
+                .passage
+                .draft
+                .sentences
+                .iter()
+                .map(move |range| (passage, *range, found))
+        })
+        .filter(|(_, range, found)| {
+            let text = range.of(&found.passage.draft.text).unwrap_or_default();
+            text.split_whitespace().count() >= SHORTEST_WORDS
+        })
+        .take(SENTENCES)
+        .map(|(passage, range, _)| Candidate {
+            passage,
+            range,
+            meaning: 0.0,
+            words: 0.0,
+            likelihood: None,
+            score: 0.0,
+        })
+        .collect()
+}
+
+async fn judge(
+    question: &str,
+    passages: &[FoundPassage],
+    candidates: &mut [Candidate],
+    judges: &Judges<'_>,
+) -> Result<bool, AnswerError> {
+    let ready =
+        |service: &&GeneratorService| matches!(service.state(), GeneratorState::Ready { .. });
+    let Some(generator) = judges.generator.filter(ready) else {
+        return Ok(false);
+    };
+    let asked = format!(" {question}");
+    let mut pairs = vec![("Question:".to_owned(), asked.clone())];
+    pairs.extend(candidates.iter().map(|candidate| {
+        let context = format!("Passage: {}\nQuestion:", text(passages, candidate));
+        (context, asked.clone())
+    }));
+    let judged = generator.log_likelihoods(pairs).await?;
+    let Some((alone, given)) = judged.split_first() else {
+        return Ok(false);
+    };
+    for (candidate, likelihood) in candidates.iter_mut().zip(given) {
+        candidate.likelihood = Some(likelihood - alone);
+        candidate.score = weigh(candidate, judges.weights);
+    }
+    sort(candidates);
+    Ok(true)
+}
+
+fn weigh(candidate: &Candidate, weights: &SentenceWeights) -> f32 {
+    weights.meaning * candidate.meaning
+        + weights.words * candidate.words
+        + weights.likelihood * candidate.likelihood.unwrap_or(0.0)
+}
+
+fn sort(candidates: &mut [Candidate]) {
+    candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
+}
+
+/// A sentence that begins with a word such as `It` or `This` is quoted with the one before it.
+fn with_what_it_refers_to(candidate: &Candidate, passages: &[FoundPassage]) -> Candidate {
+    const REFERRING: &[&str] = &[
+        "it", "this", "these", "that", "those", "they", "such", "he", "she",
+    ];
+    let mut whole = candidate.clone();
+    let first = text(passages, candidate)
+        .split_whitespace()
+        .next()
+        .map(str::to_lowercase);
+    let refers = first.is_some_and(|word| REFERRING.contains(&word.as_str()));
+    let Some(found) = passages.get(candidate.passage).filter(|_| refers) else {
+        return whole;
+    };
+    let draft = &found.passage.draft;
+    let before = draft
+        .sentences
+        .iter()
+        .rfind(|range| range.end <= candidate.range.start);
+    if let Some(before) = before {
+        let joined = ByteRange::new(before.start, candidate.range.end);
+        // A quote stands on one page, so that it can be shown there whole.
+        if draft.locate(joined).len() == 1 {
+            whole.range = joined;
+        }
+    }
+    whole
+}
+
+/// How much each word of the question tells among these passages.
+struct WordShares(HashMap<String, f32>);
+
+impl WordShares {
+    fn of(question: &str, passages: &[FoundPassage]) -> Self {
+        let texts: Vec<BTreeSet<String>> = passages
+            .iter()
+            .map(|found| content_stems(&found.passage.draft.text))
+            .collect();
+        let rarity = |word: &String| {
+            let with = texts.iter().filter(|stems| stems.contains(word)).count() as f32;
+            (1.0 + texts.len() as f32 / (1.0 + with)).ln()
+        };
+        let words = content_stems(question).into_iter();
+        Self(words.map(|word| (word.clone(), rarity(&word))).collect())
+    }
+
+    fn share(&self, sentence: &str) -> f32 {
+        let all: f32 = self.0.values().sum();
+        let stems = content_stems(sentence);
+        let found: f32 = self
+            .0
+            .iter()
+            .filter(|(word, _)| stems.contains(*word))
+            .map(|(_, weight)| weight)
+            .sum();
+        if all > 0.0 { found / all } else { 0.0 }
+    }
+}
+
+fn overlap(one: &BTreeSet<String>, other: &BTreeSet<String>) -> f32 {
+    let shared = one.intersection(other).count() as f32;
+    let smaller = one.len().min(other.len()).max(1) as f32;
+    shared / smaller
+}
+
+/// The dot product, which of vectors of length 1 is the cosine.
+pub fn dot(one: &[f32], other: &[f32]) -> f32 {
+    one.iter().zip(other).map(|(a, b)| a * b).sum()
+}

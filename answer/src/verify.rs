@@ -1,0 +1,226 @@
+//! Whether a sentence that a model wrote may be shown.
+//!
+//! It is shown only if its quote says it and it bears on the question. Every rule errs towards
+//! withholding: a quote is on the page already, so little is lost.
+
+use crate::select::dot;
+use crate::words::{content_stems, denies, names, numbers, words};
+use serde::Serialize;
+
+/// At least this share of the words that the sentence adds to the question stands in the quote.
+const SUPPORTED: f32 = 0.85;
+/// Cosine to the question, below which a sentence is beside the point.
+const TO_THE_POINT: f32 = 0.45;
+/// Cosine to the quote, below which a sentence says something else.
+const FAITHFUL: f32 = 0.55;
+
+/// Why a sentence is withheld.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Withheld {
+    /// It says nothing, or is no sentence.
+    Empty,
+    /// It holds markup, a link or an address.
+    Markup,
+    /// It was cut off.
+    Unfinished,
+    /// A number or its unit is not the quote's.
+    Number,
+    /// It denies what the quote says, or says what the quote denies.
+    Negation,
+    /// A name is not in the quote.
+    Name,
+    /// It says more than the quote.
+    Unsupported,
+    /// It only says the question again.
+    Repetition,
+    /// It does not answer the question.
+    BesideThePoint,
+}
+
+/// The vectors of a sentence, its quote and the question.
+#[derive(Clone, Copy, Debug)]
+pub struct Vectors<'a> {
+    /// Of the sentence.
+    pub sentence: &'a [f32],
+    /// Of the quote.
+    pub quote: &'a [f32],
+    /// Of the question.
+    pub question: &'a [f32],
+}
+
+/// Whether `sentence` may be shown: what its quote and the question say about its words, and then
+/// what the vectors say about its meaning.
+pub fn verify(
+    sentence: &str,
+    quote: &str,
+    question: &str,
+    vectors: Vectors<'_>,
+) -> Result<(), Withheld> {
+    check_words(sentence, quote, question)?;
+    if dot(vectors.sentence, vectors.quote) < FAITHFUL {
+        return Err(Withheld::Unsupported);
+    }
+    if dot(vectors.sentence, vectors.question) < TO_THE_POINT {
+        return Err(Withheld::BesideThePoint);
+    }
+    Ok(())
+}
+
+fn check_words(sentence: &str, quote: &str, question: &str) -> Result<(), Withheld> {
+    if words(sentence).count() < 3 {
+        return Err(Withheld::Empty);
+    }
+    if has_markup(sentence) {
+        return Err(Withheld::Markup);
+    }
+    if !sentence.ends_with(['.', '!', '”', '"', ')']) {
+        return Err(Withheld::Unfinished);
+    }
+    if !numbers_stand(sentence, quote) {
+        return Err(Withheld::Number);
+    }
+    if denies(sentence) != denies(quote) {
+        return Err(Withheld::Negation);
+    }
+    let known: Vec<String> = words(quote).chain(words(question)).collect();
+    if names(sentence)
+        .iter()
+        .any(|name| words(name).any(|word| !known.contains(&word)))
+    {
+        return Err(Withheld::Name);
+    }
+    check_support(sentence, quote, question)
+}
+
+fn check_support(sentence: &str, quote: &str, question: &str) -> Result<(), Withheld> {
+    let (said, source, asked) = (
+        content_stems(sentence),
+        content_stems(quote),
+        content_stems(question),
+    );
+    let added: Vec<&String> = said.difference(&asked).collect();
+    if added.is_empty() {
+        return Err(Withheld::Repetition);
+    }
+    let stands = added.iter().filter(|word| source.contains(**word)).count() as f32;
+    if stands / (added.len() as f32) < SUPPORTED {
+        return Err(Withheld::Unsupported);
+    }
+    // What is only in the question is not thereby true, so some of it must be the quote's too.
+    let borrowed = said
+        .iter()
+        .filter(|word| asked.contains(*word) && !source.contains(*word));
+    if borrowed.count() > said.len() / 3 {
+        return Err(Withheld::Unsupported);
+    }
+    if said.is_disjoint(&asked) && !asked.is_empty() && source.is_disjoint(&asked) {
+        return Err(Withheld::BesideThePoint);
+    }
+    Ok(())
+}
+
+fn has_markup(sentence: &str) -> bool {
+    let signs = ["<", ">", "](", "http", "www.", "```", "**", "{", "}", "|"];
+    signs.iter().any(|sign| sentence.contains(sign)) || sentence.contains('@')
+}
+
+/// Every number of the sentence stands in the quote, with the same unit where the quote's has one.
+fn numbers_stand(sentence: &str, quote: &str) -> bool {
+    let source = numbers(quote);
+    numbers(sentence).iter().all(|(value, unit)| {
+        let mut same = source.iter().filter(|(known, _)| known == value).peekable();
+        same.peek().is_some()
+            && same.any(|(_, known)| unit == known || unit.is_none() || is_plain(unit.as_deref()))
+    })
+}
+
+/// Whether the word after a number is no unit: a preposition, as in `72 of the`.
+fn is_plain(unit: Option<&str>) -> bool {
+    unit.is_some_and(|word| content_stems(word).is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUOTE: &str = "The Privacy Officer notifies the supervisory authority within 72 hours \
+                         after the hospital became aware of the breach.";
+    const QUESTION: &str = "When must a breach be reported to the authority?";
+
+    #[test]
+    fn sentences_are_shown_or_withheld_for_these_reasons() {
+        let cases = [
+            (
+                "The supervisory authority is notified within 72 hours.",
+                Ok(()),
+            ),
+            (
+                "A breach must be reported to the authority within 72 hours.",
+                Ok(()),
+            ),
+            (
+                "The authority is notified within 24 hours.",
+                Err(Withheld::Number),
+            ),
+            (
+                "The authority is notified within 72 days.",
+                Err(Withheld::Number),
+            ),
+            (
+                "The authority is not notified within 72 hours.",
+                Err(Withheld::Negation),
+            ),
+            (
+                "The authority is notified by Doctor Ames within 72 hours.",
+                Err(Withheld::Name),
+            ),
+            (
+                "The insurance company pays damages to affected customers.",
+                Err(Withheld::Unsupported),
+            ),
+            (
+                "A breach must be reported to the authority.",
+                Err(Withheld::Repetition),
+            ),
+            ("", Err(Withheld::Empty)),
+            (
+                "See [this](http://example.org) within 72 hours.",
+                Err(Withheld::Markup),
+            ),
+            (
+                "<b>Within 72 hours</b> the authority is notified.",
+                Err(Withheld::Markup),
+            ),
+            (
+                "The supervisory authority is notified within",
+                Err(Withheld::Unfinished),
+            ),
+        ];
+        for (sentence, expected) in cases {
+            assert_eq!(
+                check_words(sentence, QUOTE, QUESTION),
+                expected,
+                "{sentence}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_true_sentence_that_answers_another_question_is_withheld() {
+        let near = |cosine: f32| [cosine, (1.0 - cosine * cosine).sqrt()];
+        let (quote, far) = ([1.0, 0.0], near(0.1));
+        let vectors = Vectors {
+            sentence: &quote,
+            quote: &quote,
+            question: &far,
+        };
+        let verdict = verify(
+            "The supervisory authority is notified within 72 hours.",
+            QUOTE,
+            QUESTION,
+            vectors,
+        );
+        assert_eq!(verdict, Err(Withheld::BesideThePoint));
+    }
+}

@@ -1,0 +1,63 @@
+//! Why the log could not be written or read.
+
+use std::path::{Path, PathBuf};
+
+/// Why the log could not be written or read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AuditError {
+    /// The disk is full; nothing was lost, and the next try may succeed.
+    #[error(
+        "the audit log cannot be written, because its disk is full; answering has stopped. Free \
+         some space, and it goes on by itself"
+    )]
+    DiskFull,
+    /// A write was not made durable. What the disk holds is uncertain, so nothing more is written.
+    #[error(
+        "the audit log could not be made durable ({0}); answering has stopped. Check the disk, \
+         then restart the appliance"
+    )]
+    Stopped(String),
+    /// The log on the disk is not the one that was signed.
+    #[error(
+        "the audit log in `{folder}` was altered: {finding}. Answering does not start. Keep the \
+         folder as evidence, and restore it from a backup"
+    )]
+    Altered {
+        /// The log's folder.
+        folder: PathBuf,
+        /// What does not fit.
+        finding: String,
+    },
+    /// Another process writes this log.
+    #[error("`{0}` is in use by another process. Stop it, or use the running appliance")]
+    InUse(PathBuf),
+    /// A file could not be read or written.
+    #[error("`{path}` could not be used: {cause}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: String,
+    },
+    /// A key file does not hold a key.
+    #[error("`{0}` does not hold a key of an audit log")]
+    BadKey(String),
+    /// A checkpoint file does not hold a checkpoint.
+    #[error("that is not a checkpoint: {0}")]
+    BadCheckpoint(&'static str),
+    /// The machine gave no random bytes for the key.
+    #[error(transparent)]
+    NoEntropy(#[from] cloister_domain::chance::NoEntropy),
+}
+
+impl AuditError {
+    pub(crate) fn file(path: &Path, cause: &std::io::Error) -> Self {
+        if cause.kind() == std::io::ErrorKind::StorageFull {
+            return Self::DiskFull;
+        }
+        Self::File {
+            path: path.to_owned(),
+            cause: cause.to_string(),
+        }
+    }
+}

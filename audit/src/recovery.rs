@@ -1,0 +1,139 @@
+//! Opening a log: the entries on the disk must be those that were signed.
+
+use crate::checkpoint::{Checkpoint, PublicKey};
+use crate::error::AuditError;
+use crate::event::Entry;
+use crate::merkle::{self, Tree};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+/// Where a log keeps what.
+pub(crate) struct Layout {
+    pub folder: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+        }
+    }
+    pub(crate) fn entries(&self) -> PathBuf {
+        self.folder.join("entries.jsonl")
+    }
+    pub(crate) fn checkpoint(&self) -> PathBuf {
+        self.folder.join("checkpoint")
+    }
+    pub(crate) fn key(&self) -> PathBuf {
+        self.folder.join("key")
+    }
+    pub(crate) fn public_key(&self) -> PathBuf {
+        self.folder.join("key.pub")
+    }
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.folder.join("lock")
+    }
+
+    /// The last checkpoint, if one was ever written.
+    pub(crate) fn sealed(&self, key: &PublicKey) -> Result<Option<Checkpoint>, AuditError> {
+        let path = self.checkpoint();
+        match std::fs::read_to_string(&path) {
+            Ok(note) => Checkpoint::read(&note, key).map(Some),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(cause) => Err(AuditError::file(&path, &cause)),
+        }
+    }
+}
+
+/// A log as the disk holds it.
+pub(crate) struct Scan {
+    /// The tree over all whole entries.
+    pub tree: Tree,
+    /// Where each whole entry begins, in bytes.
+    pub offsets: Vec<u64>,
+    /// Where the last whole entry ends.
+    pub end: u64,
+    /// Bytes after that: an entry whose writing a power cut broke off.
+    pub torn: u64,
+    /// What does not fit, first things first.
+    pub findings: Vec<String>,
+}
+
+/// Reads the whole log and compares it with the checkpoints, smallest first.
+pub(crate) fn scan(entries: &Path, checkpoints: &[Checkpoint]) -> Result<Scan, AuditError> {
+    let mut scan = Scan {
+        tree: Tree::default(),
+        offsets: vec![],
+        end: 0,
+        torn: 0,
+        findings: vec![],
+    };
+    let mut pending = checkpoints.iter().peekable();
+    scan.compare(&mut pending);
+    let file = match File::open(entries) {
+        Ok(file) => Some(file),
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => None,
+        Err(cause) => return Err(AuditError::file(entries, &cause)),
+    };
+    if let Some(file) = file {
+        let mut reader = BufReader::with_capacity(1 << 18, file);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = reader
+                .read_until(b'\n', &mut line)
+                .map_err(|cause| AuditError::file(entries, &cause))?;
+            if read == 0 {
+                break;
+            }
+            let Some((b'\n', entry)) = line.split_last() else {
+                scan.torn = read as u64;
+                break;
+            };
+            scan.take(entry);
+            scan.compare(&mut pending);
+        }
+    }
+    for missing in pending {
+        scan.findings.push(format!(
+            "{} entries were signed, and only {} are there",
+            missing.size,
+            scan.tree.size()
+        ));
+    }
+    Ok(scan)
+}
+
+impl Scan {
+    fn take(&mut self, line: &[u8]) {
+        let expected = self.tree.size();
+        match serde_json::from_slice::<Entry>(line) {
+            Ok(entry) if entry.seq == expected => {}
+            Ok(entry) => self.findings.push(format!(
+                "the entry at place {expected} says that it is entry {}",
+                entry.seq
+            )),
+            Err(_) => self
+                .findings
+                .push(format!("the entry at place {expected} is not readable")),
+        }
+        self.offsets.push(self.end);
+        self.end += line.len() as u64 + 1;
+        self.tree.push(merkle::leaf(line));
+    }
+
+    fn compare<'a>(
+        &mut self,
+        pending: &mut std::iter::Peekable<impl Iterator<Item = &'a Checkpoint>>,
+    ) {
+        while let Some(checkpoint) = pending.next_if(|next| next.size == self.tree.size()) {
+            if checkpoint.root != self.tree.root() {
+                self.findings.push(format!(
+                    "the first {} entries are not those that were signed",
+                    checkpoint.size
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Whatever is done to a log, the verifier sees it.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use cloister_audit::{Actor, AuditError, AuditLog, Event, EventKind, Filter, Outcome, verify};
+use cloister_domain::chance::CountingEntropy;
+use cloister_domain::time::StoppedClock;
+use cloister_domain::{Timestamp, UserId};
+use std::path::Path;
+use std::sync::Arc;
+
+fn open(folder: &Path) -> Result<AuditLog, AuditError> {
+    let clock = Arc::new(StoppedClock::at(Timestamp::from_millis(1_790_000_000_000)));
+    AuditLog::open(folder, "test/audit", clock, &CountingEntropy::default())
+}
+
+fn event(text: &str) -> Event {
+    Event {
+        kind: EventKind::QuestionAnswered,
+        outcome: Outcome::Success,
+        actor: Actor {
+            user: Some(UserId(1)),
+            name: "ada".into(),
+        },
+        origin: "127.0.0.1".into(),
+        request: Some(format!("r-{text}")),
+        detail: serde_json::json!({ "question": text }),
+    }
+}
+
+/// A folder with ten entries, closed; and the checkpoint after the first six.
+fn ten_entries() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path()).unwrap();
+    for n in 0..6 {
+        log.append_blocking(event(&n.to_string())).unwrap();
+    }
+    let kept = log.checkpoint_note().unwrap();
+    for n in 6..10 {
+        log.append_blocking(event(&n.to_string())).unwrap();
+    }
+    (folder, kept)
+}
+
+fn findings(folder: &Path, kept: &[String]) -> Vec<String> {
+    let key = std::fs::read_to_string(folder.join("key.pub")).unwrap();
+    let key = cloister_audit::PublicKey::parse(&key).unwrap();
+    let verification = verify(folder, &key, kept).unwrap();
+    verification
+        .findings
+        .into_iter()
+        .map(|finding| finding.0)
+        .collect()
+}
+
+#[test]
+fn an_untouched_log_holds() {
+    let (folder, kept) = ten_entries();
+    assert_eq!(findings(folder.path(), &[kept]), Vec::<String>::new());
+}
+
+#[test]
+fn every_change_of_the_entries_is_found() {
+    type Change = fn(Vec<&str>) -> Vec<String>;
+    let own = |lines: Vec<&str>| lines.into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let changes: [(&str, Change); 6] = [
+        ("one letter", |mut l| {
+            let changed = l[4].replace("ada", "eve");
+            l[4] = "";
+            let mut l: Vec<String> = l.into_iter().map(str::to_owned).collect();
+            l[4] = changed;
+            l
+        }),
+        ("one entry removed", |mut l| {
+            l.remove(3);
+            l.into_iter().map(str::to_owned).collect()
+        }),
+        ("two entries swapped", |mut l| {
+            l.swap(2, 7);
+            l.into_iter().map(str::to_owned).collect()
+        }),
+        ("the tail cut", |mut l| {
+            l.truncate(8);
+            l.into_iter().map(str::to_owned).collect()
+        }),
+        ("an entry doubled", |mut l| {
+            l.insert(5, l[5]);
+            l.into_iter().map(str::to_owned).collect()
+        }),
+        ("everything removed", |_| vec![]),
+    ];
+    for (name, change) in changes {
+        let (folder, kept) = ten_entries();
+        let path = folder.path().join("entries.jsonl");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let before = own(text.lines().collect());
+        let after = change(text.lines().collect());
+        assert_ne!(before, after, "{name} changes nothing");
+        std::fs::write(
+            &path,
+            after.iter().map(|l| format!("{l}\n")).collect::<String>(),
+        )
+        .unwrap();
+        assert_ne!(
+            findings(folder.path(), &[kept]),
+            Vec::<String>::new(),
+            "{name}"
+        );
+        assert!(
+            matches!(open(folder.path()), Err(AuditError::Altered { .. })),
+            "{name}"
+        );
+    }
+}
+
+/// Who holds the machine holds its key, and can cut the tail and sign anew. A checkpoint that was
+/// kept elsewhere still shows it.
+#[test]
+fn a_tail_cut_and_signed_anew_is_found_with_a_kept_checkpoint() {
+    let (folder, kept) = ten_entries();
+    let path = folder.path().join("entries.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let cut: String = text
+        .lines()
+        .take(4)
+        .map(|line| format!("{line}\n"))
+        .collect();
+    std::fs::write(&path, cut).unwrap();
+    std::fs::remove_file(folder.path().join("checkpoint")).unwrap();
+    drop(open(folder.path()).unwrap());
+    assert_eq!(
+        findings(folder.path(), &[]),
+        Vec::<String>::new(),
+        "the forger signed it anew"
+    );
+    assert_ne!(findings(folder.path(), &[kept]), Vec::<String>::new());
+}
+
+#[test]
+fn an_entry_torn_by_a_power_cut_is_dropped_and_the_log_says_so() {
+    let (folder, kept) = ten_entries();
+    let path = folder.path().join("entries.jsonl");
+    let mut text = std::fs::read_to_string(&path).unwrap();
+    text.push_str("{\"v\":1,\"seq\":10,\"at\":\"20");
+    std::fs::write(&path, text).unwrap();
+    let log = open(folder.path()).unwrap();
+    let newest = log.find(&Filter::default(), 1).unwrap().entries.remove(0);
+    assert_eq!(newest.kind, EventKind::AuditRecovered);
+    assert_eq!(newest.seq, 10);
+    assert_eq!(findings(folder.path(), &[kept]), Vec::<String>::new());
+}
+
+#[test]
+fn a_log_is_open_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = open(folder.path()).unwrap();
+    assert!(matches!(open(folder.path()), Err(AuditError::InUse(_))));
+    drop(log);
+}
+
+#[test]
+fn entries_are_found_newest_first_and_page_by_page() {
+    let (folder, _) = ten_entries();
+    let log = open(folder.path()).unwrap();
+    let text = Some("\"QUESTION\":\"3\"".to_owned());
+    let found = log
+        .find(
+            &Filter {
+                text,
+                ..Filter::default()
+            },
+            10,
+        )
+        .unwrap();
+    assert_eq!(found.entries.iter().map(|e| e.seq).collect::<Vec<_>>(), [3]);
+    let first = log.find(&Filter::default(), 4).unwrap();
+    assert_eq!(
+        first.entries.iter().map(|e| e.seq).collect::<Vec<_>>(),
+        [9, 8, 7, 6]
+    );
+    let rest = log
+        .find(
+            &Filter {
+                before: first.next,
+                ..Filter::default()
+            },
+            99,
+        )
+        .unwrap();
+    assert_eq!(rest.entries.len(), 6);
+    assert_eq!(rest.next, None);
+}

@@ -1,0 +1,151 @@
+//! Blocks become passages.
+//!
+//! A passage never crosses a heading, and never holds one: the headings above it are its
+//! `headings`. It ends where a sentence ends, unless a single sentence is too long for any
+//! passage. A table's row or a list's item is one sentence. Furniture is left out.
+
+mod sentences;
+mod units;
+
+use cloister_domain::{ByteRange, Page, PassageDraft, PassageSpan};
+use serde::{Deserialize, Serialize};
+use units::{Section, Unit};
+
+pub use sentences::sentences;
+
+/// Counts as the embedder counts.
+pub trait TokenCounter {
+    /// The number of tokens of this text, without those that a model adds at the ends.
+    fn count(&self, text: &str) -> usize;
+}
+
+impl<T: TokenCounter + ?Sized> TokenCounter for &T {
+    fn count(&self, text: &str) -> usize {
+        (**self).count(text)
+    }
+}
+
+/// How passages are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChunkSettings {
+    /// Passages have at most this many tokens.
+    pub most_tokens: usize,
+    /// Whole sentences of at most this many tokens are repeated at the beginning of the next
+    /// passage of the same section.
+    pub overlap_tokens: usize,
+}
+
+impl Default for ChunkSettings {
+    fn default() -> Self {
+        Self {
+            most_tokens: 200,
+            overlap_tokens: 0,
+        }
+    }
+}
+
+/// Cuts a document's pages into passages.
+pub fn cut(
+    pages: &[Page],
+    counter: &impl TokenCounter,
+    settings: &ChunkSettings,
+) -> Vec<PassageDraft> {
+    let most = settings.most_tokens.max(1);
+    let mut passages = Vec::new();
+    for section in units::sections(pages, counter, most) {
+        cut_section(&section, pages, counter, settings, &mut passages);
+    }
+    passages
+}
+
+fn cut_section(
+    section: &Section,
+    pages: &[Page],
+    counter: &impl TokenCounter,
+    settings: &ChunkSettings,
+    passages: &mut Vec<PassageDraft>,
+) {
+    let draft = |units: &[Unit]| assemble(units, &section.headings, pages, counter);
+    let most = settings.most_tokens.max(1);
+    let mut open: Vec<Unit> = Vec::new();
+    let mut tokens = 0_usize;
+    for group in section.units.chunk_by(|_, next| !next.begins_block) {
+        let whole: usize = group.iter().map(|unit| unit.tokens).sum();
+        // A paragraph that would be cut for the sake of a few tokens begins a passage instead.
+        if tokens + whole > most && whole <= most && tokens * 2 > most {
+            passages.extend(draft(&open));
+            open = repeated(&open, settings.overlap_tokens, most.saturating_sub(whole));
+            tokens = open.iter().map(|unit| unit.tokens).sum();
+        }
+        for unit in group {
+            if tokens + unit.tokens > most && !open.is_empty() {
+                passages.extend(draft(&open));
+                open = repeated(
+                    &open,
+                    settings.overlap_tokens,
+                    most.saturating_sub(unit.tokens),
+                );
+                tokens = open.iter().map(|unit| unit.tokens).sum();
+            }
+            open.push(*unit);
+            tokens += unit.tokens;
+        }
+    }
+    passages.extend(draft(&open));
+}
+
+/// The last sentences of a passage that fit into the overlap, never all of them.
+fn repeated(units: &[Unit], overlap: usize, room: usize) -> Vec<Unit> {
+    let mut tokens = 0;
+    let after_first = units.get(1..).unwrap_or_default();
+    let mut last: Vec<Unit> = after_first
+        .iter()
+        .rev()
+        .take_while(|unit| {
+            tokens += unit.tokens;
+            tokens <= overlap.min(room)
+        })
+        .copied()
+        .collect();
+    last.reverse();
+    last
+}
+
+/// A passage of these sentences. Neighbours on one page are one span, with the white space between
+/// them as it stands there.
+fn assemble(
+    units: &[Unit],
+    headings: &[String],
+    pages: &[Page],
+    counter: &impl TokenCounter,
+) -> Option<PassageDraft> {
+    let mut draft = PassageDraft {
+        text: String::new(),
+        spans: Vec::new(),
+        headings: headings.to_vec(),
+        sentences: Vec::new(),
+        tokens: 0,
+    };
+    for run in units.chunk_by(|a, b| a.page == b.page && a.follows(*b)) {
+        let (first, last) = (run.first()?, run.last()?);
+        let page = pages.get(first.page)?;
+        let range = ByteRange::new(first.range.start, last.range.end);
+        if !draft.text.is_empty() {
+            draft.text.push('\n');
+        }
+        let base = draft.text.len();
+        draft.text.push_str(range.of(&page.content.text)?);
+        let moved = |unit: &Unit| {
+            let start = base + unit.range.start - range.start;
+            ByteRange::new(start, start + unit.range.len())
+        };
+        draft.sentences.extend(run.iter().map(moved));
+        draft.spans.push(PassageSpan {
+            page: page.number,
+            range,
+        });
+    }
+    draft.tokens = u32::try_from(counter.count(&draft.text)).unwrap_or(u32::MAX);
+    (!draft.text.is_empty()).then_some(draft)
+}

@@ -1,0 +1,165 @@
+//! Markdown: headings, paragraphs, lists, tables; front matter gives the title.
+
+use super::sections::Sections;
+use super::text::{decode, is_text, send_sections};
+use super::{Failure, Format, Sink, Source, foreign};
+use cloister_domain::BlockKind;
+use pulldown_cmark::{Event, HeadingLevel, MetadataBlockKind, Options, Parser, Tag, TagEnd};
+
+/// Markdown.
+#[derive(Debug)]
+pub struct Markdown;
+
+impl Format for Markdown {
+    fn name(&self) -> &'static str {
+        "markdown"
+    }
+
+    fn label(&self) -> &'static str {
+        "Markdown"
+    }
+
+    fn recognises(&self, source: &Source) -> bool {
+        let named = matches!(
+            source.extension().as_str(),
+            "md" | "markdown" | "mdown" | "mkd"
+        );
+        named && is_text(source) && !foreign::is_known(source)
+    }
+
+    fn read(
+        &self,
+        source: &Source,
+        _from_page: u32,
+        _structure: bool,
+        sink: &mut dyn Sink,
+    ) -> Result<(), Failure> {
+        let text = decode(&source.bytes);
+        let mut walk = Walk::default();
+        for event in Parser::new_ext(&text, options()) {
+            walk.event(event);
+        }
+        walk.close();
+        send_sections(self.name(), walk.title, walk.sections, sink)
+    }
+}
+
+fn options() -> Options {
+    Options::ENABLE_TABLES
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
+        | Options::ENABLE_HEADING_ATTRIBUTES
+}
+
+/// A walk over the document's events that fills one block at a time.
+#[derive(Default)]
+struct Walk {
+    sections: Sections,
+    title: Option<String>,
+    kind: Option<BlockKind>,
+    text: String,
+    /// For each open list, the number of its next item, or none where it has bullets.
+    lists: Vec<Option<u64>>,
+    in_front_matter: bool,
+}
+
+impl Walk {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Start(tag) => self.start(&tag),
+            Event::End(tag) => self.end(tag),
+            Event::Text(text) if self.in_front_matter => self.front_matter(&text),
+            Event::Text(text) | Event::Code(text) => self.text.push_str(&text),
+            Event::SoftBreak | Event::HardBreak => self.text.push(' '),
+            Event::Html(html) | Event::InlineHtml(html) => {
+                self.text.push_str(&super::html::text_of(&html));
+            }
+            Event::TaskListMarker(done) => self.text.push_str(if done { "[x] " } else { "[ ] " }),
+            Event::Rule => self.close(),
+            Event::FootnoteReference(_) | Event::InlineMath(_) | Event::DisplayMath(_) => {}
+        }
+    }
+
+    fn start(&mut self, tag: &Tag<'_>) {
+        match tag {
+            Tag::Heading { level, .. } => self.open(BlockKind::Heading(depth(*level))),
+            Tag::List(first) => {
+                self.close();
+                self.lists.push(*first);
+            }
+            Tag::Item => self.open_item(),
+            Tag::TableHead | Tag::TableRow => self.open(BlockKind::TableRow),
+            Tag::TableCell if !self.text.is_empty() => self.text.push_str(" | "),
+            Tag::MetadataBlock(MetadataBlockKind::YamlStyle) => self.in_front_matter = true,
+            // A paragraph inside a list item is that item's text.
+            Tag::Paragraph if self.kind == Some(BlockKind::ListItem) => self.text.push(' '),
+            Tag::Paragraph | Tag::CodeBlock(_) | Tag::HtmlBlock => self.open(BlockKind::Paragraph),
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, tag: TagEnd) {
+        match tag {
+            TagEnd::Heading(_)
+            | TagEnd::Item
+            | TagEnd::TableHead
+            | TagEnd::TableRow
+            | TagEnd::CodeBlock
+            | TagEnd::HtmlBlock => self.close(),
+            TagEnd::Paragraph if self.kind != Some(BlockKind::ListItem) => self.close(),
+            TagEnd::List(_) => {
+                self.close();
+                self.lists.pop();
+            }
+            TagEnd::MetadataBlock(_) => self.in_front_matter = false,
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, kind: BlockKind) {
+        self.close();
+        self.kind = Some(kind);
+    }
+
+    fn open_item(&mut self) {
+        self.open(BlockKind::ListItem);
+        match self.lists.last_mut() {
+            Some(Some(number)) => {
+                self.text = format!("{number}. ");
+                *number += 1;
+            }
+            _ => "• ".clone_into(&mut self.text),
+        }
+    }
+
+    fn close(&mut self) {
+        let kind = self.kind.take().unwrap_or(BlockKind::Paragraph);
+        let text = std::mem::take(&mut self.text);
+        if !matches!(text.trim(), "•") {
+            self.sections.push(kind, &text);
+        }
+    }
+
+    fn front_matter(&mut self, lines: &str) {
+        let title = lines
+            .lines()
+            .filter_map(|line| line.split_once(':'))
+            .find(|(key, _)| key.trim().eq_ignore_ascii_case("title"))
+            .map(|(_, value)| value.trim().trim_matches(['"', '\'']).to_owned())
+            .filter(|title| !title.is_empty());
+        self.title = self.title.take().or(title);
+    }
+}
+
+fn depth(level: HeadingLevel) -> u8 {
+    match level {
+        HeadingLevel::H1 => 1,
+        HeadingLevel::H2 => 2,
+        HeadingLevel::H3 => 3,
+        HeadingLevel::H4 => 4,
+        HeadingLevel::H5 => 5,
+        HeadingLevel::H6 => 6,
+    }
+}

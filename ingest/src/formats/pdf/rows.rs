@@ -1,0 +1,170 @@
+//! Words become pieces, which no wide gap divides, and pieces on one line become a row.
+
+use super::words::{PlacedWord, Turn};
+use cloister_domain::Rect;
+
+/// A gap of more than this many font sizes divides cells of a table.
+const CELL_GAP: f32 = 1.3;
+
+/// Words on one line with ordinary gaps between them.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// The words, from left to right.
+    pub words: Vec<PlacedWord>,
+    /// Their box, turned upright.
+    pub frame: Rect,
+    /// Their size: the largest.
+    pub size: f32,
+    /// How they are turned.
+    pub turn: Turn,
+}
+
+impl Piece {
+    fn of(word: PlacedWord) -> Self {
+        Self {
+            frame: word.frame,
+            size: word.size,
+            turn: word.turn,
+            words: vec![word],
+        }
+    }
+
+    fn push(&mut self, word: PlacedWord) {
+        self.frame = self.frame.union(word.frame);
+        self.size = self.size.max(word.size);
+        self.words.push(word);
+    }
+
+    /// Whether this text stands on the same line as `frame`.
+    pub fn shares_line(&self, turn: Turn, frame: Rect) -> bool {
+        let shared = self.frame.y1.min(frame.y1) - self.frame.y0.max(frame.y0);
+        self.turn == turn && shared > 0.4 * self.frame.height().min(frame.height())
+    }
+
+    /// The words, one space between them.
+    pub fn text(&self) -> String {
+        let words: Vec<_> = self.words.iter().map(|word| word.text.as_str()).collect();
+        words.join(" ")
+    }
+}
+
+/// Joins words into pieces, in the order in which they were drawn.
+pub fn pieces(words: Vec<PlacedWord>) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    for word in words {
+        match pieces.last_mut() {
+            Some(piece) if continues(piece, &word) => piece.push(word),
+            _ => pieces.push(Piece::of(word)),
+        }
+    }
+    pieces
+}
+
+fn continues(piece: &Piece, word: &PlacedWord) -> bool {
+    let size = piece.size.max(word.size);
+    let gap = word.frame.x0 - piece.frame.x1;
+    piece.shares_line(word.turn, word.frame) && gap > -0.3 * size && gap < CELL_GAP * size
+}
+
+/// One line of the page: a piece, or the cells of a table's row.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The cells, from left to right; at least one.
+    pub cells: Vec<Piece>,
+    /// Their box, turned upright.
+    pub frame: Rect,
+    /// Their size: that of most of the letters.
+    pub size: f32,
+    /// Whether all letters are bold.
+    pub bold: bool,
+    /// How they are turned.
+    pub turn: Turn,
+}
+
+impl Row {
+    fn of(cells: Vec<Piece>) -> Option<Self> {
+        let first = cells.first()?;
+        let (turn, mut frame) = (first.turn, first.frame);
+        for cell in &cells {
+            frame = frame.union(cell.frame);
+        }
+        let words = || cells.iter().flat_map(|cell| &cell.words);
+        let letters: usize = words().map(|word| word.text.len()).sum();
+        let weighted: f32 = words().map(|word| word.size * word.text.len() as f32).sum();
+        let bold = words().all(|word| word.bold);
+        Some(Self {
+            frame,
+            size: weighted / letters.max(1) as f32,
+            bold,
+            turn,
+            cells,
+        })
+    }
+
+    /// The first word.
+    pub fn first_word(&self) -> &str {
+        let first = self.cells.first().and_then(|cell| cell.words.first());
+        first.map_or("", |word| word.text.as_str())
+    }
+
+    /// The last word.
+    pub fn last_word(&self) -> &str {
+        let last = self.cells.last().and_then(|cell| cell.words.last());
+        last.map_or("", |word| word.text.as_str())
+    }
+}
+
+/// Joins pieces that follow each other on one line.
+pub fn rows(pieces: Vec<Piece>) -> Vec<Row> {
+    let mut rows: Vec<Vec<Piece>> = Vec::new();
+    for piece in pieces {
+        let joins = rows.last().and_then(|row| row.last()).is_some_and(|last| {
+            last.shares_line(piece.turn, piece.frame)
+                && piece.frame.x0 > last.frame.x1 - 0.3 * last.size
+        });
+        match rows.last_mut() {
+            Some(row) if joins => row.push(piece),
+            _ => rows.push(vec![piece]),
+        }
+    }
+    rows.into_iter()
+        .filter_map(|cells| Row::of(join_cells(cells)))
+        .collect()
+}
+
+/// Puts together what a gap divided and meaning does not: a currency sign and its amount, an
+/// amount and its closing parenthesis, a list's marker and its item.
+fn join_cells(cells: Vec<Piece>) -> Vec<Piece> {
+    let mut joined: Vec<Piece> = Vec::new();
+    for cell in cells {
+        let text = cell.text();
+        let first = joined.len() == 1;
+        match joined.last_mut() {
+            Some(last) if belongs_together(&last.text(), &text, first) => {
+                for word in cell.words {
+                    last.push(word);
+                }
+            }
+            _ => joined.push(cell),
+        }
+    }
+    joined
+}
+
+fn belongs_together(left: &str, right: &str, left_is_first: bool) -> bool {
+    let currency = matches!(
+        left,
+        "$" | "€" | "£" | "¥" | "US$" | "$(" | "(" | "($" | "CHF" | "EUR" | "USD"
+    );
+    let closing = matches!(right, ")" | "%" | ")%" | "%)" | "x" | "bps");
+    let marker = left_is_first
+        && (super::marker::is_marker(left) || super::marker::is_section_number(left))
+        && right.chars().next().is_some_and(char::is_alphabetic);
+    let leader = is_leader(right);
+    currency || closing || marker || leader
+}
+
+/// The dots that lead the eye to a number.
+fn is_leader(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| matches!(c, '.' | '…' | '_' | ' '))
+}

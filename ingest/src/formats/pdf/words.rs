@@ -1,0 +1,131 @@
+//! Glyphs become words.
+
+use super::glyphs::Glyph;
+use cloister_domain::Rect;
+use hayro_interpret::kurbo::Vec2;
+
+/// A gap of more than this share of the font size is a space between words.
+const WORD_GAP: f64 = 0.15;
+
+/// A word on the page.
+#[derive(Clone, Debug)]
+pub struct PlacedWord {
+    /// Its letters.
+    pub text: String,
+    /// Its box on the page as displayed.
+    pub rect: Rect,
+    /// The same box, turned so that the word reads from left to right.
+    pub frame: Rect,
+    /// How the word is turned.
+    pub turn: Turn,
+    /// Its font size in points.
+    pub size: f32,
+    /// Whether it is bold.
+    pub bold: bool,
+}
+
+/// The direction that a word reads in, to the nearest quarter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Turn {
+    /// From left to right.
+    Upright,
+    /// Downwards.
+    Down,
+    /// From right to left, upside down.
+    Over,
+    /// Upwards.
+    Up,
+}
+
+impl Turn {
+    fn of(along: Vec2) -> Self {
+        if along.x.abs() >= along.y.abs() {
+            if along.x >= 0.0 {
+                Self::Upright
+            } else {
+                Self::Over
+            }
+        } else if along.y >= 0.0 {
+            Self::Down
+        } else {
+            Self::Up
+        }
+    }
+
+    /// The rectangle as it stands when the page is turned so that this text is upright.
+    fn frame(self, r: Rect) -> Rect {
+        let (x0, y0, x1, y1) = match self {
+            Self::Upright => (r.x0, r.y0, r.x1, r.y1),
+            Self::Down => (r.y0, -r.x1, r.y1, -r.x0),
+            Self::Over => (-r.x1, -r.y1, -r.x0, -r.y0),
+            Self::Up => (-r.y1, r.x0, -r.y0, r.x1),
+        };
+        Rect { x0, y0, x1, y1 }
+    }
+}
+
+/// Joins glyphs into words, in the order in which they were drawn.
+pub fn words(glyphs: &[Glyph]) -> Vec<PlacedWord> {
+    let mut words = Vec::new();
+    let mut open: Option<PlacedWord> = None;
+    let mut last: Option<&Glyph> = None;
+    for glyph in glyphs {
+        if glyph.text.trim().is_empty() {
+            words.extend(open.take());
+            continue;
+        }
+        let joins = last.is_some_and(|last| continues(last, glyph));
+        match open.as_mut().filter(|_| joins) {
+            Some(word) => {
+                word.text.push_str(&glyph.text);
+                word.rect = word.rect.union(glyph.rect);
+                word.size = word.size.max(glyph.size);
+                word.bold &= glyph.bold;
+            }
+            None => words.extend(open.replace(begin(glyph))),
+        }
+        last = Some(glyph);
+    }
+    words.extend(open);
+    for word in &mut words {
+        word.text = without_spaces(&word.text);
+        word.frame = word.turn.frame(word.rect);
+    }
+    words.retain(|word| !word.text.is_empty());
+    words
+}
+
+fn begin(glyph: &Glyph) -> PlacedWord {
+    PlacedWord {
+        text: glyph.text.clone(),
+        rect: glyph.rect,
+        frame: glyph.rect,
+        turn: Turn::of(glyph.along),
+        size: glyph.size,
+        bold: glyph.bold,
+    }
+}
+
+/// Whether `next` belongs to the word that `last` ended.
+fn continues(last: &Glyph, next: &Glyph) -> bool {
+    if last.along.dot(next.along) < 0.99 {
+        return false;
+    }
+    let size = f64::from(last.size.max(next.size));
+    let apart = next.start - last.end;
+    let forward = apart.dot(last.along);
+    // Positive is lower: the page's y grows downwards.
+    let lower = last.along.cross(apart);
+    if lower.abs() > 0.5 * size || forward < -0.6 * size {
+        return false;
+    }
+    // A raised figure is a note or a power, and never part of the number before it.
+    let smaller = next.size < 0.85 * last.size || last.size < 0.85 * next.size;
+    let raised = smaller && (lower < -0.15 * size || lower > 0.15 * size && last.size < next.size);
+    forward < WORD_GAP * size && !raised
+}
+
+/// Some fonts have glyphs that say a letter and a space.
+fn without_spaces(text: &str) -> String {
+    text.split_whitespace().collect()
+}

@@ -1,0 +1,127 @@
+//! Noticing what lies in the inbox, and what no longer does.
+
+use super::{IngestError, Ingestion};
+use crate::folder::{self, Files, Settling};
+use cloister_audit::{Event, EventKind};
+use cloister_domain::CollectionId;
+use cloister_store::{SeenFile, StoreError};
+use serde_json::json;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// After a notice, further ones are awaited for this long: a copy makes many.
+const BREATH: Duration = Duration::from_millis(200);
+
+/// What earlier looks have shown.
+#[derive(Default)]
+pub(super) struct Seen {
+    settling: Settling,
+    refused: HashSet<String>,
+}
+
+impl Ingestion {
+    pub(super) async fn notice_forever(&self, due: Arc<Notify>) {
+        let _watcher = folder::watch(&self.settings.inbox, Arc::clone(&due));
+        let mut seen = Seen::default();
+        loop {
+            let wait = match self.notice(&mut seen, self.settings.stable).await {
+                // Something is still settling, so the next look comes sooner.
+                Ok(true) => self.settings.stable.max(BREATH),
+                Ok(false) => self.settings.scan_every,
+                Err(cause) => {
+                    tracing::error!(%cause, "{cause}");
+                    self.settings.scan_every
+                }
+            };
+            if tokio::time::timeout(wait, due.notified()).await.is_ok() {
+                tokio::time::sleep(BREATH).await;
+            }
+        }
+    }
+
+    /// Looks through the inbox once. Returns whether a file is still settling.
+    pub(super) async fn notice(
+        &self,
+        seen: &mut Seen,
+        stable: Duration,
+    ) -> Result<bool, IngestError> {
+        let inbox = self.settings.inbox.clone();
+        let scanned = tokio::task::spawn_blocking(move || folder::scan(&inbox)).await?;
+        let collections = scanned
+            .map_err(|cause| IngestError::Inbox(self.settings.inbox.clone(), cause))?;
+        let mut settling = false;
+        for (name, files) in &collections {
+            let Some(collection) = self.collection(name, seen).await? else { continue };
+            settling |= self.notice_present(seen, name, collection, files, stable).await?;
+        }
+        self.notice_absent(&collections).await?;
+        seen.settling.keep_only(&collections);
+        self.work.notify_one();
+        Ok(settling)
+    }
+
+    async fn collection(
+        &self,
+        name: &str,
+        seen: &mut Seen,
+    ) -> Result<Option<CollectionId>, IngestError> {
+        match self.parts.store.ensure_collection(name, self.parts.clock.now()).await {
+            Ok(id) => Ok(Some(id)),
+            Err(cause @ StoreError::BadName(_)) => {
+                if seen.refused.insert(name.to_owned()) {
+                    tracing::warn!(%cause, "a folder of the inbox cannot be a collection: {cause}");
+                }
+                Ok(None)
+            }
+            Err(cause) => Err(cause.into()),
+        }
+    }
+
+    async fn notice_present(
+        &self,
+        seen: &mut Seen,
+        name: &str,
+        collection: CollectionId,
+        files: &Files,
+        stable: Duration,
+    ) -> Result<bool, IngestError> {
+        let mut settling = false;
+        for (path, look) in files {
+            let now = self.parts.clock.now();
+            if !seen.settling.is_settled(name, path, *look, now, stable) {
+                settling = true;
+                continue;
+            }
+            let (size, modified_at) = (look.size, look.modified_at);
+            let file = SeenFile { collection, path: path.clone(), size, modified_at };
+            self.parts.store.note_file(&file, now).await?;
+        }
+        Ok(settling)
+    }
+
+    async fn notice_absent(
+        &self,
+        present: &BTreeMap<String, Files>,
+    ) -> Result<(), IngestError> {
+        let mut removed = false;
+        for collection in self.parts.store.collections().await? {
+            let here = present.get(&collection.name);
+            for (file, path) in self.parts.store.present_files(collection.id).await? {
+                if here.is_some_and(|files| files.contains_key(&path)) {
+                    continue;
+                }
+                let detail = json!({ "collection": collection.name, "path": path });
+                let event = Event::by_appliance(EventKind::DocumentRemoved, detail);
+                self.parts.audit.append(event).await?;
+                self.parts.store.remove_file(file, self.parts.clock.now()).await?;
+                removed = true;
+            }
+        }
+        if removed {
+            self.follow().await?;
+        }
+        Ok(())
+    }
+}

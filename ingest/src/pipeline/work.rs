@@ -1,0 +1,259 @@
+//! Working on one file at a time: from the inbox to the answers.
+
+use super::{IngestError, Ingestion};
+use crate::chunk::cut;
+use crate::error::Quarantine;
+use crate::folder;
+use crate::reader::Extraction;
+use cloister_audit::{Event, EventKind, Outcome};
+use cloister_domain::{FileHash, FileId, PassageDraft};
+use cloister_store::{FileRecord, FileState, NewRevision};
+use serde_json::json;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Who works on a file says so more often than this.
+const LEASE: Duration = Duration::from_secs(120);
+/// While reading, the row is brought up to date this often.
+const TICK: Duration = Duration::from_millis(500);
+/// After a fault that is not the file's, such as a full disk.
+const PAUSE: Duration = Duration::from_secs(5);
+/// Passages embedded between two reports of progress.
+const BATCH: usize = 64;
+/// A file whose reading broke off this often for no fault of its own is set aside all the same.
+const TRIES: u32 = 5;
+
+/// Why a file did not become a revision.
+enum Setback {
+    /// The file's own fault.
+    File(Quarantine),
+    /// The appliance's: the file is taken up again later.
+    Ours(IngestError),
+    /// It changed or went away: there is nothing to do.
+    Gone,
+}
+
+impl<E: Into<IngestError>> From<E> for Setback {
+    fn from(cause: E) -> Self {
+        Self::Ours(cause.into())
+    }
+}
+
+impl Ingestion {
+    pub(super) async fn work_forever(&self) {
+        loop {
+            match self.work_once().await {
+                Ok(true) => {}
+                Ok(false) => {
+                    // The timeout only catches leases of others that ran out.
+                    drop(tokio::time::timeout(LEASE, self.work.notified()).await);
+                }
+                Err(cause) => {
+                    tracing::error!(%cause, "ingestion pauses: {cause}");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Takes up the next file. Returns whether there was one.
+    pub(super) async fn work_once(&self) -> Result<bool, IngestError> {
+        let leased = self.parts.store.lease_file(self.parts.clock.now(), LEASE).await?;
+        let Some(file) = leased else { return Ok(false) };
+        let hash = std::sync::OnceLock::new();
+        match self.take_in_file(&file, &hash).await {
+            Ok(()) | Err(Setback::Gone) => {}
+            Err(Setback::File(reason)) => {
+                self.set_aside(&file, hash.get(), &reason.to_string()).await?;
+            }
+            Err(Setback::Ours(cause)) if file.attempts >= TRIES => {
+                self.set_aside(&file, hash.get(), &format!("reading broke off: {cause}")).await?;
+            }
+            Err(Setback::Ours(cause)) => {
+                self.parts.store.release_file(file.id, self.parts.clock.now()).await?;
+                return Err(cause);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn take_in_file(
+        &self,
+        file: &FileRecord,
+        known: &std::sync::OnceLock<FileHash>,
+    ) -> Result<(), Setback> {
+        let started = self.parts.clock.now();
+        let collection = self.collection_name(file).await?;
+        let (hash, size) = self.keep(file, &collection).await?;
+        drop(known.set(hash.clone()));
+        if self.is_settled(file, &hash, &collection).await? {
+            return Ok(());
+        }
+        let extraction = self.read(file, &hash).await?;
+        let passages = self.embed(file, &extraction).await?;
+        let took = self.parts.clock.now().since(started).as_millis();
+        let revision = NewRevision {
+            file: file.id,
+            hash,
+            size,
+            info: extraction.info,
+            pages: extraction.pages,
+            passages,
+            embedder: self.parts.embedder.identity().sha256,
+            took_ms: u64::try_from(took).unwrap_or(u64::MAX),
+        };
+        self.publish(file, &collection, &revision).await
+    }
+
+    async fn collection_name(&self, file: &FileRecord) -> Result<String, Setback> {
+        let all = self.parts.store.collections().await?;
+        all.into_iter().find(|c| c.id == file.collection).map(|c| c.name).ok_or(Setback::Gone)
+    }
+
+    /// Copies the file into the store while hashing it.
+    async fn keep(&self, file: &FileRecord, collection: &str) -> Result<(FileHash, u64), Setback> {
+        let Ok(mut opened) = folder::open(&self.settings.inbox, collection, &file.path) else {
+            // It went away, or was replaced by a link; the next look tells.
+            self.parts.store.release_file(file.id, self.parts.clock.now()).await?;
+            self.parts.store.remove_file(file.id, self.parts.clock.now()).await?;
+            return Err(Setback::Gone);
+        };
+        let largest = self.parts.reader.limits().file_bytes;
+        if file.size > largest {
+            return Err(Setback::File(Quarantine::TooLarge {
+                name: file.path.clone(),
+                bytes: file.size,
+                limit: largest,
+            }));
+        }
+        let originals = self.parts.store.originals().clone();
+        let kept = tokio::task::spawn_blocking(move || originals.keep(&mut opened)).await?;
+        kept.map_err(Setback::from)
+    }
+
+    /// Whether the bytes need no work: they are those of this document already, or those of a
+    /// document that was moved here.
+    async fn is_settled(
+        &self,
+        file: &FileRecord,
+        hash: &FileHash,
+        collection: &str,
+    ) -> Result<bool, Setback> {
+        let now = self.parts.clock.now();
+        if self.parts.store.settle_unchanged(file.id, hash, now).await? {
+            return Ok(true);
+        }
+        if !self.parts.store.settle_move(file.id, hash, now).await? {
+            return Ok(false);
+        }
+        let detail = json!({ "collection": collection, "path": file.path, "hash": hash });
+        self.log(EventKind::DocumentMoved, Outcome::Success, detail).await?;
+        // The index let go of it when it left its old path.
+        self.refresh_index().await?;
+        Ok(true)
+    }
+
+    async fn read(&self, file: &FileRecord, hash: &FileHash) -> Result<Extraction, Setback> {
+        let original = self.parts.store.originals().open_file(hash)?;
+        let (done, total) = (AtomicU64::new(0), AtomicU64::new(0));
+        let reading = self.parts.reader.extract(original, &file.path, |pages, of| {
+            done.store(pages.into(), Ordering::Relaxed);
+            total.store(of.into(), Ordering::Relaxed);
+        });
+        tokio::pin!(reading);
+        loop {
+            tokio::select! {
+                read = &mut reading => return read.map_err(Setback::File),
+                () = tokio::time::sleep(TICK) => {
+                    let pages = (count(&done), count(&total));
+                    self.report(file.id, FileState::Reading, pages).await?;
+                }
+            }
+        }
+    }
+
+    async fn embed(
+        &self,
+        file: &FileRecord,
+        extraction: &Extraction,
+    ) -> Result<Vec<(PassageDraft, Vec<f32>)>, Setback> {
+        let pages = extraction.pages.clone();
+        let settings = self.settings.passages.clone();
+        let embedder = self.parts.embedder.clone();
+        let drafts =
+            tokio::task::spawn_blocking(move || cut(&pages, &embedder, &settings)).await?;
+        let total = u32::try_from(drafts.len()).unwrap_or(u32::MAX);
+        let mut passages = Vec::with_capacity(drafts.len());
+        for batch in drafts.chunks(BATCH) {
+            let done = u32::try_from(passages.len()).unwrap_or(u32::MAX);
+            self.report(file.id, FileState::Embedding, (done, total)).await?;
+            let texts = batch.iter().map(|draft| draft.text.clone()).collect();
+            let vectors = self.parts.embedder.embed_passages(texts).await?;
+            passages.extend(batch.iter().cloned().zip(vectors));
+        }
+        Ok(passages)
+    }
+
+    async fn report(
+        &self,
+        file: FileId,
+        state: FileState,
+        progress: (u32, u32),
+    ) -> Result<(), Setback> {
+        let now = self.parts.clock.now();
+        let wanted = self.parts.store.note_progress(file, state, progress, now, LEASE).await?;
+        if wanted { Ok(()) } else { Err(Setback::Gone) }
+    }
+
+    async fn publish(
+        &self,
+        file: &FileRecord,
+        collection: &str,
+        revision: &NewRevision,
+    ) -> Result<(), Setback> {
+        let now = self.parts.clock.now();
+        let id = self.parts.store.publish(revision, now).await?.ok_or(Setback::Gone)?;
+        let detail = json!({
+            "collection": collection, "path": file.path, "hash": revision.hash,
+            "revision": id, "pages": revision.pages.len(), "passages": revision.passages.len(),
+            "warnings": revision.info.warnings,
+        });
+        self.log(EventKind::DocumentPublished, Outcome::Success, detail).await?;
+        self.follow().await?;
+        Ok(())
+    }
+
+    async fn set_aside(
+        &self,
+        file: &FileRecord,
+        hash: Option<&FileHash>,
+        reason: &str,
+    ) -> Result<(), IngestError> {
+        let now = self.parts.clock.now();
+        self.parts.store.quarantine_file(file.id, hash, reason, now).await?;
+        let detail = json!({ "path": file.path, "hash": hash, "reason": reason });
+        self.log(EventKind::DocumentQuarantined, Outcome::Failure, detail).await
+    }
+
+    async fn log(
+        &self,
+        kind: EventKind,
+        outcome: Outcome,
+        detail: serde_json::Value,
+    ) -> Result<(), IngestError> {
+        let event = Event { outcome, ..Event::by_appliance(kind, detail) };
+        self.parts.audit.append(event).await?;
+        Ok(())
+    }
+
+    /// A moved document's passages are older than the index's sequence, so following does not
+    /// bring them back; they are few, and moving is rare, so the index is built anew.
+    async fn refresh_index(&self) -> Result<(), IngestError> {
+        let _only = self.following.lock().await;
+        super::rebuild(&self.parts.store, &self.parts.index, |_| {}).await
+    }
+}
+
+fn count(pages: &AtomicU64) -> u32 {
+    u32::try_from(pages.load(Ordering::Relaxed)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,194 @@
+//! Collects what children send about one file, and checks it.
+
+use super::{Extraction, whole};
+use crate::error::Quarantine;
+use crate::limits::Limits;
+use crate::wire::{Info, Notes, PageFrame, Refusal, Style};
+use cloister_domain::{BlockKind, ByteRange, Page, PageText, Rect};
+
+/// Warnings and outline entries beyond these are dropped.
+const MOST_WARNINGS: usize = 50;
+const MOST_ENTRIES: usize = 20_000;
+/// A page larger than this is not one: 200 inches is the largest that PDF knows.
+const LARGEST_PAGE: f32 = 1_000_000.0;
+
+/// A page that was read, and how its blocks are set.
+#[derive(Debug)]
+pub struct ReadPage {
+    /// The page.
+    pub page: Page,
+    /// Its blocks' styles; empty where the format names its headings itself.
+    pub styles: Vec<Style>,
+    /// What was noticed.
+    pub notes: Notes,
+    /// Whether it could not be read.
+    pub lost: bool,
+}
+
+/// What has come so far.
+#[derive(Debug)]
+pub struct Gathered {
+    name: String,
+    limits: Limits,
+    info: Option<Info>,
+    pages: Vec<ReadPage>,
+    text_bytes: usize,
+}
+
+impl Gathered {
+    /// Nothing yet.
+    pub fn new(name: &str, limits: Limits) -> Self {
+        Self {
+            name: name.to_owned(),
+            limits,
+            info: None,
+            pages: Vec::new(),
+            text_bytes: 0,
+        }
+    }
+
+    /// The page that should come next, counted from 1.
+    pub fn next_page(&self) -> u32 {
+        u32::try_from(self.pages.len()).map_or(u32::MAX, |count| count.saturating_add(1))
+    }
+
+    /// How many pages there should be; 0 while nobody knows.
+    pub fn all_pages(&self) -> u32 {
+        self.info.as_ref().map_or(0, |info| info.pages)
+    }
+
+    /// Whether the file was opened.
+    pub const fn is_open(&self) -> bool {
+        self.info.is_some()
+    }
+
+    /// Whether every page came or was given up.
+    pub fn is_complete(&self) -> bool {
+        self.is_open() && self.next_page() > self.all_pages()
+    }
+
+    /// How many pages were given up.
+    pub fn lost(&self) -> u32 {
+        let lost = self.pages.iter().filter(|page| page.lost).count();
+        u32::try_from(lost).unwrap_or(u32::MAX)
+    }
+
+    /// Takes what the file says about itself. A later child's word adds nothing.
+    pub fn info(&mut self, mut info: Info) -> Result<(), Quarantine> {
+        if info.pages > self.limits.pages {
+            return Err(Quarantine::TooManyPages {
+                name: self.name.clone(),
+                limit: self.limits.pages,
+            });
+        }
+        info.warnings.truncate(MOST_WARNINGS);
+        info.outline.truncate(MOST_ENTRIES);
+        self.info.get_or_insert(info);
+        Ok(())
+    }
+
+    /// Takes a page.
+    pub fn page(&mut self, frame: PageFrame) -> Result<(), Quarantine> {
+        let PageFrame {
+            page,
+            styles,
+            notes,
+        } = frame;
+        if page.number != self.next_page() || page.number > self.all_pages() {
+            return Err(self.nonsense("a page came out of turn"));
+        }
+        if !is_sound(&page) || !(styles.is_empty() || styles.len() == page.content.blocks.len()) {
+            return Err(self.nonsense("a page's places are not in its text"));
+        }
+        self.text_bytes = self.text_bytes.saturating_add(page.content.text.len());
+        if self.text_bytes > self.limits.text_bytes {
+            return Err(Quarantine::TooMuchText {
+                name: self.name.clone(),
+                limit: self.limits.text_bytes,
+            });
+        }
+        self.pages.push(ReadPage {
+            page,
+            styles,
+            notes,
+            lost: false,
+        });
+        Ok(())
+    }
+
+    /// Gives up a page, if it is the next.
+    pub fn lose(&mut self, number: u32) {
+        if number != self.next_page() || number > self.all_pages() {
+            return;
+        }
+        self.pages.push(ReadPage {
+            page: Page {
+                number,
+                width: 0.0,
+                height: 0.0,
+                content: PageText::default(),
+            },
+            styles: Vec::new(),
+            notes: Notes::default(),
+            lost: true,
+        });
+    }
+
+    /// The child's refusal, for people.
+    pub fn refused(&self, refusal: Refusal) -> Quarantine {
+        Quarantine::refused(refusal, &self.name, self.limits.file_bytes)
+    }
+
+    /// A child that breaks the rules of the conversation.
+    pub fn nonsense(&self, detail: &str) -> Quarantine {
+        Quarantine::Nonsense {
+            name: self.name.clone(),
+            detail: detail.to_owned(),
+        }
+    }
+
+    /// The document.
+    pub fn finish(self) -> Result<Extraction, Quarantine> {
+        let Some(info) = self.info else {
+            return Err(Quarantine::Nonsense {
+                name: self.name,
+                detail: "it never said what the file is".to_owned(),
+            });
+        };
+        whole::assemble(&self.name, info, self.pages)
+    }
+}
+
+/// Whether everything that a page says about its text is true of its text.
+fn is_sound(page: &Page) -> bool {
+    let PageText {
+        text,
+        blocks,
+        words,
+    } = &page.content;
+    let size = |length: f32| (0.0..LARGEST_PAGE).contains(&length);
+    size(page.width)
+        && size(page.height)
+        && !text.contains('\0')
+        && are_in_order(text, blocks.iter().map(|block| block.range))
+        && are_in_order(text, words.iter().map(|word| word.range))
+        && words.iter().all(|word| is_finite(word.rect))
+        && blocks.iter().all(
+            |block| !matches!(block.kind, BlockKind::Heading(level) if !(1..=9).contains(&level)),
+        )
+}
+
+fn are_in_order(text: &str, mut ranges: impl Iterator<Item = ByteRange>) -> bool {
+    let mut reached = 0;
+    ranges.all(|range| {
+        let follows = range.start >= reached && range.of(text).is_some();
+        reached = range.end;
+        follows
+    })
+}
+
+fn is_finite(rect: Rect) -> bool {
+    [rect.x0, rect.y0, rect.x1, rect.y1]
+        .iter()
+        .all(|edge| edge.is_finite())
+}

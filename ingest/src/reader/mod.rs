@@ -1,0 +1,195 @@
+//! The parent's side of a reading: starts the child, watches it, believes nothing unchecked.
+//!
+//! A child that dies costs the page it died on. The next child starts at the page after, so a
+//! document with one hostile page is read but for that page.
+
+mod gather;
+mod process;
+mod whole;
+
+use crate::error::Quarantine;
+use crate::limits::Limits;
+use crate::wire::{Attempt, Frame, Request, Task};
+use cloister_domain::{DocumentInfo, Page};
+use gather::Gathered;
+use process::{Child, Stop};
+use std::fs::File;
+use std::path::PathBuf;
+use tokio::time::Instant;
+
+/// What a file holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extraction {
+    /// What it says about itself, and what an administrator should know.
+    pub info: DocumentInfo,
+    /// Its pages, in order. Pages that could not be read are here without text, so that the last
+    /// page's number is the number of pages.
+    pub pages: Vec<Page>,
+}
+
+/// Has files read by `cloister-reader`.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    program: PathBuf,
+    limits: Limits,
+}
+
+impl Reader {
+    /// Reads with the program at this path, under these limits.
+    pub const fn new(program: PathBuf, limits: Limits) -> Self {
+        Self { program, limits }
+    }
+
+    /// Reads the whole file. `name` is shown to people and never opened; `progress` is told the
+    /// number of pages done and, once it is known, of all pages.
+    pub async fn extract(
+        &self,
+        file: File,
+        name: &str,
+        mut progress: impl FnMut(u32, u32) + Send,
+    ) -> Result<Extraction, Quarantine> {
+        let started = Instant::now();
+        let mut gathered = Gathered::new(name, self.limits);
+        let mut structure = true;
+        loop {
+            let task = Task::Extract {
+                from_page: gathered.next_page(),
+                structure,
+            };
+            let before = gathered.next_page();
+            let stop = match self.start(&file, name, task, started) {
+                Ok(child) => run(child, &mut gathered, &mut progress).await,
+                Err(cause) => return Err(cause),
+            };
+            let Some(stop) = stop? else {
+                break;
+            };
+            tracing::debug!(page = gathered.next_page(), %stop, "the reader stopped");
+            if stop.is_final() {
+                return Err(stop.into_quarantine(name, &self.limits));
+            }
+            let moved = gathered.next_page() > before;
+            if !gathered.is_open() {
+                if !structure {
+                    return Err(stop.into_quarantine(name, &self.limits));
+                }
+                structure = false;
+            } else if gathered.is_complete() {
+                break;
+            } else if !moved || matches!(stop, Stop::Silent(_)) {
+                gathered.lose(gathered.next_page());
+                if gathered.lost() > self.limits.lost_pages {
+                    return Err(stop.into_quarantine(name, &self.limits));
+                }
+            }
+            // A child that came further and then ran out of time or memory may have been worn out
+            // by the pages before; its successor starts fresh at the page where it stopped.
+        }
+        gathered.finish()
+    }
+
+    /// Draws one page, counted from 1, as a PNG picture.
+    pub async fn draw(
+        &self,
+        file: File,
+        name: &str,
+        page: u32,
+        dpi: u32,
+    ) -> Result<Vec<u8>, Quarantine> {
+        let mut child = self.start(&file, name, Task::Draw { page, dpi }, Instant::now())?;
+        loop {
+            match child.next().await {
+                Ok(Frame::Confined) => {}
+                Ok(Frame::Picture { .. }) => {
+                    let png = child.raw().await;
+                    return png.map_err(|stop| stop.into_quarantine(name, &self.limits));
+                }
+                Ok(Frame::Refused(refusal)) => {
+                    let limit = self.limits.file_bytes;
+                    return Err(Quarantine::refused(refusal, name, limit));
+                }
+                Ok(other) => return Err(nonsense(name, &other)),
+                Err(stop) => return Err(stop.into_quarantine(name, &self.limits)),
+            }
+        }
+    }
+
+    /// Has the confined child try what it must not be able to do. Every attempt should have been
+    /// refused.
+    pub async fn selfcheck(&self, file: File) -> Result<Vec<Attempt>, Quarantine> {
+        let name = "selfcheck";
+        let mut child = self.start(&file, name, Task::Selfcheck, Instant::now())?;
+        loop {
+            match child.next().await {
+                Ok(Frame::Confined) => {}
+                Ok(Frame::Checked(attempts)) => return Ok(attempts),
+                Ok(Frame::Refused(refusal)) => return Err(Quarantine::refused(refusal, name, 0)),
+                Ok(other) => return Err(nonsense(name, &other)),
+                Err(stop) => return Err(stop.into_quarantine(name, &self.limits)),
+            }
+        }
+    }
+
+    fn start(
+        &self,
+        file: &File,
+        name: &str,
+        task: Task,
+        started: Instant,
+    ) -> Result<Child, Quarantine> {
+        let request = Request {
+            task,
+            name: name.to_owned(),
+            limits: self.limits,
+        };
+        Child::start(&self.program, file, &request, started + self.limits.wall).map_err(|cause| {
+            Quarantine::NotStarted {
+                name: name.to_owned(),
+                detail: cause.to_string(),
+            }
+        })
+    }
+}
+
+/// Takes one child's frames until it is done (`None`) or stops.
+async fn run(
+    mut child: Child,
+    gathered: &mut Gathered,
+    progress: &mut (impl FnMut(u32, u32) + Send),
+) -> Result<Option<Stop>, Quarantine> {
+    loop {
+        match child.next().await {
+            Ok(Frame::Confined) => {}
+            Ok(Frame::Info(info)) => gathered.info(info)?,
+            Ok(Frame::Page(page)) => gathered.page(*page)?,
+            Ok(Frame::Lost { page }) => gathered.lose(page),
+            Ok(Frame::Done) => return Ok(None),
+            Ok(Frame::Refused(refusal)) => return Err(gathered.refused(refusal)),
+            Ok(other) => return Err(gathered.nonsense(&kind(&other))),
+            Err(stop) => return Ok(Some(stop)),
+        }
+        let done = gathered.next_page().saturating_sub(1);
+        progress(done, gathered.all_pages());
+    }
+}
+
+fn nonsense(name: &str, frame: &Frame) -> Quarantine {
+    Quarantine::Nonsense {
+        name: name.to_owned(),
+        detail: kind(frame),
+    }
+}
+
+fn kind(frame: &Frame) -> String {
+    let kind = match frame {
+        Frame::Confined => "confined",
+        Frame::Info(_) => "info",
+        Frame::Page(_) => "page",
+        Frame::Lost { .. } => "lost",
+        Frame::Picture { .. } => "picture",
+        Frame::Done => "done",
+        Frame::Refused(_) => "refused",
+        Frame::Checked(_) => "checked",
+    };
+    format!("it sent `{kind}` where nobody asked for it")
+}

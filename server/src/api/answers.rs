@@ -1,0 +1,205 @@
+//! Asking: the answer streams as server-sent events.
+
+use super::problem::{Problem, ProblemCode};
+use super::search::{PassageView, checked};
+use super::session::SignedIn;
+use crate::app::{App, AppState};
+use axum::Json;
+use axum::extract::State;
+use axum::response::sse::{Event as Sse, KeepAlive};
+use axum::response::{IntoResponse, Response};
+use cloister_answer::{Answer, AnswerError, AnswerEvent, Asked, Quote};
+use cloister_audit::Actor;
+use cloister_store::Library;
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
+use tokio_stream::wrappers::ReceiverStream;
+use utoipa::ToSchema;
+
+/// A question.
+#[derive(Deserialize, ToSchema)]
+pub struct Question {
+    question: String,
+}
+
+/// A quote, byte for byte from the document.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct QuoteView {
+    /// The citation's number, from 1.
+    pub number: u32,
+    /// The words of the document.
+    pub text: String,
+    /// Where they stand: pass these on to open the page.
+    pub passage: i64,
+    /// The first byte in the passage's text.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+    /// The revision.
+    pub revision: i64,
+    /// The page it begins on.
+    pub page: u32,
+    /// How many pages the document has.
+    pub pages: u32,
+    /// The document's title.
+    pub title: String,
+    /// The name of its collection.
+    pub collection: String,
+    /// The path inside the collection.
+    pub path: String,
+    /// The headings above it.
+    pub headings: Vec<String>,
+    /// Since when this revision answers, RFC 3339.
+    pub effective_from: String,
+}
+
+impl From<&Quote> for QuoteView {
+    fn from(quote: &Quote) -> Self {
+        Self {
+            number: quote.number,
+            text: quote.text.clone(),
+            passage: quote.passage.0,
+            start: quote.range.start,
+            end: quote.range.end,
+            revision: quote.source.id.0,
+            page: quote.page,
+            pages: quote.source.pages,
+            title: quote.source.title.clone(),
+            collection: quote.source.collection_name.clone(),
+            path: quote.source.path.clone(),
+            headings: quote.headings.clone(),
+            effective_from: quote.source.effective_from.to_string(),
+        }
+    }
+}
+
+/// One step of an answer. The event's name is the variant's.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum Step {
+    /// What the answer is made of; its id finds it in the audit log.
+    Receipt {
+        /// The id of this answer.
+        id: String,
+        /// How many documents were searched.
+        documents: u64,
+        /// The index's generation.
+        index_generation: String,
+        /// The rules in force.
+        policy_version: String,
+    },
+    /// A quote.
+    Quote(QuoteView),
+    /// The documents do not say.
+    Refusal {
+        /// Why, for the person.
+        reason: String,
+        /// The nearest passages.
+        nearest: Vec<PassageView>,
+    },
+    /// A sentence that the model wrote and the program verified.
+    Sentence {
+        /// The sentence.
+        text: String,
+        /// The numbers of the quotes that support it.
+        quotes: Vec<u32>,
+    },
+    /// How many sentences of the model were not shown.
+    Withheld {
+        /// How many so far.
+        count: u32,
+    },
+    /// The end.
+    Done {
+        /// What became of the model's part, in a sentence; none where it is shown above.
+        note: Option<String>,
+        /// From the question to here, in milliseconds.
+        took_ms: u64,
+    },
+    /// It broke off.
+    Problem(Problem),
+}
+
+impl From<AnswerEvent> for Step {
+    fn from(event: AnswerEvent) -> Self {
+        match event {
+            AnswerEvent::Receipt(receipt) => Self::Receipt {
+                id: receipt.id,
+                documents: receipt.documents,
+                index_generation: receipt.index_generation,
+                policy_version: receipt.policy_version,
+            },
+            AnswerEvent::Quote(quote) => Self::Quote(QuoteView::from(&quote)),
+            AnswerEvent::Refusal { reason, nearest } => Self::Refusal {
+                reason,
+                nearest: nearest.iter().map(PassageView::from).collect(),
+            },
+            AnswerEvent::Sentence { text, quotes } => Self::Sentence { text, quotes },
+            AnswerEvent::Withheld { count } => Self::Withheld { count },
+            AnswerEvent::Done { note, took_ms } => Self::Done { note, took_ms },
+            AnswerEvent::Failed(cause) => Self::Problem(cause.into()),
+        }
+    }
+}
+
+impl From<AnswerError> for Problem {
+    fn from(cause: AnswerError) -> Self {
+        match cause {
+            AnswerError::Store(cause) => cause.into(),
+            AnswerError::Audit(cause) => cause.into(),
+            AnswerError::Busy { retry_after_s } => {
+                let because = format!("Ask again in {retry_after_s} seconds");
+                let problem = ProblemCode::Busy.because(because);
+                Self {
+                    retry_after_s: Some(retry_after_s),
+                    ..problem
+                }
+            }
+            AnswerError::Inference(cause) => ProblemCode::ModelUnavailable.because(cause),
+            AnswerError::Index(cause) => Self::internal(cause),
+            AnswerError::Evidence(cause) => Self::internal(cause),
+            AnswerError::Broken(cause) => Self::internal(cause),
+        }
+    }
+}
+
+/// Answers a question, as server-sent events. The audit entry is on the disk before the first of
+/// them leaves.
+#[utoipa::path(post, path = "/api/v1/answers", tag = "questions", request_body = Question,
+    responses((status = 200, body = Step, content_type = "text/event-stream"),
+              (status = 422, body = Problem)))]
+pub async fn ask(
+    State(app): State<AppState>,
+    person: SignedIn,
+    Json(asked): Json<Question>,
+) -> Result<Response, Problem> {
+    let question = checked(&asked.question)?;
+    let library = app.library(&person.principal).await?;
+    let answer = start(&app, library, question, &person).await?;
+    let steps = ReceiverStream::new(answer.events).map(|event| {
+        let step = Step::from(event);
+        let data = serde_json::to_string(&step).unwrap_or_default();
+        Ok::<_, Infallible>(Sse::default().data(data))
+    });
+    Ok(axum::response::Sse::new(steps)
+        .keep_alive(KeepAlive::default())
+        .into_response())
+}
+
+async fn start(
+    app: &App,
+    library: Library,
+    question: String,
+    person: &SignedIn,
+) -> Result<Answer, Problem> {
+    let asked = Asked {
+        question,
+        actor: Actor::from(&person.principal),
+        origin: person.origin.address.clone(),
+        request: person.origin.request.clone(),
+        composed_in: app.composed_collections().await?,
+        policy_version: app.policies.version().to_owned(),
+    };
+    Ok(app.answerer.ask(library, asked).await?)
+}

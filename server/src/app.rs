@@ -1,0 +1,274 @@
+//! The appliance, put together: every part is opened here, once, and handed on from here.
+
+use crate::config::Config;
+use crate::isolation::InForce;
+use crate::machine::{SystemClock, SystemEntropy};
+use crate::passwords;
+use anyhow::Context;
+use cloister_answer::Answerer;
+use cloister_audit::{AuditLog, Event};
+use cloister_domain::chance::NoEntropy;
+use cloister_domain::{Clock, CollectionId, Entropy, Principal};
+use cloister_index::{Index, IndexSettings};
+use cloister_inference::{
+    EmbedderService, GeneratorService, GeneratorState, MiniLm, ModelManifest, QueueLimits,
+};
+use cloister_ingest::{Limits, Reader};
+use cloister_policies::{Granted, Policies};
+use cloister_store::{Library, Store};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+use crate::api::Problem;
+
+/// The name of the program that reads files, beside this one.
+pub const READER: &str = "cloister-reader";
+
+/// The models in use, as their manifests describe them.
+#[derive(Clone, Debug)]
+pub struct Models {
+    /// The embedder.
+    pub embedder: ModelManifest,
+    /// The generator; none where answers are quotes alone.
+    pub generator: Option<ModelManifest>,
+}
+
+/// One running appliance.
+pub struct App {
+    /// The settings in force.
+    pub config: Config,
+    /// What must survive.
+    pub store: Store,
+    /// The audit log.
+    pub audit: AuditLog,
+    /// Who may do what.
+    pub policies: Policies,
+    /// What finds passages.
+    pub index: Arc<Index>,
+    /// What turns text into vectors.
+    pub embedder: EmbedderService,
+    /// What writes and judges; none where answers are quotes alone.
+    pub generator: Option<GeneratorService>,
+    /// What answers.
+    pub answerer: Answerer,
+    /// What reads files, in processes of their own.
+    pub reader: Arc<Reader>,
+    /// The models in use.
+    pub models: Models,
+    /// The folder that is watched.
+    pub inbox: PathBuf,
+    /// Wakes the ingestion when there is work.
+    pub work: Arc<Notify>,
+    /// Has the inbox looked through at once.
+    pub look: Arc<Notify>,
+    watching: AtomicBool,
+    /// What the kernel enforces on this process.
+    pub isolation: InForce,
+    /// Tells the hour.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes.
+    pub entropy: Arc<dyn Entropy>,
+    /// Makes tickets for pages' pictures that nobody can guess.
+    pub ticket_secret: String,
+}
+
+/// The appliance as handlers see it.
+pub type AppState = Arc<App>;
+
+impl App {
+    /// Opens every part. The process is confined by now.
+    pub async fn open(config: Config, isolation: InForce) -> anyhow::Result<AppState> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let data = config.paths.data.clone();
+        let name = config
+            .server
+            .names
+            .first()
+            .map_or("localhost", String::as_str);
+        let audit = AuditLog::open(
+            &data.join("audit"),
+            &format!("{name}/cloister/audit"),
+            Arc::clone(&clock),
+            &*entropy,
+        )?;
+        let store = Store::open(&data).await?;
+        let policies = Policies::load()?;
+        let (embedder, embedder_manifest) = open_embedder(&config)?;
+        let (generator, generator_manifest) = open_generator(&config)?;
+        let index = Arc::new(Index::open(
+            &data.join("index"),
+            index_settings(&config, &embedder),
+        )?);
+        let answerer = Answerer::new(
+            audit.clone(),
+            Arc::clone(&index),
+            embedder.clone(),
+            generator.clone(),
+            Arc::clone(&clock),
+        )?;
+        Ok(Arc::new(Self {
+            reader: Arc::new(Reader::new(reader_program()?, limits(&config))),
+            inbox: std::path::absolute(&config.paths.inbox)?,
+            ticket_secret: passwords::secret(&*entropy)?,
+            models: Models {
+                embedder: embedder_manifest,
+                generator: generator_manifest,
+            },
+            work: Arc::new(Notify::new()),
+            look: Arc::new(Notify::new()),
+            watching: AtomicBool::new(false),
+            config,
+            store,
+            audit,
+            policies,
+            index,
+            embedder,
+            generator,
+            answerer,
+            isolation,
+            clock,
+            entropy,
+        }))
+    }
+
+    /// The documents that this person may read, now: the one way from a person to documents.
+    pub async fn library(&self, person: &Principal) -> Result<Library, Problem> {
+        let collections = self.store.collections().await?;
+        let granted = collections.iter().map(|c| Granted {
+            collection: c.id,
+            readers: &c.readers,
+        });
+        Ok(self
+            .store
+            .library(self.policies.permitted(person, granted)?))
+    }
+
+    /// The collections whose administrator lets the model write below the quotes.
+    pub async fn composed_collections(&self) -> Result<Vec<CollectionId>, Problem> {
+        let collections = self.store.collections().await?;
+        Ok(collections
+            .into_iter()
+            .filter(|c| c.composed)
+            .map(|c| c.id)
+            .collect())
+    }
+
+    /// Logs what is about to be done, does it, and logs it again if it failed. What cannot be
+    /// logged is not done.
+    pub async fn logged<T, E>(
+        &self,
+        event: Event,
+        act: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Problem>
+    where
+        Problem: From<E>,
+        E: std::fmt::Display,
+    {
+        self.audit.append(event.clone()).await?;
+        match act.await {
+            Ok(done) => Ok(done),
+            Err(cause) => {
+                let mut failed = Event {
+                    outcome: cloister_audit::Outcome::Failure,
+                    ..event
+                };
+                failed.detail["failed"] = cause.to_string().into();
+                self.audit.append(failed).await?;
+                Err(cause.into())
+            }
+        }
+    }
+
+    /// A random id for a request.
+    pub fn request_id(&self) -> Result<String, NoEntropy> {
+        let mut bytes = [0; 16];
+        self.entropy.fill(&mut bytes)?;
+        Ok(hex::encode(bytes))
+    }
+
+    /// Whether this process watches the inbox.
+    pub fn watching(&self) -> bool {
+        self.watching.load(Ordering::Relaxed)
+    }
+
+    /// Notes that this process watches the inbox from now on.
+    pub fn begin_watching(&self) {
+        self.watching.store(true, Ordering::Relaxed);
+    }
+
+    /// The generator's state in a word or a sentence.
+    pub fn generator_state(&self) -> String {
+        match self.generator.as_ref().map(GeneratorService::state) {
+            None => "off, answers are quotes alone".into(),
+            Some(GeneratorState::Loading) => "loading".into(),
+            Some(GeneratorState::Ready { .. }) => "ready".into(),
+            Some(GeneratorState::Failed(reason)) => reason,
+        }
+    }
+}
+
+fn open_embedder(config: &Config) -> anyhow::Result<(EmbedderService, ModelManifest)> {
+    let folder = config.paths.models.join(&config.models.embedder);
+    let manifest = ModelManifest::read(&folder).with_context(|| missing(&folder))?;
+    let model = MiniLm::load(&folder).with_context(|| missing(&folder))?;
+    Ok((
+        EmbedderService::start(Arc::new(model), QueueLimits::default())?,
+        manifest,
+    ))
+}
+
+fn open_generator(
+    config: &Config,
+) -> anyhow::Result<(Option<GeneratorService>, Option<ModelManifest>)> {
+    if config.models.generator.is_empty() {
+        return Ok((None, None));
+    }
+    let folder = config.paths.models.join(&config.models.generator);
+    let manifest = ModelManifest::read(&folder).with_context(|| missing(&folder))?;
+    let service = GeneratorService::starting(folder, QueueLimits::default())?;
+    Ok((Some(service), Some(manifest)))
+}
+
+fn missing(folder: &Path) -> String {
+    format!(
+        "the model in `{}` cannot be used. `make models` fetches the default ones and checks them; \
+         another is named by models.embedder and models.generator in the settings",
+        folder.display()
+    )
+}
+
+fn index_settings(config: &Config, embedder: &EmbedderService) -> IndexSettings {
+    IndexSettings {
+        dimensions: embedder.dimensions(),
+        exact_limit: config.search.exact_up_to,
+        semantic_weight: config.search.meaning,
+        ..IndexSettings::default()
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let reading = &config.reading;
+    Limits {
+        file_bytes: reading.largest_file_mb << 20,
+        memory_bytes: reading.memory_mb << 20,
+        cpu: Duration::from_secs(reading.processor_seconds),
+        page: Duration::from_secs(reading.page_seconds),
+        ..Limits::default()
+    }
+}
+
+/// The reader lies beside this program, wherever that is.
+pub fn reader_program() -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let program = own.with_file_name(READER);
+    anyhow::ensure!(
+        program.exists(),
+        "`{}` is missing. It belongs beside `cloister`; install both together",
+        program.display()
+    );
+    Ok(program)
+}

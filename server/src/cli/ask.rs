@@ -1,0 +1,138 @@
+//! `cloister search` and `cloister ask`: as a person, with what that person may read.
+
+use super::act::{line, result};
+use super::control::Saying;
+use super::people::named;
+use crate::api::Step;
+use crate::app::AppState;
+use clap::Args;
+use cloister_answer::{Asked, SearchTask};
+use cloister_audit::{Actor, Event, EventKind, Outcome};
+use cloister_domain::Principal;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// Find passages.
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub struct Search {
+    /// What is searched for.
+    text: String,
+    /// The person whose rights hold.
+    #[arg(long = "as", value_name = "PERSON")]
+    person: String,
+    /// At most this many passages.
+    #[arg(long, default_value_t = 5)]
+    limit: usize,
+    /// Print JSON, a line for each passage.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Ask a question.
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub struct Ask {
+    /// The question.
+    question: String,
+    /// The person whose rights hold.
+    #[arg(long = "as", value_name = "PERSON")]
+    person: String,
+    /// Print JSON, a line for each step.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Whoever sits at the console acts for someone; the log names both.
+fn actor(principal: &Principal) -> Actor {
+    let name = format!("{} (at the console)", principal.name);
+    Actor {
+        user: Some(principal.user),
+        name,
+    }
+}
+
+pub async fn search(app: &AppState, task: Search, say: &Saying) -> anyhow::Result<u8> {
+    let principal = Principal::from(named(app, &task.person).await?);
+    let library = app.library(&principal).await?;
+    let wanted = SearchTask {
+        text: task.text.clone(),
+        limit: task.limit.clamp(1, 50),
+    };
+    let found = app.answerer.search(&library, &wanted).await?;
+    let ids: Vec<i64> = found.passages.iter().map(|f| f.passage.id.0).collect();
+    app.audit
+        .append(Event {
+            kind: EventKind::Searched,
+            outcome: Outcome::Success,
+            actor: actor(&principal),
+            origin: "console".into(),
+            request: Some(app.request_id()?),
+            detail: json!({ "text": task.text, "passages": ids }),
+        })
+        .await?;
+    for hit in &found.passages {
+        let page = hit.passage.draft.spans.first().map_or(1, |span| span.page);
+        let place = format!("{}/{}", hit.source.collection_name, hit.source.path);
+        let sentence = format!(
+            "{:.3}  {place}, page {page}\n       {}\n",
+            hit.score, hit.passage.draft.text
+        );
+        let value = json!({
+            "score": hit.score, "passage": hit.passage.id, "revision": hit.passage.revision,
+            "collection": hit.source.collection_name, "path": hit.source.path, "page": page,
+            "headings": hit.passage.draft.headings, "text": hit.passage.draft.text,
+        });
+        result(say, task.json, value, sentence).await;
+    }
+    Ok(0)
+}
+
+pub async fn ask(app: &AppState, task: Ask, say: &Saying) -> anyhow::Result<u8> {
+    let principal = Principal::from(named(app, &task.person).await?);
+    let library = app.library(&principal).await?;
+    let asked = Asked {
+        question: task.question.clone(),
+        actor: actor(&principal),
+        origin: "console".into(),
+        request: app.request_id()?,
+        composed_in: app.composed_collections().await?,
+        policy_version: app.policies.version().to_owned(),
+    };
+    let mut answer = app.answerer.ask(library, asked).await?;
+    let mut refused = false;
+    while let Some(event) = answer.events.recv().await {
+        let step = Step::from(event);
+        refused |= matches!(step, Step::Refusal { .. });
+        if task.json {
+            line(say, serde_json::to_string(&step)?).await;
+        } else if let Some(text) = sentence(&step) {
+            line(say, text).await;
+        }
+    }
+    Ok(if refused { 3 } else { 0 })
+}
+
+fn sentence(step: &Step) -> Option<String> {
+    match step {
+        Step::Receipt { .. } => None,
+        Step::Quote(quote) => Some(format!(
+            "[{}] “{}”\n    {}/{}, page {}\n",
+            quote.number, quote.text, quote.collection, quote.path, quote.page
+        )),
+        Step::Refusal { reason, nearest } => {
+            let nearest: Vec<String> = nearest
+                .iter()
+                .map(|p| format!("    {}/{}, page {}", p.collection, p.path, p.page))
+                .collect();
+            Some(format!("{reason}\n  Nearest:\n{}", nearest.join("\n")))
+        }
+        Step::Sentence { text, quotes } => Some(format!("The model: {text} {quotes:?}")),
+        Step::Withheld { .. } => None,
+        Step::Done { note, .. } => note.clone(),
+        Step::Problem(problem) => Some(
+            problem
+                .detail
+                .clone()
+                .unwrap_or_else(|| problem.title.clone()),
+        ),
+    }
+}

@@ -1,0 +1,45 @@
+//! What of the machine a command needs, and the confining to it.
+
+use crate::app::reader_program;
+use crate::config::{Config, Confinement};
+use crate::isolation::{self, InForce, Reach};
+use anyhow::Context;
+
+/// A process that is confined, and the threads that it may now start.
+pub struct Confined {
+    /// What the kernel enforces.
+    pub isolation: InForce,
+    /// Where everything from now on runs.
+    pub runtime: tokio::runtime::Runtime,
+}
+
+/// Makes the folders, confines the process to them, and only then starts threads.
+pub fn confine(config: &Config) -> anyhow::Result<Confined> {
+    let paths = &config.paths;
+    for folder in [&paths.data, &paths.inbox] {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("the folder `{}` cannot be made", folder.display()))?;
+    }
+    let isolation = match config.isolation.confinement {
+        Confinement::Off => InForce::off(),
+        Confinement::Require => isolation::confine(&reach(config)?)?,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    Ok(Confined { isolation, runtime })
+}
+
+fn reach(config: &Config) -> anyhow::Result<Reach> {
+    let mut readable = isolation::system_files();
+    readable.push(reader_program()?);
+    readable.extend(
+        config
+            .paths
+            .models
+            .exists()
+            .then(|| config.paths.models.clone()),
+    );
+    let writable = vec![config.paths.data.clone(), config.paths.inbox.clone()];
+    Ok(Reach { readable, writable })
+}

@@ -1,0 +1,88 @@
+//! Opening the database.
+
+use crate::error::StoreError;
+use crate::originals::Originals;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row, SqlitePool};
+use std::path::Path;
+use std::time::Duration;
+
+const READERS: u32 = 4;
+/// SQLite before this version can corrupt a write-ahead log that several connections use.
+const SAFE_ENGINE: [u32; 3] = [3, 51, 3];
+
+/// The database and the original files of one appliance. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) readers: SqlitePool,
+    // INVARIANT: one connection, so that writers queue here instead of failing with "locked".
+    pub(crate) writer: SqlitePool,
+    originals: Originals,
+}
+
+impl Store {
+    /// Opens the store in this folder, makes it where it is absent, and brings its schema up to
+    /// date.
+    pub async fn open(folder: &Path) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(folder).map_err(|cause| StoreError::file(folder, cause))?;
+        let options = SqliteConnectOptions::new()
+            .filename(folder.join("cloister.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10));
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone())
+            .await?;
+        refuse_unsafe_engine(&writer).await?;
+        sqlx::migrate!("./migrations").run(&writer).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await?;
+        let originals = Originals::open(&folder.join("originals"))?;
+        Ok(Self {
+            readers,
+            writer,
+            originals,
+        })
+    }
+
+    /// The original files, by content hash.
+    pub fn originals(&self) -> &Originals {
+        &self.originals
+    }
+
+    /// The version of the SQLite library in use.
+    pub async fn engine(&self) -> Result<String, StoreError> {
+        engine(&self.readers).await
+    }
+
+    /// Lets the journal be folded into the database and the files be released.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+async fn engine(pool: &SqlitePool) -> Result<String, StoreError> {
+    Ok(sqlx::query("SELECT sqlite_version()")
+        .fetch_one(pool)
+        .await?
+        .try_get(0)?)
+}
+
+async fn refuse_unsafe_engine(pool: &SqlitePool) -> Result<(), StoreError> {
+    let version = engine(pool).await?;
+    let parts: Vec<u32> = version
+        .split('.')
+        .filter_map(|part| part.parse().ok())
+        .collect();
+    if parts.as_slice() >= SAFE_ENGINE.as_slice() {
+        Ok(())
+    } else {
+        Err(StoreError::UnsafeEngine(version))
+    }
+}

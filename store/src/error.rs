@@ -1,0 +1,101 @@
+//! What can go wrong with what is kept, and whose fault it is.
+
+use std::path::PathBuf;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Someone else already has that name.
+    #[error("`{0}` already exists. Choose another name")]
+    NameTaken(String),
+    /// A name that cannot be stored.
+    #[error("`{0}` is not a name. Use 1 to 64 letters, digits, `-`, `_`, `.` or spaces")]
+    BadName(String),
+    /// The row is not there (any more).
+    #[error("{0} does not exist")]
+    Absent(&'static str),
+    /// The disk is full.
+    #[error(
+        "the disk that holds the data folder is full. Free some space; nothing that was \
+         acknowledged is lost, and the work goes on by itself"
+    )]
+    DiskFull,
+    /// The SQLite library is one that can corrupt its journal.
+    #[error("SQLite {0} can corrupt its write-ahead log. Build with 3.51.3 or newer")]
+    UnsafeEngine(String),
+    /// A row does not hold what this version writes.
+    #[error("a row of `{table}` cannot be read: {cause}. Restore the database from a backup")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// What is wrong.
+        cause: String,
+    },
+    /// A file of the data folder could not be read or written.
+    #[error("`{path}` in the data folder could not be used: {cause}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
+    /// The database refused.
+    #[error("the database failed: {0}")]
+    Database(sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("the database could not be brought up to date: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(cause: sqlx::Error) -> Self {
+        let code = cause
+            .as_database_error()
+            .and_then(|e| e.code().map(|c| c.into_owned()));
+        match code.as_deref() {
+            Some("13") => Self::DiskFull,
+            _ => Self::Database(cause),
+        }
+    }
+}
+
+impl StoreError {
+    pub(crate) fn corrupt(table: &'static str, cause: impl std::fmt::Display) -> Self {
+        Self::Corrupt {
+            table,
+            cause: cause.to_string(),
+        }
+    }
+
+    pub(crate) fn file(path: &std::path::Path, cause: std::io::Error) -> Self {
+        if cause.kind() == std::io::ErrorKind::StorageFull {
+            return Self::DiskFull;
+        }
+        Self::File {
+            path: path.to_owned(),
+            cause,
+        }
+    }
+}
+
+/// Names a duplicate instead of showing the constraint that it broke.
+pub(crate) fn taken(name: &str) -> impl FnOnce(sqlx::Error) -> StoreError + '_ {
+    move |cause| match cause.as_database_error() {
+        Some(e) if e.is_unique_violation() => StoreError::NameTaken(name.to_owned()),
+        _ => cause.into(),
+    }
+}
+
+/// Refuses a name that would be a surprise in a path, a log line or a form.
+pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
+    let fits = (1..=64).contains(&name.chars().count());
+    let plain = name
+        .chars()
+        .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ' | '@'));
+    let tidy = name.trim() == name && !name.starts_with('.');
+    if fits && plain && tidy {
+        Ok(())
+    } else {
+        Err(StoreError::BadName(name.to_owned()))
+    }
+}

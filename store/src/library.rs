@@ -1,0 +1,202 @@
+//! What one person may read: a handle that never reaches outside what was permitted.
+
+use crate::connection::Store;
+use crate::error::StoreError;
+use crate::sequence::parse_draft;
+use cloister_domain::{
+    CollectionId, DocumentId, FileHash, Page, Passage, PassageId, Permitted, RevisionId, Timestamp,
+};
+use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+/// The documents that one person may read, for one request.
+#[derive(Clone, Debug)]
+pub struct Library {
+    store: Store,
+    // INVARIANT: every query of this handle is joined with these collections.
+    permitted: Permitted,
+}
+
+/// One content of a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RevisionRecord {
+    /// Its id.
+    pub id: RevisionId,
+    /// The document.
+    pub document: DocumentId,
+    /// The collection.
+    pub collection: CollectionId,
+    /// The collection's name.
+    pub collection_name: String,
+    /// The path inside the collection.
+    pub path: String,
+    /// SHA-256 of its bytes.
+    pub hash: FileHash,
+    /// The title.
+    pub title: String,
+    /// The format it was read as.
+    pub format: String,
+    /// How many pages it has.
+    pub pages: u32,
+    /// Since when it answers.
+    pub effective_from: Timestamp,
+    /// Since when a newer one answers instead.
+    pub superseded_at: Option<Timestamp>,
+}
+
+/// A document and what it says today.
+pub type DocumentRecord = RevisionRecord;
+
+const REVISION: &str = "SELECT r.id, r.document_id, d.collection_id, c.name AS collection_name, \
+                        d.path, r.hash, r.title, r.format, r.pages, r.effective_from, \
+                        r.superseded_at \
+                        FROM revisions r JOIN documents d ON d.id = r.document_id \
+                        JOIN collections c ON c.id = d.collection_id \
+                        WHERE d.deleted_at IS NULL";
+
+impl Store {
+    /// The documents inside `permitted`.
+    pub fn library(&self, permitted: Permitted) -> Library {
+        Library {
+            store: self.clone(),
+            permitted,
+        }
+    }
+}
+
+impl Library {
+    /// The collections that this handle reaches.
+    pub fn permitted(&self) -> &Permitted {
+        &self.permitted
+    }
+
+    /// The revisions that answer today.
+    pub async fn current_revisions(&self) -> Result<Vec<RevisionId>, StoreError> {
+        if self.permitted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = QueryBuilder::new(
+            "SELECT r.id FROM revisions r JOIN documents d ON d.id = r.document_id
+             WHERE r.superseded_at IS NULL AND d.deleted_at IS NULL",
+        );
+        self.narrow(&mut query);
+        let ids: Vec<i64> = query
+            .build_query_scalar()
+            .fetch_all(&self.store.readers)
+            .await?;
+        Ok(ids.into_iter().map(RevisionId).collect())
+    }
+
+    /// The documents that answer today, by title.
+    pub async fn documents(&self) -> Result<Vec<DocumentRecord>, StoreError> {
+        if self.permitted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = QueryBuilder::new(REVISION);
+        query.push(" AND r.superseded_at IS NULL");
+        self.narrow(&mut query);
+        query.push(" ORDER BY r.title, r.id");
+        let rows = query.build().fetch_all(&self.store.readers).await?;
+        rows.iter().map(revision).collect()
+    }
+
+    /// A revision, superseded or not, so that an old citation still opens.
+    pub async fn revision(&self, id: RevisionId) -> Result<Option<RevisionRecord>, StoreError> {
+        if self.permitted.is_empty() {
+            return Ok(None);
+        }
+        let mut query = QueryBuilder::new(REVISION);
+        query.push(" AND r.id = ").push_bind(id.0);
+        self.narrow(&mut query);
+        let row = query.build().fetch_optional(&self.store.readers).await?;
+        row.as_ref().map(revision).transpose()
+    }
+
+    /// A page of a revision.
+    pub async fn page(&self, id: RevisionId, number: u32) -> Result<Option<Page>, StoreError> {
+        if self.permitted.is_empty() {
+            return Ok(None);
+        }
+        let mut query = QueryBuilder::new(
+            "SELECT pg.content FROM pages pg JOIN revisions r ON r.id = pg.revision_id
+             JOIN documents d ON d.id = r.document_id
+             WHERE d.deleted_at IS NULL AND pg.revision_id = ",
+        );
+        query
+            .push_bind(id.0)
+            .push(" AND pg.number = ")
+            .push_bind(i64::from(number));
+        self.narrow(&mut query);
+        let content: Option<String> = query
+            .build_query_scalar()
+            .fetch_optional(&self.store.readers)
+            .await?;
+        content
+            .map(|json| serde_json::from_str(&json).map_err(|e| StoreError::corrupt("pages", e)))
+            .transpose()
+    }
+
+    /// These passages, in the order asked for; those that may not be read are left out.
+    pub async fn passages(&self, ids: &[PassageId]) -> Result<Vec<Passage>, StoreError> {
+        if self.permitted.is_empty() || ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = QueryBuilder::new(
+            "SELECT p.id, p.revision_id, p.draft, r.document_id, d.collection_id
+             FROM passages p JOIN revisions r ON r.id = p.revision_id
+             JOIN documents d ON d.id = r.document_id
+             WHERE d.deleted_at IS NULL AND p.id IN (",
+        );
+        let mut list = query.separated(", ");
+        for id in ids {
+            list.push_bind(id.0);
+        }
+        query.push(")");
+        self.narrow(&mut query);
+        let rows = query.build().fetch_all(&self.store.readers).await?;
+        let mut found: Vec<Passage> = rows.iter().map(passage).collect::<Result<_, _>>()?;
+        let place = |id: PassageId| ids.iter().position(|asked| *asked == id);
+        found.sort_by_key(|passage| place(passage.id));
+        Ok(found)
+    }
+
+    fn narrow(&self, query: &mut QueryBuilder<Sqlite>) {
+        query.push(" AND d.collection_id IN (");
+        let mut list = query.separated(", ");
+        for collection in self.permitted.collections() {
+            list.push_bind(collection.0);
+        }
+        query.push(")");
+    }
+}
+
+fn passage(row: &SqliteRow) -> Result<Passage, StoreError> {
+    let draft: String = row.try_get("draft")?;
+    Ok(Passage {
+        id: PassageId(row.try_get("id")?),
+        revision: RevisionId(row.try_get("revision_id")?),
+        document: DocumentId(row.try_get("document_id")?),
+        collection: CollectionId(row.try_get("collection_id")?),
+        draft: parse_draft(&draft)?,
+    })
+}
+
+fn revision(row: &SqliteRow) -> Result<RevisionRecord, StoreError> {
+    let hash: String = row.try_get("hash")?;
+    let pages: i64 = row.try_get("pages")?;
+    let superseded_at: Option<i64> = row.try_get("superseded_at")?;
+    Ok(RevisionRecord {
+        id: RevisionId(row.try_get("id")?),
+        document: DocumentId(row.try_get("document_id")?),
+        collection: CollectionId(row.try_get("collection_id")?),
+        collection_name: row.try_get("collection_name")?,
+        path: row.try_get("path")?,
+        hash: FileHash::try_from(hash).map_err(|e| StoreError::corrupt("revisions", e))?,
+        title: row.try_get("title")?,
+        format: row.try_get("format")?,
+        pages: u32::try_from(pages).unwrap_or(0),
+        effective_from: Timestamp::from_millis(row.try_get("effective_from")?),
+        superseded_at: superseded_at.map(Timestamp::from_millis),
+    })
+}

@@ -1,0 +1,254 @@
+//! People, their passwords' hashes, roles and groups.
+
+use crate::connection::Store;
+use crate::error::{StoreError, check_name, taken};
+use cloister_domain::{GroupId, Principal, Role, Timestamp, UserId};
+use serde::Serialize;
+use sqlx::{Row, Sqlite, Transaction};
+
+/// A person to be added.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// The name they sign in with.
+    pub name: String,
+    /// Argon2id, as a PHC string.
+    pub password_hash: String,
+    /// What they may do.
+    pub roles: Vec<Role>,
+}
+
+/// A person as an administrator sees them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct User {
+    /// Who.
+    pub id: UserId,
+    /// The name they sign in with.
+    pub name: String,
+    /// What they may do.
+    pub roles: Vec<Role>,
+    /// The groups they belong to.
+    pub groups: Vec<GroupId>,
+    /// Whether they are kept from signing in.
+    pub disabled: bool,
+    /// Since when they are known.
+    pub created_at: Timestamp,
+}
+
+impl From<User> for Principal {
+    fn from(user: User) -> Self {
+        Self {
+            user: user.id,
+            name: user.name,
+            roles: user.roles,
+            groups: user.groups,
+        }
+    }
+}
+
+impl Store {
+    /// Adds a person.
+    pub async fn add_user(&self, new: &NewUser, now: Timestamp) -> Result<UserId, StoreError> {
+        check_name(&new.name)?;
+        let mut transaction = self.writer.begin().await?;
+        let id = insert_user(&mut transaction, new, now).await?;
+        transaction.commit().await?;
+        Ok(id)
+    }
+
+    /// Adds the first administrator, and burns the one-time link that allows it, at once. `None`
+    /// where the link is not (or no longer) good or someone else came first.
+    pub async fn add_first_administrator(
+        &self,
+        link: &str,
+        new: &NewUser,
+        now: Timestamp,
+    ) -> Result<Option<UserId>, StoreError> {
+        check_name(&new.name)?;
+        let mut transaction = self.writer.begin().await?;
+        let burnt = sqlx::query("DELETE FROM setup_links WHERE id = $1 AND expires_at > $2")
+            .bind(link)
+            .bind(now.as_millis())
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+        let people: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM users")
+            .fetch_one(&mut *transaction)
+            .await?;
+        if burnt == 0 || people > 0 {
+            return Ok(None);
+        }
+        let id = insert_user(&mut transaction, new, now).await?;
+        transaction.commit().await?;
+        Ok(Some(id))
+    }
+
+    /// How many people there are.
+    pub async fn count_users(&self) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM users")
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Everyone, by name.
+    pub async fn users(&self) -> Result<Vec<User>, StoreError> {
+        let rows = sqlx::query("SELECT id, name, disabled, created_at FROM users ORDER BY name")
+            .fetch_all(&self.readers)
+            .await?;
+        let mut users = Vec::with_capacity(rows.len());
+        for row in rows {
+            users.push(self.complete(&row).await?);
+        }
+        Ok(users)
+    }
+
+    /// One person.
+    pub async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        let row = sqlx::query("SELECT id, name, disabled, created_at FROM users WHERE id = $1")
+            .bind(id.0)
+            .fetch_optional(&self.readers)
+            .await?;
+        match row {
+            Some(row) => Ok(Some(self.complete(&row).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// One person, by the name they sign in with.
+    pub async fn user_named(&self, name: &str) -> Result<Option<User>, StoreError> {
+        let row = sqlx::query("SELECT id, name, disabled, created_at FROM users WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&self.readers)
+            .await?;
+        match row {
+            Some(row) => Ok(Some(self.complete(&row).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Replaces what a person may do, and whether they may sign in. Whoever is disabled is signed
+    /// out everywhere in the same step.
+    pub async fn change_user(
+        &self,
+        id: UserId,
+        roles: &[Role],
+        disabled: bool,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        let changed = sqlx::query("UPDATE users SET disabled = $2 WHERE id = $1")
+            .bind(id.0)
+            .bind(disabled)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+        if changed == 0 {
+            return Err(StoreError::Absent("that person"));
+        }
+        sqlx::query("DELETE FROM user_roles WHERE user_id = $1")
+            .bind(id.0)
+            .execute(&mut *transaction)
+            .await?;
+        insert_roles(&mut transaction, id, roles).await?;
+        if disabled {
+            end_sessions(&mut transaction, id).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Sets a new password and signs the person out everywhere.
+    pub async fn change_password(&self, id: UserId, hash: &str) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        let changed = sqlx::query(
+            "UPDATE users SET password_hash = $2, failed_tries = 0, locked_until = NULL
+             WHERE id = $1",
+        )
+        .bind(id.0)
+        .bind(hash)
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+        if changed == 0 {
+            return Err(StoreError::Absent("that person"));
+        }
+        end_sessions(&mut transaction, id).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn complete(&self, row: &sqlx::sqlite::SqliteRow) -> Result<User, StoreError> {
+        let id: i64 = row.try_get("id")?;
+        let role_names: Vec<String> =
+            sqlx::query_scalar("SELECT role FROM user_roles WHERE user_id = $1 ORDER BY role")
+                .bind(id)
+                .fetch_all(&self.readers)
+                .await?;
+        let groups: Vec<i64> = sqlx::query_scalar(
+            "SELECT group_id FROM memberships WHERE user_id = $1 ORDER BY group_id",
+        )
+        .bind(id)
+        .fetch_all(&self.readers)
+        .await?;
+        let roles = role_names
+            .iter()
+            .map(|name| {
+                name.parse()
+                    .map_err(|e| StoreError::corrupt("user_roles", e))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(User {
+            id: UserId(id),
+            name: row.try_get("name")?,
+            roles,
+            groups: groups.into_iter().map(GroupId).collect(),
+            disabled: row.try_get("disabled")?,
+            created_at: Timestamp::from_millis(row.try_get("created_at")?),
+        })
+    }
+}
+
+async fn insert_user(
+    transaction: &mut Transaction<'_, Sqlite>,
+    new: &NewUser,
+    now: Timestamp,
+) -> Result<UserId, StoreError> {
+    let id: i64 = sqlx::query_scalar(
+        "INSERT INTO users (name, password_hash, created_at) VALUES ($1, $2, $3) RETURNING id",
+    )
+    .bind(&new.name)
+    .bind(&new.password_hash)
+    .bind(now.as_millis())
+    .fetch_one(&mut **transaction)
+    .await
+    .map_err(taken(&new.name))?;
+    insert_roles(transaction, UserId(id), &new.roles).await?;
+    Ok(UserId(id))
+}
+
+async fn insert_roles(
+    transaction: &mut Transaction<'_, Sqlite>,
+    user: UserId,
+    roles: &[Role],
+) -> Result<(), StoreError> {
+    for role in roles {
+        sqlx::query(
+            "INSERT INTO user_roles (user_id, role) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        )
+        .bind(user.0)
+        .bind(role.as_str())
+        .execute(&mut **transaction)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn end_sessions(
+    transaction: &mut Transaction<'_, Sqlite>,
+    user: UserId,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM sessions WHERE user_id = $1")
+        .bind(user.0)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}

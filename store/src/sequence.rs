@@ -1,0 +1,96 @@
+//! The passages in the order of their commits: what the indexes follow.
+
+use crate::connection::Store;
+use crate::error::StoreError;
+use cloister_domain::{PassageDraft, PassageId, RevisionId};
+use sqlx::Row;
+
+/// A passage as an index takes it in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredPassage {
+    /// Its id and sequence number.
+    pub id: PassageId,
+    /// The revision it was cut from.
+    pub revision: RevisionId,
+    /// That revision's title.
+    pub title: String,
+    /// The passage.
+    pub draft: PassageDraft,
+    /// Its vector.
+    pub vector: Vec<f32>,
+}
+
+impl Store {
+    /// The next passages after `sequence` of revisions that answer today, at most `limit`.
+    pub async fn passages_after(
+        &self,
+        sequence: PassageId,
+        limit: u32,
+    ) -> Result<Vec<StoredPassage>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT p.id, p.revision_id, r.title, p.draft, p.vector
+             FROM passages p
+             JOIN revisions r ON r.id = p.revision_id
+             JOIN documents d ON d.id = r.document_id
+             WHERE p.id > $1 AND r.superseded_at IS NULL AND d.deleted_at IS NULL
+             ORDER BY p.id LIMIT $2",
+        )
+        .bind(sequence.0)
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let draft: String = row.try_get("draft")?;
+                Ok(StoredPassage {
+                    id: PassageId(row.try_get("id")?),
+                    revision: RevisionId(row.try_get("revision_id")?),
+                    title: row.try_get("title")?,
+                    draft: parse_draft(&draft)?,
+                    vector: read_vector(row.try_get("vector")?)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The revisions that answer today, whoever may read them. For the indexes, which hold all of
+    /// them; questions go through [`crate::Library`].
+    pub async fn live_revisions(&self) -> Result<Vec<RevisionId>, StoreError> {
+        let ids: Vec<i64> = sqlx::query_scalar(
+            "SELECT r.id FROM revisions r JOIN documents d ON d.id = r.document_id
+             WHERE r.superseded_at IS NULL AND d.deleted_at IS NULL ORDER BY r.id",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        Ok(ids.into_iter().map(RevisionId).collect())
+    }
+
+    /// How many passages answer today.
+    pub async fn count_passages(&self) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM passages p
+             JOIN revisions r ON r.id = p.revision_id
+             JOIN documents d ON d.id = r.document_id
+             WHERE r.superseded_at IS NULL AND d.deleted_at IS NULL",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+}
+
+pub(crate) fn parse_draft(json: &str) -> Result<PassageDraft, StoreError> {
+    serde_json::from_str(json).map_err(|e| StoreError::corrupt("passages", e))
+}
+
+pub(crate) fn vector_bytes(vector: &[f32]) -> Vec<u8> {
+    vector.iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+fn read_vector(bytes: &[u8]) -> Result<Vec<f32>, StoreError> {
+    let (numbers, rest) = bytes.as_chunks::<4>();
+    if !rest.is_empty() {
+        return Err(StoreError::corrupt("passages", "a vector is cut short"));
+    }
+    Ok(numbers.iter().map(|b| f32::from_le_bytes(*b)).collect())
+}

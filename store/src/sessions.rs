@@ -1,0 +1,168 @@
+//! Sessions and one-time links. The database holds hashes of their secrets only, so that who reads
+//! it cannot sign in with it.
+
+use crate::connection::Store;
+use crate::error::StoreError;
+use cloister_domain::{SessionId, Timestamp, UserId};
+use sqlx::Row;
+
+/// What signing in needs to know of a person.
+#[derive(Clone, Debug)]
+pub struct SignInRecord {
+    /// Who.
+    pub user: UserId,
+    /// Argon2id, as a PHC string.
+    pub password_hash: String,
+    /// Whether they are kept from signing in.
+    pub disabled: bool,
+    /// Until when further tries are refused.
+    pub locked_until: Option<Timestamp>,
+    /// Wrong passwords since the last right one.
+    pub failed_tries: u32,
+}
+
+/// A session that is still good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user: UserId,
+    /// When they signed in.
+    pub created_at: Timestamp,
+    /// The last request.
+    pub last_seen_at: Timestamp,
+    /// The end, whatever they do.
+    pub expires_at: Timestamp,
+}
+
+impl Store {
+    /// What signing in as `name` needs.
+    pub async fn sign_in_record(&self, name: &str) -> Result<Option<SignInRecord>, StoreError> {
+        let row = sqlx::query(
+            "SELECT id, password_hash, disabled, locked_until, failed_tries
+             FROM users WHERE name = $1",
+        )
+        .bind(name)
+        .fetch_optional(&self.readers)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let locked_until: Option<i64> = row.try_get("locked_until")?;
+        let failed_tries: i64 = row.try_get("failed_tries")?;
+        Ok(Some(SignInRecord {
+            user: UserId(row.try_get("id")?),
+            password_hash: row.try_get("password_hash")?,
+            disabled: row.try_get("disabled")?,
+            locked_until: locked_until.map(Timestamp::from_millis),
+            failed_tries: u32::try_from(failed_tries).unwrap_or(u32::MAX),
+        }))
+    }
+
+    /// Counts a wrong password, and refuses further tries until `locked_until` where it is given.
+    pub async fn note_failed_try(
+        &self,
+        user: UserId,
+        locked_until: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE users SET failed_tries = failed_tries + 1, locked_until = $2 WHERE id = $1",
+        )
+        .bind(user.0)
+        .bind(locked_until.map(Timestamp::as_millis))
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
+    /// Begins a session and forgets the wrong passwords before it.
+    pub async fn begin_session(&self, session: &Session) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        sqlx::query("UPDATE users SET failed_tries = 0, locked_until = NULL WHERE id = $1")
+            .bind(session.user.0)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query(
+            "INSERT INTO sessions (id, user_id, created_at, last_seen_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(&session.id.0)
+        .bind(session.user.0)
+        .bind(session.created_at.as_millis())
+        .bind(session.last_seen_at.as_millis())
+        .bind(session.expires_at.as_millis())
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// A session, whether it is still good or not.
+    pub async fn session(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
+        let row = sqlx::query(
+            "SELECT user_id, created_at, last_seen_at, expires_at FROM sessions WHERE id = $1",
+        )
+        .bind(&id.0)
+        .fetch_optional(&self.readers)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Session {
+            id: id.clone(),
+            user: UserId(row.try_get("user_id")?),
+            created_at: Timestamp::from_millis(row.try_get("created_at")?),
+            last_seen_at: Timestamp::from_millis(row.try_get("last_seen_at")?),
+            expires_at: Timestamp::from_millis(row.try_get("expires_at")?),
+        }))
+    }
+
+    /// Notes that a session was used.
+    pub async fn touch_session(&self, id: &SessionId, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("UPDATE sessions SET last_seen_at = $2 WHERE id = $1")
+            .bind(&id.0)
+            .bind(now.as_millis())
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    /// Ends a session. Ending one that has ended is no error.
+    pub async fn end_session(&self, id: &SessionId) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM sessions WHERE id = $1")
+            .bind(&id.0)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    /// Removes the sessions and links that have run out.
+    pub async fn sweep_sessions(&self, now: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM sessions WHERE expires_at <= $1")
+            .bind(now.as_millis())
+            .execute(&self.writer)
+            .await?;
+        sqlx::query("DELETE FROM setup_links WHERE expires_at <= $1")
+            .bind(now.as_millis())
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    /// Replaces the one-time link that allows the first administrator to be made. `id` is the
+    /// SHA-256 of its secret.
+    pub async fn offer_setup_link(
+        &self,
+        id: &str,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        sqlx::query("DELETE FROM setup_links")
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("INSERT INTO setup_links (id, expires_at) VALUES ($1, $2)")
+            .bind(id)
+            .bind(expires_at.as_millis())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,9 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vite";
+
+// `npm run dev` shows changes at once, over an appliance that runs beside it.
+export default defineConfig({
+  plugins: [svelte()],
+  build: { assetsInlineLimit: 0, modulePreload: { polyfill: false } },
+  server: { proxy: { "/api": { target: "https://127.0.0.1:8443", secure: false } } },
+});
