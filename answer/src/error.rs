@@ -37,7 +37,9 @@ pub enum AnswerError {
 impl From<InferenceError> for AnswerError {
     fn from(cause: InferenceError) -> Self {
         match cause {
-            InferenceError::Busy { retry_after_s } => Self::Busy { retry_after_s },
+            InferenceError::Busy { retry_after_s } => Self::Busy {
+                retry_after_s: retry_after_s.into(),
+            },
             other => Self::Inference(other),
         }
     }

@@ -214,7 +214,7 @@ impl App {
 fn open_embedder(config: &Config) -> anyhow::Result<(EmbedderService, ModelManifest)> {
     let folder = config.paths.models.join(&config.models.embedder);
     let manifest = ModelManifest::read(&folder).with_context(|| missing(&folder))?;
-    let model = MiniLm::load(&folder).with_context(|| missing(&folder))?;
+    let model = MiniLm::open(&folder).with_context(|| missing(&folder))?;
     Ok((
         EmbedderService::start(Arc::new(model), QueueLimits::default())?,
         manifest,
@@ -250,7 +250,8 @@ fn index_settings(config: &Config, embedder: &EmbedderService) -> IndexSettings 
     }
 }
 
-fn limits(config: &Config) -> Limits {
+/// What reading one file may cost.
+pub fn limits(config: &Config) -> Limits {
     let reading = &config.reading;
     Limits {
         file_bytes: reading.largest_file_mb << 20,

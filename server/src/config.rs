@@ -12,7 +12,6 @@ const PREFIX: &str = "CLOISTER_";
 /// The settings of one appliance. What each means stands in `cloister.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "cloister.toml documents every setting")]
 pub struct Config {
     pub server: Server,
     pub paths: Paths,
@@ -26,10 +25,9 @@ pub struct Config {
 }
 
 macro_rules! section {
-    ($name:ident { $($field:ident: $type:ty,)* }) => {
+    ($name:ident { $($field:ident: $type:ty),* $(,)? }) => {
         #[derive(Clone, Debug, Deserialize)]
         #[serde(deny_unknown_fields)]
-        #[expect(missing_docs, reason = "cloister.toml documents every setting")]
         pub struct $name { $(pub $field: $type,)* }
     };
 }
@@ -63,7 +61,7 @@ section!(Reading {
 section!(Passages { tokens: usize });
 section!(Search {
     meaning: f32,
-    exact_up_to: u64,
+    exact_up_to: usize,
 });
 section!(Isolation {
     confinement: Confinement,

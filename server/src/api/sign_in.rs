@@ -78,10 +78,11 @@ pub async fn sign_in(
         problem.retry_after_s = Some(seconds);
         return Err(problem);
     }
-    let hash = record
-        .as_ref()
-        .map_or_else(passwords::nobody, |r| r.password_hash.as_str());
-    let right = check_password(given.password, hash.to_owned()).await?;
+    let hash = match &record {
+        Some(known) => known.password_hash.clone(),
+        None => passwords::nobody().to_owned(),
+    };
+    let right = check_password(given.password, hash).await?;
     let Some(known) = record.as_ref().filter(|known| right && !known.disabled) else {
         refuse(&app, &origin, &given.name, record.as_ref()).await?;
         return Err(ProblemCode::WrongPassword.into());

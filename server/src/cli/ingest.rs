@@ -45,8 +45,9 @@ fn ingestion(app: &AppState) -> Ingestion {
         inbox: app.inbox.clone(),
         stable: Duration::from_secs(config.inbox.stable_seconds),
         scan_every: Duration::from_secs(config.inbox.scan_seconds.max(1)),
+        limits: crate::app::limits(config),
         passages: ChunkSettings {
-            target_tokens: config.passages.tokens,
+            most_tokens: config.passages.tokens,
             ..ChunkSettings::default()
         },
     };
