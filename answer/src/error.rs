@@ -34,6 +34,10 @@ pub enum AnswerError {
     },
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "every fault of a model but being busy is told in the model's own words"
+)]
 impl From<InferenceError> for AnswerError {
     fn from(cause: InferenceError) -> Self {
         match cause {

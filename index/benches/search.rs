@@ -37,7 +37,9 @@ impl Numbers {
             .map(|_| (self.next() >> 40) as f32 / 16_777_216.0 - 0.5)
             .collect();
         let length = values.iter().map(|x| x * x).sum::<f32>().sqrt();
-        values.iter_mut().for_each(|x| *x /= length);
+        for x in &mut values {
+            *x /= length;
+        }
         values
     }
 }

@@ -200,6 +200,18 @@ impl App {
         self.watching.store(true, Ordering::Relaxed);
     }
 
+    /// Waits until the generator is loaded, or will not be. The interface answers with quotes
+    /// meanwhile; a command that was started for one answer has nothing better to do.
+    pub async fn generator_settled(&self) {
+        const LOOK: Duration = Duration::from_millis(50);
+        while matches!(
+            self.generator.as_ref().map(GeneratorService::state),
+            Some(GeneratorState::Loading)
+        ) {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// The generator's state in a word or a sentence.
     pub fn generator_state(&self) -> String {
         match self.generator.as_ref().map(GeneratorService::state) {

@@ -42,7 +42,9 @@ pub fn vector(seed: u64) -> Vec<f32> {
         })
         .collect();
     let length = values.iter().map(|x| x * x).sum::<f32>().sqrt();
-    values.iter_mut().for_each(|x| *x /= length);
+    for x in &mut values {
+        *x /= length;
+    }
     values
 }
 

@@ -13,7 +13,13 @@ pub fn paint(page: &Page, png: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
     for block in &page.content.blocks {
         let words = page.content.words.iter();
         for word in words.filter(|word| word.range.overlaps(block.range)) {
-            tint(&mut pixels, shape.width, scale, word.rect, colour(block.kind));
+            tint(
+                &mut pixels,
+                shape.width,
+                scale,
+                word.rect,
+                colour(block.kind),
+            );
         }
     }
     let mut painted = Vec::new();

@@ -193,9 +193,10 @@ pub async fn set_up(
     origin: Origin,
     Json(given): Json<Setup>,
 ) -> Result<WithCookie, Problem> {
-    let roles = match given.also_staff {
-        true => vec![Role::Administrator, Role::Staff],
-        false => vec![Role::Administrator],
+    let roles = if given.also_staff {
+        vec![Role::Administrator, Role::Staff]
+    } else {
+        vec![Role::Administrator]
     };
     let password_hash = passwords::hash(&given.password, &*app.entropy)
         .map_err(|cause| ProblemCode::Invalid.because(cause))?;

@@ -117,7 +117,10 @@ async fn report(app: &AppState, as_json: bool, say: &Saying) -> anyhow::Result<u
     let mut sentence = format!("{ready} files are searchable, {aside} are set aside");
     for file in &named {
         let reason = file.reason.as_deref().unwrap_or_default();
-        sentence.push_str(&format!("\n  {}: {reason}", file.path));
+        sentence.push_str("\n  ");
+        sentence.push_str(&file.path);
+        sentence.push_str(": ");
+        sentence.push_str(reason);
     }
     let value = json!({ "ready": ready, "quarantined": aside, "set_aside": named });
     result(say, as_json, value, sentence).await;
