@@ -118,9 +118,10 @@ impl Answerer {
         let (question, passages) = (&asked.question, &found.passages);
         let selection = select::select(question, &found.vector, passages, &judges).await?;
         let verdict = gate::decide(&selection, passages, &self.evidence.answer);
-        let chosen = match verdict.answer {
-            true => selection.quotes(passages, self.evidence.sentence.nearness),
-            false => Vec::new(),
+        let chosen = if verdict.answer {
+            selection.quotes(passages, self.evidence.sentence.nearness)
+        } else {
+            Vec::new()
         };
         Ok((verdict, chosen))
     }
@@ -164,9 +165,10 @@ fn entry(asked: &Asked, found: &Found, verdict: &Verdict, quotes: &[Quote]) -> E
             })
         })
         .collect();
-    let kind = match verdict.answer {
-        true => EventKind::QuestionAnswered,
-        false => EventKind::QuestionRefused,
+    let kind = if verdict.answer {
+        EventKind::QuestionAnswered
+    } else {
+        EventKind::QuestionRefused
     };
     Event {
         kind,

@@ -34,10 +34,16 @@ pub enum AnswerError {
     },
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "every fault of a model but being busy is told in the model's own words"
+)]
 impl From<InferenceError> for AnswerError {
     fn from(cause: InferenceError) -> Self {
         match cause {
-            InferenceError::Busy { retry_after_s } => Self::Busy { retry_after_s },
+            InferenceError::Busy { retry_after_s } => Self::Busy {
+                retry_after_s: retry_after_s.into(),
+            },
             other => Self::Inference(other),
         }
     }

@@ -29,9 +29,10 @@ pub fn decide(selection: &Selection, passages: &[FoundPassage], needs: &AnswerNe
         .iter()
         .filter_map(|found| found.semantic)
         .fold(0.0, f32::max);
-    let sentence_needed = match selection.judged {
-        true => needs.sentence_with_model,
-        false => needs.sentence_without_model,
+    let sentence_needed = if selection.judged {
+        needs.sentence_with_model
+    } else {
+        needs.sentence_without_model
     };
     Verdict {
         answer: sentence >= sentence_needed && passage >= needs.passage,

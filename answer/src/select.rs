@@ -125,7 +125,7 @@ fn sentences(passages: &[FoundPassage]) -> Vec<Candidate> {
         })
         .filter(|(_, range, found)| {
             let text = range.of(&found.passage.draft.text).unwrap_or_default();
-            text.split_whitespace().count() >= SHORTEST_WORDS
+            text.split_whitespace().count() >= SHORTEST_WORDS && !is_title(text, found)
         })
         .take(SENTENCES)
         .map(|(passage, range, _)| Candidate {
@@ -137,6 +137,12 @@ fn sentences(passages: &[FoundPassage]) -> Vec<Candidate> {
             score: 0.0,
         })
         .collect()
+}
+
+/// A title says what a document is about, and answers nothing.
+fn is_title(text: &str, found: &FoundPassage) -> bool {
+    let same = |title: &String| title.trim().eq_ignore_ascii_case(text.trim());
+    same(&found.source.title) || found.passage.draft.headings.iter().any(same)
 }
 
 async fn judge(

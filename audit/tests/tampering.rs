@@ -95,11 +95,7 @@ fn every_change_of_the_entries_is_found() {
         let before = own(text.lines().collect());
         let after = change(text.lines().collect());
         assert_ne!(before, after, "{name} changes nothing");
-        std::fs::write(
-            &path,
-            after.iter().map(|l| format!("{l}\n")).collect::<String>(),
-        )
-        .unwrap();
+        std::fs::write(&path, after.join("\n") + "\n").unwrap();
         assert_ne!(
             findings(folder.path(), &[kept]),
             Vec::<String>::new(),
@@ -119,11 +115,11 @@ fn a_tail_cut_and_signed_anew_is_found_with_a_kept_checkpoint() {
     let (folder, kept) = ten_entries();
     let path = folder.path().join("entries.jsonl");
     let text = std::fs::read_to_string(&path).unwrap();
-    let cut: String = text
-        .lines()
-        .take(4)
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let cut = text.lines().take(4).collect::<Vec<_>>().join(
+        "
+",
+    ) + "
+";
     std::fs::write(&path, cut).unwrap();
     std::fs::remove_file(folder.path().join("checkpoint")).unwrap();
     drop(open(folder.path()).unwrap());

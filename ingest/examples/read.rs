@@ -1,8 +1,12 @@
 //! Reads files as the appliance would, and prints what it finds.
 //!
 //! `read FILE...` prints the blocks of each file. `read --json FILE` prints one JSON object with
-//! every page and word. `read --draw PAGE DPI FILE` writes a PNG picture to standard output.
+//! every page and word. `read --boxes PAGE DPI FILE` writes the picture with every word painted in
+//! the colour of its block's kind. `read --draw PAGE DPI FILE` writes a PNG picture to standard output.
 //! `read --passages FILE` prints the passages. `read --quiet FILE...` prints one line for each.
+
+#[path = "support/boxes.rs"]
+mod boxes;
 
 use cloister_domain::{BlockKind, Page};
 use cloister_ingest::{Extraction, Limits, Quarantine, Reader};
@@ -21,6 +25,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let (page, dpi) = (page.parse()?, dpi.parse()?);
             let png = reader.draw(File::open(file)?, file, page, dpi).await?;
             stdout().write_all(&png)?;
+        }
+        ["--boxes", page, dpi, file] => {
+            let (page, dpi): (usize, u32) = (page.parse()?, dpi.parse()?);
+            let read = reader.extract(File::open(file)?, file, |_, _| {}).await?;
+            let number = u32::try_from(page)?;
+            let png = reader.draw(File::open(file)?, file, number, dpi).await?;
+            let page = read.pages.get(page - 1).ok_or("no such page")?;
+            stdout().write_all(&boxes::paint(page, &png)?)?;
         }
         ["--json", file] => {
             let read = reader.extract(File::open(file)?, file, |_, _| {}).await?;

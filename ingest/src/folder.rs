@@ -28,7 +28,9 @@ pub fn scan(inbox: &Path) -> std::io::Result<BTreeMap<String, Files>> {
     let mut collections = BTreeMap::new();
     for entry in std::fs::read_dir(inbox)? {
         let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
         if entry.file_type()?.is_dir() && !is_passed_over(&name) {
             let mut files = Files::new();
             scan_folder(&entry.path(), "", &mut files)?;
@@ -48,7 +50,11 @@ fn scan_folder(folder: &Path, prefix: &str, files: &mut Files) -> std::io::Resul
         if is_passed_over(&name) {
             continue;
         }
-        let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
+        let path = if prefix.is_empty() {
+            name
+        } else {
+            format!("{prefix}/{name}")
+        };
         let kind = entry.file_type()?;
         if kind.is_dir() {
             scan_folder(&entry.path(), &path, files)?;
@@ -63,9 +69,15 @@ fn scan_folder(folder: &Path, prefix: &str, files: &mut Files) -> std::io::Resul
 }
 
 fn look(metadata: &std::fs::Metadata) -> std::io::Result<Look> {
-    let since = metadata.modified()?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = metadata
+        .modified()?
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-    Ok(Look { size: metadata.len(), modified_at: Timestamp::from_millis(millis) })
+    Ok(Look {
+        size: metadata.len(),
+        modified_at: Timestamp::from_millis(millis),
+    })
 }
 
 fn is_passed_over(name: &str) -> bool {
@@ -105,7 +117,9 @@ impl Settling {
     /// Forgets the files that are not in this scan.
     pub fn keep_only(&mut self, collections: &BTreeMap<String, Files>) {
         self.since.retain(|(collection, path), _| {
-            collections.get(collection).is_some_and(|files| files.contains_key(path))
+            collections
+                .get(collection)
+                .is_some_and(|files| files.contains_key(path))
         });
     }
 }
@@ -114,7 +128,10 @@ impl Settling {
 pub fn open(inbox: &Path, collection: &str, path: &str) -> std::io::Result<File> {
     use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
     let relative = Path::new(collection).join(path);
-    if !relative.components().all(|part| matches!(part, Component::Normal(_))) {
+    if !relative
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)))
+    {
         return Err(std::io::Error::other("the path leads out of the inbox"));
     }
     let folder = File::open(inbox)?;
@@ -190,7 +207,13 @@ mod tests {
         std::os::unix::fs::symlink("/etc", inbox.path().join("ward/etc")).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", inbox.path().join("ward/p.txt")).unwrap();
         assert!(open(inbox.path(), "ward", "a.md").is_ok());
-        for path in ["etc/passwd", "p.txt", "../../etc/passwd", "../ward/a.md", "/etc/passwd"] {
+        for path in [
+            "etc/passwd",
+            "p.txt",
+            "../../etc/passwd",
+            "../ward/a.md",
+            "/etc/passwd",
+        ] {
             assert!(open(inbox.path(), "ward", path).is_err(), "{path}");
         }
     }
@@ -198,7 +221,10 @@ mod tests {
     #[test]
     fn a_file_settles_when_it_has_stood_still() {
         let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
-        let look = |size| Look { size, modified_at: at(0) };
+        let look = |size| Look {
+            size,
+            modified_at: at(0),
+        };
         let delay = Duration::from_secs(2);
         let mut settling = Settling::default();
         let mut settled =

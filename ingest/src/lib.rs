@@ -1,7 +1,8 @@
 //! A file becomes pages, blocks and passages.
 //!
-//! The life of a file: [`folder`] sees it settle in the inbox, [`reader`] has it read by a child
-//! process that owns nothing and may reach nothing, [`chunk`] cuts what was read into passages.
+//! The life of a file: [`folder`] sees it in the inbox, [`pipeline`] takes it through its steps,
+//! [`reader`] has it read by a child process that owns nothing and may reach nothing, [`chunk`]
+//! cuts what was read into passages.
 //!
 //! Untrusted bytes are parsed in that child only. The child is the binary `cloister-reader`, whose
 //! whole program is [`child`]; the parent sees nothing of a file but the frames of [`wire`], and
@@ -20,13 +21,17 @@
 pub mod child;
 pub mod chunk;
 pub mod error;
-//pub mod folder;
+pub mod folder;
 pub mod formats;
 pub mod limits;
+pub mod pipeline;
 pub mod reader;
 pub mod wire;
 
 pub use chunk::{ChunkSettings, TokenCounter, cut};
 pub use error::Quarantine;
 pub use limits::Limits;
+pub use pipeline::{
+    IngestError, Ingestion, Parts as IngestParts, Settings as IngestSettings, rebuild,
+};
 pub use reader::{Extraction, Reader};

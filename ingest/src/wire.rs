@@ -74,7 +74,10 @@ pub enum Frame {
     /// The file is not read, and why.
     Refused(Refusal),
     /// The answer to [`Task::Selfcheck`].
-    Checked(Vec<Attempt>),
+    Checked {
+        /// What was tried.
+        attempts: Vec<Attempt>,
+    },
 }
 
 /// What a file says about itself.

@@ -200,6 +200,18 @@ impl App {
         self.watching.store(true, Ordering::Relaxed);
     }
 
+    /// Waits until the generator is loaded, or will not be. The interface answers with quotes
+    /// meanwhile; a command that was started for one answer has nothing better to do.
+    pub async fn generator_settled(&self) {
+        const LOOK: Duration = Duration::from_millis(50);
+        while matches!(
+            self.generator.as_ref().map(GeneratorService::state),
+            Some(GeneratorState::Loading)
+        ) {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// The generator's state in a word or a sentence.
     pub fn generator_state(&self) -> String {
         match self.generator.as_ref().map(GeneratorService::state) {
@@ -214,7 +226,7 @@ impl App {
 fn open_embedder(config: &Config) -> anyhow::Result<(EmbedderService, ModelManifest)> {
     let folder = config.paths.models.join(&config.models.embedder);
     let manifest = ModelManifest::read(&folder).with_context(|| missing(&folder))?;
-    let model = MiniLm::load(&folder).with_context(|| missing(&folder))?;
+    let model = MiniLm::open(&folder).with_context(|| missing(&folder))?;
     Ok((
         EmbedderService::start(Arc::new(model), QueueLimits::default())?,
         manifest,
@@ -250,7 +262,8 @@ fn index_settings(config: &Config, embedder: &EmbedderService) -> IndexSettings 
     }
 }
 
-fn limits(config: &Config) -> Limits {
+/// What reading one file may cost.
+pub fn limits(config: &Config) -> Limits {
     let reading = &config.reading;
     Limits {
         file_bytes: reading.largest_file_mb << 20,

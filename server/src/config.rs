@@ -12,7 +12,6 @@ const PREFIX: &str = "CLOISTER_";
 /// The settings of one appliance. What each means stands in `cloister.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(missing_docs, reason = "cloister.toml documents every setting")]
 pub struct Config {
     pub server: Server,
     pub paths: Paths,
@@ -26,10 +25,9 @@ pub struct Config {
 }
 
 macro_rules! section {
-    ($name:ident { $($field:ident: $type:ty,)* }) => {
+    ($name:ident { $($field:ident: $type:ty),* $(,)? }) => {
         #[derive(Clone, Debug, Deserialize)]
         #[serde(deny_unknown_fields)]
-        #[expect(missing_docs, reason = "cloister.toml documents every setting")]
         pub struct $name { $(pub $field: $type,)* }
     };
 }
@@ -63,7 +61,7 @@ section!(Reading {
 section!(Passages { tokens: usize });
 section!(Search {
     meaning: f32,
-    exact_up_to: u64,
+    exact_up_to: usize,
 });
 section!(Isolation {
     confinement: Confinement,
@@ -168,12 +166,11 @@ fn merge(settings: &mut Table, overrides: Table, origin: &str) -> Result<(), Con
             return Err(unknown(origin, &section, known.iter().map(String::as_str)));
         };
         for (key, value) in values {
-            match into.get_mut(&key) {
-                Some(slot) => *slot = value,
-                None => {
-                    let full = format!("{section}.{key}");
-                    return Err(unknown(origin, &full, known.iter().map(String::as_str)));
-                }
+            if let Some(slot) = into.get_mut(&key) {
+                *slot = value;
+            } else {
+                let full = format!("{section}.{key}");
+                return Err(unknown(origin, &full, known.iter().map(String::as_str)));
             }
         }
     }
@@ -281,23 +278,18 @@ mod tests {
 
     #[test]
     fn an_unknown_setting_is_an_error_with_a_suggestion() {
-        let cases: [(&str, &[(&str, &str)], &str); 3] = [
-            (
-                "[session]\nidle_minute = 5",
-                &[],
-                "Did you mean `session.idle_minutes`?",
-            ),
-            ("[sesion]\nidle_minutes = 5", &[], "does not exist"),
-            (
-                "",
-                &[("CLOISTER_SERVER_ADRESS", "x")],
-                "Did you mean `CLOISTER_SERVER_ADDRESS`?",
-            ),
-        ];
-        for (file, environment, expected) in cases {
+        let check = |file: &str, environment: &[(&str, &str)], expected: &str| {
             let message = load(file, environment).unwrap_err();
             assert!(message.contains(expected), "{message}");
-        }
+        };
+        check(
+            "[session]\nidle_minute = 5",
+            &[],
+            "Did you mean `session.idle_minutes`?",
+        );
+        check("[sesion]\nidle_minutes = 5", &[], "does not exist");
+        let misspelt = [("CLOISTER_SERVER_ADRESS", "x")];
+        check("", &misspelt, "Did you mean `CLOISTER_SERVER_ADDRESS`?");
     }
 
     #[test]

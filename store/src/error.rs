@@ -51,7 +51,7 @@ impl From<sqlx::Error> for StoreError {
     fn from(cause: sqlx::Error) -> Self {
         let code = cause
             .as_database_error()
-            .and_then(|e| e.code().map(|c| c.into_owned()));
+            .and_then(|e| e.code().map(std::borrow::Cow::into_owned));
         match code.as_deref() {
             Some("13") => Self::DiskFull,
             _ => Self::Database(cause),

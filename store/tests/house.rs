@@ -8,7 +8,7 @@ use cloister_domain::{
 use cloister_store::{FileRecord, FileState, NewRevision, SeenFile, Store, StoreError};
 use std::time::Duration;
 
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_790_000_000_000 + seconds * 1000)

@@ -39,7 +39,9 @@ fn serve(request: &Request, output: &mut FrameWriter<io::Stdout>) -> io::Result<
     output.send(&Frame::Confined)?;
     let answered = match &request.task {
         Task::Selfcheck => {
-            output.send(&Frame::Checked(selfcheck::attempts()))?;
+            output.send(&Frame::Checked {
+                attempts: selfcheck::attempts(),
+            })?;
             Ok(())
         }
         Task::Extract {

@@ -10,7 +10,8 @@ mod work;
 
 pub use follow::{catch_up, rebuild};
 
-use crate::chunk::ChunkSettings;
+use crate::chunk::{ChunkSettings, TokenCounter};
+use crate::limits::Limits;
 use crate::reader::Reader;
 use cloister_audit::AuditLog;
 use cloister_domain::Clock;
@@ -48,6 +49,8 @@ pub struct Settings {
     pub stable: Duration,
     /// The folder is looked through this often, notices or not.
     pub scan_every: Duration,
+    /// What one file may cost.
+    pub limits: Limits,
     /// How passages are cut.
     pub passages: ChunkSettings,
 }
@@ -88,7 +91,12 @@ pub enum IngestError {
 impl Ingestion {
     /// Ingestion with these parts. `work` wakes it.
     pub fn new(parts: Parts, settings: Settings, work: Arc<Notify>) -> Self {
-        Self { parts, settings, work, following: Mutex::new(()) }
+        Self {
+            parts,
+            settings,
+            work,
+            following: Mutex::new(()),
+        }
     }
 
     /// Watches the inbox and takes in what comes, for as long as the appliance runs. A fault is
@@ -102,7 +110,10 @@ impl Ingestion {
     /// Takes in what lies in the inbox now, and returns when all of it is ready or set aside.
     /// `progress` is told how many files are settled out of how many.
     pub async fn take_in(&self, mut progress: impl FnMut(u64, u64)) -> Result<(), IngestError> {
-        self.parts.store.release_all_files(self.parts.clock.now()).await?;
+        self.parts
+            .store
+            .release_all_files(self.parts.clock.now())
+            .await?;
         self.follow().await?;
         let mut seen = notice::Seen::default();
         self.notice(&mut seen, Duration::ZERO).await?;
@@ -133,7 +144,18 @@ impl Ingestion {
     async fn count(&self) -> Result<(u64, u64), IngestError> {
         let tally = self.parts.store.tally_files().await?;
         let done = |state| matches!(state, FileState::Ready | FileState::Quarantined);
-        let settled = tally.iter().filter(|t| done(t.state)).map(|t| t.files).sum();
+        let settled = tally
+            .iter()
+            .filter(|t| done(t.state))
+            .map(|t| t.files)
+            .sum();
         Ok((settled, tally.iter().map(|t| t.files).sum()))
+    }
+}
+
+/// A passage is measured with the embedder's own tokens.
+impl TokenCounter for EmbedderService {
+    fn count(&self, text: &str) -> usize {
+        self.count_tokens(text)
     }
 }

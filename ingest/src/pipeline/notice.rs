@@ -49,12 +49,16 @@ impl Ingestion {
     ) -> Result<bool, IngestError> {
         let inbox = self.settings.inbox.clone();
         let scanned = tokio::task::spawn_blocking(move || folder::scan(&inbox)).await?;
-        let collections = scanned
-            .map_err(|cause| IngestError::Inbox(self.settings.inbox.clone(), cause))?;
+        let collections =
+            scanned.map_err(|cause| IngestError::Inbox(self.settings.inbox.clone(), cause))?;
         let mut settling = false;
         for (name, files) in &collections {
-            let Some(collection) = self.collection(name, seen).await? else { continue };
-            settling |= self.notice_present(seen, name, collection, files, stable).await?;
+            let Some(collection) = self.collection(name, seen).await? else {
+                continue;
+            };
+            settling |= self
+                .notice_present(seen, name, collection, files, stable)
+                .await?;
         }
         self.notice_absent(&collections).await?;
         seen.settling.keep_only(&collections);
@@ -67,7 +71,12 @@ impl Ingestion {
         name: &str,
         seen: &mut Seen,
     ) -> Result<Option<CollectionId>, IngestError> {
-        match self.parts.store.ensure_collection(name, self.parts.clock.now()).await {
+        match self
+            .parts
+            .store
+            .ensure_collection(name, self.parts.clock.now())
+            .await
+        {
             Ok(id) => Ok(Some(id)),
             Err(cause @ StoreError::BadName(_)) => {
                 if seen.refused.insert(name.to_owned()) {
@@ -95,16 +104,18 @@ impl Ingestion {
                 continue;
             }
             let (size, modified_at) = (look.size, look.modified_at);
-            let file = SeenFile { collection, path: path.clone(), size, modified_at };
+            let file = SeenFile {
+                collection,
+                path: path.clone(),
+                size,
+                modified_at,
+            };
             self.parts.store.note_file(&file, now).await?;
         }
         Ok(settling)
     }
 
-    async fn notice_absent(
-        &self,
-        present: &BTreeMap<String, Files>,
-    ) -> Result<(), IngestError> {
+    async fn notice_absent(&self, present: &BTreeMap<String, Files>) -> Result<(), IngestError> {
         let mut removed = false;
         for collection in self.parts.store.collections().await? {
             let here = present.get(&collection.name);
@@ -115,7 +126,10 @@ impl Ingestion {
                 let detail = json!({ "collection": collection.name, "path": path });
                 let event = Event::by_appliance(EventKind::DocumentRemoved, detail);
                 self.parts.audit.append(event).await?;
-                self.parts.store.remove_file(file, self.parts.clock.now()).await?;
+                self.parts
+                    .store
+                    .remove_file(file, self.parts.clock.now())
+                    .await?;
                 removed = true;
             }
         }

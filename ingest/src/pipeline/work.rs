@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Who works on a file says so more often than this.
-const LEASE: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_mins(2);
 /// While reading, the row is brought up to date this often.
 const TICK: Duration = Duration::from_millis(500);
 /// After a fault that is not the file's, such as a full disk.
@@ -58,19 +58,28 @@ impl Ingestion {
 
     /// Takes up the next file. Returns whether there was one.
     pub(super) async fn work_once(&self) -> Result<bool, IngestError> {
-        let leased = self.parts.store.lease_file(self.parts.clock.now(), LEASE).await?;
+        let leased = self
+            .parts
+            .store
+            .lease_file(self.parts.clock.now(), LEASE)
+            .await?;
         let Some(file) = leased else { return Ok(false) };
         let hash = std::sync::OnceLock::new();
         match self.take_in_file(&file, &hash).await {
             Ok(()) | Err(Setback::Gone) => {}
             Err(Setback::File(reason)) => {
-                self.set_aside(&file, hash.get(), &reason.to_string()).await?;
+                self.set_aside(&file, hash.get(), &reason.to_string())
+                    .await?;
             }
             Err(Setback::Ours(cause)) if file.attempts >= TRIES => {
-                self.set_aside(&file, hash.get(), &format!("reading broke off: {cause}")).await?;
+                self.set_aside(&file, hash.get(), &format!("reading broke off: {cause}"))
+                    .await?;
             }
             Err(Setback::Ours(cause)) => {
-                self.parts.store.release_file(file.id, self.parts.clock.now()).await?;
+                self.parts
+                    .store
+                    .release_file(file.id, self.parts.clock.now())
+                    .await?;
                 return Err(cause);
             }
         }
@@ -107,18 +116,27 @@ impl Ingestion {
 
     async fn collection_name(&self, file: &FileRecord) -> Result<String, Setback> {
         let all = self.parts.store.collections().await?;
-        all.into_iter().find(|c| c.id == file.collection).map(|c| c.name).ok_or(Setback::Gone)
+        all.into_iter()
+            .find(|c| c.id == file.collection)
+            .map(|c| c.name)
+            .ok_or(Setback::Gone)
     }
 
     /// Copies the file into the store while hashing it.
     async fn keep(&self, file: &FileRecord, collection: &str) -> Result<(FileHash, u64), Setback> {
         let Ok(mut opened) = folder::open(&self.settings.inbox, collection, &file.path) else {
             // It went away, or was replaced by a link; the next look tells.
-            self.parts.store.release_file(file.id, self.parts.clock.now()).await?;
-            self.parts.store.remove_file(file.id, self.parts.clock.now()).await?;
+            self.parts
+                .store
+                .release_file(file.id, self.parts.clock.now())
+                .await?;
+            self.parts
+                .store
+                .remove_file(file.id, self.parts.clock.now())
+                .await?;
             return Err(Setback::Gone);
         };
-        let largest = self.parts.reader.limits().file_bytes;
+        let largest = self.settings.limits.file_bytes;
         if file.size > largest {
             return Err(Setback::File(Quarantine::TooLarge {
                 name: file.path.clone(),
@@ -140,14 +158,20 @@ impl Ingestion {
         collection: &str,
     ) -> Result<bool, Setback> {
         let now = self.parts.clock.now();
-        if self.parts.store.settle_unchanged(file.id, hash, now).await? {
+        if self
+            .parts
+            .store
+            .settle_unchanged(file.id, hash, now)
+            .await?
+        {
             return Ok(true);
         }
         if !self.parts.store.settle_move(file.id, hash, now).await? {
             return Ok(false);
         }
         let detail = json!({ "collection": collection, "path": file.path, "hash": hash });
-        self.log(EventKind::DocumentMoved, Outcome::Success, detail).await?;
+        self.log(EventKind::DocumentMoved, Outcome::Success, detail)
+            .await?;
         // The index let go of it when it left its old path.
         self.refresh_index().await?;
         Ok(true)
@@ -156,10 +180,13 @@ impl Ingestion {
     async fn read(&self, file: &FileRecord, hash: &FileHash) -> Result<Extraction, Setback> {
         let original = self.parts.store.originals().open_file(hash)?;
         let (done, total) = (AtomicU64::new(0), AtomicU64::new(0));
-        let reading = self.parts.reader.extract(original, &file.path, |pages, of| {
-            done.store(pages.into(), Ordering::Relaxed);
-            total.store(of.into(), Ordering::Relaxed);
-        });
+        let reading = self
+            .parts
+            .reader
+            .extract(original, &file.path, |pages, of| {
+                done.store(pages.into(), Ordering::Relaxed);
+                total.store(of.into(), Ordering::Relaxed);
+            });
         tokio::pin!(reading);
         loop {
             tokio::select! {
@@ -178,15 +205,15 @@ impl Ingestion {
         extraction: &Extraction,
     ) -> Result<Vec<(PassageDraft, Vec<f32>)>, Setback> {
         let pages = extraction.pages.clone();
-        let settings = self.settings.passages.clone();
+        let settings = self.settings.passages;
         let embedder = self.parts.embedder.clone();
-        let drafts =
-            tokio::task::spawn_blocking(move || cut(&pages, &embedder, &settings)).await?;
+        let drafts = tokio::task::spawn_blocking(move || cut(&pages, &embedder, &settings)).await?;
         let total = u32::try_from(drafts.len()).unwrap_or(u32::MAX);
         let mut passages = Vec::with_capacity(drafts.len());
         for batch in drafts.chunks(BATCH) {
             let done = u32::try_from(passages.len()).unwrap_or(u32::MAX);
-            self.report(file.id, FileState::Embedding, (done, total)).await?;
+            self.report(file.id, FileState::Embedding, (done, total))
+                .await?;
             let texts = batch.iter().map(|draft| draft.text.clone()).collect();
             let vectors = self.parts.embedder.embed_passages(texts).await?;
             passages.extend(batch.iter().cloned().zip(vectors));
@@ -201,7 +228,11 @@ impl Ingestion {
         progress: (u32, u32),
     ) -> Result<(), Setback> {
         let now = self.parts.clock.now();
-        let wanted = self.parts.store.note_progress(file, state, progress, now, LEASE).await?;
+        let wanted = self
+            .parts
+            .store
+            .note_progress(file, state, progress, now, LEASE)
+            .await?;
         if wanted { Ok(()) } else { Err(Setback::Gone) }
     }
 
@@ -212,13 +243,19 @@ impl Ingestion {
         revision: &NewRevision,
     ) -> Result<(), Setback> {
         let now = self.parts.clock.now();
-        let id = self.parts.store.publish(revision, now).await?.ok_or(Setback::Gone)?;
+        let id = self
+            .parts
+            .store
+            .publish(revision, now)
+            .await?
+            .ok_or(Setback::Gone)?;
         let detail = json!({
             "collection": collection, "path": file.path, "hash": revision.hash,
             "revision": id, "pages": revision.pages.len(), "passages": revision.passages.len(),
             "warnings": revision.info.warnings,
         });
-        self.log(EventKind::DocumentPublished, Outcome::Success, detail).await?;
+        self.log(EventKind::DocumentPublished, Outcome::Success, detail)
+            .await?;
         self.follow().await?;
         Ok(())
     }
@@ -230,9 +267,13 @@ impl Ingestion {
         reason: &str,
     ) -> Result<(), IngestError> {
         let now = self.parts.clock.now();
-        self.parts.store.quarantine_file(file.id, hash, reason, now).await?;
+        self.parts
+            .store
+            .quarantine_file(file.id, hash, reason, now)
+            .await?;
         let detail = json!({ "path": file.path, "hash": hash, "reason": reason });
-        self.log(EventKind::DocumentQuarantined, Outcome::Failure, detail).await
+        self.log(EventKind::DocumentQuarantined, Outcome::Failure, detail)
+            .await
     }
 
     async fn log(
@@ -241,7 +282,10 @@ impl Ingestion {
         outcome: Outcome,
         detail: serde_json::Value,
     ) -> Result<(), IngestError> {
-        let event = Event { outcome, ..Event::by_appliance(kind, detail) };
+        let event = Event {
+            outcome,
+            ..Event::by_appliance(kind, detail)
+        };
         self.parts.audit.append(event).await?;
         Ok(())
     }

@@ -122,7 +122,7 @@ impl Reader {
         loop {
             match child.next().await {
                 Ok(Frame::Confined) => {}
-                Ok(Frame::Checked(attempts)) => return Ok(attempts),
+                Ok(Frame::Checked { attempts }) => return Ok(attempts),
                 Ok(Frame::Refused(refusal)) => return Err(Quarantine::refused(refusal, name, 0)),
                 Ok(other) => return Err(nonsense(name, &other)),
                 Err(stop) => return Err(stop.into_quarantine(name, &self.limits)),
@@ -189,7 +189,7 @@ fn kind(frame: &Frame) -> String {
         Frame::Picture { .. } => "picture",
         Frame::Done => "done",
         Frame::Refused(_) => "refused",
-        Frame::Checked(_) => "checked",
+        Frame::Checked { .. } => "checked",
     };
     format!("it sent `{kind}` where nobody asked for it")
 }

@@ -28,6 +28,7 @@ pub fn assemble(
         });
     }
     mark_furniture(&mut pages);
+    mark_page_numbers(&mut pages);
     mark_headings(&mut pages, &info.outline);
     let warnings = warnings(&info, &pages);
     let title = info.title.or_else(|| first_heading(&pages));
@@ -65,7 +66,7 @@ fn without_ending(name: &str) -> String {
 }
 
 /// Each block's text, style and page height, for pages whose blocks have styles.
-fn styled<'a>(page: &'a ReadPage) -> impl Iterator<Item = (&'a Block, &'a Style, &'a str)> + 'a {
+fn styled(page: &ReadPage) -> impl Iterator<Item = (&Block, &Style, &str)> + '_ {
     let content = &page.page.content;
     content
         .blocks
@@ -127,6 +128,46 @@ fn mark(page: &ReadPage, style: &Style, text: &str) -> Option<Mark> {
         .collect::<String>()
         .replace("##", "#");
     (at_top || at_foot).then(|| ((from_edge / 8.0) as i32, words.replace("##", "#")))
+}
+
+/// Pages that were printed from the web have their numbers below the text, wherever that ends. A
+/// number alone at either end of three pages, counting as the pages do, is a page's number.
+fn mark_page_numbers(pages: &mut [ReadPage]) {
+    let mut offsets: HashMap<i64, usize> = HashMap::new();
+    for page in pages.iter() {
+        for (_, offset) in page_numbers(page) {
+            *offsets.entry(offset).or_default() += 1;
+        }
+    }
+    for page in pages.iter_mut() {
+        let found: Vec<usize> = page_numbers(page)
+            .filter(|(_, offset)| offsets.get(offset).is_some_and(|times| *times >= RECURRING))
+            .map(|(index, _)| index)
+            .collect();
+        for index in found {
+            if let Some(block) = page.page.content.blocks.get_mut(index) {
+                block.kind = BlockKind::Furniture;
+            }
+        }
+    }
+}
+
+/// The first and last blocks that are a number alone, and how far it is from the page's count.
+fn page_numbers(page: &ReadPage) -> impl Iterator<Item = (usize, i64)> {
+    let blocks = styled(page).map(|(_, _, text)| {
+        let bare = text.trim_matches(['-', '–', '—', ' ']);
+        bare.parse::<i64>()
+            .ok()
+            .filter(|number| (1..10_000).contains(number))
+    });
+    let numbers: Vec<Option<i64>> = blocks.collect();
+    let last = numbers.len().saturating_sub(1);
+    let count = i64::from(page.page.number);
+    let ends = [0, last].into_iter().take(numbers.len().min(2));
+    let found: Vec<(usize, i64)> = ends
+        .filter_map(|index| Some((index, (*numbers.get(index)?)? - count)))
+        .collect();
+    found.into_iter()
 }
 
 fn mark_headings(pages: &mut [ReadPage], outline: &[OutlineEntry]) {

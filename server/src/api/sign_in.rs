@@ -78,10 +78,11 @@ pub async fn sign_in(
         problem.retry_after_s = Some(seconds);
         return Err(problem);
     }
-    let hash = record
-        .as_ref()
-        .map_or_else(passwords::nobody, |r| r.password_hash.as_str());
-    let right = check_password(given.password, hash.to_owned()).await?;
+    let hash = match &record {
+        Some(known) => known.password_hash.clone(),
+        None => passwords::nobody().to_owned(),
+    };
+    let right = check_password(given.password, hash).await?;
     let Some(known) = record.as_ref().filter(|known| right && !known.disabled) else {
         refuse(&app, &origin, &given.name, record.as_ref()).await?;
         return Err(ProblemCode::WrongPassword.into());
@@ -192,9 +193,10 @@ pub async fn set_up(
     origin: Origin,
     Json(given): Json<Setup>,
 ) -> Result<WithCookie, Problem> {
-    let roles = match given.also_staff {
-        true => vec![Role::Administrator, Role::Staff],
-        false => vec![Role::Administrator],
+    let roles = if given.also_staff {
+        vec![Role::Administrator, Role::Staff]
+    } else {
+        vec![Role::Administrator]
     };
     let password_hash = passwords::hash(&given.password, &*app.entropy)
         .map_err(|cause| ProblemCode::Invalid.because(cause))?;

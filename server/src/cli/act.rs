@@ -9,7 +9,7 @@ use cloister_audit::{Actor, Event, EventKind, Outcome};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-const SETUP_LINK_LIVES: Duration = Duration::from_secs(24 * 3600);
+const SETUP_LINK_LIVES: Duration = Duration::from_hours(24);
 
 /// Does a task and returns the exit status.
 pub async fn act(app: &AppState, task: Task, say: &Saying) -> anyhow::Result<u8> {

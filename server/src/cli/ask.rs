@@ -97,6 +97,7 @@ pub async fn ask(app: &AppState, task: Ask, say: &Saying) -> anyhow::Result<u8> 
         composed_in: app.composed_collections().await?,
         policy_version: app.policies.version().to_owned(),
     };
+    app.generator_settled().await;
     let mut answer = app.answerer.ask(library, asked).await?;
     let mut refused = false;
     while let Some(event) = answer.events.recv().await {
@@ -113,7 +114,6 @@ pub async fn ask(app: &AppState, task: Ask, say: &Saying) -> anyhow::Result<u8> 
 
 fn sentence(step: &Step) -> Option<String> {
     match step {
-        Step::Receipt { .. } => None,
         Step::Quote(quote) => Some(format!(
             "[{}] “{}”\n    {}/{}, page {}\n",
             quote.number, quote.text, quote.collection, quote.path, quote.page
@@ -126,7 +126,7 @@ fn sentence(step: &Step) -> Option<String> {
             Some(format!("{reason}\n  Nearest:\n{}", nearest.join("\n")))
         }
         Step::Sentence { text, quotes } => Some(format!("The model: {text} {quotes:?}")),
-        Step::Withheld { .. } => None,
+        Step::Receipt { .. } | Step::Withheld { .. } => None,
         Step::Done { note, .. } => note.clone(),
         Step::Problem(problem) => Some(
             problem

@@ -90,7 +90,7 @@ pub fn run() -> ExitCode {
 fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let file = arguments.config;
     if let Command::Config(command) = arguments.command {
-        return config::run(command, file.as_deref());
+        return config::run(&command, file.as_deref());
     }
     if let Command::Openapi = arguments.command {
         super::console::line(&crate::api::openapi_document().to_pretty_json()?);
@@ -100,7 +100,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Serve => serve::run(config),
         Command::Doctor(output) => doctor::run(&config, output),
-        Command::Models(command) => models::run(command, &config),
+        Command::Models(command) => models::run(&command, &config),
         Command::Task(mut task) => {
             if let Task::Audit(command) = &mut task {
                 command.read_files()?;

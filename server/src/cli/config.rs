@@ -20,12 +20,12 @@ pub enum Command {
     Show,
 }
 
-pub fn run(command: Command, file: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub fn run(command: &Command, file: Option<&Path>) -> anyhow::Result<ExitCode> {
     match command {
         Command::Show => console::line(include_str!("../../cloister.toml").trim_end()),
         Command::Check { json } => {
             let checked = Config::load(file, settings_in_environment());
-            if json {
+            if *json {
                 let cause = checked.as_ref().err().map(ToString::to_string);
                 let report = serde_json::json!({ "valid": cause.is_none(), "error": cause });
                 console::line(&report.to_string());

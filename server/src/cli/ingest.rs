@@ -45,8 +45,9 @@ fn ingestion(app: &AppState) -> Ingestion {
         inbox: app.inbox.clone(),
         stable: Duration::from_secs(config.inbox.stable_seconds),
         scan_every: Duration::from_secs(config.inbox.scan_seconds.max(1)),
+        limits: crate::app::limits(config),
         passages: ChunkSettings {
-            target_tokens: config.passages.tokens,
+            most_tokens: config.passages.tokens,
             ..ChunkSettings::default()
         },
     };
@@ -116,7 +117,10 @@ async fn report(app: &AppState, as_json: bool, say: &Saying) -> anyhow::Result<u
     let mut sentence = format!("{ready} files are searchable, {aside} are set aside");
     for file in &named {
         let reason = file.reason.as_deref().unwrap_or_default();
-        sentence.push_str(&format!("\n  {}: {reason}", file.path));
+        sentence.push_str("\n  ");
+        sentence.push_str(&file.path);
+        sentence.push_str(": ");
+        sentence.push_str(reason);
     }
     let value = json!({ "ready": ready, "quarantined": aside, "set_aside": named });
     result(say, as_json, value, sentence).await;

@@ -25,10 +25,10 @@ pub enum Command {
     },
 }
 
-pub fn run(command: Command, config: &Config) -> anyhow::Result<ExitCode> {
+pub fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode> {
     let (verify, as_json) = match command {
-        Command::List { json } => (false, json),
-        Command::Verify { json } => (true, json),
+        Command::List { json } => (false, *json),
+        Command::Verify { json } => (true, *json),
     };
     let mut sound = true;
     for folder in folders(config)? {

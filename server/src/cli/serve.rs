@@ -74,13 +74,15 @@ fn start_logging() {
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind(address).map_err(|cause| match cause.kind() {
-        std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
-            "port {} is in use by another program. Stop it, or set server.address in the settings \
-             or CLOISTER_SERVER_ADDRESS to another port",
-            address.port()
-        ),
-        _ => anyhow::anyhow!("`{address}` cannot be served: {cause}"),
+    let listener = TcpListener::bind(address).map_err(|cause| {
+        if cause.kind() == std::io::ErrorKind::AddrInUse {
+            return anyhow::anyhow!(
+                "port {} is in use by another program. Stop it, or set server.address in the \
+                 settings or CLOISTER_SERVER_ADDRESS to another port",
+                address.port()
+            );
+        }
+        anyhow::anyhow!("`{address}` cannot be served: {cause}")
     })?;
     listener.set_nonblocking(true)?;
     Ok(listener)

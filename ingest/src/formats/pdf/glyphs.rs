@@ -93,12 +93,11 @@ impl Collector {
         let Some(shape) = Placed::of(placed, advance(glyph), stretched) else {
             return;
         };
-        let text = match letters(glyph) {
-            Some(text) => text,
-            None => {
-                self.unreadable = self.unreadable.saturating_add(1);
-                return;
-            }
+        let text = if let Some(text) = letters(glyph) {
+            text
+        } else {
+            self.unreadable = self.unreadable.saturating_add(1);
+            return;
         };
         if !self.page.contains(shape.rect.center()) {
             self.outside = self

@@ -126,8 +126,7 @@ fn band(pieces: &[Piece]) -> Option<f32> {
         .or_else(|| {
             tried()
                 .map(|(_, y)| *y)
-                .filter(|y| gutter(&split(*y, false)).is_some())
-                .last()
+                .rfind(|y| gutter(&split(*y, false)).is_some())
         })
 }
 

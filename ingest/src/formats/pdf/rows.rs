@@ -35,6 +35,19 @@ impl Piece {
         self.words.push(word);
     }
 
+    /// Takes off the currency sign at the end, where it belongs to the amount `next`.
+    fn trailing_currency(&mut self, next: &str) -> Option<PlacedWord> {
+        let amount = next.starts_with(|c: char| c.is_ascii_digit() || c == '(' || c == '—');
+        let last = self
+            .words
+            .last()
+            .filter(|_| amount && self.words.len() > 1)?;
+        if !is_currency(&last.text) {
+            return None;
+        }
+        self.words.pop()
+    }
+
     /// Whether this text stands on the same line as `frame`.
     pub fn shares_line(&self, turn: Turn, frame: Rect) -> bool {
         let shared = self.frame.y1.min(frame.y1) - self.frame.y0.max(frame.y0);
@@ -136,8 +149,16 @@ pub fn rows(pieces: Vec<Piece>) -> Vec<Row> {
 /// amount and its closing parenthesis, a list's marker and its item.
 fn join_cells(cells: Vec<Piece>) -> Vec<Piece> {
     let mut joined: Vec<Piece> = Vec::new();
-    for cell in cells {
+    for mut cell in cells {
         let text = cell.text();
+        if let Some(sign) = joined
+            .last_mut()
+            .and_then(|last| last.trailing_currency(&text))
+        {
+            cell.words.insert(0, sign);
+            joined.push(cell);
+            continue;
+        }
         let first = joined.len() == 1;
         match joined.last_mut() {
             Some(last) if belongs_together(&last.text(), &text, first) => {
@@ -162,6 +183,13 @@ fn belongs_together(left: &str, right: &str, left_is_first: bool) -> bool {
         && right.chars().next().is_some_and(char::is_alphabetic);
     let leader = is_leader(right);
     currency || closing || marker || leader
+}
+
+fn is_currency(text: &str) -> bool {
+    matches!(
+        text,
+        "$" | "€" | "£" | "¥" | "US$" | "$(" | "($" | "CHF" | "EUR" | "USD"
+    )
 }
 
 /// The dots that lead the eye to a number.

@@ -1,0 +1,278 @@
+//! Files made to break readers. Whatever happens to the child, the parent gets text or a reason.
+
+mod support;
+
+use cloister_ingest::{Extraction, Quarantine};
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use lopdf::{Dictionary, Object, Stream, dictionary};
+use std::io::Write;
+use std::time::{Duration, Instant};
+use support::{Line, file, pdf, pdf_of, read, reader, tight};
+
+async fn read_tightly(name: &str, bytes: &[u8]) -> Result<Extraction, Quarantine> {
+    let started = Instant::now();
+    let read = reader(tight()).extract(file(bytes), name, |_, _| {}).await;
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(100), "{name} took {took:?}");
+    read
+}
+
+async fn refused(name: &str, bytes: &[u8], code: &str, part: &str) {
+    let cause = read_tightly(name, bytes).await.expect_err("a reason");
+    assert_eq!(cause.code(), code, "{cause}");
+    let message = cause.to_string();
+    assert!(
+        message.contains(part) && message.contains(name),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn files_that_are_not_read_are_named() {
+    refused(
+        "x.zip",
+        b"PK\x03\x04\x14\x00 notes.txt",
+        "not-read",
+        "a ZIP archive, which is not read",
+    )
+    .await;
+    refused(
+        "x.pdf",
+        b"\x89PNG\r\n\x1a\n\0\0",
+        "not-read",
+        "PDF, Word (.docx), HTML, Markdown and plain text",
+    )
+    .await;
+    refused("x.txt", b"", "empty", "empty").await;
+    refused("y.txt", b" \n ", "empty", "empty").await;
+    refused("x.bin", b"\0\x01\x02\x03", "not-read", "of an unknown kind").await;
+    refused(
+        "x.pdf",
+        b"%PDF-1.7\nnothing else",
+        "damaged",
+        "begins like a PDF",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_without_letters_is_probably_a_scan() {
+    let blank = pdf(&[vec![]], &Dictionary::new());
+    refused("scan.pdf", &blank, "no-text", "probably a scan").await;
+}
+
+#[tokio::test]
+async fn an_encrypted_file_says_so() {
+    let mut document = lopdf::Document::load_mem(&pdf(
+        &[vec![Line(10.0, false, 72.0, 700.0, "Secret")]],
+        &Dictionary::new(),
+    ))
+    .expect("a document");
+    let id = || Object::string_literal("0123456789abcdef");
+    document.trailer.set("ID", vec![id(), id()]);
+    let version = lopdf::EncryptionVersion::V2 {
+        document: &document,
+        owner_password: "owner",
+        user_password: "user",
+        key_length: 128,
+        permissions: lopdf::Permissions::all(),
+    };
+    let state = lopdf::EncryptionState::try_from(version).expect("a state");
+    document.encrypt(&state).expect("encryption");
+    let mut bytes = Vec::new();
+    document.save_to(&mut bytes).expect("a file");
+    refused("secret.pdf", &bytes, "encrypted", "password").await;
+}
+
+#[tokio::test]
+async fn a_truncated_file_gives_text_or_a_reason() {
+    let whole = pdf(
+        &[vec![Line(10.0, false, 72.0, 700.0, "All of it")]],
+        &Dictionary::new(),
+    );
+    for tenths in 1..10 {
+        let cut = &whole[..whole.len() * tenths / 10];
+        match read("cut.pdf", cut).await {
+            Ok(read) => assert_eq!(read.pages.len(), 1),
+            Err(cause) => assert!(!cause.is_ours(), "{cause}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn flipped_bytes_give_text_or_a_reason() {
+    let whole = pdf(
+        &[vec![Line(10.0, false, 72.0, 700.0, "All of it")]],
+        &Dictionary::new(),
+    );
+    for seed in 0_usize..40 {
+        let mut bytes = whole.clone();
+        for step in 1..6 {
+            let at = (seed * 7919 + step * 104_729) % bytes.len();
+            bytes[at] = bytes[at].wrapping_add(u8::try_from(seed).expect("small") | 1);
+        }
+        if let Err(cause) = read("flipped.pdf", &bytes).await {
+            assert!(!cause.is_ours(), "{cause}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nested_arrays_do_no_harm() {
+    let mut bytes = pdf(
+        &[vec![Line(10.0, false, 72.0, 700.0, "Deep")]],
+        &Dictionary::new(),
+    );
+    let nested = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
+    let object = format!("\n9999 0 obj\n{nested}\nendobj\n");
+    bytes.splice(9..9, object.bytes());
+    if let Err(cause) = read_tightly("deep.pdf", &bytes).await {
+        assert!(!cause.is_ours(), "{cause}");
+    }
+}
+
+#[tokio::test]
+async fn html_nested_deeply_does_no_harm() {
+    let bytes = format!("<html><p>Begin</p>{}", "<div>".repeat(200_000));
+    if let Err(cause) = read_tightly("deep.html", bytes.as_bytes()).await {
+        assert!(!cause.is_ours(), "{cause}");
+    }
+}
+
+/// Ten forms, each drawing the next ten times: ten billion words from a few kilobytes.
+fn billion_laughs() -> Vec<u8> {
+    let words = b"BT /F1 10 Tf 72 700 Td (ha ha ha) Tj ET".to_vec();
+    let good = b"BT /F1 10 Tf 72 700 Td (The other pages are read.) Tj ET".to_vec();
+    let bad = b"/X0 Do".to_vec();
+    pdf_of(&[good.clone(), bad, good], &Dictionary::new(), |document| {
+        let mut inner = document.add_object(form(Dictionary::new(), words.clone()));
+        for _ in 0..10 {
+            let forms = dictionary! { "X" => inner };
+            let content = b"/X Do ".repeat(10);
+            inner = document.add_object(form(forms, content));
+        }
+        dictionary! { "X0" => inner }
+    })
+}
+
+fn form(forms: Dictionary, content: Vec<u8>) -> Stream {
+    let font = dictionary! { "Type" => "Font", "Subtype" => "Type1", "BaseFont" => "Helvetica" };
+    let dictionary = dictionary! {
+        "Type" => "XObject",
+        "Subtype" => "Form",
+        "BBox" => vec![0.into(), 0.into(), 612.into(), 792.into()],
+        "Resources" => dictionary! { "XObject" => forms, "Font" => dictionary! { "F1" => font } },
+    };
+    Stream::new(dictionary, content)
+}
+
+#[tokio::test]
+async fn a_page_of_a_billion_laughs_is_given_up_and_the_others_are_read() {
+    let read = read_tightly("laughs.pdf", &billion_laughs())
+        .await
+        .expect("the other pages");
+    let texts: Vec<_> = read
+        .pages
+        .iter()
+        .map(|page| page.content.text.as_str())
+        .collect();
+    assert_eq!(
+        texts,
+        ["The other pages are read.", "", "The other pages are read."]
+    );
+    let warned = read
+        .info
+        .warnings
+        .iter()
+        .any(|w| w.starts_with("page 2: could not be read"));
+    assert!(warned, "{:?}", read.info.warnings);
+}
+
+/// Zeros, deflated `times` times over.
+fn bomb(bytes: usize, times: u32) -> Vec<u8> {
+    let mut packed = vec![b' '; bytes];
+    for _ in 0..times {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&packed).expect("room");
+        packed = encoder.finish().expect("packed");
+    }
+    packed
+}
+
+#[tokio::test]
+async fn a_deflate_bomb_does_not_reach_the_parent() {
+    let filters = |count: usize| vec![Object::from("FlateDecode"); count];
+    let bytes = pdf_of(&[b"/X0 Do".to_vec()], &Dictionary::new(), |document| {
+        let mut stream = form(Dictionary::new(), bomb(1 << 30, 2));
+        stream.dict.set("Filter", filters(2));
+        let id = document.add_object(stream);
+        dictionary! { "X0" => id }
+    });
+    assert!(bytes.len() < 20_000);
+    let cause = read_tightly("bomb.pdf", &bytes)
+        .await
+        .expect_err("a reason");
+    assert!(
+        matches!(
+            cause,
+            Quarantine::OutOfMemory { .. }
+                | Quarantine::OutOfTime { .. }
+                | Quarantine::NoText { .. }
+        ),
+        "{cause}"
+    );
+}
+
+#[tokio::test]
+async fn a_zip_bomb_is_refused() {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Deflated);
+    archive
+        .start_file("word/document.xml", options)
+        .expect("a part");
+    archive.write_all(&vec![b' '; 200 << 20]).expect("room");
+    let bytes = archive.finish().expect("an archive").into_inner();
+    refused("bomb.docx", &bytes, "inflates", "inflates").await;
+}
+
+#[tokio::test]
+async fn a_file_above_the_limit_is_refused_unread() {
+    let mut limits = tight();
+    limits.file_bytes = 100;
+    let cause = reader(limits)
+        .extract(file(&[b'a'; 101]), "long.txt", |_, _| {})
+        .await
+        .expect_err("a reason");
+    assert_eq!(cause.code(), "too-large", "{cause}");
+}
+
+#[tokio::test]
+async fn too_much_text_and_too_many_pages_are_refused() {
+    let mut limits = tight();
+    limits.text_bytes = 10;
+    let cause = reader(limits)
+        .extract(file(b"more than ten bytes"), "long.txt", |_, _| {})
+        .await
+        .expect_err("a reason");
+    assert_eq!(cause.code(), "too-much-text", "{cause}");
+    let mut limits = tight();
+    limits.pages = 1;
+    let two = b"# One\n\nText.\n\n# Two\n\nText.\n";
+    let cause = reader(limits)
+        .extract(file(two), "long.md", |_, _| {})
+        .await
+        .expect_err("a reason");
+    assert_eq!(cause.code(), "too-many-pages", "{cause}");
+}
+
+#[tokio::test]
+async fn a_missing_program_is_the_machines_fault() {
+    let nowhere = cloister_ingest::Reader::new("/nonexistent/reader".into(), tight());
+    let cause = nowhere
+        .extract(file(b"text"), "a.txt", |_, _| {})
+        .await
+        .expect_err("a reason");
+    assert!(cause.is_ours() && cause.code() == "not-started", "{cause}");
+}

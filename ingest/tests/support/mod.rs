@@ -1,0 +1,140 @@
+//! Small files made for tests, and a reader to read them.
+
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "each test binary uses some of these"
+)]
+
+use cloister_domain::{BlockKind, Page};
+use cloister_ingest::{Extraction, Limits, Quarantine, Reader};
+use lopdf::content::{Content, Operation};
+use lopdf::{Dictionary, Document, Object, ObjectId, Stream, dictionary};
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The reader under test.
+pub fn reader(limits: Limits) -> Reader {
+    Reader::new(PathBuf::from(env!("CARGO_BIN_EXE_cloister-reader")), limits)
+}
+
+/// Limits that hostile files meet soon. They are generous to a machine that is busy otherwise.
+pub fn tight() -> Limits {
+    Limits {
+        cpu: Duration::from_secs(8),
+        wall: Duration::from_secs(90),
+        opening: Duration::from_secs(20),
+        page: Duration::from_secs(6),
+        memory_bytes: 768 << 20,
+        ..Limits::default()
+    }
+}
+
+/// A file with these bytes, which has no name.
+pub fn file(bytes: &[u8]) -> File {
+    let mut file = tempfile::tempfile().expect("a temporary file");
+    file.write_all(bytes).expect("room on the disk");
+    file
+}
+
+/// Reads `bytes` as a file called `name`.
+pub async fn read(name: &str, bytes: &[u8]) -> Result<Extraction, Quarantine> {
+    reader(Limits::default())
+        .extract(file(bytes), name, |_, _| {})
+        .await
+}
+
+/// A page's blocks, each with a sign for its kind.
+pub fn outline(page: &Page) -> Vec<String> {
+    let content = &page.content;
+    let sign = |kind| match kind {
+        BlockKind::Heading(level) => format!("h{level}"),
+        BlockKind::Paragraph => "p".to_owned(),
+        BlockKind::ListItem => "li".to_owned(),
+        BlockKind::TableRow => "tr".to_owned(),
+        BlockKind::Caption => "cap".to_owned(),
+        BlockKind::Furniture => "fur".to_owned(),
+    };
+    content
+        .blocks
+        .iter()
+        .map(|block| {
+            let text = block.range.of(&content.text).unwrap_or("?");
+            format!("{} {text}", sign(block.kind))
+        })
+        .collect()
+}
+
+/// A line of text on a page: size, whether it is bold, place from the lower left, words.
+pub struct Line(pub f32, pub bool, pub f32, pub f32, pub &'static str);
+
+/// A PDF whose pages hold these lines. `extra` changes the page's dictionary.
+pub fn pdf(pages: &[Vec<Line>], extra: &Dictionary) -> Vec<u8> {
+    let contents: Vec<Vec<u8>> = pages.iter().map(|lines| content(lines)).collect();
+    pdf_of(&contents, extra, |_| Dictionary::new())
+}
+
+fn content(lines: &[Line]) -> Vec<u8> {
+    let mut operations = Vec::new();
+    for Line(size, bold, x, y, text) in lines {
+        let font = if *bold { "F2" } else { "F1" };
+        operations.push(Operation::new("BT", vec![]));
+        operations.push(Operation::new("Tf", vec![font.into(), (*size).into()]));
+        operations.push(Operation::new("Td", vec![(*x).into(), (*y).into()]));
+        operations.push(Operation::new("Tj", vec![Object::string_literal(*text)]));
+        operations.push(Operation::new("ET", vec![]));
+    }
+    Content { operations }.encode().expect("content")
+}
+
+/// A PDF whose pages have these content streams; `objects` adds form objects by name.
+pub fn pdf_of(
+    contents: &[Vec<u8>],
+    extra: &Dictionary,
+    objects: impl Fn(&mut Document) -> Dictionary,
+) -> Vec<u8> {
+    let mut document = Document::with_version("1.7");
+    let pages_id = document.new_object_id();
+    let font = |name: &str| {
+        dictionary! { "Type" => "Font", "Subtype" => "Type1", "BaseFont" => name }
+    };
+    let forms = objects(&mut document);
+    let resources = dictionary! {
+        "Font" => dictionary! { "F1" => font("Helvetica"), "F2" => font("Helvetica-Bold") },
+        "XObject" => forms,
+    };
+    let resources = document.add_object(resources);
+    let kids: Vec<Object> = contents
+        .iter()
+        .map(|bytes| {
+            let stream = document.add_object(Stream::new(Dictionary::new(), bytes.clone()));
+            let mut page = dictionary! {
+                "Type" => "Page",
+                "Parent" => pages_id,
+                "MediaBox" => vec![0.into(), 0.into(), 612.into(), 792.into()],
+                "Contents" => stream,
+                "Resources" => resources,
+            };
+            page.extend(extra);
+            document.add_object(page).into()
+        })
+        .collect();
+    finish(document, pages_id, kids)
+}
+
+fn finish(mut document: Document, pages_id: ObjectId, kids: Vec<Object>) -> Vec<u8> {
+    let count = i64::try_from(kids.len()).expect("few pages");
+    let pages = dictionary! { "Type" => "Pages", "Kids" => kids, "Count" => count };
+    document.objects.insert(pages_id, pages.into());
+    let info = dictionary! { "Title" => Object::string_literal("A small report") };
+    let info = document.add_object(info);
+    let catalog = dictionary! { "Type" => "Catalog", "Pages" => pages_id };
+    let catalog = document.add_object(catalog);
+    document.trailer.set("Root", catalog);
+    document.trailer.set("Info", info);
+    let mut bytes = Vec::new();
+    document.save_to(&mut bytes).expect("a document");
+    bytes
+}

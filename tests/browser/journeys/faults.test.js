@@ -1,0 +1,163 @@
+// What goes wrong, and what the person is told. Nothing is lost by any of it.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+import { Appliance, program, steps } from "../appliance.js";
+import { inspect, openBrowser, person, signIn } from "../browser.js";
+
+const password = "correct horse battery";
+
+/** An appliance with one person, sam, who may read the collection `ward`. */
+async function ward(t, settings, folder) {
+  const appliance = await Appliance.start(t, settings, folder);
+  const well = (args, input) => {
+    const done = appliance.cli(args, input);
+    assert.equal(done.status, 0, done.err);
+  };
+  well(["group", "add", "nurses"]);
+  well(["collection", "add", "ward"]);
+  well(["collection", "grant", "ward", "nurses"]);
+  well(["user", "add", "sam", "--group", "nurses"], `${password}\n`);
+  return appliance;
+}
+
+const isReady = (appliance) => appliance.cli(["ingest", "--json"]).out.includes('"ready":1');
+
+test("a wrong password is said, and too many lock the name for a while", async (t) => {
+  const appliance = await ward(t, { CLOISTER_SESSION_WRONG_PASSWORDS: "3" });
+  const browser = await openBrowser(t);
+  const page = await person(browser, appliance);
+  await page.goto(appliance.url);
+  const tryOnce = async () => {
+    await page.getByLabel("Name").fill("sam");
+    await page.getByLabel("Password").fill("wrong wrong wrong");
+    await page.getByRole("button", { name: "Sign in" }).click();
+  };
+  await tryOnce();
+  await page.getByText("The name or the password is wrong.").waitFor();
+  await inspect(page, "wrong-password");
+  const body = { name: "sam", password: "wrong wrong wrong" };
+  for (let n = 0; n < 2; n += 1) await appliance.request("POST", "/api/v1/session", { body });
+  const locked = await appliance.request("POST", "/api/v1/session", { body: { name: "sam", password } });
+  assert.equal(locked.status, 429);
+  assert.match(locked.json.detail, /Try again in 15 minutes/);
+  const unknown = await appliance.request("POST", "/api/v1/session", { body: { name: "eve", password } });
+  assert.equal(unknown.status, 401);
+  const log = appliance.cli(["audit", "list", "--json", "--text", "auth.signed-in"]).out;
+  assert.equal(log.trim().split("\n").filter((line) => line.includes('"failure"')).length, 5);
+  assert.ok(!log.includes('"eve"'), "what a stranger typed is not logged");
+});
+
+test("a session that has ended asks to sign in again, and the question is still there", async (t) => {
+  const appliance = await ward(t, { CLOISTER_SESSION_IDLE_MINUTES: "1" });
+  const browser = await openBrowser(t);
+  const page = await person(browser, appliance);
+  await signIn(page, "sam", password);
+  await page.getByLabel("Your question").fill("How are hands cleaned?");
+  appliance.cli(["user", "password", "sam"], `${password}\n`);
+  await page.getByRole("button", { name: "Ask" }).click();
+  await page.getByText("Your session has ended.").waitFor();
+  await inspect(page, "session-ended");
+  await page.getByLabel("Name").fill("sam");
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  assert.equal(await page.getByLabel("Your question").inputValue(), "How are hands cleaned?");
+});
+
+test("another site cannot make a browser act", async (t) => {
+  const appliance = await ward(t);
+  const cookie = await appliance.signIn("sam", password);
+  const body = { question: "How are hands cleaned?" };
+  for (const headers of [{ "sec-fetch-site": "cross-site" }, { origin: "https://evil.example" }]) {
+    const sent = await appliance.request("POST", "/api/v1/answers", { cookie, body, headers });
+    assert.equal(sent.status, 403);
+  }
+  const own = { "sec-fetch-site": "same-origin" };
+  assert.equal((await appliance.request("POST", "/api/v1/answers", { cookie, body, headers: own })).status, 200);
+  const page = await appliance.request("GET", "/");
+  assert.match(page.headers["content-security-policy"], /default-src 'none'/);
+});
+
+test("a full disk stops answering and says so, and everything goes on when there is room", async (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "cloister-small-"));
+  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=48m", "tmpfs", folder]);
+  if (mounted.status !== 0) {
+    fs.rmSync(folder, { recursive: true });
+    return t.skip("a small disk can only be mounted by root");
+  }
+  t.after(() => {
+    spawnSync("umount", ["-l", folder]);
+    fs.rmSync(folder, { recursive: true, force: true });
+  });
+  const appliance = await ward(t, {}, folder);
+  appliance.drop("ward", "hands.md", "# Hands\n\nHands are cleaned with alcohol rub for 30 seconds.\n");
+  assert.ok(isReady(appliance));
+  const cookie = await appliance.signIn("sam", password);
+  const body = { question: "How long are hands cleaned with alcohol rub?" };
+  const ask = () => appliance.request("POST", "/api/v1/answers", { cookie, body });
+  assert.ok(steps(await ask()).some((step) => step.event === "quote"));
+  const before = appliance.cli(["audit", "verify", "--json"]);
+
+  const ballast = path.join(folder, "ballast");
+  spawnSync("dd", ["if=/dev/zero", `of=${ballast}`, "bs=4k"]);
+  // What is left of the last page of the log is used up first.
+  let refused = await ask();
+  for (let tries = 0; tries < 40 && refused.status === 200; tries += 1) refused = await ask();
+  assert.ok([503, 507].includes(refused.status), `${refused.status} ${refused.text}`);
+  assert.match(refused.json.detail, /disk|space/);
+  assert.ok(!refused.text.includes("alcohol"), "nothing is shown that is not logged");
+
+  fs.rmSync(ballast);
+  assert.ok(steps(await ask()).some((step) => step.event === "quote"), "it goes on");
+  const after = appliance.cli(["audit", "verify", "--json"]);
+  assert.equal(after.status, 0, after.out);
+  assert.ok(JSON.parse(after.out).entries > JSON.parse(before.out).entries);
+});
+
+test("an appliance that is killed loses nothing", async (t) => {
+  const appliance = await ward(t);
+  appliance.drop("ward", "hands.md", "# Hands\n\nHands are cleaned with alcohol rub for 30 seconds.\n");
+  assert.ok(isReady(appliance));
+  for (let n = 0; n < 3; n += 1) {
+    appliance.drop("ward", `note-${n}.md`, `# Note ${n}\n\nBed ${n} is cleaned every day.\n`);
+    await new Promise((resolve) => setTimeout(resolve, 120 * n));
+    await appliance.stop("SIGKILL");
+    await appliance.run();
+  }
+  assert.match(appliance.cli(["ingest", "--json"]).out, /"ready":4/);
+  const asked = appliance.cli(["ask", "--as", "sam", "--json", "How long are hands cleaned with alcohol rub?"]);
+  assert.match(asked.out, /alcohol rub for 30 seconds/);
+  assert.equal(appliance.cli(["audit", "verify"]).status, 0);
+  const rebuilt = appliance.cli(["index", "rebuild", "--json"]);
+  assert.equal(rebuilt.status, 0, rebuilt.err);
+  const again = appliance.cli(["ask", "--as", "sam", "--json", "How long are hands cleaned with alcohol rub?"]);
+  assert.match(again.out, /alcohol rub for 30 seconds/);
+});
+
+test("what cannot be started says what to do", async (t) => {
+  const appliance = await ward(t);
+  const start = (settings) =>
+    spawnSync(program, ["serve"], {
+      env: { ...appliance.environment(), ...settings },
+      encoding: "utf8",
+      timeout: 20_000,
+    }).stderr;
+  const elsewhere = fs.mkdtempSync(path.join(os.tmpdir(), "cloister-elsewhere-"));
+  t.after(() => fs.rmSync(elsewhere, { recursive: true, force: true }));
+  const apart = { CLOISTER_PATHS_DATA: path.join(elsewhere, "data") };
+  assert.match(start(apart), /port \d+ is in use by another program.*server\.address/);
+  const free = { CLOISTER_SERVER_ADDRESS: "127.0.0.1:0" };
+  assert.match(start(free), /an appliance runs on this data folder already/);
+  const noModels = { ...apart, ...free, CLOISTER_PATHS_MODELS: path.join(elsewhere, "none") };
+  assert.match(start(noModels), /make models/);
+  assert.match(start({ CLOISTER_SERVER_ADRESS: "x" }), /Did you mean `CLOISTER_SERVER_ADDRESS`\?/);
+
+  const models = path.join(elsewhere, "models");
+  fs.cpSync(appliance.environment().CLOISTER_PATHS_MODELS, models, { recursive: true });
+  fs.appendFileSync(path.join(models, "minilm/model.safetensors"), "x");
+  assert.match(start({ ...apart, ...free, CLOISTER_PATHS_MODELS: models }), /SHA-256/);
+});
