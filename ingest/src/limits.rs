@@ -34,9 +34,9 @@ impl Default for Limits {
         Self {
             file_bytes: 256 << 20,
             memory_bytes: 1536 << 20,
-            cpu: Duration::from_secs(60),
-            wall: Duration::from_secs(600),
-            opening: Duration::from_secs(60),
+            cpu: Duration::from_mins(1),
+            wall: Duration::from_mins(10),
+            opening: Duration::from_mins(1),
             page: Duration::from_secs(10),
             pages: 20_000,
             text_bytes: 64 << 20,

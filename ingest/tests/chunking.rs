@@ -1,5 +1,7 @@
 //! Promises that passages keep, whatever the pages are.
 
+#![expect(clippy::expect_used, reason = "a test without its pages fails")]
+
 use cloister_domain::{Block, BlockKind, ByteRange, Page, PageText, PassageDraft};
 use cloister_ingest::{ChunkSettings, TokenCounter, cut};
 use proptest::prelude::*;
@@ -35,7 +37,9 @@ fn pages() -> impl Strategy<Value = Vec<Page>> {
     let blocks = prop::collection::vec((kind(), text()), 0..8);
     prop::collection::vec(blocks, 1..5).prop_map(|pages| {
         let numbered = (1_u32..).zip(pages);
-        numbered.map(|(number, blocks)| page(number, blocks)).collect()
+        numbered
+            .map(|(number, blocks)| page(number, blocks))
+            .collect()
     })
 }
 
@@ -76,7 +80,10 @@ fn spans_text(draft: &PassageDraft, pages: &[Page]) -> String {
         .spans
         .iter()
         .map(|span| {
-            let page = pages.iter().find(|page| page.number == span.page).expect("a page");
+            let page = pages
+                .iter()
+                .find(|page| page.number == span.page)
+                .expect("a page");
             span.range.of(&page.content.text).expect("a range")
         })
         .collect();
@@ -117,12 +124,26 @@ proptest! {
 }
 
 fn check(blocks: &[(BlockKind, &str)], expected: &[(&[&str], &str)]) {
-    let owned = blocks.iter().map(|(kind, text)| (*kind, (*text).to_owned()));
+    let owned = blocks
+        .iter()
+        .map(|(kind, text)| (*kind, (*text).to_owned()));
     let pages = [page(1, owned.collect())];
-    let passages = cut(&pages, &Words, &ChunkSettings { most_tokens: 8, overlap_tokens: 0 });
+    let passages = cut(
+        &pages,
+        &Words,
+        &ChunkSettings {
+            most_tokens: 8,
+            overlap_tokens: 0,
+        },
+    );
     let found: Vec<(Vec<&str>, &str)> = passages
         .iter()
-        .map(|p| (p.headings.iter().map(String::as_str).collect(), p.text.as_str()))
+        .map(|p| {
+            (
+                p.headings.iter().map(String::as_str).collect(),
+                p.text.as_str(),
+            )
+        })
         .collect();
     let expected: Vec<(Vec<&str>, &str)> = expected.iter().map(|(h, t)| (h.to_vec(), *t)).collect();
     assert_eq!(found, expected);

@@ -1,5 +1,7 @@
 //! Files made to break readers. Whatever happens to the child, the parent gets text or a reason.
 
+#![expect(clippy::expect_used, reason = "a test without its files fails")]
+
 mod support;
 
 use cloister_ingest::{Extraction, Quarantine};
@@ -22,17 +24,38 @@ async fn refused(name: &str, bytes: &[u8], code: &str, part: &str) {
     let cause = read_tightly(name, bytes).await.expect_err("a reason");
     assert_eq!(cause.code(), code, "{cause}");
     let message = cause.to_string();
-    assert!(message.contains(part) && message.contains(name), "{message}");
+    assert!(
+        message.contains(part) && message.contains(name),
+        "{message}"
+    );
 }
 
 #[tokio::test]
 async fn files_that_are_not_read_are_named() {
-    refused("x.zip", b"PK\x03\x04\x14\x00 notes.txt", "not-read", "a ZIP archive, which is not read").await;
-    refused("x.pdf", b"\x89PNG\r\n\x1a\n\0\0", "not-read", "PDF, Word (.docx), HTML, Markdown and plain text").await;
+    refused(
+        "x.zip",
+        b"PK\x03\x04\x14\x00 notes.txt",
+        "not-read",
+        "a ZIP archive, which is not read",
+    )
+    .await;
+    refused(
+        "x.pdf",
+        b"\x89PNG\r\n\x1a\n\0\0",
+        "not-read",
+        "PDF, Word (.docx), HTML, Markdown and plain text",
+    )
+    .await;
     refused("x.txt", b"", "empty", "empty").await;
     refused("y.txt", b" \n ", "empty", "empty").await;
     refused("x.bin", b"\0\x01\x02\x03", "not-read", "of an unknown kind").await;
-    refused("x.pdf", b"%PDF-1.7\nnothing else", "damaged", "begins like a PDF").await;
+    refused(
+        "x.pdf",
+        b"%PDF-1.7\nnothing else",
+        "damaged",
+        "begins like a PDF",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -66,7 +89,10 @@ async fn an_encrypted_file_says_so() {
 
 #[tokio::test]
 async fn a_truncated_file_gives_text_or_a_reason() {
-    let whole = pdf(&[vec![Line(10.0, false, 72.0, 700.0, "All of it")]], &Dictionary::new());
+    let whole = pdf(
+        &[vec![Line(10.0, false, 72.0, 700.0, "All of it")]],
+        &Dictionary::new(),
+    );
     for tenths in 1..10 {
         let cut = &whole[..whole.len() * tenths / 10];
         match read("cut.pdf", cut).await {
@@ -78,7 +104,10 @@ async fn a_truncated_file_gives_text_or_a_reason() {
 
 #[tokio::test]
 async fn flipped_bytes_give_text_or_a_reason() {
-    let whole = pdf(&[vec![Line(10.0, false, 72.0, 700.0, "All of it")]], &Dictionary::new());
+    let whole = pdf(
+        &[vec![Line(10.0, false, 72.0, 700.0, "All of it")]],
+        &Dictionary::new(),
+    );
     for seed in 0_usize..40 {
         let mut bytes = whole.clone();
         for step in 1..6 {
@@ -93,7 +122,10 @@ async fn flipped_bytes_give_text_or_a_reason() {
 
 #[tokio::test]
 async fn nested_arrays_do_no_harm() {
-    let mut bytes = pdf(&[vec![Line(10.0, false, 72.0, 700.0, "Deep")]], &Dictionary::new());
+    let mut bytes = pdf(
+        &[vec![Line(10.0, false, 72.0, 700.0, "Deep")]],
+        &Dictionary::new(),
+    );
     let nested = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
     let object = format!("\n9999 0 obj\n{nested}\nendobj\n");
     bytes.splice(9..9, object.bytes());
@@ -139,10 +171,23 @@ fn form(forms: Dictionary, content: Vec<u8>) -> Stream {
 
 #[tokio::test]
 async fn a_page_of_a_billion_laughs_is_given_up_and_the_others_are_read() {
-    let read = read_tightly("laughs.pdf", &billion_laughs()).await.expect("the other pages");
-    let texts: Vec<_> = read.pages.iter().map(|page| page.content.text.as_str()).collect();
-    assert_eq!(texts, ["The other pages are read.", "", "The other pages are read."]);
-    let warned = read.info.warnings.iter().any(|w| w.starts_with("page 2: could not be read"));
+    let read = read_tightly("laughs.pdf", &billion_laughs())
+        .await
+        .expect("the other pages");
+    let texts: Vec<_> = read
+        .pages
+        .iter()
+        .map(|page| page.content.text.as_str())
+        .collect();
+    assert_eq!(
+        texts,
+        ["The other pages are read.", "", "The other pages are read."]
+    );
+    let warned = read
+        .info
+        .warnings
+        .iter()
+        .any(|w| w.starts_with("page 2: could not be read"));
     assert!(warned, "{:?}", read.info.warnings);
 }
 
@@ -167,11 +212,15 @@ async fn a_deflate_bomb_does_not_reach_the_parent() {
         dictionary! { "X0" => id }
     });
     assert!(bytes.len() < 20_000);
-    let cause = read_tightly("bomb.pdf", &bytes).await.expect_err("a reason");
+    let cause = read_tightly("bomb.pdf", &bytes)
+        .await
+        .expect_err("a reason");
     assert!(
         matches!(
             cause,
-            Quarantine::OutOfMemory { .. } | Quarantine::OutOfTime { .. } | Quarantine::NoText { .. }
+            Quarantine::OutOfMemory { .. }
+                | Quarantine::OutOfTime { .. }
+                | Quarantine::NoText { .. }
         ),
         "{cause}"
     );
@@ -182,7 +231,9 @@ async fn a_zip_bomb_is_refused() {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default()
         .compression_method(zip::CompressionMethod::Deflated);
-    archive.start_file("word/document.xml", options).expect("a part");
+    archive
+        .start_file("word/document.xml", options)
+        .expect("a part");
     archive.write_all(&vec![b' '; 200 << 20]).expect("room");
     let bytes = archive.finish().expect("an archive").into_inner();
     refused("bomb.docx", &bytes, "inflates", "inflates").await;

@@ -52,10 +52,8 @@ pub async fn rebuild(
         entries.extend(passages.into_iter().map(entry));
     }
     let rebuilt = Arc::clone(index);
-    tokio::task::spawn_blocking(move || {
-        rebuilt.rebuild(entries.into_iter(), &mut |done| progress(done))
-    })
-    .await??;
+    tokio::task::spawn_blocking(move || rebuilt.rebuild(entries, &mut |done| progress(done)))
+        .await??;
     // What was published meanwhile.
     catch_up(store, index).await
 }

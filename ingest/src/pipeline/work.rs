@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Who works on a file says so more often than this.
-const LEASE: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_mins(2);
 /// While reading, the row is brought up to date this often.
 const TICK: Duration = Duration::from_millis(500);
 /// After a fault that is not the file's, such as a full disk.
@@ -205,7 +205,7 @@ impl Ingestion {
         extraction: &Extraction,
     ) -> Result<Vec<(PassageDraft, Vec<f32>)>, Setback> {
         let pages = extraction.pages.clone();
-        let settings = self.settings.passages.clone();
+        let settings = self.settings.passages;
         let embedder = self.parts.embedder.clone();
         let drafts = tokio::task::spawn_blocking(move || cut(&pages, &embedder, &settings)).await?;
         let total = u32::try_from(drafts.len()).unwrap_or(u32::MAX);

@@ -66,7 +66,7 @@ fn without_ending(name: &str) -> String {
 }
 
 /// Each block's text, style and page height, for pages whose blocks have styles.
-fn styled<'a>(page: &'a ReadPage) -> impl Iterator<Item = (&'a Block, &'a Style, &'a str)> + 'a {
+fn styled(page: &ReadPage) -> impl Iterator<Item = (&Block, &Style, &str)> {
     let content = &page.page.content;
     content
         .blocks
@@ -156,7 +156,9 @@ fn mark_page_numbers(pages: &mut [ReadPage]) {
 fn page_numbers(page: &ReadPage) -> impl Iterator<Item = (usize, i64)> {
     let blocks = styled(page).map(|(_, _, text)| {
         let bare = text.trim_matches(['-', '–', '—', ' ']);
-        bare.parse::<i64>().ok().filter(|number| (1..10_000).contains(number))
+        bare.parse::<i64>()
+            .ok()
+            .filter(|number| (1..10_000).contains(number))
     });
     let numbers: Vec<Option<i64>> = blocks.collect();
     let last = numbers.len().saturating_sub(1);

@@ -93,12 +93,9 @@ impl Collector {
         let Some(shape) = Placed::of(placed, advance(glyph), stretched) else {
             return;
         };
-        let text = match letters(glyph) {
-            Some(text) => text,
-            None => {
-                self.unreadable = self.unreadable.saturating_add(1);
-                return;
-            }
+        let Some(text) = letters(glyph) else {
+            self.unreadable = self.unreadable.saturating_add(1);
+            return;
         };
         if !self.page.contains(shape.rect.center()) {
             self.outside = self
@@ -216,9 +213,9 @@ fn letters(glyph: &PositionedGlyph<'_>) -> Option<String> {
     let mut text = String::with_capacity(told.len());
     for c in told.chars() {
         match c {
-            '\u{fffd}' => return None,
             '\u{f0b7}' | '\u{f0a7}' | '\u{f0d8}' => text.push('•'),
-            '\u{e000}'..='\u{f8ff}' => return None,
+            // Private letters, and those that the file itself does not know.
+            '\u{e000}'..='\u{f8ff}' | '\u{fffd}' => return None,
             '\u{fb00}'..='\u{fb06}' => text.push_str(ligature(c)),
             '\u{200b}'..='\u{200f}' | '\u{feff}' | '\u{2060}' => {}
             c if c.is_whitespace() => text.push(' '),

@@ -38,7 +38,10 @@ impl Piece {
     /// Takes off the currency sign at the end, where it belongs to the amount `next`.
     fn trailing_currency(&mut self, next: &str) -> Option<PlacedWord> {
         let amount = next.starts_with(|c: char| c.is_ascii_digit() || c == '(' || c == '—');
-        let last = self.words.last().filter(|_| amount && self.words.len() > 1)?;
+        let last = self
+            .words
+            .last()
+            .filter(|_| amount && self.words.len() > 1)?;
         if !is_currency(&last.text) {
             return None;
         }
@@ -148,7 +151,10 @@ fn join_cells(cells: Vec<Piece>) -> Vec<Piece> {
     let mut joined: Vec<Piece> = Vec::new();
     for mut cell in cells {
         let text = cell.text();
-        if let Some(sign) = joined.last_mut().and_then(|last| last.trailing_currency(&text)) {
+        if let Some(sign) = joined
+            .last_mut()
+            .and_then(|last| last.trailing_currency(&text))
+        {
             cell.words.insert(0, sign);
             joined.push(cell);
             continue;
