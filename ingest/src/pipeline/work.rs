@@ -190,7 +190,12 @@ impl Ingestion {
         tokio::pin!(reading);
         loop {
             tokio::select! {
-                read = &mut reading => return read.map_err(Setback::File),
+                read = &mut reading => {
+                    return read.map_err(|cause| match cause.is_ours() {
+                        true => Setback::Ours(cause.into()),
+                        false => Setback::File(cause),
+                    });
+                }
                 () = tokio::time::sleep(TICK) => {
                     let pages = (count(&done), count(&total));
                     self.report(file.id, FileState::Reading, pages).await?;
