@@ -33,6 +33,16 @@ enum Setback {
     Gone,
 }
 
+impl Setback {
+    fn of(cause: Quarantine) -> Self {
+        if cause.is_ours() {
+            Self::Ours(cause.into())
+        } else {
+            Self::File(cause)
+        }
+    }
+}
+
 impl<E: Into<IngestError>> From<E> for Setback {
     fn from(cause: E) -> Self {
         Self::Ours(cause.into())
@@ -191,10 +201,7 @@ impl Ingestion {
         loop {
             tokio::select! {
                 read = &mut reading => {
-                    return read.map_err(|cause| match cause.is_ours() {
-                        true => Setback::Ours(cause.into()),
-                        false => Setback::File(cause),
-                    });
+                    return read.map_err(Setback::of);
                 }
                 () = tokio::time::sleep(TICK) => {
                     let pages = (count(&done), count(&total));

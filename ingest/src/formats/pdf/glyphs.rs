@@ -98,7 +98,7 @@ impl Collector {
         let Some(shape) = Placed::of(placed, advance(glyph), stretched) else {
             return;
         };
-        let spoken = self.spoken.next();
+        let spoken = self.spoken.take();
         if spoken.as_ref().is_some_and(String::is_empty) {
             self.widen(&shape);
             return;

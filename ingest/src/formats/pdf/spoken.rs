@@ -35,7 +35,7 @@ impl Spoken {
 
     /// What the next glyph says; nothing where the glyph before it said it all, `None` where it
     /// speaks for itself.
-    pub fn next(&mut self) -> Option<String> {
+    pub fn take(&mut self) -> Option<String> {
         let open = self.0.iter_mut().rev().flatten().next()?;
         let first = !std::mem::replace(&mut open.said, true);
         Some(if first {
