@@ -75,9 +75,7 @@ pub fn numbers(text: &str) -> Vec<(String, Option<String>)> {
     let tokens: Vec<&str> = text.split_whitespace().collect();
     let mut found = Vec::new();
     for (place, token) in tokens.iter().enumerate() {
-        let bare = token
-            .trim_matches(|c: char| !c.is_alphanumeric() && c != '%' && c != '€')
-            .trim_start_matches('€');
+        let bare = token.trim_matches(|c: char| !c.is_alphanumeric() && c != '%');
         if !bare.chars().any(|c| c.is_ascii_digit()) {
             continue;
         }

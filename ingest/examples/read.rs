@@ -9,7 +9,7 @@
 mod boxes;
 
 use cloister_domain::{BlockKind, Page};
-use cloister_ingest::{Extraction, Limits, Quarantine, Reader};
+use cloister_ingest::{ChunkSettings, Extraction, Limits, Quarantine, Reader};
 use std::error::Error;
 use std::fs::File;
 use std::io::{Write, stdout};
@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
         ["--passages", file] => {
             let read = reader.extract(File::open(file)?, file, |_, _| {}).await?;
-            let passages = cloister_ingest::cut(&read.pages, &Words, &Default::default());
+            let passages = cloister_ingest::cut(&read.pages, &Words, &ChunkSettings::default());
             for passage in passages {
                 writeln!(stdout(), "== {:?} {:?}", passage.headings, passage.spans)?;
                 writeln!(stdout(), "{} ({} tokens)\n", passage.text, passage.tokens)?;

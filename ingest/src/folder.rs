@@ -196,7 +196,12 @@ mod tests {
         std::os::unix::fs::symlink("/etc", inbox.path().join("ward/folder")).unwrap();
         std::os::unix::fs::symlink("/etc", inbox.path().join("etc")).unwrap();
         let seen = scan(inbox.path()).unwrap();
-        let names: Vec<_> = seen["ward"].keys().map(String::as_str).collect();
+        let names: Vec<_> = seen
+            .get("ward")
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
         assert_eq!(names, ["2026/b.pdf", "a.md"]);
         assert_eq!(seen.len(), 1);
     }

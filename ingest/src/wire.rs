@@ -197,7 +197,7 @@ impl<W: Write> FrameWriter<W> {
     /// Sends bytes as they are.
     pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         let length = u32::try_from(bytes.len())
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the frame is too long"))?;
+            .map_err(|cause| io::Error::new(io::ErrorKind::InvalidData, cause))?;
         self.0.write_all(&length.to_le_bytes())?;
         self.0.write_all(bytes)?;
         self.0.flush()

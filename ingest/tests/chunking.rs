@@ -1,5 +1,7 @@
 //! Promises that passages keep, whatever the pages are.
 
+#![expect(clippy::expect_used, reason = "a test without its pages fails")]
+
 use cloister_domain::{Block, BlockKind, ByteRange, Page, PageText, PassageDraft};
 use cloister_ingest::{ChunkSettings, TokenCounter, cut};
 use proptest::prelude::*;

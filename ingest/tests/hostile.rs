@@ -1,5 +1,7 @@
 //! Files made to break readers. Whatever happens to the child, the parent gets text or a reason.
 
+#![expect(clippy::expect_used, reason = "a test without its files fails")]
+
 mod support;
 
 use cloister_ingest::{Extraction, Quarantine};

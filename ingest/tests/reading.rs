@@ -1,5 +1,7 @@
 //! What is read of well-made files.
 
+#![expect(clippy::expect_used, reason = "a test without its files fails")]
+
 mod support;
 
 use cloister_domain::{ByteRange, Page};
@@ -81,6 +83,7 @@ async fn a_pdf_has_headings_paragraphs_items_rows_and_furniture() {
 }
 
 /// The rectangle of the word `wanted`.
+#[expect(clippy::cast_possible_truncation, reason = "points on a small page")]
 fn place(page: &Page, wanted: &str) -> [i32; 4] {
     let text = &page.content.text;
     let word = page

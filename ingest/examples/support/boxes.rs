@@ -40,6 +40,11 @@ fn colour(kind: BlockKind) -> [u8; 3] {
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "pixels of a picture that exists; the casts saturate"
+)]
 fn tint(pixels: &mut [u8], width: u32, scale: f32, rect: Rect, colour: [u8; 3]) {
     let (x0, x1) = ((rect.x0 * scale) as u32, (rect.x1 * scale) as u32);
     let (y0, y1) = ((rect.y0 * scale) as u32, (rect.y1 * scale) as u32);

@@ -49,7 +49,7 @@ impl Format for Docx {
         sink: &mut dyn Sink,
     ) -> Result<(), Failure> {
         let mut archive = zip::ZipArchive::new(Cursor::new(source.bytes.as_slice()))
-            .map_err(|_| damaged("its archive cannot be opened"))?;
+            .map_err(|cause| damaged(&format!("its archive cannot be opened ({cause})")))?;
         if archive.len() > MOST_PARTS {
             return Err(Refusal::Inflates.into());
         }

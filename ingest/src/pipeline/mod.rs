@@ -83,6 +83,9 @@ pub enum IngestError {
     /// The inbox.
     #[error("the inbox `{0}` cannot be looked through: {1}. Nothing is removed meanwhile")]
     Inbox(PathBuf, std::io::Error),
+    /// The reader could not be started or confined: no fault of the file.
+    #[error(transparent)]
+    Reader(#[from] crate::error::Quarantine),
     /// A task of ours ended early.
     #[error("a step of the reading broke off: {0}")]
     Broken(#[from] tokio::task::JoinError),

@@ -33,6 +33,16 @@ enum Setback {
     Gone,
 }
 
+impl Setback {
+    fn of(cause: Quarantine) -> Self {
+        if cause.is_ours() {
+            Self::Ours(cause.into())
+        } else {
+            Self::File(cause)
+        }
+    }
+}
+
 impl<E: Into<IngestError>> From<E> for Setback {
     fn from(cause: E) -> Self {
         Self::Ours(cause.into())
@@ -190,7 +200,9 @@ impl Ingestion {
         tokio::pin!(reading);
         loop {
             tokio::select! {
-                read = &mut reading => return read.map_err(Setback::File),
+                read = &mut reading => {
+                    return read.map_err(Setback::of);
+                }
                 () = tokio::time::sleep(TICK) => {
                     let pages = (count(&done), count(&total));
                     self.report(file.id, FileState::Reading, pages).await?;

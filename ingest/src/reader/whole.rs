@@ -66,7 +66,7 @@ fn without_ending(name: &str) -> String {
 }
 
 /// Each block's text, style and page height, for pages whose blocks have styles.
-fn styled(page: &ReadPage) -> impl Iterator<Item = (&Block, &Style, &str)> + '_ {
+fn styled(page: &ReadPage) -> impl Iterator<Item = (&Block, &Style, &str)> {
     let content = &page.page.content;
     content
         .blocks

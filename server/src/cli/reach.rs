@@ -4,6 +4,7 @@ use crate::app::reader_program;
 use crate::config::{Config, Confinement};
 use crate::isolation::{self, InForce, Reach};
 use anyhow::Context;
+use std::path::Path;
 
 /// A process that is confined, and the threads that it may now start.
 pub struct Confined {
@@ -32,7 +33,8 @@ pub fn confine(config: &Config) -> anyhow::Result<Confined> {
 
 fn reach(config: &Config) -> anyhow::Result<Reach> {
     let mut readable = isolation::system_files();
-    readable.push(reader_program()?);
+    // The folder, not the file: an upgrade puts a new file in the old one's place.
+    readable.extend(reader_program()?.parent().map(Path::to_owned));
     readable.extend(
         config
             .paths

@@ -31,7 +31,7 @@ pub fn draw(page: &Page<'_>, dpi: u32, pixels: u32) -> Result<Picture, Failure> 
         .flat_map(|pixel| [pixel.r, pixel.g, pixel.b])
         .collect();
     let png = encode(width, height, &opaque)
-        .map_err(|_| Refusal::Damaged("a page cannot be drawn".to_owned()))?;
+        .map_err(|cause| Refusal::Damaged(format!("a page cannot be drawn ({cause})")))?;
     Ok(Picture { width, height, png })
 }
 

@@ -3,6 +3,7 @@
 //! A [`Device`] of our own stands where the renderer's would, so a box here is the box of the
 //! letter that [`super::draw`] paints.
 
+use super::spoken::Spoken;
 use cloister_domain::Rect;
 use hayro_interpret::font::{Glyph as HayroGlyph, GlyphRun, PositionedGlyph};
 use hayro_interpret::hayro_cmap::BfString;
@@ -10,6 +11,7 @@ use hayro_interpret::kurbo::{self, Affine, BezPath, Point, Shape, Vec2};
 use hayro_interpret::{
     BlendMode, ClipPath, Device, DrawMode, DrawProps, Image, ImageDrawProps, SoftMask,
 };
+use hayro_syntax::object::Dict;
 use std::collections::HashMap;
 
 /// A page with more glyphs than this is cut short: the interpreter cannot be stopped, but it need
@@ -59,6 +61,8 @@ pub struct Collector {
     /// Where each letter stands already, by letter and square point: fonts are made bold by
     /// printing them twice.
     seen: HashMap<(char, i32, i32), Vec<Point>>,
+    /// What the document says in place of its glyphs.
+    spoken: Spoken,
 }
 
 impl Collector {
@@ -72,6 +76,7 @@ impl Collector {
             cut_short: false,
             pictured: 0.0,
             seen: HashMap::new(),
+            spoken: Spoken::default(),
         }
     }
 
@@ -93,9 +98,15 @@ impl Collector {
         let Some(shape) = Placed::of(placed, advance(glyph), stretched) else {
             return;
         };
-        let text = if let Some(text) = letters(glyph) {
-            text
-        } else {
+        let spoken = self.spoken.take();
+        if spoken.as_ref().is_some_and(String::is_empty) {
+            self.widen(&shape);
+            return;
+        }
+        let Some(text) = spoken
+            .or_else(|| told(glyph))
+            .and_then(|text| letters(&text))
+        else {
             self.unreadable = self.unreadable.saturating_add(1);
             return;
         };
@@ -117,6 +128,14 @@ impl Collector {
             size: narrow(shape.size),
             bold,
         });
+    }
+
+    /// The last glyph said what this one would say.
+    fn widen(&mut self, shape: &Placed) {
+        if let Some(last) = self.glyphs.last_mut() {
+            last.rect = last.rect.union(display(shape.rect.intersect(self.page)));
+            last.end = shape.end;
+        }
     }
 
     fn is_repeated(&mut self, text: &str, shape: &Placed) -> bool {
@@ -204,20 +223,23 @@ fn advance(glyph: &PositionedGlyph<'_>) -> f64 {
     }
 }
 
-/// What a glyph says, or `None` where nobody can tell. Control characters say nothing.
-fn letters(glyph: &PositionedGlyph<'_>) -> Option<String> {
-    let told = match glyph.as_unicode() {
+/// What a glyph's font says that it is.
+fn told(glyph: &PositionedGlyph<'_>) -> Option<String> {
+    match glyph.as_unicode() {
         Some(BfString::Char(c)) => Some(c.to_string()),
         Some(BfString::String(s)) => Some(s),
         None => from_code(glyph),
-    };
-    let told = told?;
+    }
+}
+
+/// The letters to keep, or `None` where nobody can tell. Control characters say nothing.
+fn letters(told: &str) -> Option<String> {
     let mut text = String::with_capacity(told.len());
     for c in told.chars() {
         match c {
-            '\u{fffd}' => return None,
             '\u{f0b7}' | '\u{f0a7}' | '\u{f0d8}' => text.push('•'),
-            '\u{e000}'..='\u{f8ff}' => return None,
+            // Private letters, and those that the file itself does not know.
+            '\u{e000}'..='\u{f8ff}' | '\u{fffd}' | '\0' => return None,
             '\u{fb00}'..='\u{fb06}' => text.push_str(ligature(c)),
             '\u{200b}'..='\u{200f}' | '\u{feff}' | '\u{2060}' => {}
             c if c.is_whitespace() => text.push(' '),
@@ -311,6 +333,14 @@ impl<'a> Device<'a> for Collector {
     fn push_clip_path(&mut self, _: &ClipPath) {}
     fn push_clip_rect(&mut self, _: &kurbo::Rect) {}
     fn push_transparency_group(&mut self, _: f32, _: Option<SoftMask<'a>>, _: BlendMode) {}
+    fn begin_marked_content(&mut self, _: &[u8], properties: Option<&Dict<'_>>) {
+        self.spoken.begin(properties);
+    }
+
+    fn end_marked_content(&mut self) {
+        self.spoken.end();
+    }
+
     fn pop_clip(&mut self) {}
     fn pop_transparency_group(&mut self) {}
 }

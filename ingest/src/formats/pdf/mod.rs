@@ -6,6 +6,7 @@ pub mod glyphs;
 pub mod marker;
 pub mod order;
 pub mod rows;
+pub mod spoken;
 pub mod structure;
 pub mod words;
 

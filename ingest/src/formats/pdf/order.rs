@@ -164,16 +164,12 @@ fn gaps(pieces: &[Piece], extent: impl Fn(&Piece) -> (f32, f32), at_least: f32) 
     let mut extents: Vec<(f32, f32)> = pieces.iter().map(extent).collect();
     extents.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut found = Vec::new();
-    let mut reached = f32::MAX;
+    let mut reached: Option<f32> = None;
     for (start, end) in extents {
-        if start - reached > at_least {
+        if let Some(reached) = reached.filter(|reached| start - reached > at_least) {
             found.push(f32::midpoint(start, reached));
         }
-        reached = if reached == f32::MAX {
-            end
-        } else {
-            reached.max(end)
-        };
+        reached = Some(reached.map_or(end, |reached| reached.max(end)));
     }
     found
 }

@@ -112,17 +112,19 @@ fn continues(last: &Glyph, next: &Glyph) -> bool {
         return false;
     }
     let size = f64::from(last.size.max(next.size));
-    let apart = next.start - last.end;
-    let forward = apart.dot(last.along);
+    let gap = next.start - last.end;
+    let forward = gap.dot(last.along);
     // Positive is lower: the page's y grows downwards.
-    let lower = last.along.cross(apart);
+    let lower = last.along.cross(gap);
     if lower.abs() > 0.5 * size || forward < -0.6 * size {
         return false;
     }
     // A raised figure is a note or a power, and never part of the number before it.
     let smaller = next.size < 0.85 * last.size || last.size < 0.85 * next.size;
-    let raised = smaller && (lower < -0.15 * size || lower > 0.15 * size && last.size < next.size);
-    forward < WORD_GAP * size && !raised
+    let apart = smaller && (lower < -0.15 * size || lower > 0.15 * size && last.size < next.size);
+    // `1st` and a trademark's sign stay with their word.
+    let letter = next.text.chars().all(char::is_alphabetic) && lower < 0.0;
+    forward < WORD_GAP * size && (!apart || letter)
 }
 
 /// Some fonts have glyphs that say a letter and a space.
