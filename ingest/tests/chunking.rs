@@ -5,6 +5,7 @@
 use cloister_domain::{Block, BlockKind, ByteRange, Page, PageText, PassageDraft};
 use cloister_ingest::{ChunkSettings, TokenCounter, cut};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 /// A token is a word here.
 struct Words;
@@ -62,17 +63,36 @@ fn page(number: u32, blocks: Vec<(BlockKind, String)>) -> Page {
     }
 }
 
-fn searched(pages: &[Page]) -> String {
-    let mut all = String::new();
-    for page in pages {
-        for block in &page.content.blocks {
-            if !matches!(block.kind, BlockKind::Heading(_) | BlockKind::Furniture) {
-                all.push_str(block.range.of(&page.content.text).expect("a block"));
-            }
-        }
-    }
-    all.retain(|c| !c.is_whitespace());
-    all
+/// The letters that should be found, each as its page and place.
+fn searched(pages: &[Page]) -> BTreeSet<(u32, usize)> {
+    let blocks = pages.iter().flat_map(|page| {
+        let searched =
+            |block: &&Block| !matches!(block.kind, BlockKind::Heading(_) | BlockKind::Furniture);
+        let blocks = page.content.blocks.iter().filter(searched);
+        blocks.flat_map(|block| letters(page, block.range))
+    });
+    blocks.collect()
+}
+
+fn letters(page: &Page, range: ByteRange) -> Vec<(u32, usize)> {
+    let text = range.of(&page.content.text).expect("a range");
+    let letters = text.char_indices().filter(|(_, c)| !c.is_whitespace());
+    letters
+        .map(|(at, _)| (page.number, range.start + at))
+        .collect()
+}
+
+fn covered(passages: &[PassageDraft], pages: &[Page]) -> BTreeSet<(u32, usize)> {
+    let spans = passages.iter().flat_map(|passage| &passage.spans);
+    spans
+        .flat_map(|span| {
+            let page = pages
+                .iter()
+                .find(|page| page.number == span.page)
+                .expect("a page");
+            letters(page, span.range)
+        })
+        .collect()
 }
 
 fn spans_text(draft: &PassageDraft, pages: &[Page]) -> String {
@@ -95,9 +115,7 @@ proptest! {
     fn passages_cover_the_text_and_resolve(pages in pages(), most in 5_usize..40) {
         let settings = ChunkSettings { most_tokens: most, overlap_tokens: 0 };
         let passages = cut(&pages, &Words, &settings);
-        let mut covered: String = passages.iter().map(|p| p.text.as_str()).collect();
-        covered.retain(|c| !c.is_whitespace());
-        prop_assert_eq!(covered, searched(&pages));
+        prop_assert_eq!(covered(&passages, &pages), searched(&pages));
         for passage in &passages {
             prop_assert_eq!(&passage.text, &spans_text(passage, &pages));
             prop_assert!(!passage.sentences.is_empty());
@@ -123,7 +141,7 @@ proptest! {
     }
 }
 
-fn check(blocks: &[(BlockKind, &str)], expected: &[(&[&str], &str)]) {
+fn check(most_tokens: usize, blocks: &[(BlockKind, &str)], expected: &[(&[&str], &str)]) {
     let owned = blocks
         .iter()
         .map(|(kind, text)| (*kind, (*text).to_owned()));
@@ -132,7 +150,7 @@ fn check(blocks: &[(BlockKind, &str)], expected: &[(&[&str], &str)]) {
         &pages,
         &Words,
         &ChunkSettings {
-            most_tokens: 8,
+            most_tokens,
             overlap_tokens: 0,
         },
     );
@@ -153,6 +171,7 @@ fn check(blocks: &[(BlockKind, &str)], expected: &[(&[&str], &str)]) {
 fn passages_keep_to_their_headings() {
     use BlockKind::{Furniture, Heading, ListItem, Paragraph, TableRow};
     check(
+        8,
         &[
             (Furniture, "Header"),
             (Heading(1), "Leave"),
@@ -173,6 +192,26 @@ fn passages_keep_to_their_headings() {
             (&["Pay", "Rates"], "Day | 8 | hours"),
             (&["Pay", "Rates"], "Night | 10 | hours"),
             (&["Pay", "Rates"], "- No. 5 applies."),
+        ],
+    );
+}
+
+#[test]
+fn a_passage_that_begins_inside_a_table_repeats_what_its_columns_are() {
+    use BlockKind::{Heading, Paragraph, TableRow};
+    check(
+        12,
+        &[
+            (TableRow, "| 2018 | 2017"),
+            (TableRow, "Rent | 1 | 2"),
+            (Heading(3), "Wages"),
+            (TableRow, "Nurses | 3 | 4"),
+            (Paragraph, "So much for the costs."),
+        ],
+        &[
+            (&[], "| 2018 | 2017\nRent | 1 | 2"),
+            (&["Wages"], "| 2018 | 2017\nNurses | 3 | 4"),
+            (&["Wages"], "So much for the costs."),
         ],
     );
 }

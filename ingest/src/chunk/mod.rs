@@ -2,7 +2,8 @@
 //!
 //! A passage never crosses a heading, and never holds one: the headings above it are its
 //! `headings`. It ends where a sentence ends, unless a single sentence is too long for any
-//! passage. A table's row or a list's item is one sentence. Furniture is left out.
+//! passage. A table's row or a list's item is one sentence; a passage that begins inside a table
+//! repeats the row that names its columns. Furniture is left out.
 
 mod sentences;
 mod units;
@@ -66,37 +67,54 @@ fn cut_section(
     settings: &ChunkSettings,
     passages: &mut Vec<PassageDraft>,
 ) {
-    let draft = |units: &[Unit]| assemble(units, &section.headings, pages, counter);
     let most = settings.most_tokens.max(1);
-    let mut open: Vec<Unit> = Vec::new();
-    let mut tokens = 0_usize;
+    let mut open = Open::default();
+    let mut close = |open: &mut Open, room: usize| {
+        passages.extend(assemble(&open.units, &section.headings, pages, counter));
+        open.begin_again(settings.overlap_tokens.min(room));
+    };
     for group in section.units.chunk_by(|_, next| !next.begins_block) {
         let whole: usize = group.iter().map(|unit| unit.tokens).sum();
         // A paragraph that would be cut for the sake of a few tokens begins a passage instead.
-        if tokens + whole > most && whole <= most && tokens * 2 > most {
-            passages.extend(draft(&open));
-            open = repeated(&open, settings.overlap_tokens, most.saturating_sub(whole));
-            tokens = open.iter().map(|unit| unit.tokens).sum();
+        if open.tokens + whole > most && whole <= most && open.tokens * 2 > most {
+            close(&mut open, most - whole);
         }
         for unit in group {
-            if tokens + unit.tokens > most && !open.is_empty() {
-                passages.extend(draft(&open));
-                open = repeated(
-                    &open,
-                    settings.overlap_tokens,
-                    most.saturating_sub(unit.tokens),
-                );
-                tokens = open.iter().map(|unit| unit.tokens).sum();
+            if open.tokens + unit.tokens > most && !open.units.is_empty() {
+                close(&mut open, most.saturating_sub(unit.tokens));
+            }
+            let header = unit.header.filter(|_| open.units.is_empty());
+            if let Some(row) = header.filter(|row| row.tokens() + unit.tokens <= most) {
+                open.push(row.unit());
             }
             open.push(*unit);
-            tokens += unit.tokens;
         }
     }
-    passages.extend(draft(&open));
+    close(&mut open, 0);
+}
+
+/// The passage that is being filled.
+#[derive(Debug, Default)]
+struct Open {
+    units: Vec<Unit>,
+    tokens: usize,
+}
+
+impl Open {
+    fn push(&mut self, unit: Unit) {
+        self.tokens += unit.tokens;
+        self.units.push(unit);
+    }
+
+    /// The next passage begins with what it repeats of this one.
+    fn begin_again(&mut self, overlap: usize) {
+        self.units = repeated(&self.units, overlap);
+        self.tokens = self.units.iter().map(|unit| unit.tokens).sum();
+    }
 }
 
 /// The last sentences of a passage that fit into the overlap, never all of them.
-fn repeated(units: &[Unit], overlap: usize, room: usize) -> Vec<Unit> {
+fn repeated(units: &[Unit], overlap: usize) -> Vec<Unit> {
     let mut tokens = 0;
     let after_first = units.get(1..).unwrap_or_default();
     let mut last: Vec<Unit> = after_first
@@ -104,7 +122,7 @@ fn repeated(units: &[Unit], overlap: usize, room: usize) -> Vec<Unit> {
         .rev()
         .take_while(|unit| {
             tokens += unit.tokens;
-            tokens <= overlap.min(room)
+            tokens <= overlap
         })
         .copied()
         .collect();
@@ -127,7 +145,13 @@ fn assemble(
         sentences: Vec::new(),
         tokens: 0,
     };
-    for run in units.chunk_by(|a, b| a.page == b.page && a.follows(*b)) {
+    let adjoin = |a: &Unit, b: &Unit| {
+        let between = ByteRange::new(a.range.end, b.range.start);
+        let page = pages.get(a.page).filter(|_| a.page == b.page);
+        let gap = page.and_then(|page| between.of(&page.content.text));
+        gap.is_some_and(|gap| gap.trim().is_empty())
+    };
+    for run in units.chunk_by(adjoin) {
         let (first, last) = (run.first()?, run.last()?);
         let page = pages.get(first.page)?;
         let range = ByteRange::new(first.range.start, last.range.end);

@@ -4,6 +4,32 @@ use super::TokenCounter;
 use super::sentences::{sentences, trim};
 use cloister_domain::{BlockKind, ByteRange, Page};
 
+/// A row that later ones need to be understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowRef {
+    page: usize,
+    range: ByteRange,
+    tokens: usize,
+}
+
+impl RowRef {
+    /// Its tokens.
+    pub const fn tokens(self) -> usize {
+        self.tokens
+    }
+
+    /// The row as a unit of its own.
+    pub const fn unit(self) -> Unit {
+        Unit {
+            page: self.page,
+            range: self.range,
+            tokens: self.tokens,
+            begins_block: true,
+            header: None,
+        }
+    }
+}
+
 /// A sentence, a table's row, a list's item, or a piece of one that is too long.
 #[derive(Clone, Copy, Debug)]
 pub struct Unit {
@@ -15,17 +41,12 @@ pub struct Unit {
     pub tokens: usize,
     /// Whether it is the first of its block.
     pub begins_block: bool,
-    /// Index of its block among all blocks of its page, to tell whether another stands between.
-    block: usize,
+    /// The first row of its table, where it is a later row.
+    pub header: Option<RowRef>,
 }
 
-impl Unit {
-    /// Whether nothing but white space stands between this unit and `next`, its neighbour on the
-    /// same page.
-    pub const fn follows(self, next: Self) -> bool {
-        next.range.start >= self.range.end && next.block <= self.block + 1
-    }
-}
+/// A line longer than this is not a heading inside a table.
+const LINE_IN_TABLE: usize = 80;
 
 /// What stands under one heading.
 #[derive(Debug, Default)]
@@ -45,22 +66,33 @@ pub fn sections(pages: &[Page], counter: &impl TokenCounter, most: usize) -> Vec
         path: Vec::new(),
         open: Section::default(),
         done: Vec::new(),
+        header: None,
+        in_row: false,
     };
     for (index, page) in pages.iter().enumerate() {
-        for (block_index, block) in page.content.blocks.iter().enumerate() {
+        for block in &page.content.blocks {
             let Some(text) = block.range.of(&page.content.text) else {
                 continue;
             };
             match block.kind {
                 BlockKind::Furniture => {}
                 BlockKind::Heading(level) => walk.heading(level, text),
-                BlockKind::TableRow | BlockKind::ListItem => {
+                BlockKind::TableRow => {
                     let whole = trim(text, ByteRange::new(0, text.len()));
-                    walk.block(index, block_index, block.range.start, text, &[whole]);
+                    walk.in_row = true;
+                    walk.block(index, block.range.start, text, &[whole]);
+                    walk.in_row = false;
+                    walk.row(text);
+                }
+                BlockKind::ListItem => {
+                    let whole = trim(text, ByteRange::new(0, text.len()));
+                    walk.prose(text);
+                    walk.block(index, block.range.start, text, &[whole]);
                 }
                 BlockKind::Paragraph | BlockKind::Caption => {
                     let found = sentences(text);
-                    walk.block(index, block_index, block.range.start, text, &found);
+                    walk.prose(text);
+                    walk.block(index, block.range.start, text, &found);
                 }
             }
         }
@@ -75,6 +107,10 @@ struct Walk<'a, C> {
     path: Vec<(u8, String)>,
     open: Section,
     done: Vec<Section>,
+    /// The first row of the table that is open.
+    header: Option<RowRef>,
+    /// Whether the block that is taken in is a table's row.
+    in_row: bool,
 }
 
 impl<C: TokenCounter> Walk<'_, C> {
@@ -98,14 +134,8 @@ impl<C: TokenCounter> Walk<'_, C> {
         }
     }
 
-    fn block(
-        &mut self,
-        page: usize,
-        block: usize,
-        offset: usize,
-        text: &str,
-        pieces: &[ByteRange],
-    ) {
+    fn block(&mut self, page: usize, offset: usize, text: &str, pieces: &[ByteRange]) {
+        let is_row = self.in_row;
         if self.open.units.is_empty() {
             self.open.headings = self.path.iter().map(|(_, text)| text.clone()).collect();
         }
@@ -117,10 +147,30 @@ impl<C: TokenCounter> Walk<'_, C> {
                     range: ByteRange::new(offset + part.start, offset + part.end),
                     tokens,
                     begins_block,
-                    block,
+                    header: self.header.filter(|_| is_row),
                 });
                 begins_block = false;
             }
+        }
+    }
+
+    /// A table begins with the first row that names its columns.
+    fn row(&mut self, text: &str) {
+        let last = self.open.units.last().filter(|_| self.header.is_none());
+        let Some(last) = last.filter(|unit| unit.begins_block && names_columns(text)) else {
+            return;
+        };
+        self.header = (last.tokens * 3 <= self.most).then_some(RowRef {
+            page: last.page,
+            range: last.range,
+            tokens: last.tokens,
+        });
+    }
+
+    /// Running text ends a table; a line between its rows does not.
+    fn prose(&mut self, text: &str) {
+        if text.len() > LINE_IN_TABLE {
+            self.header = None;
         }
     }
 
@@ -141,6 +191,17 @@ impl<C: TokenCounter> Walk<'_, C> {
         parts.extend(self.fit(text, right));
         parts
     }
+}
+
+/// Whether a row's cells name columns: years, dates and words, and no amounts.
+fn names_columns(row: &str) -> bool {
+    let mut cells = row.split(" | ").skip(1).peekable();
+    let is_name = |cell: &str| {
+        let year = cell.len() == 4 && (cell.starts_with("19") || cell.starts_with("20"));
+        let words = cell.chars().filter(|c| c.is_alphabetic()).count() >= 3;
+        year || words
+    };
+    cells.peek().is_some() && cells.all(|cell| is_name(cell.trim()))
 }
 
 /// Two halves, divided at a cell, a clause, a word or a character, whichever comes first in that

@@ -1,5 +1,6 @@
 //! Plain text, in whatever encoding it was written.
 
+use super::pdf::marker;
 use super::sections::Sections;
 use super::{Failure, Format, Sink, Source, foreign};
 use crate::wire::Info;
@@ -34,7 +35,12 @@ impl Format for PlainText {
     ) -> Result<(), Failure> {
         let text = decode(&source.bytes);
         let mut sections = Sections::default();
-        for (kind, block) in blocks(&text) {
+        let blocks = match source.extension().as_str() {
+            "csv" => rows(&text),
+            "tsv" | "tab" => text.lines().map(|line| row(line, '\t')).collect(),
+            _ => blocks(&text),
+        };
+        for (kind, block) in blocks {
             sections.push(kind, &block);
         }
         send_sections(self.name(), None, sections, sink)
@@ -88,6 +94,29 @@ pub fn decode(bytes: &[u8]) -> String {
     guess.decode(bytes).0.into_owned()
 }
 
+/// The rows of a table with commas, or with the semicolons that stand for them where the comma
+/// divides whole numbers from fractions.
+fn rows(text: &str) -> Vec<(BlockKind, String)> {
+    let first = text.lines().next().unwrap_or_default();
+    let semicolons = first.matches(';').count() > first.matches(',').count();
+    let separator = if semicolons { ';' } else { ',' };
+    text.lines().map(|line| row(line, separator)).collect()
+}
+
+/// A row with its cells; quotes hold a separator.
+fn row(line: &str, separator: char) -> (BlockKind, String) {
+    let mut cells = String::new();
+    let mut quoted = false;
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            c if c == separator && !quoted => cells.push_str(" | "),
+            c => cells.push(c),
+        }
+    }
+    (BlockKind::TableRow, cells)
+}
+
 /// Paragraphs are set apart by empty lines; a list item begins a block of its own.
 fn blocks(text: &str) -> Vec<(BlockKind, String)> {
     let mut found: Vec<(BlockKind, String)> = Vec::new();
@@ -98,7 +127,12 @@ fn blocks(text: &str) -> Vec<(BlockKind, String)> {
             after_gap = true;
             continue;
         }
-        let item = super::pdf::marker::begins_item(line);
+        if let Some(level) = marker::heading_by_words(line) {
+            found.push((BlockKind::Heading(level), line.to_owned()));
+            after_gap = true;
+            continue;
+        }
+        let item = marker::begins_item(line);
         match found.last_mut() {
             Some((_, open)) if !after_gap && !item => {
                 open.push(' ');
@@ -127,6 +161,13 @@ mod tests {
         ];
         let found: Vec<_> = found.iter().map(|(k, t)| (*k, t.as_str())).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_table_of_commas_has_rows() {
+        let found = rows("Drug;Dose\n\"A; B\";1,5\n");
+        let texts: Vec<_> = found.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(texts, ["Drug | Dose", "A; B | 1,5"]);
     }
 
     #[test]

@@ -4,13 +4,14 @@
 use super::Extraction;
 use super::gather::ReadPage;
 use crate::error::Quarantine;
+use crate::formats::pdf::marker;
 use crate::wire::{Info, OutlineEntry, Style};
 use cloister_domain::{Block, BlockKind, DocumentInfo};
 use std::collections::{HashMap, HashSet};
 
 /// Headers and footers stand within this share of the page's height from its edges.
-const MARGIN: f32 = 0.085;
-/// What recurs on fewer pages is part of the text.
+const MARGIN: f32 = 0.1;
+/// What recurs on fewer pages is part of the text, but for documents of two pages.
 const RECURRING: usize = 3;
 /// A heading is no longer than this.
 const HEADING_CHARS: usize = 160;
@@ -88,6 +89,7 @@ fn mark_furniture(pages: &mut [ReadPage]) {
             *seen.entry(mark).or_default() += 1;
         }
     }
+    let enough = RECURRING.min(pages.len().max(2));
     for page in pages.iter_mut() {
         let furniture: Vec<bool> = styled(page)
             .map(|(_, style, text)| {
@@ -96,7 +98,7 @@ fn mark_furniture(pages: &mut [ReadPage]) {
                     let times = (place - 1..=place + 1)
                         .filter_map(|near| seen.get(&(near, words.clone())))
                         .sum::<usize>();
-                    bare_number || times >= RECURRING
+                    bare_number || times >= enough
                 })
             })
             .collect();
@@ -184,9 +186,9 @@ fn mark_headings(pages: &mut [ReadPage], outline: &[OutlineEntry]) {
                 let named = titled(block, style, text, &titles);
                 let set = || {
                     is_set_as_heading(block, style, text, body)
-                        .then(|| levels.get(&class(style)).copied().unwrap_or(6))
+                        .then(|| levels.get(&class(style, text)).copied().unwrap_or(6))
                 };
-                named.or_else(set)
+                named.or_else(set).or_else(|| by_words(block, style, text))
             })
             .collect();
         for (block, level) in page.page.content.blocks.iter_mut().zip(kinds) {
@@ -206,23 +208,28 @@ fn titled(block: &Block, style: &Style, text: &str, titles: &HashMap<String, u8>
         .flatten()
 }
 
-/// Size in half points, and weight.
-type Class = (u32, bool);
+/// Size in half points, and weight: capitals weigh less than bold type, and both more.
+type Class = (u32, u8);
 
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a font size in half points; the cast saturates"
 )]
-fn class(style: &Style) -> Class {
-    ((style.size * 2.0).round() as u32, style.bold)
+fn class(style: &Style, text: &str) -> Class {
+    let weight = u8::from(style.bold) * 2 + u8::from(is_capitals(text));
+    ((style.size * 2.0).round() as u32, weight)
+}
+
+fn is_capitals(text: &str) -> bool {
+    !text.chars().any(char::is_lowercase)
 }
 
 /// The size that most letters of the document are set in.
 fn body_size(pages: &[ReadPage]) -> f32 {
     let mut letters: HashMap<u32, usize> = HashMap::new();
     for (_, style, text) in pages.iter().flat_map(styled) {
-        *letters.entry(class(style).0).or_default() += text.len();
+        *letters.entry(class(style, text).0).or_default() += text.len();
     }
     let most = letters
         .into_iter()
@@ -245,6 +252,14 @@ fn is_set_as_heading(block: &Block, style: &Style, text: &str, body: f32) -> boo
     sized && ends_open && starts_well && (large || heavy)
 }
 
+/// The level of a heading that is set like the text around it, and is one by its words.
+fn by_words(block: &Block, style: &Style, text: &str) -> Option<u8> {
+    let plain = matches!(block.kind, BlockKind::Paragraph | BlockKind::ListItem);
+    (plain && style.lines <= 2)
+        .then(|| marker::heading_by_words(text))
+        .flatten()
+}
+
 /// The level of each way of setting headings: as the outline says where it names some of them,
 /// else by size.
 fn levels(pages: &[ReadPage], body: f32, titles: &HashMap<String, u8>) -> HashMap<Class, u8> {
@@ -252,10 +267,12 @@ fn levels(pages: &[ReadPage], body: f32, titles: &HashMap<String, u8>) -> HashMa
     let mut classes: HashSet<Class> = HashSet::new();
     for (block, style, text) in pages.iter().flat_map(styled) {
         if let Some(level) = titled(block, style, text, titles) {
-            let level = named.get(&class(style)).map_or(level, |l| level.min(*l));
-            named.insert(class(style), level);
+            let level = named
+                .get(&class(style, text))
+                .map_or(level, |l| level.min(*l));
+            named.insert(class(style, text), level);
         } else if is_set_as_heading(block, style, text, body) {
-            classes.insert(class(style));
+            classes.insert(class(style, text));
         }
     }
     let mut by_size: Vec<Class> = classes.into_iter().collect();

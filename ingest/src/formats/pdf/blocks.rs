@@ -217,6 +217,10 @@ impl Writer {
             return false;
         };
         let right = next.first_word();
+        // `low- and middle-income`: the hyphen stands for a word that follows.
+        if matches!(right, "and" | "or" | "to" | "und" | "oder" | "bis") {
+            return false;
+        }
         let letters = stem.chars().next_back().is_some_and(char::is_alphabetic)
             && right.chars().next().is_some_and(char::is_lowercase);
         if !letters {
@@ -239,7 +243,9 @@ fn is_prefix(stem: &str) -> bool {
     let stem = stem.rsplit('-').next().unwrap_or(stem).to_lowercase();
     matches!(
         bare(&stem).as_str(),
-        "self"
+        "medium"
+            | "middle"
+            | "self"
             | "non"
             | "long"
             | "short"

@@ -32,6 +32,25 @@ pub fn is_section_number(word: &str) -> bool {
         })
 }
 
+/// The level of a line that is a heading by its words alone: `4.2 Leave` by its number, `SICK
+/// LEAVE` by its capitals.
+pub fn heading_by_words(line: &str) -> Option<u8> {
+    let letters = || line.chars().filter(|c| c.is_alphabetic());
+    let short = line.chars().count() <= 100 && !line.contains(" | ");
+    if !short || line.ends_with(['.', ',', ';']) || letters().count() < 4 {
+        return None;
+    }
+    if let Some((number, words)) = line.split_once(' ') {
+        let depth = number.trim_end_matches('.').split('.').count();
+        if depth > 1 && is_section_number(number) && words.starts_with(char::is_uppercase) {
+            return Some(u8::try_from(depth).unwrap_or(6).min(6));
+        }
+    }
+    let capitals = letters().count() >= 6 && letters().all(char::is_uppercase);
+    let digits = line.chars().filter(char::is_ascii_digit).count();
+    (capitals && digits < 6).then_some(2)
+}
+
 fn is_number(word: &str) -> bool {
     let open = word.starts_with('(');
     let inner = word.strip_prefix('(').unwrap_or(word);
@@ -60,6 +79,23 @@ mod tests {
             "", "a", "I", "2019", "2019.", "(see)", "e.g.", "1.5", "($", "-5", "(12",
         ] {
             assert!(!is_marker(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn some_headings_are_known_by_their_words() {
+        for (line, level) in [
+            ("5.1 Applicable Standards", Some(2)),
+            ("5.1.2 Standards", Some(3)),
+            ("SURGICAL TREATMENT OF CANCER:", Some(2)),
+            ("5. Roles Policy", None),
+            ("1.2 million people", None),
+            ("NASDAQ", Some(2)),
+            ("Introduction", None),
+            ("WE SHALL NOT BE LIABLE.", None),
+            ("A | B", None),
+        ] {
+            assert_eq!(heading_by_words(line), level, "{line}");
         }
     }
 
