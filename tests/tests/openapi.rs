@@ -13,10 +13,19 @@ fn program(name: &str) -> PathBuf {
 #[test]
 fn the_interface_s_types_are_made_from_this_api() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    #[expect(clippy::disallowed_methods, reason = "the program itself is what is tested")]
-    let printed = Command::new(program("cloister")).arg("openapi").output().unwrap();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the program itself is what is tested"
+    )]
+    let printed = Command::new(program("cloister"))
+        .arg("openapi")
+        .output()
+        .unwrap();
     let described: serde_json::Value = serde_json::from_slice(&printed.stdout).unwrap();
     let kept = std::fs::read_to_string(root.join("web/openapi.json")).unwrap();
     let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
-    assert!(described == kept, "run `make types`, which makes web/src/api/schema.d.ts anew");
+    assert!(
+        described == kept,
+        "run `make types`, which makes web/src/api/schema.d.ts anew"
+    );
 }
