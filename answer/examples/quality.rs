@@ -3,11 +3,15 @@
 //! ```text
 //! cargo run -p cloister-answer --example quality -- retrieval FOLDER
 //! cargo run -p cloister-answer --example quality -- evidence FOLDER QUESTIONS > signals.jsonl
+//! cargo run -p cloister-answer --example quality -- compose FOLDER QUESTIONS > sentences.jsonl
 //! ```
 //!
 //! `evidence` asks each question three times: of everything, without the paragraph that answers it
 //! (near), and without all of that paragraph's article (far), and writes what the program knew
 //! when it decided. `evidence.toml` is calibrated on that.
+//!
+//! `compose` has the model write from the best quote and says whether the sentence is shown, and
+//! whether quote and sentence hold one of the answers in the folder's `answers.jsonl`.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -15,15 +19,19 @@
     reason = "a measuring tool that cannot go on should stop, and its output is its purpose"
 )]
 
+use cloister_answer::compose::{Sentences, task};
 use cloister_answer::evidence::Evidence;
 use cloister_answer::select::{Judges, Selection, select, text};
+use cloister_answer::verify::{Vectors, verify};
 use cloister_answer::{FoundPassage, gate};
 use cloister_domain::{
     ByteRange, CollectionId, DocumentId, FileHash, Passage, PassageDraft, PassageId, PassageSpan,
     RevisionId, Timestamp,
 };
 use cloister_index::{Index, IndexEntry, IndexSettings, SearchRequest};
-use cloister_inference::{EmbedderService, GeneratorService, GeneratorState, MiniLm, QueueLimits};
+use cloister_inference::{
+    EmbedderService, GeneratorService, GeneratorState, MiniLm, Piece, QueueLimits,
+};
 use cloister_store::RevisionRecord;
 use roaring::RoaringBitmap;
 use serde::Deserialize;
@@ -247,12 +255,70 @@ async fn retrieval(corpus: &Corpus) {
     );
 }
 
-async fn evidence(corpus: &Corpus, count: usize) {
-    let generator =
-        GeneratorService::starting(models().join("smollm2"), QueueLimits::default()).unwrap();
+/// The generator, once it is loaded.
+async fn generator() -> GeneratorService {
+    let dir = models().join("smollm2");
+    let generator = GeneratorService::starting(dir, QueueLimits::default()).unwrap();
     while generator.state() == GeneratorState::Loading {
         tokio::task::yield_now().await;
     }
+    generator
+}
+
+#[derive(Deserialize)]
+struct Answers {
+    #[serde(rename = "_id")]
+    id: String,
+    answers: Vec<String>,
+}
+
+async fn compose(corpus: &Corpus, answers: &[Answers], count: usize) {
+    let generator = generator().await;
+    let evidence = Evidence::calibrated().unwrap();
+    let step = (corpus.questions.len() / count).max(1);
+    for question in corpus.questions.iter().step_by(step).take(count) {
+        let asked = &question.text;
+        let (vector, hits) = corpus.search(asked, &corpus.everything(), 8).await;
+        let passages: Vec<FoundPassage> = hits.iter().map(|hit| corpus.found(hit)).collect();
+        let judges = Judges {
+            embedder: &corpus.embedder,
+            generator: Some(&generator),
+            weights: &evidence.sentence,
+        };
+        let selection = select(asked, &vector, &passages, &judges).await.unwrap();
+        let quote = text(&passages, &selection.candidates[0]);
+        let sentence = first_sentence(&generator, quote, asked).await;
+        let texts = vec![sentence.clone(), quote.to_owned()];
+        let vectors = corpus.embedder.embed_sentences(texts).await.unwrap();
+        let vectors = Vectors {
+            sentence: &vectors[0],
+            quote: &vectors[1],
+            question: &vector,
+        };
+        let withheld = verify(&sentence, quote, asked, vectors).err();
+        let known = answers.iter().find(|known| known.id == question.id);
+        let holds = |text: &str| known.is_some_and(|a| a.answers.iter().any(|a| text.contains(a)));
+        let line = serde_json::json!({
+            "question": asked, "quote": quote, "sentence": sentence, "withheld": withheld,
+            "quote_right": holds(quote), "sentence_right": holds(&sentence),
+        });
+        println!("{line}");
+    }
+}
+
+async fn first_sentence(generator: &GeneratorService, quote: &str, question: &str) -> String {
+    let mut pieces = generator.generate(task(quote, question)).unwrap();
+    let mut sentences = Sentences::default();
+    while let Some(Piece::Text(piece)) = pieces.recv().await {
+        if let Some(sentence) = sentences.push(&piece) {
+            return sentence;
+        }
+    }
+    sentences.finish().unwrap_or_default()
+}
+
+async fn evidence(corpus: &Corpus, count: usize) {
+    let generator = generator().await;
     let step = (corpus.questions.len() / count).max(1);
     for question in corpus.questions.iter().step_by(step).take(count) {
         let gold = corpus.relevant[&question.id][0].0;
@@ -338,6 +404,11 @@ async fn main() {
             )
             .await;
         }
-        _ => eprintln!("usage: quality retrieval FOLDER | quality evidence FOLDER QUESTIONS"),
+        ["compose", folder, count] => {
+            let answers: Vec<Answers> = lines(&Path::new(folder).join("answers.jsonl"));
+            let corpus = Corpus::read(Path::new(folder)).await;
+            compose(&corpus, &answers, count.parse().unwrap()).await;
+        }
+        _ => eprintln!("usage: quality retrieval FOLDER | evidence FOLDER N | compose FOLDER N"),
     }
 }
