@@ -8,7 +8,7 @@ RUST_SOURCES := $(shell find . -path ./$(CARGO_TARGET_DIR) -prune -o -path '*/no
     \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.sql' -o -name '*.cedar*' -o -name 'cloister.toml' -o -name '*.toml' -path '*/answer/*' \) -type f -print)
 RELEASE := $(CARGO_TARGET_DIR)/release/cloister
 
-.PHONY: run test bench doctor models samples web lint unit browser fuzz help
+.PHONY: run test bench doctor models samples web lint unit browser types help
 
 help:
 	@echo "make run      build, take in the sample library, and serve https://127.0.0.1:8443"
@@ -70,6 +70,11 @@ browser: models web
 	deploy/install-tools test
 	cargo build --workspace --locked
 	cd tests/browser && npm ci --no-audit --no-fund && npm test
+
+types:
+	cargo build --package cloister-server --locked
+	$(CARGO_TARGET_DIR)/debug/cloister openapi > web/openapi.json
+	cd web && npm run --silent types
 
 bench: models web
 	CLOISTER_MODELS=$(MODELS) cargo bench --package cloister-inference --package cloister-index

@@ -293,7 +293,7 @@ async fn signals(
     let selection: Selection = select(&question.text, &vector, &passages, &judges)
         .await
         .unwrap();
-    let verdict = gate::decide(&selection, &passages, &evidence.answer);
+    let verdict = gate::decide(&question.text, &selection, &passages, &evidence.answer);
     let candidates: Vec<_> = selection
         .candidates
         .iter()
@@ -316,7 +316,7 @@ async fn signals(
         })
         .collect();
     serde_json::json!({
-        "id": question.id, "question": question.text, "kind": kind, "answer": verdict.answer,
+        "id": question.id, "question": question.text, "kind": kind, "verdict": verdict,
         "candidates": candidates, "passages": found,
     })
 }

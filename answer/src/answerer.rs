@@ -117,7 +117,7 @@ impl Answerer {
         };
         let (question, passages) = (&asked.question, &found.passages);
         let selection = select::select(question, &found.vector, passages, &judges).await?;
-        let verdict = gate::decide(&selection, passages, &self.evidence.answer);
+        let verdict = gate::decide(question, &selection, passages, &self.evidence.answer);
         let chosen = if verdict.answer {
             selection.quotes(passages, self.evidence.sentence.nearness)
         } else {

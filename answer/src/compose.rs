@@ -34,12 +34,12 @@ impl Sentences {
             .find_map(|(at, c)| self.ends(at, c))?;
         let rest = self.pending.split_off(end);
         let sentence = std::mem::replace(&mut self.pending, rest);
-        Some(sentence.trim().to_owned())
+        Some(without_label(&sentence).to_owned())
     }
 
     /// What is left when the stream has ended by itself.
     pub fn finish(self) -> Option<String> {
-        let rest = self.pending.trim();
+        let rest = without_label(&self.pending);
         (!rest.is_empty()).then(|| rest.to_owned())
     }
 
@@ -58,6 +58,21 @@ impl Sentences {
         let abbreviation = c == '.' && abbreviated.iter().any(|short| before.ends_with(short));
         ((stops && !abbreviation || c == '\n') && begun).then_some(after)
     }
+}
+
+/// The sentence without the label that small models put before it.
+fn without_label(sentence: &str) -> &str {
+    let bare = sentence.trim();
+    let labels = ["A:", "Answer:", "Quote:", "Q:"];
+    let unlabelled = labels
+        .iter()
+        .find_map(|label| bare.strip_prefix(label))
+        .unwrap_or(bare);
+    let unlabelled = unlabelled.trim();
+    let quoted = unlabelled
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    quoted.unwrap_or(unlabelled)
 }
 
 #[cfg(test)]
@@ -80,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_stream_is_cut_where_sentences_end() {
-        let cases: [(&[&str], &[&str]); 4] = [
+        let cases: [(&[&str], &[&str]); 6] = [
             (
                 &["Within 72", " hours", ". ", "Then"],
                 &["Within 72 hours.", "Then"],
@@ -88,6 +103,8 @@ mod tests {
             (&["Give 4", ".", "5 g. Wait."], &["Give 4.5 g.", "Wait."]),
             (&["See Dr. Ames. Now"], &["See Dr. Ames.", "Now"]),
             (&["\n\nYes\nNo"], &["Yes", "No"]),
+            (&["A: Within an hour", ". "], &["Within an hour."]),
+            (&["Quote: \"Within an hour.\""], &["Within an hour."]),
         ];
         for (pieces, expected) in cases {
             assert_eq!(cut(pieces), expected);

@@ -30,10 +30,14 @@ pub struct SentenceWeights {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerNeeds {
-    /// The best sentence's weighted score, where a model judged it.
-    pub sentence_with_model: f32,
+    /// Weight of the share of the question's words that the best sentence's passage holds.
+    pub covered: f32,
+    /// Weight, taken off, of the share of what the question names that the passage lacks.
+    pub missing: f32,
+    /// All the evidence, where a model judged the sentences.
+    pub evidence_with_model: f32,
     /// The same where none did.
-    pub sentence_without_model: f32,
+    pub evidence_without_model: f32,
     /// The best passage's cosine to the question.
     pub passage: f32,
 }

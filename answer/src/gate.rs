@@ -1,19 +1,32 @@
 //! Answer, or refuse: the program decides, from scores and evidence.
+//!
+//! Three things speak for an answer: how well the best sentence scores, how much of the question
+//! its passage speaks of, and that nothing the question names is missing there. A passage of the
+//! same article scores like the right one; what gives it away is the name or the year that it
+//! does not hold.
 
 use crate::evidence::AnswerNeeds;
 use crate::retrieve::FoundPassage;
 use crate::select::Selection;
+use crate::words::{content_stems, particulars};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// What was decided, and on what.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verdict {
     /// Whether to answer.
     pub answer: bool,
+    /// All the evidence, weighed.
+    pub evidence: f32,
+    /// What it needed to be.
+    pub evidence_needed: f32,
     /// The best sentence's weighted score.
     pub sentence: f32,
-    /// What it needed to be.
-    pub sentence_needed: f32,
+    /// The share of the question's words that its passage, title and headings hold.
+    pub covered: f32,
+    /// The share of what the question names that they do not hold.
+    pub missing: f32,
     /// The best passage's cosine to the question.
     pub passage: f32,
     /// What it needed to be.
@@ -23,38 +36,108 @@ pub struct Verdict {
 }
 
 /// Decides whether the selected sentences answer the question.
-pub fn decide(selection: &Selection, passages: &[FoundPassage], needs: &AnswerNeeds) -> Verdict {
-    let sentence = selection.candidates.first().map_or(0.0, |best| best.score);
+pub fn decide(
+    question: &str,
+    selection: &Selection,
+    passages: &[FoundPassage],
+    needs: &AnswerNeeds,
+) -> Verdict {
+    let best = selection.candidates.first();
+    let sentence = best.map_or(0.0, |best| best.score);
+    let source = best.and_then(|best| passages.get(best.passage));
+    let spoken_of = source.map(spoken_of).unwrap_or_default();
+    let asked = content_stems(question);
+    let covered = share(&asked, |word| spoken_of.contains(word));
+    let missing = share(&particulars(question), |name| !spoken_of.contains(name));
     let passage = passages
         .iter()
         .filter_map(|found| found.semantic)
         .fold(0.0, f32::max);
-    let sentence_needed = if selection.judged {
-        needs.sentence_with_model
+    let evidence = sentence + needs.covered * covered - needs.missing * missing;
+    let evidence_needed = if selection.judged {
+        needs.evidence_with_model
     } else {
-        needs.sentence_without_model
+        needs.evidence_without_model
     };
     Verdict {
-        answer: sentence >= sentence_needed && passage >= needs.passage,
+        answer: best.is_some() && evidence >= evidence_needed && passage >= needs.passage,
+        evidence,
+        evidence_needed,
         sentence,
-        sentence_needed,
+        covered,
+        missing,
         passage,
         passage_needed: needs.passage,
         judged: selection.judged,
     }
 }
 
+/// What a passage and the headings above it speak of.
+fn spoken_of(found: &FoundPassage) -> BTreeSet<String> {
+    let draft = &found.passage.draft;
+    let texts = [&found.source.title, &draft.text];
+    let texts = texts.into_iter().chain(&draft.headings);
+    texts.flat_map(|text| content_stems(text)).collect()
+}
+
+/// The share of `words` for which `holds` does; none of no words.
+fn share(words: &BTreeSet<String>, holds: impl Fn(&String) -> bool) -> f32 {
+    let held = words.iter().filter(|word| holds(word)).count();
+    held as f32 / words.len().max(1) as f32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Evidence;
     use crate::select::Candidate;
-    use cloister_domain::ByteRange;
+    use cloister_domain::{
+        ByteRange, CollectionId, DocumentId, FileHash, Passage, PassageDraft, PassageId,
+        RevisionId, Timestamp,
+    };
+    use cloister_store::RevisionRecord;
 
-    fn selection(score: f32, judged: bool) -> Selection {
-        let range = ByteRange::new(0, 1);
+    fn found(text: &str, semantic: f32) -> FoundPassage {
+        let (document, collection) = (DocumentId(1), CollectionId(1));
+        let revision = RevisionId(1);
+        let draft = PassageDraft {
+            text: text.into(),
+            spans: vec![],
+            headings: vec!["Visiting".into()],
+            sentences: vec![ByteRange::new(0, text.len())],
+            tokens: 9,
+        };
+        FoundPassage {
+            passage: Passage {
+                id: PassageId(1),
+                revision,
+                document,
+                collection,
+                draft,
+            },
+            source: RevisionRecord {
+                id: revision,
+                document,
+                collection,
+                collection_name: "wards".into(),
+                path: "hours.md".into(),
+                hash: FileHash::of(text.as_bytes()),
+                title: "House rules of St Anne".into(),
+                format: "markdown".into(),
+                pages: 1,
+                effective_from: Timestamp::from_millis(0),
+                superseded_at: None,
+            },
+            score: 1.0,
+            keyword: None,
+            semantic: Some(semantic),
+        }
+    }
+
+    fn selection(score: f32) -> Selection {
         let candidate = Candidate {
             passage: 0,
-            range,
+            range: ByteRange::new(0, 1),
             meaning: score,
             words: 0.0,
             likelihood: None,
@@ -62,21 +145,33 @@ mod tests {
         };
         Selection {
             candidates: vec![candidate],
-            judged,
+            judged: false,
         }
     }
 
     #[test]
-    fn nothing_found_is_refused_and_a_weak_passage_too() {
-        let needs = AnswerNeeds {
-            sentence_with_model: 0.6,
-            sentence_without_model: 0.5,
-            passage: 0.3,
+    fn an_answer_needs_a_sentence_a_passage_and_what_the_question_names() {
+        let needs = Evidence::calibrated().unwrap().answer;
+        let text = "Visitors are welcome between 14:00 and 18:00.";
+        let question = "When are visitors welcome in St Anne?";
+        let check = |question: &str, score: f32, semantic: f32, expected: bool| {
+            let verdict = decide(
+                question,
+                &selection(score),
+                &[found(text, semantic)],
+                &needs,
+            );
+            assert_eq!(verdict.answer, expected, "{question}: {verdict:?}");
         };
-        assert!(!decide(&Selection::default(), &[], &needs).answer);
-        assert!(
-            !decide(&selection(0.9, true), &[], &needs).answer,
-            "no passage is near"
+        check(question, 0.7, 0.7, true);
+        check(question, 0.2, 0.7, false);
+        check(question, 0.7, 0.05, false);
+        check(
+            "When are guests welcome in St Mary of 1874?",
+            0.5,
+            0.5,
+            false,
         );
+        assert!(!decide(question, &Selection::default(), &[], &needs).answer);
     }
 }

@@ -69,7 +69,7 @@ pub async fn select(
     let mut candidates = sentences(passages);
     let texts: Vec<String> = candidates
         .iter()
-        .map(|candidate| text(passages, candidate).to_owned())
+        .map(|candidate| in_place(passages, candidate))
         .collect();
     let vectors = judges.embedder.embed_sentences(texts.clone()).await?;
     let shares = WordShares::of(question, passages);
@@ -110,6 +110,20 @@ pub fn text<'a>(passages: &'a [FoundPassage], candidate: &Candidate) -> &'a str 
     passage
         .and_then(|found| candidate.range.of(&found.passage.draft.text))
         .unwrap_or_default()
+}
+
+/// The text of a candidate below the headings that say what it speaks of: `Antibiotics are given
+/// within one hour` answers a question about sepsis only in the guideline on sepsis.
+fn in_place(passages: &[FoundPassage], candidate: &Candidate) -> String {
+    let text = text(passages, candidate);
+    let headings = passages
+        .get(candidate.passage)
+        .map(|f| f.passage.draft.headings.as_slice());
+    match headings.unwrap_or_default() {
+        [] => text.to_owned(),
+        [only] => format!("{only}: {text}"),
+        [first, .., last] => format!("{first}, {last}: {text}"),
+    }
 }
 
 fn sentences(passages: &[FoundPassage]) -> Vec<Candidate> {
@@ -159,7 +173,7 @@ async fn judge(
     let asked = format!(" {question}");
     let mut pairs = vec![("Question:".to_owned(), asked.clone())];
     pairs.extend(candidates.iter().map(|candidate| {
-        let context = format!("Passage: {}\nQuestion:", text(passages, candidate));
+        let context = format!("Passage: {}\nQuestion:", in_place(passages, candidate));
         (context, asked.clone())
     }));
     let judged = generator.log_likelihoods(pairs).await?;

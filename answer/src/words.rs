@@ -144,6 +144,25 @@ pub fn names(text: &str) -> Vec<String> {
     names
 }
 
+/// What a question names: the stems of its names, and its numbers and codes. A question that is
+/// all capitals names nothing by them.
+pub fn particulars(question: &str) -> BTreeSet<String> {
+    let all = question.split_whitespace().count();
+    let mut found = names(question);
+    if 2 * found.len() > all {
+        found.clear();
+    }
+    let coded = words(question).filter(|word| word.chars().any(|c| c.is_ascii_digit()));
+    let about = content_stems(question);
+    found
+        .iter()
+        .flat_map(|name| words(name))
+        .map(|word| stem(&word))
+        .filter(|stem| about.contains(stem))
+        .chain(coded)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,5 +200,20 @@ mod tests {
             found("5mg, then 72 hours"),
             [number("5", "mg"), number("72", "hour")]
         );
+    }
+
+    #[test]
+    fn a_question_names_what_a_passage_must_hold() {
+        let check = |question: &str, expected: &[&str]| {
+            let found: Vec<String> = particulars(question).into_iter().collect();
+            assert_eq!(found, expected, "{question}");
+        };
+        check(
+            "Who was Count of Melfi in 1059?",
+            &["1059", "count", "melfi"],
+        );
+        check("what is the dose for E11.9", &["e11.9"]);
+        check("WHERE IS THE KEY?", &[]);
+        check("When may I visit?", &[]);
     }
 }
