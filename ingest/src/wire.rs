@@ -126,6 +126,8 @@ pub struct Style {
     pub bold: bool,
     /// The number of its lines.
     pub lines: u32,
+    /// The left edge in points.
+    pub left: f32,
     /// The top edge in points, for headers and footers.
     pub top: f32,
     /// The bottom edge in points.

@@ -46,7 +46,7 @@ pub struct Unit {
 }
 
 /// A line longer than this is not a heading inside a table.
-const LINE_IN_TABLE: usize = 80;
+const LINE_IN_TABLE: usize = 140;
 
 /// What stands under one heading.
 #[derive(Debug, Default)]

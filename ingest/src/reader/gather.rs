@@ -4,7 +4,7 @@ use super::{Extraction, whole};
 use crate::error::Quarantine;
 use crate::limits::Limits;
 use crate::wire::{Info, Notes, PageFrame, Refusal, Style};
-use cloister_domain::{BlockKind, ByteRange, Page, PageText, Rect};
+use cloister_domain::{Block, BlockKind, ByteRange, Page, PageText, Rect};
 
 /// Warnings and outline entries beyond these are dropped.
 const MOST_WARNINGS: usize = 50;
@@ -23,6 +23,18 @@ pub struct ReadPage {
     pub notes: Notes,
     /// Whether it could not be read.
     pub lost: bool,
+}
+
+impl ReadPage {
+    /// Each block with how it is set and its text, where the format told how.
+    pub fn styled(&self) -> impl Iterator<Item = (&Block, &Style, &str)> {
+        let content = &self.page.content;
+        content
+            .blocks
+            .iter()
+            .zip(&self.styles)
+            .filter_map(|(block, style)| Some((block, style, block.range.of(&content.text)?)))
+    }
 }
 
 /// What has come so far.

@@ -3,7 +3,9 @@
 //! A child that dies costs the page it died on. The next child starts at the page after, so a
 //! document with one hostile page is read but for that page.
 
+mod furniture;
 mod gather;
+mod headings;
 mod process;
 mod whole;
 

@@ -301,6 +301,7 @@ fn style(draft: &Draft) -> Style {
         size: rows.iter().map(|row| row.size).fold(0.0, f32::max),
         bold: rows.iter().all(|row| row.bold),
         lines: u32::try_from(rows.len()).unwrap_or(u32::MAX),
+        left: visible.map_or(0.0, |rect| rect.x0),
         top: visible.map_or(0.0, |rect| rect.y0),
         bottom: visible.map_or(0.0, |rect| rect.y1),
     }
