@@ -91,12 +91,17 @@ impl Selection {
             return Vec::new();
         };
         let mut said: Vec<BTreeSet<String>> = Vec::new();
-        let mut quotes = Vec::new();
-        for candidate in &self.candidates {
+        let mut quotes: Vec<Candidate> = Vec::new();
+        let near = |candidate: &&Candidate| best.score - candidate.score <= nearness;
+        for candidate in self.candidates.iter().filter(near) {
             let about = content_stems(text(passages, candidate));
+            let whole = with_what_it_refers_to(candidate, passages);
+            let shown = quotes
+                .iter()
+                .any(|quote| quote.passage == whole.passage && quote.range.overlaps(whole.range));
             let news = said.iter().all(|known| overlap(known, &about) < 0.8);
-            if best.score - candidate.score <= nearness && news && quotes.len() < QUOTES {
-                quotes.push(with_what_it_refers_to(candidate, passages));
+            if news && !shown && quotes.len() < QUOTES {
+                quotes.push(whole);
                 said.push(about);
             }
         }
