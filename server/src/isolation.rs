@@ -104,6 +104,19 @@ pub fn system_files() -> Vec<PathBuf> {
     present.filter(|path| path.exists()).collect()
 }
 
+/// An NVIDIA GPU's devices, where there are any.
+pub fn gpu_devices() -> Vec<PathBuf> {
+    let Ok(listed) = std::fs::read_dir("/dev") else {
+        return Vec::new();
+    };
+    let paths = listed.filter_map(Result::ok).map(|entry| entry.path());
+    let is_gpu = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with("nvidia"))
+    };
+    paths.filter(is_gpu).collect()
+}
+
 fn confine_files(reach: &Reach) -> Result<String, IsolationError> {
     let with_network = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)

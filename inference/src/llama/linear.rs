@@ -3,6 +3,9 @@
 //! `Q8_0` runs here and never rounds its input, so a row's product is the same alone and among
 //! others. The other formats run on candle's kernels, whose threads wait by spinning: fast on an
 //! idle machine, slow on a busy one.
+//!
+//! Built with the feature `cuda`, and where a GPU is found, every product runs on it, with candle's
+//! kernels; its input and output cross the bus each time.
 
 use crate::error::Result;
 use crate::kernels::{self, Columns, View};
@@ -18,10 +21,29 @@ const PANEL: usize = 64;
 /// `y = x · Wᵀ` for a quantised `W` of shape `[outputs, inputs]`.
 #[derive(Clone)]
 pub(super) struct Linear {
+    /// On the processor.
     weight: Arc<QTensor>,
+    /// On `device`.
     product: QMatMul,
+    device: Device,
     outputs: usize,
     inputs: usize,
+}
+
+/// Where products run.
+#[cfg(feature = "cuda")]
+fn accelerator() -> Result<Device> {
+    Ok(Device::cuda_if_available(0)?)
+}
+
+/// Where products run.
+#[cfg(not(feature = "cuda"))]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "finding a GPU can fail, and its twin does"
+)]
+fn accelerator() -> Result<Device> {
+    Ok(Device::Cpu)
 }
 
 impl Linear {
@@ -32,11 +54,21 @@ impl Linear {
         outputs: usize,
         inputs: usize,
     ) -> Result<Self> {
-        let storage = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, format)?;
-        let weight = Arc::new(QTensor::new(storage, (outputs, inputs))?);
+        let device = accelerator()?;
+        let on = |device: &Device| -> Result<Arc<QTensor>> {
+            let storage = QStorage::from_data(Cow::Borrowed(bytes), device, format)?;
+            Ok(Arc::new(QTensor::new(storage, (outputs, inputs))?))
+        };
+        let weight = on(&Device::Cpu)?;
+        let multiplied = if device.is_cpu() {
+            Arc::clone(&weight)
+        } else {
+            on(&device)?
+        };
         Ok(Self {
-            product: QMatMul::from_arc(Arc::clone(&weight))?,
+            product: QMatMul::from_arc(multiplied)?,
             weight,
+            device,
             outputs,
             inputs,
         })
@@ -49,20 +81,20 @@ impl Linear {
     /// `[rows, inputs]` to `[rows, outputs]`.
     pub(super) fn forward(&self, rows: &[f32]) -> Result<Vec<f32>> {
         let count = rows.len() / self.inputs;
-        if self.weight.dtype() == GgmlDType::Q8_0 {
+        if self.device.is_cpu() && self.weight.dtype() == GgmlDType::Q8_0 {
             return match count {
                 1 => self.forward_one(rows),
                 _ => self.forward_unpacked(rows, count),
             };
         }
-        let input = Tensor::from_slice(rows, (count, self.inputs), &Device::Cpu)?;
+        let input = Tensor::from_slice(rows, (count, self.inputs), &self.device)?;
         Ok(self.product.forward(&input)?.flatten_all()?.to_vec1()?)
     }
 
     /// The rows of the matrix with these numbers, as floats: `[ids, inputs]`.
     pub(super) fn rows(&self, ids: &[u32]) -> Result<Vec<f32>> {
         let ids = Tensor::from_slice(ids, ids.len(), &Device::Cpu)?;
-        let rows = self.product.embedding(&ids)?;
+        let rows = QMatMul::from_arc(Arc::clone(&self.weight))?.embedding(&ids)?;
         Ok(rows.flatten_all()?.to_vec1()?)
     }
 

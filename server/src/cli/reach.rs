@@ -42,6 +42,7 @@ fn reach(config: &Config) -> anyhow::Result<Reach> {
             .exists()
             .then(|| config.paths.models.clone()),
     );
-    let writable = vec![config.paths.data.clone(), config.paths.inbox.clone()];
+    let mut writable = vec![config.paths.data.clone(), config.paths.inbox.clone()];
+    writable.extend(isolation::gpu_devices());
     Ok(Reach { readable, writable })
 }
