@@ -110,7 +110,8 @@ test("the main journey", async (t) => {
     await sam.getByText("Not in the documents you may read").waitFor();
     await inspect(sam, "refusal");
     await sam.getByRole("link", { name: "Documents" }).click();
-    await sam.getByRole("link", { name: /First Hour in Sepsis/ }).waitFor();
+    const listed = sam.getByRole("table").getByRole("link", { name: /First Hour in Sepsis/ });
+    await listed.waitFor();
     await inspect(sam, "documents");
   });
 
