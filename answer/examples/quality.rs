@@ -22,7 +22,7 @@
 use cloister_answer::compose::{Sentences, task};
 use cloister_answer::evidence::Evidence;
 use cloister_answer::select::{Judges, Selection, select, text};
-use cloister_answer::verify::{Vectors, verify};
+use cloister_answer::verify::{Source, Vectors, verify};
 use cloister_answer::{FoundPassage, gate};
 use cloister_domain::{
     ByteRange, CollectionId, DocumentId, FileHash, Passage, PassageDraft, PassageId, PassageSpan,
@@ -295,7 +295,16 @@ async fn compose(corpus: &Corpus, answers: &[Answers], count: usize) {
             quote: &vectors[1],
             question: &vector,
         };
-        let withheld = verify(&sentence, quote, asked, vectors).err();
+        let withheld = verify(
+            &sentence,
+            Source {
+                quote,
+                headings: &[],
+            },
+            asked,
+            vectors,
+        )
+        .err();
         let known = answers.iter().find(|known| known.id == question.id);
         let holds = |text: &str| known.is_some_and(|a| a.answers.iter().any(|a| text.contains(a)));
         let line = serde_json::json!({

@@ -4,7 +4,7 @@ use crate::answerer::{Answerer, Asked};
 use crate::compose::{Sentences, task};
 use crate::error::AnswerError;
 use crate::event::{AnswerEvent, Quote};
-use crate::verify::{Vectors, Withheld, verify};
+use crate::verify::{Source, Vectors, Withheld, verify};
 use cloister_audit::{Event, EventKind, Outcome};
 use cloister_domain::Timestamp;
 use cloister_inference::{GeneratorService, GeneratorState, Piece};
@@ -184,7 +184,11 @@ impl Composing {
             quote: of_quote,
             question: &self.vector,
         };
-        Ok(verify(sentence, &quote.text, &self.asked.question, vectors))
+        let source = Source {
+            quote: &quote.text,
+            headings: &quote.headings,
+        };
+        Ok(verify(sentence, source, &self.asked.question, vectors))
     }
 
     /// Shows a sentence once its entry is on the disk.

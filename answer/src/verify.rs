@@ -49,15 +49,30 @@ pub struct Vectors<'a> {
     pub question: &'a [f32],
 }
 
-/// Whether `sentence` may be shown: what its quote and the question say about its words, and then
+/// What a sentence must be supported by.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The quote.
+    pub quote: &'a str,
+    /// The headings above it, which say what it speaks of.
+    pub headings: &'a [String],
+}
+
+impl Source<'_> {
+    fn text(self) -> String {
+        format!("{} {}", self.headings.join(" "), self.quote)
+    }
+}
+
+/// Whether `sentence` may be shown: what its source and the question say about its words, and then
 /// what the vectors say about its meaning.
 pub fn verify(
     sentence: &str,
-    quote: &str,
+    source: Source<'_>,
     question: &str,
     vectors: Vectors<'_>,
 ) -> Result<(), Withheld> {
-    check_words(sentence, quote, question)?;
+    check_words(sentence, source, question)?;
     if dot(vectors.sentence, vectors.quote) < FAITHFUL {
         return Err(Withheld::Unsupported);
     }
@@ -67,7 +82,8 @@ pub fn verify(
     Ok(())
 }
 
-fn check_words(sentence: &str, quote: &str, question: &str) -> Result<(), Withheld> {
+fn check_words(sentence: &str, source: Source<'_>, question: &str) -> Result<(), Withheld> {
+    let quote = source.quote;
     if words(sentence).count() < 3 {
         return Err(Withheld::Empty);
     }
@@ -83,20 +99,21 @@ fn check_words(sentence: &str, quote: &str, question: &str) -> Result<(), Withhe
     if denies(sentence) != denies(quote) {
         return Err(Withheld::Negation);
     }
-    let known: Vec<String> = words(quote).chain(words(question)).collect();
+    let source = source.text();
+    let known: Vec<String> = words(&source).collect();
     if names(sentence)
         .iter()
         .any(|name| words(name).any(|word| !known.contains(&word)))
     {
         return Err(Withheld::Name);
     }
-    check_support(sentence, quote, question)
+    check_support(sentence, &source, question)
 }
 
-fn check_support(sentence: &str, quote: &str, question: &str) -> Result<(), Withheld> {
+fn check_support(sentence: &str, source: &str, question: &str) -> Result<(), Withheld> {
     let (said, source, asked) = (
         content_stems(sentence),
-        content_stems(quote),
+        content_stems(source),
         content_stems(question),
     );
     let added: Vec<&String> = said.difference(&asked).collect();
@@ -107,11 +124,12 @@ fn check_support(sentence: &str, quote: &str, question: &str) -> Result<(), With
     if stands / (added.len() as f32) < SUPPORTED {
         return Err(Withheld::Unsupported);
     }
-    // What is only in the question is not thereby true, so some of it must be the quote's too.
-    let borrowed = said
+    // What is only in the question is not thereby true: of a quote on complaint files a model says
+    // what was asked of loan files.
+    if said
         .iter()
-        .filter(|word| asked.contains(*word) && !source.contains(*word));
-    if borrowed.count() > said.len() / 3 {
+        .any(|word| asked.contains(word) && !source.contains(word))
+    {
         return Err(Withheld::Unsupported);
     }
     if said.is_disjoint(&asked) && !asked.is_empty() && source.is_disjoint(&asked) {
@@ -146,18 +164,34 @@ mod tests {
 
     const QUOTE: &str = "The Privacy Officer notifies the supervisory authority within 72 hours \
                          after the hospital became aware of the breach.";
+    const HEADINGS: [&str; 2] = [
+        "Breach Notification Policy",
+        "Notification of the authority",
+    ];
     const QUESTION: &str = "When must a breach be reported to the authority?";
+
+    fn source(headings: &[String]) -> Source<'_> {
+        Source {
+            quote: QUOTE,
+            headings,
+        }
+    }
 
     #[test]
     fn sentences_are_shown_or_withheld_for_these_reasons() {
+        let headings = HEADINGS.map(str::to_owned);
         let cases = [
             (
                 "The supervisory authority is notified within 72 hours.",
                 Ok(()),
             ),
             (
-                "A breach must be reported to the authority within 72 hours.",
-                Ok(()),
+                "The breach notification is made within 72 hours.",
+                Err(Withheld::Unsupported),
+            ),
+            (
+                "A breach must be reported to the insurer within 72 hours.",
+                Err(Withheld::Unsupported),
             ),
             (
                 "The authority is notified within 24 hours.",
@@ -199,7 +233,7 @@ mod tests {
         ];
         for (sentence, expected) in cases {
             assert_eq!(
-                check_words(sentence, QUOTE, QUESTION),
+                check_words(sentence, source(&headings), QUESTION),
                 expected,
                 "{sentence}"
             );
@@ -215,12 +249,8 @@ mod tests {
             quote: &quote,
             question: &far,
         };
-        let verdict = verify(
-            "The supervisory authority is notified within 72 hours.",
-            QUOTE,
-            QUESTION,
-            vectors,
-        );
+        let sentence = "The supervisory authority is notified within 72 hours.";
+        let verdict = verify(sentence, source(&[]), QUESTION, vectors);
         assert_eq!(verdict, Err(Withheld::BesideThePoint));
     }
 }
