@@ -79,9 +79,12 @@ pub fn attempt_all(target: Option<&Target>) -> Vec<Attempt> {
 }
 
 fn attempt(what: &str, go: impl FnOnce() -> std::io::Result<()>) -> Attempt {
+    // Only a refusal of the kernel counts: a connection that nobody answers has got out.
+    let refused = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::PermissionDenied;
+    let stopped_by = go().err().filter(refused).map(|cause| cause.to_string());
     Attempt {
         what: what.to_owned(),
-        stopped_by: go().err().map(|cause| cause.to_string()),
+        stopped_by,
     }
 }
 

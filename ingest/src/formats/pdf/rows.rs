@@ -127,22 +127,49 @@ impl Row {
     }
 }
 
-/// Joins pieces that follow each other on one line.
+/// Joins pieces that follow each other on one line, and the further lines of a table's cell to
+/// that cell: half a row of a table of doses would be worse than none.
 pub fn rows(pieces: Vec<Piece>) -> Vec<Row> {
     let mut rows: Vec<Vec<Piece>> = Vec::new();
     for piece in pieces {
-        let joins = rows.last().and_then(|row| row.last()).is_some_and(|last| {
-            last.shares_line(piece.turn, piece.frame)
-                && piece.frame.x0 > last.frame.x1 - 0.3 * last.size
-        });
         match rows.last_mut() {
-            Some(row) if joins => row.push(piece),
-            _ => rows.push(vec![piece]),
+            Some(row) if follows(row, &piece) => row.push(piece),
+            Some(row) => match row
+                .iter_mut()
+                .skip(1)
+                .find(|cell| goes_on_below(cell, &piece))
+            {
+                Some(cell) => piece.words.into_iter().for_each(|word| cell.push(word)),
+                None => rows.push(vec![piece]),
+            },
+            None => rows.push(vec![piece]),
         }
     }
     rows.into_iter()
         .filter_map(|cells| Row::of(join_cells(cells)))
         .collect()
+}
+
+/// Whether the piece stands to the right of the row, on the line on which the row begins.
+fn follows(row: &[Piece], piece: &Piece) -> bool {
+    let on_its_line = row
+        .first()
+        .is_some_and(|first| first.shares_line(piece.turn, piece.frame));
+    let to_its_right = row
+        .last()
+        .is_some_and(|last| piece.frame.x0 > last.frame.x1 - 0.3 * last.size);
+    on_its_line && to_its_right
+}
+
+/// Whether the piece is the next line of a cell: close below it, beginning where it begins. Columns
+/// of figures stand like that too, but each figure is a row's own.
+fn goes_on_below(cell: &Piece, piece: &Piece) -> bool {
+    let size = cell.size.max(piece.size);
+    let gap = piece.frame.y0 - cell.frame.y1;
+    let aligned = (piece.frame.x0 - cell.frame.x0).abs() < 0.4 * size;
+    let worded = |piece: &Piece| piece.text().chars().any(char::is_alphabetic);
+    let close = gap > -0.4 * size && gap < 0.6 * size;
+    cell.turn == piece.turn && aligned && close && worded(cell) && worded(piece)
 }
 
 /// Puts together what a gap divided and meaning does not: a currency sign and its amount, an
