@@ -68,6 +68,17 @@ test("a session that has ended asks to sign in again, and the question is still 
   assert.equal(await page.getByLabel("Your question").inputValue(), "How are hands cleaned?");
 });
 
+test("a session that nobody used for too long is over", async (t) => {
+  const appliance = await ward(t, { CLOISTER_SESSION_IDLE_MINUTES: "0" });
+  const cookie = await appliance.signIn("sam", password);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  for (const detail of [/The session has ended/, /^$/]) {
+    const refused = await appliance.request("GET", "/api/v1/session", { cookie });
+    assert.equal(refused.status, 401);
+    assert.match(refused.json.detail ?? "", detail);
+  }
+});
+
 test("another site cannot make a browser act", async (t) => {
   const appliance = await ward(t);
   const cookie = await appliance.signIn("sam", password);
