@@ -55,9 +55,17 @@ impl Sentences {
         let begun = !before.trim().is_empty();
         let stops = matches!(c, '.' | '!' | '?') && next.is_some_and(char::is_whitespace);
         let abbreviated = ["e.g", "i.e", "Dr", "No", "Mr", "Mrs", "approx", "vs"];
-        let abbreviation = c == '.' && abbreviated.iter().any(|short| before.ends_with(short));
+        let abbreviation = c == '.'
+            && (is_initial(before) || abbreviated.iter().any(|short| before.ends_with(short)));
         ((stops && !abbreviation || c == '\n') && begun).then_some(after)
     }
+}
+
+/// Whether a text ends in a letter that stands for a name, as in `Michael E. Mann`.
+fn is_initial(text: &str) -> bool {
+    let last = text.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let mut letters = last.chars();
+    letters.next().is_some_and(char::is_uppercase) && letters.next().is_none()
 }
 
 /// The sentence without the label that small models put before it.
@@ -95,13 +103,14 @@ mod tests {
 
     #[test]
     fn a_stream_is_cut_where_sentences_end() {
-        let cases: [(&[&str], &[&str]); 6] = [
+        let cases: [(&[&str], &[&str]); 7] = [
             (
                 &["Within 72", " hours", ". ", "Then"],
                 &["Within 72 hours.", "Then"],
             ),
             (&["Give 4", ".", "5 g. Wait."], &["Give 4.5 g.", "Wait."]),
             (&["See Dr. Ames. Now"], &["See Dr. Ames.", "Now"]),
+            (&["By M. E. Mann. Now"], &["By M. E. Mann.", "Now"]),
             (&["\n\nYes\nNo"], &["Yes", "No"]),
             (&["A: Within an hour", ". "], &["Within an hour."]),
             (&["Quote: \"Within an hour.\""], &["Within an hour."]),
