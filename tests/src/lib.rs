@@ -1,2 +1,2 @@
-//! Proves the house from outside: the harness that starts the real programs on loopback, with a
-//! folder of their own, and speaks to them as a person would.
+//! Proves the house from outside: `tests/` holds its rules, `browser/` starts the real programs on
+//! loopback, in a folder of their own, and speaks to them as people do.

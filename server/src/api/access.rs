@@ -140,11 +140,9 @@ pub async fn join_group(
     Administrator(by): Administrator,
     Path((id, user)): Path<(i64, i64)>,
 ) -> Result<StatusCode, Problem> {
-    let (group, user) = (group(&app, GroupId(id)).await?, person(&app, user).await?);
-    let detail = json!({ "group": group.name, "user": user.1 });
+    let (group, user, detail) = membership(&app, id, user).await?;
     let event = by.event(EventKind::GroupJoined, detail);
-    app.logged(event, app.store.join_group(group.id, user.0))
-        .await?;
+    app.logged(event, app.store.join_group(group, user)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -156,18 +154,39 @@ pub async fn leave_group(
     Administrator(by): Administrator,
     Path((id, user)): Path<(i64, i64)>,
 ) -> Result<StatusCode, Problem> {
-    let (group, user) = (group(&app, GroupId(id)).await?, person(&app, user).await?);
-    let detail = json!({ "group": group.name, "user": user.1 });
+    let (group, user, detail) = membership(&app, id, user).await?;
     let event = by.event(EventKind::GroupLeft, detail);
-    app.logged(event, app.store.leave_group(group.id, user.0))
+    app.logged(event, app.store.leave_group(group, user))
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn person(app: &App, id: i64) -> Result<(UserId, String), Problem> {
-    let user = app.store.user(UserId(id)).await?;
-    user.map(|user| (user.id, user.name))
-        .ok_or_else(|| ProblemCode::NotFound.into())
+/// Who joins or leaves which group, and how the log says it.
+async fn membership(
+    app: &App,
+    id: i64,
+    user: i64,
+) -> Result<(GroupId, UserId, serde_json::Value), Problem> {
+    let group = group(app, GroupId(id)).await?;
+    let user = app
+        .store
+        .user(UserId(user))
+        .await?
+        .ok_or(ProblemCode::NotFound)?;
+    let detail = json!({ "group": group.name, "user": user.name });
+    Ok((group.id, user.id, detail))
+}
+
+/// Who may or may no longer read which collection, and how the log says it.
+async fn reading(
+    app: &App,
+    id: i64,
+    reader: i64,
+) -> Result<(CollectionId, GroupId, serde_json::Value), Problem> {
+    let collection = collection(app, CollectionId(id)).await?;
+    let group = group(app, GroupId(reader)).await?;
+    let detail = json!({ "collection": collection.name, "group": group.name });
+    Ok((collection.id, group.id, detail))
 }
 
 /// Every collection.
@@ -234,11 +253,9 @@ pub async fn grant(
     Administrator(by): Administrator,
     Path((id, group_id)): Path<(i64, i64)>,
 ) -> Result<StatusCode, Problem> {
-    let collection = collection(&app, CollectionId(id)).await?;
-    let group = group(&app, GroupId(group_id)).await?;
-    let detail = json!({ "collection": collection.name, "group": group.name });
+    let (collection, group, detail) = reading(&app, id, group_id).await?;
     let event = by.event(EventKind::AccessGranted, detail);
-    app.logged(event, app.store.grant(collection.id, group.id))
+    app.logged(event, app.store.grant(collection, group))
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -251,11 +268,9 @@ pub async fn revoke(
     Administrator(by): Administrator,
     Path((id, group_id)): Path<(i64, i64)>,
 ) -> Result<StatusCode, Problem> {
-    let collection = collection(&app, CollectionId(id)).await?;
-    let group = group(&app, GroupId(group_id)).await?;
-    let detail = json!({ "collection": collection.name, "group": group.name });
+    let (collection, group, detail) = reading(&app, id, group_id).await?;
     let event = by.event(EventKind::AccessRevoked, detail);
-    app.logged(event, app.store.revoke(collection.id, group.id))
+    app.logged(event, app.store.revoke(collection, group))
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -206,27 +206,29 @@ pub async fn set_up(
         roles,
     };
     let link = passwords::fingerprint(&given.link);
-    let made = app
-        .store
-        .add_first_administrator(&link, &new, app.clock.now())
-        .await?;
-    let user = made.ok_or_else(|| {
-        ProblemCode::SetupLinkSpent
-            .because("Start the appliance anew, or run `cloister setup-link`, for a new one")
-    })?;
-    app.audit
-        .append(Event {
-            kind: EventKind::FirstAdministrator,
-            outcome: Outcome::Success,
-            actor: Actor {
-                user: Some(user),
-                name: new.name,
-            },
-            origin: origin.address.clone(),
-            request: Some(origin.request.clone()),
-            detail: json!({ "also_staff": given.also_staff }),
+    let actor = Actor {
+        user: None,
+        name: new.name.clone(),
+    };
+    let event = Event {
+        kind: EventKind::FirstAdministrator,
+        outcome: Outcome::Success,
+        actor,
+        origin: origin.address.clone(),
+        request: Some(origin.request.clone()),
+        detail: json!({ "also_staff": given.also_staff }),
+    };
+    let make = async {
+        let made = app
+            .store
+            .add_first_administrator(&link, &new, app.clock.now())
+            .await?;
+        made.ok_or_else(|| {
+            ProblemCode::SetupLinkSpent
+                .because("Start the appliance anew, or run `cloister setup-link`, for a new one")
         })
-        .await?;
+    };
+    let user = app.logged(event, make).await?;
     if given.also_staff {
         grant_what_is_there(&app, &origin, user).await?;
     }
@@ -242,14 +244,13 @@ async fn grant_what_is_there(app: &AppState, origin: &Origin, user: UserId) -> R
         .await?;
     app.store.join_group(group, user).await?;
     for collection in app.store.collections().await? {
-        app.store.grant(collection.id, group).await?;
         let detail = json!({ "collection": collection.name, "group": "First readers" });
         let event = Event::by_appliance(EventKind::AccessGranted, detail);
-        app.audit
-            .append(Event {
-                request: Some(origin.request.clone()),
-                ..event
-            })
+        let event = Event {
+            request: Some(origin.request.clone()),
+            ..event
+        };
+        app.logged(event, app.store.grant(collection.id, group))
             .await?;
     }
     Ok(())
