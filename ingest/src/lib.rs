@@ -34,4 +34,4 @@ pub use limits::Limits;
 pub use pipeline::{
     IngestError, Ingestion, Parts as IngestParts, Settings as IngestSettings, rebuild,
 };
-pub use reader::{Extraction, Reader};
+pub use reader::{About, Attachment, Extraction, Reader};

@@ -1,14 +1,17 @@
 //! What parent and child say to each other.
 //!
-//! The parent's request is one JSON word on the child's command line, the file is its standard
-//! input. The child answers on standard output with frames: a length in bytes (`u32`, little
-//! endian), then that many bytes of JSON. A picture's PNG bytes follow its frame as one more
-//! frame, which is not JSON.
+//! The parent's request is JSON in the child's environment, where other users of the machine cannot
+//! see the passwords in it; the file is the child's standard input. The child answers on standard
+//! output with frames: a length in bytes (`u32`, little endian), then that many bytes of JSON. The
+//! bytes of a picture or an attachment follow its frame as one more frame, which is not JSON.
 
 use crate::limits::Limits;
 use cloister_domain::Page;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
+
+/// The environment variable that holds the [`Request`].
+pub const REQUEST: &str = "CLOISTER_REQUEST";
 
 /// The longest frame of text: a page with 200,000 glyphs, each a word of its own, fits.
 pub const FRAME_BYTES: usize = 48 << 20;
@@ -43,6 +46,8 @@ pub struct Request {
     pub task: Task,
     /// The file's name, for its title and as a hint between text formats. Never opened.
     pub name: String,
+    /// Passwords that may open it.
+    pub passwords: Vec<String>,
     /// The limits.
     pub limits: Limits,
 }
@@ -68,6 +73,11 @@ pub enum Frame {
         width: u32,
         /// Height in pixels.
         height: u32,
+    },
+    /// A file inside the file; its bytes are the next frame.
+    Attachment {
+        /// Its name, as the file gives it.
+        name: String,
     },
     /// Nothing more will come.
     Done,

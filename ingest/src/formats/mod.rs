@@ -63,6 +63,8 @@ pub struct Source {
     pub bytes: Vec<u8>,
     /// Its name.
     pub name: String,
+    /// Passwords that may open it.
+    pub passwords: Vec<String>,
 }
 
 impl Source {
@@ -71,6 +73,7 @@ impl Source {
         Self {
             bytes,
             name: name.to_owned(),
+            passwords: Vec::new(),
         }
     }
 
@@ -96,6 +99,8 @@ pub trait Sink {
     fn page(&mut self, page: PageFrame) -> io::Result<()>;
     /// Takes note of a page that could not be read.
     fn lost(&mut self, page: u32) -> io::Result<()>;
+    /// Takes a file that lies inside this one. It becomes a document of its own.
+    fn attachment(&mut self, name: &str, bytes: &[u8]) -> io::Result<()>;
 }
 
 /// A drawn page.

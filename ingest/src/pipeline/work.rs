@@ -193,7 +193,7 @@ impl Ingestion {
         let reading = self
             .parts
             .reader
-            .extract(original, &file.path, |pages, of| {
+            .extract(original, file.path.as_str(), |pages, of| {
                 done.store(pages.into(), Ordering::Relaxed);
                 total.store(of.into(), Ordering::Relaxed);
             });

@@ -1,6 +1,6 @@
 //! Collects what children send about one file, and checks it.
 
-use super::{Extraction, whole};
+use super::{Attachment, Extraction, whole};
 use crate::error::Quarantine;
 use crate::limits::Limits;
 use crate::wire::{Info, Notes, PageFrame, Refusal, Style};
@@ -9,6 +9,10 @@ use cloister_domain::{Block, BlockKind, ByteRange, Page, PageText, Rect};
 /// Warnings and outline entries beyond these are dropped.
 const MOST_WARNINGS: usize = 50;
 const MOST_ENTRIES: usize = 20_000;
+/// Attachments beyond these, or beyond these many bytes together, are left out with a warning.
+const MOST_ATTACHMENTS: usize = 200;
+const ATTACHED_BYTES: usize = 96 << 20;
+const LONGEST_NAME: usize = 120;
 /// A page larger than this is not one: 200 inches is the largest that PDF knows.
 const LARGEST_PAGE: f32 = 1_000_000.0;
 
@@ -45,6 +49,8 @@ pub struct Gathered {
     info: Option<Info>,
     pages: Vec<ReadPage>,
     text_bytes: usize,
+    attachments: Vec<Attachment>,
+    left_out: usize,
 }
 
 impl Gathered {
@@ -56,6 +62,8 @@ impl Gathered {
             info: None,
             pages: Vec::new(),
             text_bytes: 0,
+            attachments: Vec::new(),
+            left_out: 0,
         }
     }
 
@@ -146,6 +154,28 @@ impl Gathered {
         });
     }
 
+    /// Takes a file that lies inside this one.
+    pub fn attachment(&mut self, name: &str, bytes: Vec<u8>) {
+        let held: usize = self.attachments.iter().map(|held| held.bytes.len()).sum();
+        let full = self.attachments.len() >= MOST_ATTACHMENTS;
+        if bytes.is_empty() || full || held + bytes.len() > ATTACHED_BYTES {
+            self.left_out += 1;
+            return;
+        }
+        let name = self.free_name(&plain_name(name, self.attachments.len() + 1));
+        self.attachments.push(Attachment { name, bytes });
+    }
+
+    /// Two attachments of one name are told apart by a number.
+    fn free_name(&self, wanted: &str) -> String {
+        let taken = |name: &str| self.attachments.iter().any(|held| held.name == name);
+        let numbered = (2_u32..).map(|number| format!("{number} {wanted}"));
+        std::iter::once(wanted.to_owned())
+            .chain(numbered)
+            .find(|name| !taken(name))
+            .unwrap_or_default()
+    }
+
     /// The child's refusal, for people.
     pub fn refused(&self, refusal: Refusal) -> Quarantine {
         Quarantine::refused(refusal, &self.name, self.limits.file_bytes)
@@ -161,13 +191,32 @@ impl Gathered {
 
     /// The document.
     pub fn finish(self) -> Result<Extraction, Quarantine> {
-        let Some(info) = self.info else {
+        let Some(mut info) = self.info else {
             return Err(Quarantine::Nonsense {
                 name: self.name,
                 detail: "it never said what the file is".to_owned(),
             });
         };
-        whole::assemble(&self.name, info, self.pages)
+        if self.left_out > 0 {
+            info.warnings.push(format!(
+                "{} attachments are empty or beyond the limit and were left out: save them and \
+                 drop them by themselves",
+                self.left_out
+            ));
+        }
+        whole::assemble(&self.name, info, self.pages, self.attachments)
+    }
+}
+
+/// A file name that names no folder and fits into a path.
+fn plain_name(name: &str, number: usize) -> String {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let plain: String = last.chars().filter(|c| !c.is_control()).collect();
+    let start = plain.chars().count().saturating_sub(LONGEST_NAME);
+    let short: String = plain.chars().skip(start).collect();
+    match short.trim().trim_start_matches('.') {
+        "" => format!("attachment {number}"),
+        name => name.to_owned(),
     }
 }
 

@@ -27,6 +27,35 @@ pub struct Extraction {
     /// Its pages, in order. Pages that could not be read are here without text, so that the last
     /// page's number is the number of pages.
     pub pages: Vec<Page>,
+    /// The files that lie inside it. Their names differ, and name no folder.
+    pub attachments: Vec<Attachment>,
+}
+
+/// A file inside a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its name.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// What is known of a file before it is read.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// Its name: shown to people, and a hint between text formats. Never opened.
+    pub name: String,
+    /// Passwords that may open it.
+    pub passwords: Vec<String>,
+}
+
+impl<T: AsRef<str> + ?Sized> From<&T> for About {
+    fn from(name: &T) -> Self {
+        Self {
+            name: name.as_ref().to_owned(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Has files read by `cloister-reader`.
@@ -42,15 +71,16 @@ impl Reader {
         Self { program, limits }
     }
 
-    /// Reads the whole file. `name` is shown to people and never opened; `progress` is told the
-    /// number of pages done and, once it is known, of all pages.
+    /// Reads the whole file. `progress` is told the number of pages done and, once it is known, of
+    /// all pages.
     pub async fn extract(
         &self,
         file: File,
-        name: &str,
+        about: impl Into<About>,
         mut progress: impl FnMut(u32, u32) + Send,
     ) -> Result<Extraction, Quarantine> {
-        let started = Instant::now();
+        let (started, about) = (Instant::now(), about.into());
+        let name = about.name.as_str();
         let mut gathered = Gathered::new(name, self.limits);
         let mut structure = true;
         loop {
@@ -59,7 +89,7 @@ impl Reader {
                 structure,
             };
             let before = gathered.next_page();
-            let stop = match self.start(&file, name, task, started) {
+            let stop = match self.start(&file, &about, task, started) {
                 Ok(child) => run(child, &mut gathered, &mut progress).await,
                 Err(cause) => return Err(cause),
             };
@@ -94,11 +124,13 @@ impl Reader {
     pub async fn draw(
         &self,
         file: File,
-        name: &str,
+        about: impl Into<About>,
         page: u32,
         dpi: u32,
     ) -> Result<Vec<u8>, Quarantine> {
-        let mut child = self.start(&file, name, Task::Draw { page, dpi }, Instant::now())?;
+        let about = about.into();
+        let name = about.name.as_str();
+        let mut child = self.start(&file, &about, Task::Draw { page, dpi }, Instant::now())?;
         loop {
             match child.next().await {
                 Ok(Frame::Confined) => {}
@@ -120,7 +152,7 @@ impl Reader {
     /// refused.
     pub async fn selfcheck(&self, file: File) -> Result<Vec<Attempt>, Quarantine> {
         let name = "selfcheck";
-        let mut child = self.start(&file, name, Task::Selfcheck, Instant::now())?;
+        let mut child = self.start(&file, &name.into(), Task::Selfcheck, Instant::now())?;
         loop {
             match child.next().await {
                 Ok(Frame::Confined) => {}
@@ -135,18 +167,19 @@ impl Reader {
     fn start(
         &self,
         file: &File,
-        name: &str,
+        about: &About,
         task: Task,
         started: Instant,
     ) -> Result<Child, Quarantine> {
         let request = Request {
             task,
-            name: name.to_owned(),
+            name: about.name.clone(),
+            passwords: about.passwords.clone(),
             limits: self.limits,
         };
         Child::start(&self.program, file, &request, started + self.limits.wall).map_err(|cause| {
             Quarantine::NotStarted {
-                name: name.to_owned(),
+                name: about.name.clone(),
                 detail: cause.to_string(),
             }
         })
@@ -165,6 +198,10 @@ async fn run(
             Ok(Frame::Info(info)) => gathered.info(info)?,
             Ok(Frame::Page(page)) => gathered.page(*page)?,
             Ok(Frame::Lost { page }) => gathered.lose(page),
+            Ok(Frame::Attachment { name }) => match child.raw().await {
+                Ok(bytes) => gathered.attachment(&name, bytes),
+                Err(stop) => return Ok(Some(stop)),
+            },
             Ok(Frame::Done) => return Ok(None),
             Ok(Frame::Refused(refusal)) => return Err(gathered.refused(refusal)),
             Ok(other) => return Err(gathered.nonsense(&kind(&other))),
@@ -189,6 +226,7 @@ fn kind(frame: &Frame) -> String {
         Frame::Page(_) => "page",
         Frame::Lost { .. } => "lost",
         Frame::Picture { .. } => "picture",
+        Frame::Attachment { .. } => "attachment",
         Frame::Done => "done",
         Frame::Refused(_) => "refused",
         Frame::Checked { .. } => "checked",

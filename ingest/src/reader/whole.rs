@@ -1,7 +1,7 @@
 //! A document from its pages: its title, its language, and whether it holds text at all.
 
 use super::gather::ReadPage;
-use super::{Extraction, furniture, headings};
+use super::{Attachment, Extraction, furniture, headings};
 use crate::error::Quarantine;
 use crate::wire::Info;
 use cloister_domain::{BlockKind, DocumentInfo};
@@ -11,8 +11,10 @@ pub fn assemble(
     name: &str,
     info: Info,
     mut pages: Vec<ReadPage>,
+    attachments: Vec<Attachment>,
 ) -> Result<Extraction, Quarantine> {
-    if pages.iter().all(|page| page.page.content.text.is_empty()) {
+    let silent = pages.iter().all(|page| page.page.content.text.is_empty());
+    if silent && attachments.is_empty() {
         return Err(Quarantine::NoText {
             name: name.to_owned(),
             pages: info.pages,
@@ -32,6 +34,7 @@ pub fn assemble(
     Ok(Extraction {
         info: document,
         pages: pages.into_iter().map(|page| page.page).collect(),
+        attachments,
     })
 }
 
