@@ -4,6 +4,7 @@
 //! once; blocks, words, passages and sentences are byte ranges on it.
 
 use crate::ids::{CollectionId, DocumentId, PassageId, RevisionId};
+use crate::labels::Labels;
 use crate::text::ByteRange;
 use serde::{Deserialize, Serialize};
 
@@ -149,6 +150,8 @@ pub struct DocumentInfo {
     pub pages: u32,
     /// What an administrator should know of this reading, one sentence each.
     pub warnings: Vec<String>,
+    /// What the file and the site say about it.
+    pub labels: Labels,
 }
 
 /// A piece of a passage on one page.

@@ -23,6 +23,7 @@ pub mod chunk;
 pub mod error;
 pub mod folder;
 pub mod formats;
+pub mod labels;
 pub mod limits;
 pub mod pipeline;
 pub mod reader;

@@ -6,7 +6,7 @@
 //! bytes of a picture or an attachment follow its frame as one more frame, which is not JSON.
 
 use crate::limits::Limits;
-use cloister_domain::Page;
+use cloister_domain::{Labels, Page};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 
@@ -103,6 +103,9 @@ pub struct Info {
     pub outline: Vec<OutlineEntry>,
     /// Sentences for the administrator.
     pub warnings: Vec<String>,
+    /// What it says about itself beside its text.
+    #[serde(default)]
+    pub labels: Labels,
 }
 
 /// A line of a table of contents.

@@ -1,8 +1,9 @@
-//! Markdown: headings, paragraphs, lists, tables; front matter gives the title.
+//! Markdown: headings, paragraphs, lists, tables; front matter gives its labels.
 
 use super::sections::Sections;
 use super::text::{decode, is_text, send_sections};
 use super::{Failure, Format, Sink, Source, foreign};
+use crate::labels;
 use cloister_domain::BlockKind;
 use pulldown_cmark::{Event, HeadingLevel, MetadataBlockKind, Options, Parser, Tag, TagEnd};
 
@@ -171,13 +172,8 @@ impl Walk {
     }
 
     fn front_matter(&mut self, lines: &str) {
-        let title = lines
-            .lines()
-            .filter_map(|line| line.split_once(':'))
-            .find(|(key, _)| key.trim().eq_ignore_ascii_case("title"))
-            .map(|(_, value)| value.trim().trim_matches(['"', '\'']).to_owned())
-            .filter(|title| !title.is_empty());
-        self.title = self.title.take().or(title);
+        self.sections.labels = labels::front_matter(lines);
+        self.title = self.title.take().or(self.sections.labels.title.clone());
     }
 }
 

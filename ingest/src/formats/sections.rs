@@ -2,7 +2,7 @@
 //! characters of a long one.
 
 use crate::wire::{Notes, PageFrame};
-use cloister_domain::{Block, BlockKind, ByteRange, Page, PageText};
+use cloister_domain::{Block, BlockKind, ByteRange, Labels, Page, PageText};
 
 /// A section is divided where a block ends after this many bytes.
 const LONG_SECTION: usize = 6_000;
@@ -14,6 +14,8 @@ pub struct Sections {
     open: PageText,
     /// Level of the headings that begin a page: the highest seen so far.
     top_level: Option<u8>,
+    /// What the document says about itself beside its text.
+    pub labels: Labels,
 }
 
 impl Sections {

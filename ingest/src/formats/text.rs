@@ -51,14 +51,16 @@ impl Format for PlainText {
 pub fn send_sections(
     format: &str,
     title: Option<String>,
-    sections: Sections,
+    mut sections: Sections,
     sink: &mut dyn Sink,
 ) -> Result<(), Failure> {
+    let labels = std::mem::take(&mut sections.labels);
     let pages = sections.finish();
     sink.info(Info {
         format: format.to_owned(),
         title,
         pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
+        labels,
         ..Info::default()
     })?;
     for page in pages {

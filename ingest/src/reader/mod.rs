@@ -47,6 +47,8 @@ pub struct About {
     pub name: String,
     /// Passwords that may open it.
     pub passwords: Vec<String>,
+    /// Languages of its scanned pages, by their names in the recogniser: `eng`, `deu`.
+    pub languages: Vec<String>,
 }
 
 impl<T: AsRef<str> + ?Sized> From<&T> for About {

@@ -30,6 +30,7 @@ pub fn assemble(
         language: language(&pages),
         pages: info.pages,
         warnings,
+        labels: info.labels,
     };
     Ok(Extraction {
         info: document,

@@ -12,7 +12,7 @@ pub mod words;
 
 use super::{Failure, Format, Picture, Sink, Source};
 use crate::wire::{Info, Notes, PageFrame, Refusal};
-use cloister_domain::Page;
+use cloister_domain::{Labels, Page};
 use hayro_interpret::{
     Context, InterpreterCache, InterpreterSettings, TransformExt, interpret_page, kurbo,
 };
@@ -62,6 +62,7 @@ impl Format for Pdf {
             pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
             outline: found.outline,
             warnings: Vec::new(),
+            labels: Labels::default(),
         })?;
         let cache = InterpreterCache::new();
         for (number, page) in (1_u32..).zip(pages.iter()) {
