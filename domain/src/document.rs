@@ -93,6 +93,9 @@ pub struct PageText {
     pub blocks: Vec<Block>,
     /// Its words, in the order of the text; empty where the format has no drawn pages.
     pub words: Vec<Word>,
+    /// Words of a scanned page that may have been misread, in the order of the text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubtful: Vec<ByteRange>,
 }
 
 impl PageText {
@@ -272,6 +275,7 @@ mod tests {
                 word(5, 33.0, 10.0),
                 word(10, 10.0, 24.0),
             ],
+            doubtful: vec![],
         };
         assert_eq!(page.rects(ByteRange::new(0, 14)).len(), 2);
         assert_eq!(page.rects(ByteRange::new(5, 9)).len(), 1);

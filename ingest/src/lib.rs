@@ -35,4 +35,5 @@ pub use limits::Limits;
 pub use pipeline::{
     IngestError, Ingestion, Parts as IngestParts, Settings as IngestSettings, rebuild,
 };
+pub use reader::recognise::Recogniser;
 pub use reader::{About, Attachment, Extraction, Reader};

@@ -9,6 +9,7 @@ use crate::limits::Limits;
 use cloister_domain::{Labels, Page};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 /// The environment variable that holds the [`Request`].
 pub const REQUEST: &str = "CLOISTER_REQUEST";
@@ -33,6 +34,15 @@ pub enum Task {
         page: u32,
         /// Dots per inch.
         dpi: u32,
+    },
+    /// Becomes the recogniser, for one picture of a page; answers with its table, not with frames.
+    Recognise {
+        /// The program.
+        program: PathBuf,
+        /// The folder with its languages.
+        data: PathBuf,
+        /// The languages of the page.
+        languages: Vec<String>,
     },
     /// Tries what the child must not be able to do, and reports what happened.
     Selfcheck,

@@ -5,6 +5,7 @@
 pub mod docx;
 pub mod foreign;
 pub mod html;
+pub mod image;
 pub mod markdown;
 pub mod pdf;
 pub mod sections;
@@ -50,6 +51,7 @@ pub trait Format: Sync {
 /// Every format, in the order in which they are asked.
 pub static FORMATS: &[&dyn Format] = &[
     &pdf::Pdf,
+    &image::Image,
     &docx::Docx,
     &html::Html,
     &markdown::Markdown,
