@@ -7,6 +7,7 @@ use cloister_domain::{CollectionId, FileHash, FileId, Labels, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// How far a file has come.
@@ -114,6 +115,8 @@ pub struct FileTally {
     pub state: FileState,
     /// How many.
     pub files: u64,
+    /// How many bytes they have together.
+    pub bytes: u64,
 }
 
 const COLUMNS: &str = "id, collection_id, path, state, hash, size, modified_at, pages_done, \
@@ -381,10 +384,39 @@ impl Store {
             .collect()
     }
 
+    /// What an administrator should know of how these files were read, for those that answer.
+    pub async fn warnings_of(
+        &self,
+        files: &[FileRecord],
+    ) -> Result<HashMap<FileId, Vec<String>>, StoreError> {
+        if files.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut query = sqlx::QueryBuilder::new(
+            "SELECT f.id, r.warnings FROM files f
+             JOIN documents d ON d.collection_id = f.collection_id AND d.path = f.path
+             JOIN revisions r ON r.document_id = d.id AND r.superseded_at IS NULL
+             WHERE r.warnings <> '[]' AND f.id IN (",
+        );
+        let mut list = query.separated(", ");
+        for file in files {
+            list.push_bind(file.id.0);
+        }
+        query.push(")");
+        let rows = query.build().fetch_all(&self.readers).await?;
+        let warnings = |row: &SqliteRow| {
+            let json: String = row.try_get("warnings")?;
+            let said = serde_json::from_str(&json);
+            let said = said.map_err(|e| StoreError::corrupt("revisions", e))?;
+            Ok((FileId(row.try_get("id")?), said))
+        };
+        rows.iter().map(warnings).collect()
+    }
+
     /// How many files are in which state, for each collection.
     pub async fn tally_files(&self) -> Result<Vec<FileTally>, StoreError> {
         let rows = sqlx::query(
-            "SELECT collection_id, state, COUNT(*) AS files FROM files
+            "SELECT collection_id, state, COUNT(*) AS files, SUM(size) AS bytes FROM files
              WHERE state <> 'removed'
              GROUP BY collection_id, state ORDER BY collection_id, state",
         )
@@ -393,10 +425,12 @@ impl Store {
         rows.iter()
             .map(|row| {
                 let files: i64 = row.try_get("files")?;
+                let bytes: i64 = row.try_get("bytes")?;
                 Ok(FileTally {
                     collection: CollectionId(row.try_get("collection_id")?),
                     state: FileState::parse(row.try_get("state")?)?,
                     files: u64::try_from(files).unwrap_or(0),
+                    bytes: u64::try_from(bytes).unwrap_or(0),
                 })
             })
             .collect()

@@ -122,6 +122,7 @@ fn revision(file: &FileRecord, text: &str) -> NewRevision {
         headings: vec!["Doses".into()],
         sentences: vec![range],
         tokens: 3,
+        doubtful: Vec::new(),
     };
     NewRevision {
         file: file.id,

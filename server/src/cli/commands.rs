@@ -105,6 +105,9 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
             if let Task::Audit(command) = &mut task {
                 command.read_files()?;
             }
+            if let Task::Collection(command) = &mut task {
+                command.read_files()?;
+            }
             control::perform(people::ask_passwords(task)?, config)
         }
         Command::Config(_) | Command::Openapi => Ok(ExitCode::SUCCESS),
