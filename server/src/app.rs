@@ -248,7 +248,8 @@ fn open_generator(
     Ok((Some(service), Some(manifest)))
 }
 
-fn open_reader(config: &Config) -> anyhow::Result<Reader> {
+/// What reads files, with the recogniser of scanned pages where it is installed.
+pub fn open_reader(config: &Config) -> anyhow::Result<Reader> {
     let reader = Reader::new(reader_program()?, limits(config));
     let recognition = &config.recognition;
     match Recogniser::find(&recognition.program, &recognition.languages) {
