@@ -25,8 +25,8 @@ use cloister_answer::select::{Judges, Selection, select, text};
 use cloister_answer::verify::{Source, Vectors, verify};
 use cloister_answer::{FoundPassage, gate};
 use cloister_domain::{
-    ByteRange, CollectionId, DocumentId, FileHash, Passage, PassageDraft, PassageId, PassageSpan,
-    RevisionId, Timestamp,
+    ByteRange, CollectionId, DocumentId, FileHash, Labels, Passage, PassageDraft, PassageId,
+    PassageSpan, RevisionId, Timestamp,
 };
 use cloister_index::{Index, IndexEntry, IndexSettings, SearchRequest};
 use cloister_inference::{
@@ -208,6 +208,7 @@ fn record(document: &Document, revision: RevisionId) -> RevisionRecord {
         pages: 1,
         effective_from: Timestamp::from_millis(0),
         superseded_at: None,
+        labels: Labels::default(),
     }
 }
 

@@ -196,7 +196,7 @@ fn first_steps(
         index_generation: found.index_generation.clone(),
         policy_version: asked.policy_version.clone(),
     })];
-    steps.extend(quotes.iter().cloned().map(AnswerEvent::Quote));
+    steps.extend(quotes.iter().cloned().map(Box::new).map(AnswerEvent::Quote));
     if !verdict.answer {
         steps.push(AnswerEvent::Refusal {
             reason: "Not in the documents you may read".into(),

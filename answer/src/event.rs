@@ -43,7 +43,7 @@ pub enum AnswerEvent {
     /// What the answer is made of. Always first.
     Receipt(Receipt),
     /// A quote.
-    Quote(Quote),
+    Quote(Box<Quote>),
     /// The documents do not say.
     Refusal {
         /// Why, for the person.

@@ -127,6 +127,7 @@ mod tests {
                 pages: 1,
                 effective_from: Timestamp::from_millis(0),
                 superseded_at: None,
+                labels: cloister_domain::Labels::default(),
             },
             score: 1.0,
             keyword: None,

@@ -23,6 +23,7 @@ pub mod chunk;
 pub mod error;
 pub mod folder;
 pub mod formats;
+pub mod labels;
 pub mod limits;
 pub mod pipeline;
 pub mod reader;
@@ -34,4 +35,5 @@ pub use limits::Limits;
 pub use pipeline::{
     IngestError, Ingestion, Parts as IngestParts, Settings as IngestSettings, rebuild,
 };
+pub use reader::recognise::Recogniser;
 pub use reader::{About, Attachment, Extraction, Reader};

@@ -6,9 +6,10 @@
 //! bytes of a picture or an attachment follow its frame as one more frame, which is not JSON.
 
 use crate::limits::Limits;
-use cloister_domain::Page;
+use cloister_domain::{Labels, Page};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 /// The environment variable that holds the [`Request`].
 pub const REQUEST: &str = "CLOISTER_REQUEST";
@@ -33,6 +34,15 @@ pub enum Task {
         page: u32,
         /// Dots per inch.
         dpi: u32,
+    },
+    /// Becomes the recogniser, for one picture of a page; answers with its table, not with frames.
+    Recognise {
+        /// The program.
+        program: PathBuf,
+        /// The folder with its languages.
+        data: PathBuf,
+        /// The languages of the page.
+        languages: Vec<String>,
     },
     /// Tries what the child must not be able to do, and reports what happened.
     Selfcheck,
@@ -97,12 +107,18 @@ pub struct Info {
     pub format: String,
     /// Its title, where it has one.
     pub title: Option<String>,
+    /// The day of its last change, as it says: `2026-11-20`.
+    #[serde(default)]
+    pub date: Option<String>,
     /// The number of pages.
     pub pages: u32,
     /// Its table of contents.
     pub outline: Vec<OutlineEntry>,
     /// Sentences for the administrator.
     pub warnings: Vec<String>,
+    /// What it says about itself beside its text.
+    #[serde(default)]
+    pub labels: Labels,
 }
 
 /// A line of a table of contents.

@@ -13,7 +13,7 @@ use cloister_index::{Index, IndexSettings};
 use cloister_inference::{
     EmbedderService, GeneratorService, GeneratorState, MiniLm, ModelManifest, QueueLimits,
 };
-use cloister_ingest::{Limits, Reader};
+use cloister_ingest::{Limits, Reader, Recogniser};
 use cloister_policies::{Granted, Policies};
 use cloister_store::{Library, Store};
 use std::path::{Path, PathBuf};
@@ -111,7 +111,7 @@ impl App {
             Arc::clone(&clock),
         )?;
         Ok(Arc::new(Self {
-            reader: Arc::new(Reader::new(reader_program()?, limits(&config))),
+            reader: Arc::new(open_reader(&config)?),
             inbox: std::path::absolute(&config.paths.inbox)?,
             ticket_secret: passwords::secret(&*entropy)?,
             models: Models {
@@ -243,6 +243,18 @@ fn open_generator(
     let manifest = ModelManifest::read(&folder).with_context(|| missing(&folder))?;
     let service = GeneratorService::starting(folder, QueueLimits::default())?;
     Ok((Some(service), Some(manifest)))
+}
+
+fn open_reader(config: &Config) -> anyhow::Result<Reader> {
+    let reader = Reader::new(reader_program()?, limits(config));
+    let recognition = &config.recognition;
+    match Recogniser::find(&recognition.program, &recognition.languages) {
+        Ok(recogniser) => Ok(reader.with_recogniser(recogniser)),
+        Err(cause) => {
+            tracing::warn!("{cause}. Scanned pages are set aside until it is");
+            Ok(reader)
+        }
+    }
 }
 
 fn missing(folder: &Path) -> String {

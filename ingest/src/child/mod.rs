@@ -4,6 +4,7 @@
 //! the file is read, when the file is refused, or when it is killed; the parent tells these apart.
 
 mod confine;
+mod recogniser;
 mod selfcheck;
 
 use crate::formats::{self, Sink, Source};
@@ -19,6 +20,19 @@ const STACK_BYTES: usize = 64 << 20;
 /// Does what the request says and answers on standard output.
 pub fn run(request: &str) -> io::Result<()> {
     let request: Request = serde_json::from_str(request)?;
+    if let Task::Recognise {
+        program,
+        data,
+        languages,
+    } = &request.task
+    {
+        return Err(recogniser::become_it(
+            program,
+            data,
+            languages,
+            &request.limits,
+        ));
+    }
     let mut output = FrameWriter::new(io::stdout());
     if let Err(cause) = confine::confine(&request.limits) {
         return output.send(&Frame::Refused(Refusal::Unconfined(cause.to_string())));
@@ -38,6 +52,7 @@ fn serve(request: &Request, output: &mut FrameWriter<io::Stdout>) -> io::Result<
     }
     output.send(&Frame::Confined)?;
     let answered = match &request.task {
+        Task::Recognise { .. } => Err(io::Error::other("a recogniser reads no files").into()),
         Task::Selfcheck => {
             output.send(&Frame::Checked {
                 attempts: selfcheck::attempts(),

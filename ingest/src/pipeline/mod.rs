@@ -141,7 +141,8 @@ impl Ingestion {
 
     async fn follow(&self) -> Result<(), IngestError> {
         let _only = self.following.lock().await;
-        catch_up(&self.parts.store, &self.parts.index).await
+        let now = self.parts.clock.now();
+        catch_up(&self.parts.store, &self.parts.index, now).await
     }
 
     async fn count(&self) -> Result<(u64, u64), IngestError> {

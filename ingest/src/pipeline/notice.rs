@@ -1,9 +1,9 @@
 //! Noticing what lies in the inbox, and what no longer does.
 
 use super::{IngestError, Ingestion};
-use crate::folder::{self, Files, Settling};
-use cloister_audit::{Event, EventKind};
-use cloister_domain::CollectionId;
+use crate::folder::{self, Files, Look, Settling};
+use cloister_audit::{Event, EventKind, Outcome};
+use cloister_domain::{CollectionId, Labels};
 use cloister_store::{SeenFile, StoreError};
 use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
@@ -97,22 +97,39 @@ impl Ingestion {
         stable: Duration,
     ) -> Result<bool, IngestError> {
         let mut settling = false;
-        for (path, look) in files {
+        for (path, (look, reason)) in &files.refused {
+            self.refuse(collection, path, *look, reason).await?;
+        }
+        for (path, look) in &files.files {
             let now = self.parts.clock.now();
             if !seen.settling.is_settled(name, path, *look, now, stable) {
                 settling = true;
                 continue;
             }
-            let (size, modified_at) = (look.size, look.modified_at);
-            let file = SeenFile {
-                collection,
-                path: path.clone(),
-                size,
-                modified_at,
-            };
+            let file = seen_file(collection, path, *look, files.labels(path));
             self.parts.store.note_file(&file, now).await?;
         }
         Ok(settling)
+    }
+
+    async fn refuse(
+        &self,
+        collection: CollectionId,
+        path: &str,
+        look: Look,
+        reason: &str,
+    ) -> Result<(), IngestError> {
+        let file = seen_file(collection, path, look, Labels::default());
+        let now = self.parts.clock.now();
+        if self.parts.store.refuse_file(&file, reason, now).await? {
+            let detail = json!({ "path": path, "reason": reason });
+            let event = Event {
+                outcome: Outcome::Failure,
+                ..Event::by_appliance(EventKind::DocumentQuarantined, detail)
+            };
+            self.parts.audit.append(event).await?;
+        }
+        Ok(())
     }
 
     async fn notice_absent(&self, present: &BTreeMap<String, Files>) -> Result<(), IngestError> {
@@ -120,7 +137,7 @@ impl Ingestion {
         for collection in self.parts.store.collections().await? {
             let here = present.get(&collection.name);
             for (file, path) in self.parts.store.present_files(collection.id).await? {
-                if here.is_some_and(|files| files.contains_key(&path)) {
+                if here.is_some_and(|files| files.holds(&path)) {
                     continue;
                 }
                 let detail = json!({ "collection": collection.name, "path": path });
@@ -137,5 +154,15 @@ impl Ingestion {
             self.follow().await?;
         }
         Ok(())
+    }
+}
+
+fn seen_file(collection: CollectionId, path: &str, look: Look, labels: Labels) -> SeenFile {
+    SeenFile {
+        collection,
+        path: path.to_owned(),
+        size: look.size,
+        modified_at: look.modified_at,
+        labels,
     }
 }

@@ -7,14 +7,17 @@ mod furniture;
 mod gather;
 mod headings;
 mod process;
+pub mod recognise;
 mod whole;
 
 use crate::error::Quarantine;
 use crate::limits::Limits;
 use crate::wire::{Attempt, Frame, Request, Task};
 use cloister_domain::{DocumentInfo, Page};
+use futures_util::StreamExt;
 use gather::Gathered;
 use process::{Child, Stop};
+use recognise::{Recognised, Recogniser};
 use std::fs::File;
 use std::path::PathBuf;
 use tokio::time::Instant;
@@ -47,6 +50,8 @@ pub struct About {
     pub name: String,
     /// Passwords that may open it.
     pub passwords: Vec<String>,
+    /// Languages of its scanned pages, by their names in the recogniser: `eng`, `deu`.
+    pub languages: Vec<String>,
 }
 
 impl<T: AsRef<str> + ?Sized> From<&T> for About {
@@ -63,12 +68,31 @@ impl<T: AsRef<str> + ?Sized> From<&T> for About {
 pub struct Reader {
     program: PathBuf,
     limits: Limits,
+    recogniser: Option<Recogniser>,
 }
 
 impl Reader {
-    /// Reads with the program at this path, under these limits.
+    /// Reads with the program at this path, under these limits. Pages that are pictures stay so.
     pub const fn new(program: PathBuf, limits: Limits) -> Self {
-        Self { program, limits }
+        Self {
+            program,
+            limits,
+            recogniser: None,
+        }
+    }
+
+    /// Has the text of pages that are pictures recognised.
+    #[must_use]
+    pub fn with_recogniser(self, recogniser: Recogniser) -> Self {
+        Self {
+            recogniser: Some(recogniser),
+            ..self
+        }
+    }
+
+    /// What recognises text, where there is anything.
+    pub const fn recogniser(&self) -> Option<&Recogniser> {
+        self.recogniser.as_ref()
     }
 
     /// Reads the whole file. `progress` is told the number of pages done and, once it is known, of
@@ -117,7 +141,57 @@ impl Reader {
             // A child that came further and then ran out of time or memory may have been worn out
             // by the pages before; its successor starts fresh at the page where it stopped.
         }
+        self.recognise(&file, &about, &mut gathered, &mut progress)
+            .await;
         gathered.finish()
+    }
+
+    /// Recognises the pages whose text is missing or broken. A page that fails stays a picture.
+    async fn recognise(
+        &self,
+        file: &File,
+        about: &About,
+        gathered: &mut Gathered,
+        progress: &mut (impl FnMut(u32, u32) + Send),
+    ) {
+        let Some(recogniser) = &self.recogniser else {
+            return;
+        };
+        let (wanted, all) = (gathered.to_recognise(), gathered.all_pages());
+        let mut left = u32::try_from(wanted.len()).unwrap_or(u32::MAX);
+        let mut pages = futures_util::stream::iter(wanted)
+            .map(|(number, width)| async move {
+                let page = self.recognise_page(recogniser, file, about, number, width);
+                (number, page.await)
+            })
+            .buffered(recogniser.slots());
+        while let Some((number, page)) = pages.next().await {
+            progress(all.saturating_sub(left), all);
+            left -= 1;
+            match page {
+                Ok(page) => gathered.recognised(number, page),
+                Err(cause) => {
+                    tracing::warn!(%cause, "page {number} of `{}` is not recognised", about.name);
+                }
+            }
+        }
+    }
+
+    async fn recognise_page(
+        &self,
+        recogniser: &Recogniser,
+        file: &File,
+        about: &About,
+        number: u32,
+        points: f32,
+    ) -> Result<Recognised, String> {
+        let file = file.try_clone().map_err(|cause| cause.to_string())?;
+        let drawn = self.picture(file, about, number, recognise::DPI).await;
+        let (width, png) = drawn.map_err(|cause| cause.to_string())?;
+        let scale = points / width.max(1) as f32;
+        recogniser
+            .recognise(&self.program, self.limits, &png, scale, &about.languages)
+            .await
     }
 
     /// Draws one page, counted from 1, as a PNG picture.
@@ -128,15 +202,27 @@ impl Reader {
         page: u32,
         dpi: u32,
     ) -> Result<Vec<u8>, Quarantine> {
-        let about = about.into();
+        let (_width, png) = self.picture(file, &about.into(), page, dpi).await?;
+        Ok(png)
+    }
+
+    /// A page's picture, and its width in pixels.
+    async fn picture(
+        &self,
+        file: File,
+        about: &About,
+        page: u32,
+        dpi: u32,
+    ) -> Result<(u32, Vec<u8>), Quarantine> {
         let name = about.name.as_str();
-        let mut child = self.start(&file, &about, Task::Draw { page, dpi }, Instant::now())?;
+        let mut child = self.start(&file, about, Task::Draw { page, dpi }, Instant::now())?;
         loop {
             match child.next().await {
                 Ok(Frame::Confined) => {}
-                Ok(Frame::Picture { .. }) => {
+                Ok(Frame::Picture { width, .. }) => {
                     let png = child.raw().await;
-                    return png.map_err(|stop| stop.into_quarantine(name, &self.limits));
+                    let png = png.map_err(|stop| stop.into_quarantine(name, &self.limits))?;
+                    return Ok((width, png));
                 }
                 Ok(Frame::Refused(refusal)) => {
                     let limit = self.limits.file_bytes;

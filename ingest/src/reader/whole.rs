@@ -27,9 +27,11 @@ pub fn assemble(
     let document = DocumentInfo {
         title: title.unwrap_or_else(|| without_ending(name)),
         format: info.format,
+        date: info.date,
         language: language(&pages),
         pages: info.pages,
         warnings,
+        labels: info.labels,
     };
     Ok(Extraction {
         info: document,
@@ -89,21 +91,12 @@ fn warnings(info: &Info, pages: &[ReadPage]) -> Vec<String> {
         "has more glyphs than are read, and is cut short",
     );
     note(
-        &|p| p.notes.pictured && p.page.content.text.len() < 20,
-        "is a picture without text, and needs text recognition (OCR)",
+        &|p| p.recognised,
+        "was a picture; its text was recognised and may have mistakes",
     );
     note(
-        &|p| {
-            let read = p
-                .page
-                .content
-                .text
-                .chars()
-                .filter(|c| !c.is_whitespace())
-                .count();
-            p.notes.unreadable as usize * 4 > read && p.notes.unreadable > 20
-        },
-        "has letters that its fonts do not name, and needs text recognition (OCR)",
+        &|p| !p.recognised && p.lacks_text(),
+        "is a picture, or has letters that its fonts do not name, and was not recognised",
     );
     note(
         &|p| p.notes.outside > 20,

@@ -130,7 +130,7 @@ impl From<AnswerEvent> for Step {
                 index_generation: receipt.index_generation,
                 policy_version: receipt.policy_version,
             },
-            AnswerEvent::Quote(quote) => Self::Quote(QuoteView::from(&quote)),
+            AnswerEvent::Quote(quote) => Self::Quote(QuoteView::from(&*quote)),
             AnswerEvent::Refusal { reason, nearest } => Self::Refusal {
                 reason,
                 nearest: nearest.iter().map(PassageView::from).collect(),

@@ -61,7 +61,7 @@ impl Format for Pdf {
             title: found.title,
             pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
             outline: found.outline,
-            warnings: Vec::new(),
+            ..Info::default()
         })?;
         let cache = InterpreterCache::new();
         for (number, page) in (1_u32..).zip(pages.iter()) {
