@@ -71,6 +71,10 @@ pub struct Block {
     pub kind: BlockKind,
     /// Where it stands in the page's text.
     pub range: ByteRange,
+    /// Where it stands in the file, in the words of the program that made it: `Budget!A7:F7`,
+    /// `slide 3`, `part 2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
 }
 
 /// A word and where it is drawn. Only formats with pages have words.
@@ -149,6 +153,9 @@ pub struct DocumentInfo {
     pub format: String,
     /// ISO 639-3 code of its main language, where it could be told.
     pub language: Option<String>,
+    /// The day of its last change, as it says itself: `2026-11-20`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
     /// How many pages it has.
     pub pages: u32,
     /// What an administrator should know of this reading, one sentence each.

@@ -107,6 +107,9 @@ pub struct Info {
     pub format: String,
     /// Its title, where it has one.
     pub title: Option<String>,
+    /// The day of its last change, as it says: `2026-11-20`.
+    #[serde(default)]
+    pub date: Option<String>,
     /// The number of pages.
     pub pages: u32,
     /// Its table of contents.

@@ -59,7 +59,7 @@ async fn files_that_are_not_read_are_named() {
 }
 
 #[tokio::test]
-async fn a_page_without_letters_is_probably_a_scan() {
+async fn a_page_without_letters_may_be_a_scan() {
     let blank = pdf(&[vec![]], &Dictionary::new());
     refused("scan.pdf", &blank, "no-text", "no text on them").await;
 }

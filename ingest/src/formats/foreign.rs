@@ -1,6 +1,8 @@
 //! Names for what is not read, so that an administrator learns what the file is.
 
 use super::Source;
+use super::ole::SIGN as OLD_OFFICE;
+use crate::wire::Refusal;
 
 /// First bytes, where they stand, and what they give away.
 const SIGNS: &[(usize, &[u8], &str)] = &[
@@ -45,15 +47,30 @@ const INSIDE_ZIP: &[(&[u8], &str)] = &[
     (b"application/epub", "an e-book (EPUB)"),
 ];
 
+/// Why this file is not read.
+pub fn refusal(source: &Source) -> Refusal {
+    if is_locked_office(source) {
+        return Refusal::Encrypted;
+    }
+    Refusal::NotRead(describe(source))
+}
+
+/// Whether this is a Word, Excel or PowerPoint file behind a password: its archive lies encrypted
+/// in a file of the older kind.
+fn is_locked_office(source: &Source) -> bool {
+    let name: Vec<u8> = "EncryptedPackage"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    source.bytes.starts_with(OLD_OFFICE) && source.bytes.windows(name.len()).any(|w| w == name)
+}
+
 /// What this file is: `a ZIP archive`.
 pub fn describe(source: &Source) -> String {
     if source.bytes.starts_with(b"PK\x03\x04") {
         return inside_zip(&source.bytes).to_owned();
     }
-    if source
-        .bytes
-        .starts_with(b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1")
-    {
+    if source.bytes.starts_with(OLD_OFFICE) {
         return old_office(source).to_owned();
     }
     if is_message(source) {

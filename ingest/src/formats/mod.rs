@@ -2,14 +2,24 @@
 //!
 //! What a file is, its content decides; its name only tells Markdown from other plain text.
 
+pub mod archive;
 pub mod docx;
+pub mod excel;
+pub mod flow;
 pub mod foreign;
 pub mod html;
 pub mod image;
 pub mod markdown;
+pub mod numbers;
+pub mod odf;
+pub mod ole;
+pub mod opc;
 pub mod pdf;
+pub mod pptx;
 pub mod sections;
+pub mod sheets;
 pub mod text;
+pub mod xml;
 
 use crate::wire::{Info, PageFrame, Refusal};
 use std::io;
@@ -53,6 +63,12 @@ pub static FORMATS: &[&dyn Format] = &[
     &pdf::Pdf,
     &image::Image,
     &docx::Docx,
+    &pptx::Pptx,
+    &excel::Excel,
+    &excel::OldExcel,
+    &odf::Odt,
+    &odf::Odp,
+    &odf::Ods,
     &html::Html,
     &markdown::Markdown,
     &text::PlainText,
@@ -152,7 +168,7 @@ pub fn recognise(source: &Source) -> Result<&'static dyn Format, Failure> {
         .iter()
         .find(|format| format.recognises(source))
         .copied()
-        .ok_or_else(|| Refusal::NotRead(foreign::describe(source)).into())
+        .ok_or_else(|| foreign::refusal(source).into())
 }
 
 /// The formats that are read, as a list for people: `PDF, Word (.docx), HTML and text`.

@@ -18,6 +18,8 @@ const FEW_LETTERS: usize = 40;
 /// So many letters without a name are a font's fault and no ornament.
 const NAMELESS: usize = 20;
 const LONGEST_NAME: usize = 120;
+/// A longer name of a place is none.
+const LONGEST_PLACE: usize = 200;
 /// A page larger than this is not one: 200 inches is the largest that PDF knows.
 const LARGEST_PAGE: f32 = 1_000_000.0;
 
@@ -275,12 +277,17 @@ fn is_sound(page: &Page) -> bool {
         && size(page.height)
         && !text.contains('\0')
         && are_in_order(text, blocks.iter().map(|block| block.range))
+        && blocks.iter().all(|block| is_short(block.place.as_deref()))
         && are_in_order(text, words.iter().map(|word| word.range))
         && are_in_order(text, doubtful.iter().copied())
         && words.iter().all(|word| is_finite(word.rect))
         && blocks.iter().all(
             |block| !matches!(block.kind, BlockKind::Heading(level) if !(1..=9).contains(&level)),
         )
+}
+
+fn is_short(place: Option<&str>) -> bool {
+    place.is_none_or(|place| place.len() <= LONGEST_PLACE)
 }
 
 fn are_in_order(text: &str, mut ranges: impl Iterator<Item = ByteRange>) -> bool {

@@ -27,6 +27,7 @@ pub fn assemble(
     let document = DocumentInfo {
         title: title.unwrap_or_else(|| without_ending(name)),
         format: info.format,
+        date: info.date,
         language: language(&pages),
         pages: info.pages,
         warnings,

@@ -12,7 +12,7 @@ pub mod words;
 
 use super::{Failure, Format, Picture, Sink, Source};
 use crate::wire::{Info, Notes, PageFrame, Refusal};
-use cloister_domain::{Labels, Page};
+use cloister_domain::Page;
 use hayro_interpret::{
     Context, InterpreterCache, InterpreterSettings, TransformExt, interpret_page, kurbo,
 };
@@ -61,8 +61,7 @@ impl Format for Pdf {
             title: found.title,
             pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
             outline: found.outline,
-            warnings: Vec::new(),
-            labels: Labels::default(),
+            ..Info::default()
         })?;
         let cache = InterpreterCache::new();
         for (number, page) in (1_u32..).zip(pages.iter()) {
