@@ -170,7 +170,7 @@ impl Ingestion {
                 .await?;
             self.parts
                 .store
-                .remove_file(file.id, self.parts.clock.now())
+                .remove_files(&[file.id], self.parts.clock.now())
                 .await?;
             return Err(Setback::Gone);
         };
