@@ -130,6 +130,7 @@ impl Corpus {
             vector: &vector,
             permitted,
             limit,
+            semantic_weight: None,
         };
         let hits = self.index.search(&request).unwrap().hits;
         (vector, hits)

@@ -29,7 +29,7 @@ pub mod pipeline;
 pub mod reader;
 pub mod wire;
 
-pub use chunk::{ChunkSettings, TokenCounter, cut};
+pub use chunk::{ChunkSettings, TokenCounter, cut, embedded_text};
 pub use error::Quarantine;
 pub use limits::Limits;
 pub use pipeline::{

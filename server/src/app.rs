@@ -13,7 +13,7 @@ use cloister_index::{Index, IndexSettings};
 use cloister_inference::{
     EmbedderService, GeneratorService, GeneratorState, MiniLm, ModelManifest, QueueLimits,
 };
-use cloister_ingest::{Limits, Meter, Reader, Recogniser};
+use cloister_ingest::{ChunkSettings, Limits, Meter, Reader, Recogniser};
 use cloister_policies::{Granted, Policies};
 use cloister_store::{Library, Store};
 use std::path::{Path, PathBuf};
@@ -226,7 +226,8 @@ impl App {
     }
 }
 
-fn open_embedder(config: &Config) -> anyhow::Result<(EmbedderService, ModelManifest)> {
+/// The embedder and its manifest.
+pub fn open_embedder(config: &Config) -> anyhow::Result<(EmbedderService, ModelManifest)> {
     let folder = config.paths.models.join(&config.models.embedder);
     let manifest = ModelManifest::read(&folder).with_context(|| missing(&folder))?;
     let model = MiniLm::open(&folder).with_context(|| missing(&folder))?;
@@ -269,12 +270,21 @@ fn missing(folder: &Path) -> String {
     )
 }
 
-fn index_settings(config: &Config, embedder: &EmbedderService) -> IndexSettings {
+/// How the index works.
+pub fn index_settings(config: &Config, embedder: &EmbedderService) -> IndexSettings {
     IndexSettings {
         dimensions: embedder.dimensions(),
         exact_limit: config.search.exact_up_to,
         semantic_weight: config.search.meaning,
         ..IndexSettings::default()
+    }
+}
+
+/// How passages are cut.
+pub fn passages(config: &Config) -> ChunkSettings {
+    ChunkSettings {
+        most_tokens: config.passages.tokens,
+        ..ChunkSettings::default()
     }
 }
 

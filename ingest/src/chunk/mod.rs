@@ -46,6 +46,12 @@ impl Default for ChunkSettings {
     }
 }
 
+/// What is embedded of a passage: its text alone, until measurement says that title or headings
+/// help.
+pub fn embedded_text(_title: &str, _headings: &[String], text: &str) -> String {
+    text.to_owned()
+}
+
 /// Cuts a document's pages into passages.
 pub fn cut(
     pages: &[Page],

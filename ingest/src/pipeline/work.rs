@@ -2,7 +2,7 @@
 
 use super::meter::Done;
 use super::{IngestError, Ingestion};
-use crate::chunk::cut;
+use crate::chunk::{cut, embedded_text};
 use crate::error::Quarantine;
 use crate::folder;
 use crate::reader::{About, Attachment, Extraction};
@@ -303,7 +303,9 @@ impl Ingestion {
             let done = u32::try_from(passages.len()).unwrap_or(u32::MAX);
             self.report(file.id, FileState::Embedding, (done, total))
                 .await?;
-            let texts = batch.iter().map(|draft| draft.text.clone()).collect();
+            let title = &extraction.info.title;
+            let text = |draft: &PassageDraft| embedded_text(title, &draft.headings, &draft.text);
+            let texts = batch.iter().map(text).collect();
             let vectors = self.parts.embedder.embed_passages(texts).await?;
             self.count_done(Done {
                 passages: vectors.len() as u64,

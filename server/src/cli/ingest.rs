@@ -6,7 +6,7 @@ use crate::app::AppState;
 use clap::Args;
 use cloister_audit::EventKind;
 use cloister_domain::FileId;
-use cloister_ingest::{ChunkSettings, IngestParts, IngestSettings, Ingestion, Progress};
+use cloister_ingest::{IngestParts, IngestSettings, Ingestion, Progress};
 use cloister_store::FileState;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -54,10 +54,7 @@ fn ingestion(app: &AppState) -> Ingestion {
         stable: Duration::from_secs(config.inbox.stable_seconds),
         scan_every: Duration::from_secs(config.inbox.scan_seconds.max(1)),
         limits: crate::app::limits(config),
-        passages: ChunkSettings {
-            most_tokens: config.passages.tokens,
-            ..ChunkSettings::default()
-        },
+        passages: crate::app::passages(config),
     };
     Ingestion::new(parts, settings, Arc::clone(&app.work))
 }

@@ -1,25 +1,17 @@
-//! `cloister eval`: how good each step is, on files and questions that the site brings.
+//! `cloister eval extraction`: what is read from PDF files, beside what pdftotext reads.
 
-use super::console;
 use crate::app;
+use crate::cli::console;
 use crate::config::Config;
 use anyhow::Context;
-use clap::{Args, Subcommand};
+use clap::Args;
 use cloister_ingest::Reader;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use unicode_normalization::UnicodeNormalization;
-
-/// Measure a step of the appliance on files of yours.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Command {
-    /// Compare what is read from PDF files with what pdftotext reads, or with `NAME.gold.txt`.
-    Extraction(Extraction),
-}
 
 /// What is compared, and how it is printed.
 #[derive(Clone, Debug, Args)]
@@ -34,16 +26,12 @@ pub struct Extraction {
 /// A page below this is named.
 const LOW: f64 = 0.9;
 
-/// Runs outside of the appliance: nothing of its data is touched.
-pub fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode> {
-    let Command::Extraction(wanted) = command;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+/// Reads every file and prints a line for each.
+pub async fn run(wanted: &Extraction, config: &Config) -> anyhow::Result<()> {
     let reader = app::open_reader(config)?;
     let mut scores = Vec::new();
     for file in pdf_files(&wanted.path)? {
-        let score = runtime.block_on(compare(&reader, &file))?;
+        let score = compare(&reader, &file).await?;
         if !wanted.json {
             console::line(&score.to_string());
         }
@@ -56,7 +44,7 @@ pub fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode> {
     );
     let pages: Vec<f64> = scores
         .iter()
-        .flat_map(|s| s.pages.iter().copied())
+        .flat_map(|score| score.pages.iter().copied())
         .collect();
     let all = Summary::of(&pages);
     if wanted.json {
@@ -64,10 +52,11 @@ pub fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode> {
     } else {
         console::line(&format!("all {} files: {all}", scores.len()));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
-fn pdf_files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+/// The PDF files in a folder and those beneath it, or the one file that is named.
+pub fn pdf_files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
     }
