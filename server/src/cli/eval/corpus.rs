@@ -69,7 +69,7 @@ struct Gold {
 
 impl Corpus {
     /// Reads a folder: `corpus.jsonl`, `queries.jsonl` and `qrels/test.tsv` (BEIR), or PDF files
-    /// beside a `questions.jsonl` that names their pages (as FinanceBench has them).
+    /// beside a `questions.jsonl` that names their pages (like the set `FinanceBench`).
     pub async fn read(folder: &Path, reader: &Reader) -> anyhow::Result<Self> {
         if folder.join("corpus.jsonl").exists() {
             Self::of_texts(folder)
