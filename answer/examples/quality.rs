@@ -155,6 +155,7 @@ impl Corpus {
             headings: vec![document.title.clone()],
             sentences,
             tokens: 0,
+            doubtful: Vec::new(),
         };
         FoundPassage {
             passage: Passage {

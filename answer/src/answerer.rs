@@ -133,8 +133,12 @@ fn quotes(passages: &[FoundPassage], chosen: &[Candidate]) -> Vec<Quote> {
         .filter_map(|(number, candidate)| {
             let found = passages.get(candidate.passage)?;
             let draft = &found.passage.draft;
+            let doubtful = draft.doubtful.iter();
+            let inside = doubtful.filter(|word| word.overlaps(candidate.range));
+            let doubtful = inside.filter_map(|word| word.of(&draft.text));
             Some(Quote {
                 number,
+                doubtful: doubtful.map(str::to_owned).collect(),
                 text: candidate.range.of(&draft.text)?.to_owned(),
                 passage: found.passage.id,
                 range: candidate.range,

@@ -106,6 +106,7 @@ mod tests {
             headings: vec!["Visiting".into()],
             sentences: vec![ByteRange::new(0, text.len())],
             tokens: 9,
+            doubtful: Vec::new(),
         };
         FoundPassage {
             passage: Passage {

@@ -186,6 +186,9 @@ pub struct PassageDraft {
     pub sentences: Vec<ByteRange>,
     /// Its length in the embedder's tokens.
     pub tokens: u32,
+    /// Words that may have been misread from a scanned page, as ranges of `text`, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubtful: Vec<ByteRange>,
 }
 
 impl PassageDraft {
@@ -246,6 +249,7 @@ mod tests {
             headings: vec![],
             sentences: vec![],
             tokens: 4,
+            doubtful: Vec::new(),
         };
         let found = draft.locate(ByteRange::new(6, 17));
         assert_eq!(

@@ -26,6 +26,6 @@ pub use embedder::{Embedder, ModelIdentity};
 pub use error::{InferenceError, Result};
 pub use generator::{Finish, GenerateRequest, Generated, Generator};
 pub use llama::LlamaGguf;
-pub use manifest::{MANIFEST_FILE, ModelKind, ModelManifest, hash_file};
+pub use manifest::{MANIFEST_FILE, ModelKind, ModelManifest, Weights, hash_file};
 pub use minilm::MiniLm;
 pub use service::{EmbedderService, GeneratorService, GeneratorState, Piece, QueueLimits};

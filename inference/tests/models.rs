@@ -2,7 +2,7 @@
 
 use cloister_inference::{
     Embedder, EmbedderService, Finish, GenerateRequest, Generator, GeneratorService,
-    GeneratorState, InferenceError, LlamaGguf, MiniLm, ModelManifest, Piece, QueueLimits,
+    GeneratorState, InferenceError, LlamaGguf, MiniLm, ModelManifest, Piece, QueueLimits, Weights,
 };
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -77,13 +77,35 @@ struct Golden {
 #[test]
 fn vectors_equal_those_of_the_reference() {
     let Some(dir) = model("minilm") else { return };
-    let minilm = MiniLm::open(&dir).unwrap();
     let golden: Vec<Golden> = serde_json::from_str(include_str!("golden/minilm.json")).unwrap();
     assert!(golden.len() >= 5);
-    for Golden { text, vector } in golden {
-        let own = minilm.embed(&[&text]).unwrap();
-        let cosine = dot(&own[0], &vector) / dot(&vector, &vector).sqrt();
-        assert!(cosine > 0.9999, "{cosine} for {text}");
+    for (weights, least) in [(Weights::F32, 0.9999), (Weights::Int8, 0.995)] {
+        let minilm = MiniLm::open_with(&dir, weights).unwrap();
+        for Golden { text, vector } in &golden {
+            let own = minilm.embed(&[text]).unwrap();
+            let cosine = dot(&own[0], vector) / dot(vector, vector).sqrt();
+            assert!(cosine > least, "{cosine} for {text}");
+        }
+    }
+}
+
+#[test]
+fn vectors_of_other_weights_are_of_another_model() {
+    let Some(dir) = model("minilm") else { return };
+    let identity = |weights| MiniLm::open_with(&dir, weights).unwrap().identity();
+    let (floats, eights) = (identity(Weights::F32), identity(Weights::Int8));
+    assert_ne!(floats.sha256, eights.sha256);
+    assert_eq!(floats.sha256, ModelManifest::read(&dir).unwrap().sha256);
+    assert_eq!(eights.sha256.len(), 64);
+}
+
+#[test]
+fn a_rounded_vector_has_the_same_bits_alone_and_in_a_batch() {
+    let Some(dir) = model("minilm") else { return };
+    let minilm = MiniLm::open_with(&dir, Weights::Int8).unwrap();
+    let together = minilm.embed(&TEXTS).unwrap();
+    for (text, vector) in TEXTS.iter().zip(&together) {
+        assert_eq!(&minilm.embed(&[text]).unwrap()[0], vector, "{text}");
     }
 }
 

@@ -33,7 +33,8 @@ pub use chunk::{ChunkSettings, TokenCounter, cut};
 pub use error::Quarantine;
 pub use limits::Limits;
 pub use pipeline::{
-    IngestError, Ingestion, Parts as IngestParts, Settings as IngestSettings, rebuild,
+    IngestError, Ingestion, Meter, Pace, Parts as IngestParts, Progress,
+    Settings as IngestSettings, rebuild,
 };
 pub use reader::recognise::Recogniser;
 pub use reader::{About, Attachment, Extraction, Reader};

@@ -43,7 +43,7 @@ async fn files_that_are_not_read_are_named() {
         "x.pdf",
         b"GIF89a\0\0",
         "not-read",
-        "Word (.docx), PowerPoint (.pptx), Excel (.xlsx)",
+        "a GIF picture, which is not read. Cloister reads PDF",
     )
     .await;
     refused("x.txt", b"", "empty", "empty").await;

@@ -13,7 +13,7 @@ use cloister_index::{Index, IndexSettings};
 use cloister_inference::{
     EmbedderService, GeneratorService, GeneratorState, MiniLm, ModelManifest, QueueLimits,
 };
-use cloister_ingest::{Limits, Reader, Recogniser};
+use cloister_ingest::{Limits, Meter, Reader, Recogniser};
 use cloister_policies::{Granted, Policies};
 use cloister_store::{Library, Store};
 use std::path::{Path, PathBuf};
@@ -56,6 +56,8 @@ pub struct App {
     pub answerer: Answerer,
     /// What reads files, in processes of their own.
     pub reader: Arc<Reader>,
+    /// How fast files are taken in.
+    pub meter: Arc<Meter>,
     /// The models in use.
     pub models: Models,
     /// The folder that is watched.
@@ -112,6 +114,7 @@ impl App {
         )?;
         Ok(Arc::new(Self {
             reader: Arc::new(open_reader(&config)?),
+            meter: Arc::new(Meter::default()),
             inbox: std::path::absolute(&config.paths.inbox)?,
             ticket_secret: passwords::secret(&*entropy)?,
             models: Models {
@@ -245,7 +248,8 @@ fn open_generator(
     Ok((Some(service), Some(manifest)))
 }
 
-fn open_reader(config: &Config) -> anyhow::Result<Reader> {
+/// What reads files, with the recogniser of scanned pages where it is installed.
+pub fn open_reader(config: &Config) -> anyhow::Result<Reader> {
     let reader = Reader::new(reader_program()?, limits(config));
     let recognition = &config.recognition;
     match Recogniser::find(&recognition.program, &recognition.languages) {

@@ -117,11 +117,13 @@ impl Store {
         Ok(settled)
     }
 
-    /// Notes that a file is gone from the inbox. Its document, and those of the files inside it,
-    /// stop answering in the same step.
-    pub async fn remove_file(&self, file: FileId, now: Timestamp) -> Result<(), StoreError> {
+    /// Notes that files are gone from the inbox. Their documents, and those of the files inside
+    /// them, stop answering in the same step.
+    pub async fn remove_files(&self, files: &[FileId], now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
-        inside::remove_tree(&mut transaction, file, now).await?;
+        for file in files {
+            inside::remove_tree(&mut transaction, *file, now).await?;
+        }
         transaction.commit().await?;
         Ok(())
     }

@@ -46,7 +46,7 @@ impl House {
 
     async fn see(&self, path: &str, size: u64, now: Timestamp) -> bool {
         let seen = self.seen(path, size, now);
-        self.store.note_file(&seen, now).await.unwrap()
+        self.store.note_files(&[seen], now).await.unwrap() > 0
     }
 
     /// Takes up the next file, whose bytes these are.
@@ -122,6 +122,7 @@ fn revision(file: &FileRecord, text: &str) -> NewRevision {
         headings: vec!["Doses".into()],
         sentences: vec![range],
         tokens: 3,
+        doubtful: Vec::new(),
     };
     NewRevision {
         file: file.id,
@@ -189,8 +190,8 @@ async fn a_new_revision_supersedes_the_old_one_which_still_opens() {
 async fn a_removed_file_stops_answering_at_once_and_answers_again_when_it_is_back() {
     let house = house().await;
     let id = house.publish("doses.txt", "Give 5 mg.", at(1)).await;
-    let file = house.store.present_files(house.cardiology).await.unwrap()[0].0;
-    house.store.remove_file(file, at(2)).await.unwrap();
+    let file = house.store.known_files(house.cardiology).await.unwrap()[0].0;
+    house.store.remove_files(&[file], at(2)).await.unwrap();
     let library = house.store.library(house.permitted());
     assert!(library.current_revisions().await.unwrap().is_empty());
     assert!(library.passages(&[PassageId(1)]).await.unwrap().is_empty());
@@ -208,7 +209,7 @@ async fn the_same_bytes_are_no_work_and_a_move_keeps_history() {
     assert!(house.see("doses.txt", 10, at(5)).await, "it was touched");
     let (settled, file) = house.settle(b"Give 5 mg.", at(5)).await;
     assert_eq!(settled, Settled::Unchanged);
-    house.store.remove_file(file.id, at(6)).await.unwrap();
+    house.store.remove_files(&[file.id], at(6)).await.unwrap();
     assert!(house.see("2026/doses.txt", 10, at(7)).await);
     let (settled, moved) = house.settle(b"Give 5 mg.", at(7)).await;
     assert_eq!(settled, Settled::Moved);
@@ -237,9 +238,9 @@ async fn the_files_in_a_file_come_move_and_go_with_it() {
     assert_eq!(house.settle(b"a.pdf", at(3)).await.0, Settled::Unchanged);
     assert_eq!(house.titles().await, 2);
     // It is moved, with what lies in it.
-    let mail = house.store.present_files(house.cardiology).await.unwrap();
+    let mail = house.store.known_files(house.cardiology).await.unwrap();
     assert_eq!(mail.len(), 1, "files inside files are not in the inbox");
-    house.store.remove_file(mail[0].0, at(4)).await.unwrap();
+    house.store.remove_files(&[mail[0].0], at(4)).await.unwrap();
     assert_eq!(house.titles().await, 0);
     assert!(house.see("old/mail.eml", 9, at(5)).await);
     assert_eq!(house.settle(b"mail.eml", at(5)).await.0, Settled::Moved);
@@ -258,7 +259,7 @@ async fn other_labels_are_a_new_reading_and_reach_who_may_read() {
     house.publish("doses.txt", "Give 5 mg.", at(1)).await;
     let mut seen = house.seen("doses.txt", 10, at(1));
     seen.labels.classification = Some("internal".into());
-    assert!(house.store.note_file(&seen, at(2)).await.unwrap());
+    assert!(house.store.note_files(&[seen], at(2)).await.unwrap() > 0);
     let (settled, file) = house.settle(b"Give 5 mg.", at(2)).await;
     assert_eq!(settled, Settled::Unread);
     let mut new = revision(&file, "Give 5 mg.");

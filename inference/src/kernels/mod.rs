@@ -4,17 +4,6 @@
 //! compiles it once for each instruction set and chooses at run time. Sums keep sixteen partial sums, because
 //! the compiler may not reorder a float sum by itself.
 
-mod product;
-
-pub(crate) use product::{Columns, Target, View, columns_product, matmul};
-
-use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
-
-const LANES: usize = 16;
-
-/// Adding 1.5 · 2^23 rounds to a whole number and leaves it in the low bits.
-const ROUND: f32 = 12_582_912.0;
-
 /// Compiles a function once for each instruction set worth having and calls, at run time, the one
 /// for the widest vectors of this machine. Whatever the body calls must be `#[inline(always)]`.
 macro_rules! widest {
@@ -34,12 +23,12 @@ macro_rules! widest {
                 fn at_256($($arg: $kind),*) $(-> $out)? {
                     plain($($arg),*)
                 }
-                if has_512() {
+                if $crate::kernels::has_512() {
                     #[expect(unsafe_code, reason = "calls what this machine was found to have")]
                     // SAFETY: `has_512` found every feature that `at_512` is compiled for.
                     return unsafe { at_512($($arg),*) };
                 }
-                if has_256() {
+                if $crate::kernels::has_256() {
                     #[expect(unsafe_code, reason = "calls what this machine was found to have")]
                     // SAFETY: `has_256` found every feature that `at_256` is compiled for.
                     return unsafe { at_256($($arg),*) };
@@ -49,6 +38,21 @@ macro_rules! widest {
         }
     };
 }
+
+mod attention;
+mod product;
+mod tiles;
+
+pub(crate) use attention::{Head, Scratch};
+pub(crate) use product::{Columns, Target, View, columns_product, matmul};
+pub(crate) use tiles::{Eights, Tiles};
+
+use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
+
+const LANES: usize = 16;
+
+/// Adding 1.5 · 2^23 rounds to a whole number and leaves it in the low bits.
+const ROUND: f32 = 12_582_912.0;
 
 #[cfg(target_arch = "x86_64")]
 fn has_512() -> bool {
@@ -66,7 +70,7 @@ fn has_256() -> bool {
         && is_x86_feature_detected!("f16c")
 }
 
-/// `e^x` with a relative error below 2e-7, without branches (Cephes' range reduction and a
+/// `e^x` with a relative error below 2.5e-7, without branches (Cephes' range reduction and a
 /// Taylor polynomial of degree 6 on ±ln 2 / 2).
 #[inline(always)]
 #[expect(
@@ -100,6 +104,20 @@ fn erf(x: f32) -> f32 {
     (1.0 - sum * t * exp(-size * size)).copysign(x)
 }
 
+/// Folds lanes by halves, which takes four steps where one after the other takes sixteen.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "it must be compiled into `widest`")]
+fn folded<T: Copy>(mut lanes: [T; LANES], join: impl Fn(T, T) -> T) -> T {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] = join(lanes[i], lanes[i + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "it must be compiled into `widest`")]
 fn sum_of(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
@@ -110,7 +128,7 @@ fn sum_of(values: &[f32], term: impl Fn(f32) -> f32) -> f32 {
             *lane += term(*x);
         }
     }
-    lanes.iter().sum::<f32>() + rest.iter().map(|x| term(*x)).sum::<f32>()
+    folded(lanes, |a, b| a + b) + rest.iter().map(|x| term(*x)).sum::<f32>()
 }
 
 #[inline(always)]
@@ -124,7 +142,7 @@ fn largest(values: &[f32]) -> f32 {
         }
     }
     let tail = rest.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    lanes.into_iter().fold(tail, f32::max)
+    tail.max(folded(lanes, f32::max))
 }
 
 #[inline(always)]
@@ -172,15 +190,6 @@ widest! {
             for ((gate, up), out) in gates.iter().zip(ups).zip(out) {
                 *out = gate / (1.0 + exp(-gate)) * up;
             }
-        }
-    }
-}
-
-widest! {
-    /// Softmax of each row of width `cols`, in place.
-    pub(crate) fn softmax(rows: &mut [f32], cols: usize) {
-        for row in rows.chunks_exact_mut(cols) {
-            softmax_row(row);
         }
     }
 }
@@ -332,5 +341,42 @@ widest! {
                 *quant = x.mul_add(inverse, ROUND).to_bits().to_le_bytes()[0];
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_that_of_the_library_within_its_bound() {
+        for step in -8600..8700_i16 {
+            let x = f32::from(step) / 100.0;
+            let exact = f64::from(x).exp();
+            let error = (f64::from(exp(x)) - exact).abs() / exact;
+            assert!(error < 2.5e-7, "{error} at {x}");
+        }
+    }
+
+    #[test]
+    fn gelu_is_that_of_the_error_function_within_its_bound() {
+        // Φ(x) by a sum of the normal density in 64 bits.
+        let (mut total, step, mut x) = (0.0_f64, 1.0_f64 / 4096.0, -9.0_f64);
+        let density = |x: f64| (-x * x / 2.0).exp() / std::f64::consts::TAU.sqrt();
+        while x < 9.0 {
+            #[expect(clippy::cast_possible_truncation, reason = "a multiple of 2^-12")]
+            let mut value = [x as f32];
+            gelu(&mut value);
+            assert!((f64::from(value[0]) - x * total).abs() < 2e-6, "at {x}");
+            let middle = density(step.mul_add(0.5, x));
+            total += step / 6.0 * (density(x) + 4.0 * middle + density(x + step));
+            x += step;
+        }
+    }
+
+    #[test]
+    fn a_fold_takes_every_lane_once() {
+        let lanes = std::array::from_fn(|i| 1_u32 << i);
+        assert_eq!(folded(lanes, |a, b| a + b), 0xffff);
     }
 }

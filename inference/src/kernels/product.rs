@@ -103,6 +103,36 @@ impl Columns {
             row_stride,
         }
     }
+
+    /// The element at this row and column.
+    pub(super) fn at(&self, row: usize, column: usize) -> Place {
+        Place {
+            start: self.start.wrapping_add(row * self.row_stride + column),
+            row_stride: self.row_stride,
+        }
+    }
+}
+
+/// An element of a shared target, and the way to those below it.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    start: *mut f32,
+    row_stride: usize,
+}
+
+impl Place {
+    /// The element `rows` below, to be used only inside the target.
+    pub(super) fn row(self, rows: usize) -> *mut f32 {
+        self.start.wrapping_add(rows * self.row_stride)
+    }
+
+    /// The place `rows` below.
+    pub(super) fn below(self, rows: usize) -> Self {
+        Self {
+            start: self.row(rows),
+            ..self
+        }
+    }
 }
 
 /// `target[.., first..first + n] = left · right`, where several threads fill one target.

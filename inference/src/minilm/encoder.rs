@@ -3,32 +3,68 @@
 //! Nothing is padded: the dense layers see one matrix `[tokens, width]`, and attention runs
 //! inside each sequence, so short texts cost what they are.
 
-use crate::kernels::{self, Target, View};
+use crate::kernels::{self, Eights, Head, Scratch, Target, Tiles, View};
 
-/// `y = x · weight + bias`, weight `[inputs, outputs]`: the order that the product reads it in.
+/// Tokens taken through the two wide matrices together, so that what lies between them stays near.
+const WIDE_STEP: usize = 64;
+
+/// A matrix, in the form that its products run on.
+pub(super) enum Matrix {
+    /// `[inputs, outputs]`: the order that the product reads it in.
+    Floats(Vec<f32>),
+    /// Eight bits; what it is multiplied with is rounded to eight bits too.
+    Eights(Tiles),
+}
+
+/// `y = x · weight + bias`.
 pub(super) struct Dense {
-    pub weight: Vec<f32>,
+    pub weight: Matrix,
     pub bias: Vec<f32>,
 }
 
 impl Dense {
     /// `[tokens, inputs]` to `[tokens, outputs]`.
-    fn forward(&self, rows: &[f32]) -> Vec<f32> {
-        let outputs = self.bias.len();
-        let inputs = self.weight.len() / outputs;
-        let count = rows.len() / inputs;
-        let mut out = self.bias.repeat(count);
-        kernels::matmul(
-            &mut Target {
-                data: &mut out,
-                row_stride: outputs,
-                add: true,
-            },
-            1.0,
-            View::rows(rows, count, inputs, inputs),
-            View::rows(&self.weight, inputs, outputs, outputs),
-        );
+    fn forward(&self, rows: &[f32], rounded: &mut Eights) -> Vec<f32> {
+        let inputs = self.inputs();
+        let mut out = self.bias.repeat(rows.len() / inputs);
+        self.add_product(rows, rounded, &mut out);
         out
+    }
+
+    /// Adds what [`Self::forward`] gives to `out`.
+    fn add(&self, rows: &[f32], rounded: &mut Eights, out: &mut [f32]) {
+        for row in out.chunks_exact_mut(self.bias.len()) {
+            kernels::add(row, &self.bias);
+        }
+        self.add_product(rows, rounded, out);
+    }
+
+    fn inputs(&self) -> usize {
+        match &self.weight {
+            Matrix::Floats(weight) => weight.len() / self.bias.len(),
+            Matrix::Eights(tiles) => tiles.inputs(),
+        }
+    }
+
+    fn add_product(&self, rows: &[f32], rounded: &mut Eights, out: &mut [f32]) {
+        let (inputs, outputs) = (self.inputs(), self.bias.len());
+        let count = rows.len() / inputs;
+        match &self.weight {
+            Matrix::Floats(weight) => {
+                let mut target = Target {
+                    data: out,
+                    row_stride: outputs,
+                    add: true,
+                };
+                let left = View::rows(rows, count, inputs, inputs);
+                let right = View::rows(weight, inputs, outputs, outputs);
+                kernels::matmul(&mut target, 1.0, left, right);
+            }
+            Matrix::Eights(tiles) => {
+                rounded.fill(rows, inputs);
+                tiles.add_product(rounded, out);
+            }
+        }
     }
 }
 
@@ -73,8 +109,9 @@ impl Encoder {
     pub(super) fn pooled(&self, sequences: &[&[u32]]) -> Vec<Vec<f32>> {
         let mut states = self.embedded(sequences);
         self.norm.apply(&mut states);
+        let mut spare = Spare::default();
         for layer in &self.layers {
-            states = self.layer(layer, states, sequences);
+            self.layer(layer, &mut states, sequences, &mut spare);
         }
         let width = self.width();
         let mut rows = states.chunks_exact(width);
@@ -101,62 +138,53 @@ impl Encoder {
         states
     }
 
-    fn layer(&self, layer: &Layer, mut states: Vec<f32>, sequences: &[&[u32]]) -> Vec<f32> {
-        let qkv = layer.qkv.forward(&states);
-        let attended = layer.attended.forward(&self.attend(&qkv, sequences));
-        kernels::add(&mut states, &attended);
-        layer.attended_norm.apply(&mut states);
-        let mut inner = layer.widen.forward(&states);
-        kernels::gelu(&mut inner);
-        kernels::add(&mut states, &layer.narrow.forward(&inner));
-        layer.norm.apply(&mut states);
-        states
+    fn layer(&self, layer: &Layer, states: &mut [f32], sequences: &[&[u32]], spare: &mut Spare) {
+        let qkv = layer.qkv.forward(states, &mut spare.rounded);
+        let context = self.attend(&qkv, sequences, &mut spare.attention);
+        layer.attended.add(&context, &mut spare.rounded, states);
+        layer.attended_norm.apply(states);
+        for states in states.chunks_mut(WIDE_STEP * self.width()) {
+            let mut inner = layer.widen.forward(states, &mut spare.rounded);
+            kernels::gelu(&mut inner);
+            layer.narrow.add(&inner, &mut spare.rounded, states);
+            layer.norm.apply(states);
+        }
     }
 
     /// Attention of each sequence to itself: `[tokens, 3 · width]` to `[tokens, width]`.
-    fn attend(&self, qkv: &[f32], sequences: &[&[u32]]) -> Vec<f32> {
+    fn attend(&self, qkv: &[f32], sequences: &[&[u32]], scratch: &mut Scratch) -> Vec<f32> {
         let width = self.width();
+        let size = width / self.heads;
         let mut context = vec![0.0; qkv.len() / 3];
-        let longest = sequences.iter().map(|s| s.len()).max().unwrap_or(0);
-        let mut scores = vec![0.0; longest * longest];
         let (mut qkv, mut out) = (qkv, context.as_mut_slice());
         for sequence in sequences {
             let count = sequence.len();
-            let (own, later) = qkv.split_at(count * 3 * width);
-            let (own_out, later_out) = out.split_at_mut(count * width);
-            self.attend_within(own, own_out, &mut scores, count);
+            let (data, later) = qkv.split_at(count * 3 * width);
+            let (own, later_out) = out.split_at_mut(count * width);
+            for first in (0..width).step_by(size) {
+                let head = Head {
+                    data,
+                    stride: 3 * width,
+                    count,
+                    size,
+                    query: first,
+                    key: width + first,
+                    value: 2 * width + first,
+                };
+                let (_, columns) = own.split_at_mut(first.min(own.len()));
+                scratch.attend(head, 1.0 / (size as f32).sqrt(), columns, width);
+            }
             (qkv, out) = (later, later_out);
         }
         context
     }
+}
 
-    fn attend_within(&self, qkv: &[f32], out: &mut [f32], scores: &mut [f32], count: usize) {
-        let width = self.width();
-        let size = width / self.heads;
-        let scale = 1.0 / (size as f32).sqrt();
-        let (scores, _) = scores.split_at_mut(count * count);
-        for head in 0..self.heads {
-            let part = |index: usize| {
-                let (_, from) = qkv.split_at((index * width + head * size).min(qkv.len()));
-                View::rows(from, count, size, 3 * width)
-            };
-            let mut target = Target {
-                data: scores,
-                row_stride: count,
-                add: false,
-            };
-            kernels::matmul(&mut target, scale, part(0), part(1).transposed());
-            kernels::softmax(scores, count);
-            let (_, columns) = out.split_at_mut((head * size).min(out.len()));
-            let mut target = Target {
-                data: columns,
-                row_stride: width,
-                add: false,
-            };
-            let weights = View::rows(scores, count, count, count);
-            kernels::matmul(&mut target, 1.0, weights, part(2));
-        }
-    }
+/// Memory that one layer after the other uses.
+#[derive(Default)]
+struct Spare {
+    rounded: Eights,
+    attention: Scratch,
 }
 
 fn mean<'a>(rows: impl Iterator<Item = &'a [f32]>, width: usize) -> Vec<f32> {

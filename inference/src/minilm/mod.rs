@@ -6,10 +6,11 @@ mod weights;
 use crate::embedder::{Embedder, ModelIdentity};
 use crate::error::{InferenceError, Result};
 use crate::kernels;
-use crate::manifest::{ModelKind, ModelManifest};
+use crate::manifest::{ModelKind, ModelManifest, Weights};
 use encoder::Encoder;
 use rayon::prelude::*;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use tokenizers::Tokenizer;
@@ -37,6 +38,22 @@ impl MiniLm {
     /// and `tokenizer.json`.
     pub fn open(dir: &Path) -> Result<Self> {
         let manifest = ModelManifest::read(dir)?;
+        Self::open_manifest(dir, &manifest)
+    }
+
+    /// [`Self::open`] with these weights, whatever the manifest says.
+    pub fn open_with(dir: &Path, weights: Weights) -> Result<Self> {
+        let manifest = ModelManifest::read(dir)?;
+        Self::open_manifest(
+            dir,
+            &ModelManifest {
+                weights,
+                ..manifest
+            },
+        )
+    }
+
+    fn open_manifest(dir: &Path, manifest: &ModelManifest) -> Result<Self> {
         let path = dir.join(&manifest.file);
         if manifest.kind != ModelKind::Embedder || manifest.architecture != "bert" {
             return Err(InferenceError::Unsupported {
@@ -59,12 +76,9 @@ impl MiniLm {
             .map_or(manifest.context as usize, |config| config.max_seq_length);
         let max_tokens = trained.min(config.max_position_embeddings);
         Ok(Self {
-            identity: ModelIdentity {
-                name: manifest.name,
-                sha256: manifest.sha256,
-            },
+            identity: identity(manifest),
             tokenizer: read_tokenizer(&dir.join("tokenizer.json"))?,
-            encoder: weights::encoder(&bytes, &config, &path)?,
+            encoder: weights::encoder(&bytes, &config, manifest.weights, &path)?,
             max_tokens,
         })
     }
@@ -126,6 +140,22 @@ impl Embedder for MiniLm {
                 vector
             })
             .collect())
+    }
+}
+
+/// Vectors of rounded weights are others than those of the file's own, and must not be compared
+/// with them: so it is another model, with a hash of its own.
+fn identity(manifest: &ModelManifest) -> ModelIdentity {
+    let name = &manifest.name;
+    match manifest.weights {
+        Weights::F32 => ModelIdentity {
+            name: name.clone(),
+            sha256: manifest.sha256.clone(),
+        },
+        Weights::Int8 => ModelIdentity {
+            name: format!("{name} (int8)"),
+            sha256: hex::encode(Sha256::digest(format!("int8 of {}", manifest.sha256))),
+        },
     }
 }
 

@@ -1,7 +1,9 @@
 //! From safetensors to the encoder's slices.
 
-use super::encoder::{Dense, Encoder, Layer, Norm};
+use super::encoder::{Dense, Encoder, Layer, Matrix, Norm};
 use crate::error::{InferenceError, Result};
+use crate::kernels::Tiles;
+use crate::manifest::Weights;
 use candle_core::{DType, Device, Tensor};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -19,20 +21,47 @@ pub(super) struct BertConfig {
     hidden_act: String,
 }
 
+impl BertConfig {
+    /// What the encoder's kernels cannot do, in words.
+    fn unsupported(&self) -> Option<String> {
+        let (width, heads) = (self.hidden_size, self.num_attention_heads);
+        if self.hidden_act != "gelu" {
+            let activation = &self.hidden_act;
+            Some(format!(
+                "its activation is `{activation}`, and the encoder knows `gelu`"
+            ))
+        } else if heads == 0 || width == 0 || !width.is_multiple_of(heads * 16) {
+            Some(format!(
+                "its {heads} heads do not share a width of {width} in multiples of 16"
+            ))
+        } else if !width.is_multiple_of(32) || !self.intermediate_size.is_multiple_of(32) {
+            Some("its matrices are not multiples of 32 wide".into())
+        } else {
+            None
+        }
+    }
+}
+
 /// Builds the encoder from the bytes of a safetensors file. `path` is for the messages.
-pub(super) fn encoder(bytes: &[u8], config: &BertConfig, path: &Path) -> Result<Encoder> {
-    if config.hidden_act != "gelu" {
+pub(super) fn encoder(
+    bytes: &[u8],
+    config: &BertConfig,
+    weights: Weights,
+    path: &Path,
+) -> Result<Encoder> {
+    if let Some(reason) = config.unsupported() {
         return Err(InferenceError::Unsupported {
             path: path.to_owned(),
-            reason: format!(
-                "its activation is `{}`, and the encoder knows `gelu`",
-                config.hidden_act
-            ),
+            reason,
         });
     }
     let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)
         .map_err(|error| damaged(path, &error))?;
-    let source = Source { tensors, path };
+    let source = Source {
+        tensors,
+        weights,
+        path,
+    };
     let width = config.hidden_size;
     let layers = (0..config.num_hidden_layers)
         .map(|index| source.layer(index, config))
@@ -48,6 +77,7 @@ pub(super) fn encoder(bytes: &[u8], config: &BertConfig, path: &Path) -> Result<
 
 struct Source<'a> {
     tensors: HashMap<String, Tensor>,
+    weights: Weights,
     path: &'a Path,
 }
 
@@ -110,7 +140,7 @@ impl Source<'_> {
         })
     }
 
-    /// Matrices over the same input, side by side, turned to `[inputs, outputs]`.
+    /// Matrices over the same input, side by side.
     fn dense(&self, names: &[String], outputs: usize, inputs: usize) -> Result<Dense> {
         let mut rows = Vec::with_capacity(names.len() * outputs * inputs);
         let mut bias = Vec::with_capacity(names.len() * outputs);
@@ -118,9 +148,13 @@ impl Source<'_> {
             rows.extend(self.sized(&format!("{name}.weight"), outputs * inputs)?);
             bias.extend(self.sized(&format!("{name}.bias"), outputs)?);
         }
-        let weight = (0..inputs)
-            .flat_map(|input| rows.iter().skip(input).step_by(inputs).copied())
-            .collect();
+        let weight = match self.weights {
+            Weights::Int8 => Matrix::Eights(Tiles::rounded(&rows, inputs)),
+            Weights::F32 => {
+                let column = |input| rows.iter().skip(input).step_by(inputs).copied();
+                Matrix::Floats((0..inputs).flat_map(column).collect())
+            }
+        };
         Ok(Dense { weight, bias })
     }
 

@@ -144,6 +144,7 @@ fn assemble(
         headings: headings.to_vec(),
         sentences: Vec::new(),
         tokens: 0,
+        doubtful: Vec::new(),
     };
     let adjoin = |a: &Unit, b: &Unit| {
         let between = ByteRange::new(a.range.end, b.range.start);
@@ -165,6 +166,12 @@ fn assemble(
             ByteRange::new(start, start + unit.range.len())
         };
         draft.sentences.extend(run.iter().map(moved));
+        let doubts = page.content.doubtful.iter();
+        let here = doubts.filter_map(|doubt| doubt.intersection(range));
+        draft.doubtful.extend(here.map(|doubt| {
+            let start = base + doubt.start - range.start;
+            ByteRange::new(start, start + doubt.len())
+        }));
         draft.spans.push(PassageSpan {
             page: page.number,
             range,

@@ -3,16 +3,19 @@
 use super::{IngestError, Ingestion};
 use crate::folder::{self, Files, Look, Settling};
 use cloister_audit::{Event, EventKind, Outcome};
-use cloister_domain::{CollectionId, Labels};
+use cloister_domain::{CollectionId, FileId, Labels};
 use cloister_store::{SeenFile, StoreError};
 use serde_json::json;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 
 /// After a notice, further ones are awaited for this long: a copy makes many.
 const BREATH: Duration = Duration::from_millis(200);
+
+/// So many files share one commit.
+const AT_ONCE: usize = 500;
 
 /// What earlier looks have shown.
 #[derive(Default)]
@@ -100,6 +103,12 @@ impl Ingestion {
         for (path, (look, reason)) in &files.refused {
             self.refuse(collection, path, *look, reason).await?;
         }
+        let known = self.parts.store.known_files(collection).await?;
+        let known: HashMap<&str, &SeenFile> = known
+            .iter()
+            .map(|(_, file)| (file.path.as_str(), file))
+            .collect();
+        let mut news = Vec::new();
         for (path, look) in &files.files {
             let now = self.parts.clock.now();
             if !seen.settling.is_settled(name, path, *look, now, stable) {
@@ -107,7 +116,13 @@ impl Ingestion {
                 continue;
             }
             let file = seen_file(collection, path, *look, files.labels(path));
-            self.parts.store.note_file(&file, now).await?;
+            if known.get(path.as_str()) != Some(&&file) {
+                news.push(file);
+            }
+        }
+        for some in news.chunks(AT_ONCE) {
+            let now = self.parts.clock.now();
+            self.parts.store.note_files(some, now).await?;
         }
         Ok(settling)
     }
@@ -136,17 +151,10 @@ impl Ingestion {
         let mut removed = false;
         for collection in self.parts.store.collections().await? {
             let here = present.get(&collection.name);
-            for (file, path) in self.parts.store.present_files(collection.id).await? {
-                if here.is_some_and(|files| files.holds(&path)) {
-                    continue;
-                }
-                let detail = json!({ "collection": collection.name, "path": path });
-                let event = Event::by_appliance(EventKind::DocumentRemoved, detail);
-                self.parts.audit.append(event).await?;
-                self.parts
-                    .store
-                    .remove_file(file, self.parts.clock.now())
-                    .await?;
+            let mut gone = self.parts.store.known_files(collection.id).await?;
+            gone.retain(|(_, file)| !here.is_some_and(|files| files.holds(&file.path)));
+            for some in gone.chunks(AT_ONCE) {
+                self.remove(&collection.name, some).await?;
                 removed = true;
             }
         }
@@ -154,6 +162,22 @@ impl Ingestion {
             self.follow().await?;
         }
         Ok(())
+    }
+
+    async fn remove(
+        &self,
+        collection: &str,
+        gone: &[(FileId, SeenFile)],
+    ) -> Result<(), IngestError> {
+        let log = gone.iter().map(|(_, file)| {
+            let detail = json!({ "collection": collection, "path": file.path });
+            let event = Event::by_appliance(EventKind::DocumentRemoved, detail);
+            self.parts.audit.append(event)
+        });
+        futures_util::future::try_join_all(log).await?;
+        let files: Vec<FileId> = gone.iter().map(|(file, _)| *file).collect();
+        let now = self.parts.clock.now();
+        Ok(self.parts.store.remove_files(&files, now).await?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Working on one file at a time: from the inbox to the answers.
 
+use super::meter::Done;
 use super::{IngestError, Ingestion};
 use crate::chunk::cut;
 use crate::error::Quarantine;
@@ -79,6 +80,9 @@ impl Ingestion {
             .lease_file(self.parts.clock.now(), LEASE)
             .await?;
         let Some(file) = leased else { return Ok(false) };
+        // There may be more: another worker looks.
+        self.work.notify_one();
+        self.count_done(Done::default());
         let hash = std::sync::OnceLock::new();
         match self.take_in_file(&file, &hash).await {
             Ok(()) | Err(Setback::Gone) => {}
@@ -98,7 +102,15 @@ impl Ingestion {
                 return Err(cause);
             }
         }
+        self.count_done(Done {
+            bytes: file.size,
+            ..Done::default()
+        });
         Ok(true)
+    }
+
+    fn count_done(&self, done: Done) {
+        self.parts.meter.count(&*self.parts.clock, done);
     }
 
     async fn take_in_file(
@@ -158,7 +170,7 @@ impl Ingestion {
                 .await?;
             self.parts
                 .store
-                .remove_file(file.id, self.parts.clock.now())
+                .remove_files(&[file.id], self.parts.clock.now())
                 .await?;
             return Err(Setback::Gone);
         };
@@ -261,7 +273,12 @@ impl Ingestion {
         loop {
             tokio::select! {
                 read = &mut reading => {
-                    return read.map_err(Setback::of);
+                    let extraction = read.map_err(Setback::of)?;
+                    self.count_done(Done {
+                        pages: extraction.pages.len() as u64,
+                        ..Done::default()
+                    });
+                    return Ok(extraction);
                 }
                 () = tokio::time::sleep(TICK) => {
                     let pages = (count(&done), count(&total));
@@ -288,6 +305,10 @@ impl Ingestion {
                 .await?;
             let texts = batch.iter().map(|draft| draft.text.clone()).collect();
             let vectors = self.parts.embedder.embed_passages(texts).await?;
+            self.count_done(Done {
+                passages: vectors.len() as u64,
+                ..Done::default()
+            });
             passages.extend(batch.iter().cloned().zip(vectors));
         }
         Ok(passages)
