@@ -4,7 +4,7 @@
 //! once; blocks, words, passages and sentences are byte ranges on it.
 
 use crate::ids::{CollectionId, DocumentId, PassageId, RevisionId};
-use crate::labels::Labels;
+use crate::labels::{Day, Labels};
 use crate::text::ByteRange;
 use serde::{Deserialize, Serialize};
 
@@ -153,9 +153,9 @@ pub struct DocumentInfo {
     pub format: String,
     /// ISO 639-3 code of its main language, where it could be told.
     pub language: Option<String>,
-    /// The day of its last change, as it says itself: `2026-11-20`.
+    /// The day of its last change, as it says itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub date: Option<String>,
+    pub date: Option<Day>,
     /// How many pages it has.
     pub pages: u32,
     /// What an administrator should know of this reading, one sentence each.

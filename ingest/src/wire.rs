@@ -6,7 +6,7 @@
 //! bytes of a picture or an attachment follow its frame as one more frame, which is not JSON.
 
 use crate::limits::Limits;
-use cloister_domain::{Labels, Page};
+use cloister_domain::{Day, Labels, Page};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -107,9 +107,9 @@ pub struct Info {
     pub format: String,
     /// Its title, where it has one.
     pub title: Option<String>,
-    /// The day of its last change, as it says: `2026-11-20`.
+    /// The day of its last change, as it says.
     #[serde(default)]
-    pub date: Option<String>,
+    pub date: Option<Day>,
     /// The number of pages.
     pub pages: u32,
     /// Its table of contents.
@@ -171,6 +171,9 @@ pub struct Notes {
     pub cut_short: bool,
     /// Whether a picture covers most of the page.
     pub pictured: bool,
+    /// Glyphs that nobody sees: white on white, or not drawn.
+    #[serde(default)]
+    pub hidden: u32,
 }
 
 /// Why the child does not read a file.

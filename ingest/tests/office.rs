@@ -442,7 +442,7 @@ async fn an_open_document_spreadsheet_shows_what_its_cells_show() {
         "spreadsheet",
         styles,
         &body,
-        &[&["h1 Wards", "tr Ward | Beds", "tr 12 %"], &[]],
+        &[&["h1 Wards", "tr Ward | Beds", "tr 12 %"]],
     )
     .await;
 }

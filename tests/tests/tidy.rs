@@ -77,7 +77,6 @@ const OWNERS: &[(&str, &[&str])] = &[
             "calamine",
             "cfb",
             "mail-parser",
-            "msg_parser",
         ],
     ),
     ("policies", &["cedar-policy"]),

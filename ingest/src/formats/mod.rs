@@ -9,6 +9,7 @@ pub mod flow;
 pub mod foreign;
 pub mod html;
 pub mod image;
+pub mod mail;
 pub mod markdown;
 pub mod numbers;
 pub mod odf;
@@ -16,6 +17,7 @@ pub mod ole;
 pub mod opc;
 pub mod pdf;
 pub mod pptx;
+pub mod rtf;
 pub mod sections;
 pub mod sheets;
 pub mod text;
@@ -69,6 +71,9 @@ pub static FORMATS: &[&dyn Format] = &[
     &odf::Odt,
     &odf::Odp,
     &odf::Ods,
+    &mail::Msg,
+    &mail::Eml,
+    &rtf::Rtf,
     &html::Html,
     &markdown::Markdown,
     &text::PlainText,

@@ -56,12 +56,20 @@ impl Sheet {
         Ok(())
     }
 
+    /// Writes the sheet's page. A sheet without any text has none.
+    pub fn write_page(self, sections: &mut Sections) {
+        if !self.rows.is_empty() {
+            self.write(sections);
+            sections.turn_page();
+        }
+    }
+
     /// Writes the rows. Columns with nothing in them are left out.
     pub fn write(self, sections: &mut Sections) {
         let all = self.rows.iter().flat_map(|(_, cells)| cells);
         let columns: BTreeSet<u32> = all.map(|cell| cell.column).collect();
         let columns: Vec<u32> = columns.into_iter().collect();
-        if let Some(name) = self.name.as_ref().filter(|_| !self.rows.is_empty()) {
+        if let Some(name) = &self.name {
             sections.stand_at(Some(quoted(name)));
             sections.push(BlockKind::Heading(1), name);
         }

@@ -129,7 +129,7 @@ fn separator(text: &str) -> u8 {
 }
 
 /// Paragraphs are set apart by empty lines; a list item begins a block of its own.
-fn blocks(text: &str) -> Vec<(BlockKind, String)> {
+pub fn blocks(text: &str) -> Vec<(BlockKind, String)> {
     let mut found: Vec<(BlockKind, String)> = Vec::new();
     let mut after_gap = true;
     for line in text.lines() {

@@ -5,6 +5,7 @@ use super::Failure;
 use super::archive::{Archive, damaged};
 use super::sections::plain_spaces;
 use crate::wire::Info;
+use cloister_domain::Day;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use std::borrow::Cow;
@@ -201,8 +202,8 @@ fn entity(name: &str) -> &'static str {
 pub struct Properties {
     /// The title.
     pub title: Option<String>,
-    /// The day of the last change, else of its making: `2026-11-20`.
-    pub date: Option<String>,
+    /// The day of the last change, else of its making.
+    pub date: Option<Day>,
 }
 
 impl Properties {
@@ -230,18 +231,11 @@ impl Properties {
     }
 }
 
-/// The day of a time as ISO 8601 writes it.
-pub fn day(time: &str) -> Option<String> {
+/// The day of a time as ISO 8601 writes it. Clocks that were never set say 1601, 1900 or 1970.
+pub fn day(time: &str) -> Option<Day> {
     let day = time.trim().get(..10)?;
-    let mut parts = day.split('-');
-    let mut number = |digits: usize| {
-        let part = parts.next()?;
-        let plain = part.len() == digits && part.bytes().all(|b| b.is_ascii_digit());
-        plain.then(|| part.parse::<u32>().ok()).flatten()
-    };
-    let (year, month, date) = (number(4)?, number(2)?, number(2)?);
-    let sound = year > 1900 && (1..=12).contains(&month) && (1..=31).contains(&date);
-    sound.then(|| day.to_owned())
+    let set = day > "1980-01-01";
+    Day::try_from(day.to_owned()).ok().filter(|_| set)
 }
 
 #[derive(Debug, Default)]
@@ -318,9 +312,10 @@ mod tests {
 
     #[test]
     fn days_are_checked() {
-        assert_eq!(day("2026-11-20T10:00:00Z").as_deref(), Some("2026-11-20"));
-        for wrong in ["", "2026", "20.11.2026", "2026-13-01T", "abcd-ef-gh"] {
-            assert_eq!(day(wrong), None, "{wrong}");
+        let found = day("2026-11-20T10:00:00Z").map(|day| day.to_string());
+        assert_eq!(found.as_deref(), Some("2026-11-20"));
+        for wrong in ["", "2026", "20.11.2026", "2026-13-01T", "1601-01-01T"] {
+            assert!(day(wrong).is_none(), "{wrong}");
         }
     }
 }

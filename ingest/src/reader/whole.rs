@@ -102,6 +102,10 @@ fn warnings(info: &Info, pages: &[ReadPage]) -> Vec<String> {
         &|p| p.notes.outside > 20,
         "has text outside of the visible page, which is left out",
     );
+    note(
+        &|p| p.notes.hidden > 20,
+        "has text that nobody sees on it, white or not drawn, which is read all the same",
+    );
     warnings
 }
 

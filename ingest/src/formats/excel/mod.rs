@@ -125,7 +125,7 @@ impl Book {
                 let (row, column) = cell.get_position();
                 sheet.cell(row, column, &shown(cell.get_value(), format))?;
             }
-            self.finish(sheet);
+            sheet.write_page(&mut self.sections);
         }
         Ok(())
     }
@@ -140,7 +140,7 @@ impl Book {
                 let (row, column) = cell.get_position();
                 sheet.cell(row, column, &shown(cell.get_value(), ""))?;
             }
-            self.finish(sheet);
+            sheet.write_page(&mut self.sections);
         }
         Ok(())
     }
@@ -157,14 +157,9 @@ impl Book {
                 let column = left.saturating_add(u32::try_from(column).unwrap_or(u32::MAX));
                 sheet.cell(row, column, &shown_old(value))?;
             }
-            self.finish(sheet);
+            sheet.write_page(&mut self.sections);
         }
         Ok(())
-    }
-
-    fn finish(&mut self, sheet: Sheet) {
-        sheet.write(&mut self.sections);
-        self.sections.turn_page();
     }
 
     fn send(

@@ -16,8 +16,8 @@ use markup5ever_rcdom::{Handle, NodeData};
 #[derive(Debug)]
 pub struct Html;
 
-/// Elements nest this deep at most; what lies deeper is left out.
-const DEEPEST: usize = 400;
+/// Far deeper than the tree is made; what would lie deeper is left out.
+const DEEPEST: usize = 1_500;
 
 impl Format for Html {
     fn name(&self) -> &'static str {

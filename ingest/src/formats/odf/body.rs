@@ -465,8 +465,7 @@ impl<'a> Body<'a> {
             Some(sheet) if sheet.depth > 0 => sheet.depth -= 1,
             Some(_) => {
                 if let Some(sheet) = self.sheet.take() {
-                    sheet.cells.write(&mut self.flow.sections);
-                    self.flow.sections.turn_page();
+                    sheet.cells.write_page(&mut self.flow.sections);
                 }
             }
         }
