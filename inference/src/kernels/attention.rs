@@ -2,11 +2,11 @@
 //! queries' scores are in the first-level cache when they are needed again.
 
 /// Values that are multiplied together: a 512-bit vector, or two halves of one.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// Rows of a tile where 32 wide registers hold its sums, and where 16 narrow ones do.
-const WIDE_ROWS: usize = 6;
-const NARROW_ROWS: usize = 2;
+pub(super) const WIDE_ROWS: usize = 6;
+pub(super) const NARROW_ROWS: usize = 2;
 
 /// Where one head's queries, keys and values begin in the rows of `data`, `stride` apart.
 #[derive(Clone, Copy)]
@@ -135,12 +135,26 @@ fn attend_tiles<const ROWS: usize, const KEYS: usize, const VALUES: usize>(
         let queries = &queries[first * size..];
         let mut at = 0;
         while at + KEYS * LANES <= padded {
-            let tile = tile::<ROWS, KEYS>(queries, size, size, &keys[at..], padded);
+            let tile = add_tile(
+                [[[0.0; LANES]; KEYS]; ROWS],
+                queries,
+                size,
+                size,
+                &keys[at..],
+                padded,
+            );
             store(&tile, &mut scores[at..], padded, ROWS);
             at += KEYS * LANES;
         }
         while at < padded {
-            let tile = tile::<ROWS, 1>(queries, size, size, &keys[at..], padded);
+            let tile = add_tile(
+                [[[0.0; LANES]; 1]; ROWS],
+                queries,
+                size,
+                size,
+                &keys[at..],
+                padded,
+            );
             store(&tile, &mut scores[at..], padded, ROWS);
             at += LANES;
         }
@@ -152,29 +166,46 @@ fn attend_tiles<const ROWS: usize, const KEYS: usize, const VALUES: usize>(
         let rows = ROWS.min(count - first);
         let mut at = 0;
         while at + VALUES * LANES <= size {
-            let tile = tile::<ROWS, VALUES>(scores, padded, count, &values[at..], size);
+            let tile = add_tile(
+                [[[0.0; LANES]; VALUES]; ROWS],
+                scores,
+                padded,
+                count,
+                &values[at..],
+                size,
+            );
             store(&tile, &mut out[at..], out_stride, rows);
             at += VALUES * LANES;
         }
         while at < size {
-            let tile = tile::<ROWS, 1>(scores, padded, count, &values[at..], size);
+            let tile = add_tile(
+                [[[0.0; LANES]; 1]; ROWS],
+                scores,
+                padded,
+                count,
+                &values[at..],
+                size,
+            );
             store(&tile, &mut out[at..], out_stride, rows);
             at += LANES;
         }
     }
 }
 
-/// `ROWS` rows of `left` times `COLS · 16` columns of `right`, over `depth`.
+/// Sums of `ROWS` rows and `COLS · 16` columns.
+pub(super) type Sums<const ROWS: usize, const COLS: usize> = [[[f32; LANES]; COLS]; ROWS];
+
+/// `ROWS` rows of `left` times `COLS · 16` columns of `right`, over `depth`, added to `sums`.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "it must be compiled into `widest`")]
-fn tile<const ROWS: usize, const COLS: usize>(
+pub(super) fn add_tile<const ROWS: usize, const COLS: usize>(
+    mut sums: Sums<ROWS, COLS>,
     left: &[f32],
     left_stride: usize,
     depth: usize,
     right: &[f32],
     right_stride: usize,
-) -> [[[f32; LANES]; COLS]; ROWS] {
-    let mut sums = [[[0.0_f32; LANES]; COLS]; ROWS];
+) -> Sums<ROWS, COLS> {
     let left: [&[f32]; ROWS] = std::array::from_fn(|row| &left[row * left_stride..][..depth]);
     for k in 0..depth {
         let (right, _) = right[k * right_stride..][..COLS * LANES].as_chunks::<LANES>();
@@ -193,8 +224,8 @@ fn tile<const ROWS: usize, const COLS: usize>(
 
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "it must be compiled into `widest`")]
-fn store<const ROWS: usize, const COLS: usize>(
-    tile: &[[[f32; LANES]; COLS]; ROWS],
+pub(super) fn store<const ROWS: usize, const COLS: usize>(
+    tile: &Sums<ROWS, COLS>,
     target: &mut [f32],
     stride: usize,
     rows: usize,

@@ -40,12 +40,16 @@ macro_rules! widest {
 }
 
 mod attention;
+mod paged;
+mod pool;
 mod product;
 mod tiles;
 
 pub(crate) use attention::{Head, Scratch};
-pub(crate) use product::{Columns, Target, View, columns_product, matmul};
-pub(crate) use tiles::{Eights, Tiles};
+pub(crate) use paged::{PAGE, PageView, Visible, attend_pages};
+pub(crate) use pool::Pool;
+pub(crate) use product::{Columns, Target, View, matmul};
+pub(crate) use tiles::{Eights, Format, Tiles};
 
 use std::f32::consts::{FRAC_1_SQRT_2, LOG2_E};
 
@@ -150,7 +154,9 @@ fn largest(values: &[f32]) -> f32 {
 fn softmax_row(row: &mut [f32]) {
     let top = largest(row);
     for x in row.iter_mut() {
-        *x = exp(*x - top);
+        // What is left out must leave nothing behind, so that a row is the same however wide.
+        let below = *x - top;
+        *x = if below < -87.0 { 0.0 } else { exp(below) };
     }
     let share = 1.0 / sum_of(row, |x| x);
     for x in row {
@@ -190,17 +196,6 @@ widest! {
             for ((gate, up), out) in gates.iter().zip(ups).zip(out) {
                 *out = gate / (1.0 + exp(-gate)) * up;
             }
-        }
-    }
-}
-
-widest! {
-    /// Softmax of each row over its first `past + i + 1` elements; the rest become 0.
-    pub(crate) fn causal_softmax(rows: &mut [f32], cols: usize, past: usize) {
-        for (i, row) in rows.chunks_exact_mut(cols).enumerate() {
-            let (seen, unseen) = row.split_at_mut((past + i + 1).min(cols));
-            softmax_row(seen);
-            unseen.fill(0.0);
         }
     }
 }
@@ -283,47 +278,8 @@ widest! {
 }
 
 widest! {
-    /// `values[i] = scales[i / 32] · quants[i]` for blocks of 34 bytes: a half-float scale, 32
-    /// bytes (GGUF's `Q8_0`).
-    pub(crate) fn dequantise_q8_0(blocks: &[u8], values: &mut [f32]) {
-        let (blocks, _) = blocks.as_chunks::<34>();
-        let (values, _) = values.as_chunks_mut::<32>();
-        for (block, values) in blocks.iter().zip(values) {
-            let (scale, quants) = block.split_at(2);
-            let scale = half_to_float([scale[0], scale[1]]);
-            for (value, quant) in values.iter_mut().zip(quants) {
-                *value = scale * f32::from(quant.cast_signed());
-            }
-        }
-    }
-}
-
-widest! {
-    /// `out[j] = Σ values[i] · row_j[i]` for rows of blocks as in [`dequantise_q8_0`].
-    pub(crate) fn product_q8_0(blocks: &[u8], values: &[f32], out: &mut [f32]) {
-        let (values, _) = values.as_chunks::<32>();
-        for (row, out) in blocks.chunks_exact(values.len() * 34).zip(out) {
-            let mut lanes = [0.0_f32; LANES];
-            for (block, values) in row.as_chunks::<34>().0.iter().zip(values) {
-                let (scale, quants) = block.split_at(2);
-                let scale = half_to_float([scale[0], scale[1]]);
-                let mut sums = [0.0_f32; LANES];
-                for i in 0..LANES {
-                    let (low, high) = (quants[i].cast_signed(), quants[i + LANES].cast_signed());
-                    sums[i] = f32::from(low) * values[i];
-                    sums[i] = f32::from(high).mul_add(values[i + LANES], sums[i]);
-                }
-                for (lane, sum) in lanes.iter_mut().zip(sums) {
-                    *lane = sum.mul_add(scale, *lane);
-                }
-            }
-            *out = lanes.iter().sum();
-        }
-    }
-}
-
-widest! {
-    /// The reverse of [`dequantise_q8_0`], rounding to the nearest of 255 steps of each 32 values.
+    /// Blocks of 34 bytes, a half-float scale and 32 signed bytes (GGUF's `Q8_0`), rounding to the
+    /// nearest of 255 steps of each 32 values.
     pub(crate) fn quantise_q8_0(values: &[f32], bytes: &mut [u8]) {
         let (values, _) = values.as_chunks::<32>();
         let (blocks, _) = bytes.as_chunks_mut::<34>();

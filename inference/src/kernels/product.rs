@@ -23,17 +23,6 @@ impl<'a> View<'a> {
             col_stride: 1,
         }
     }
-
-    /// The same matrix turned over its diagonal.
-    pub(crate) fn transposed(self) -> Self {
-        Self {
-            rows: self.cols,
-            cols: self.rows,
-            row_stride: self.col_stride,
-            col_stride: self.row_stride,
-            ..self
-        }
-    }
 }
 
 const fn reach(rows: usize, cols: usize, row_stride: usize) -> usize {
@@ -87,7 +76,7 @@ pub(crate) struct Columns {
     unsafe_code,
     reason = "threads write disjoint columns of one row-major matrix"
 )]
-// SAFETY: the pointer is only used by `columns_product`, whose caller promises disjoint columns.
+// SAFETY: the pointer is only used by `Tiles::add_panels`, whose caller promises disjoint columns.
 unsafe impl Send for Columns {}
 #[expect(
     unsafe_code,
@@ -101,6 +90,14 @@ impl Columns {
         Self {
             start: data.as_mut_ptr(),
             row_stride,
+        }
+    }
+
+    /// The same target from this column on.
+    pub(crate) fn beginning_at(&self, column: usize) -> Self {
+        Self {
+            start: self.start.wrapping_add(column),
+            row_stride: self.row_stride,
         }
     }
 
@@ -132,30 +129,6 @@ impl Place {
             start: self.row(rows),
             ..self
         }
-    }
-}
-
-/// `target[.., first..first + n] = left · right`, where several threads fill one target.
-///
-/// # Safety
-///
-/// The target outlives the call and holds `left.rows` rows of at least `first + right.cols`
-/// elements, and no other thread touches these columns.
-#[expect(
-    unsafe_code,
-    reason = "threads write disjoint columns of one row-major matrix"
-)]
-pub(crate) unsafe fn columns_product(
-    target: &Columns,
-    first: usize,
-    left: View<'_>,
-    right: View<'_>,
-) {
-    assert!(left.cols == right.rows);
-    // SAFETY: the caller promises that the columns are inside the target and nobody else's.
-    unsafe {
-        let start = target.start.add(first);
-        multiply(start, target.row_stride, false, 1.0, left, right);
     }
 }
 

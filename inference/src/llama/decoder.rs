@@ -4,11 +4,15 @@
 //! Sequences are laid end to end, so that the matrix products see all of their tokens at once and
 //! nothing is padded; attention runs inside each sequence against its own cache.
 
-use super::linear::Linear;
+use super::cache::Cache;
+use super::linear::{Input, Linear, add_products};
 use super::rope::Rope;
 use crate::error::Result;
-use crate::kernels::{self, Target, View};
-use rayon::prelude::*;
+use crate::kernels::{self, Eights, Pool, Visible};
+use std::sync::Mutex;
+
+/// Queries of one head that one thread attends with at a time.
+const QUERIES_A_PIECE: usize = 96;
 
 /// The sizes of a model.
 #[derive(Clone, Copy, Debug)]
@@ -50,12 +54,7 @@ pub(super) struct Decoder {
     pub layers: Vec<Layer>,
     pub norm: Vec<f32>,
     pub head: Linear,
-}
-
-/// Keys and values of one sequence, room for all of it set aside at once.
-pub(super) struct Cache {
-    layers: Vec<(Vec<f32>, Vec<f32>)>,
-    length: usize,
+    pub pool: Pool,
 }
 
 /// The next tokens of one sequence, and what came before them.
@@ -64,174 +63,210 @@ pub(super) struct Span<'a> {
     pub cache: &'a mut Cache,
 }
 
-impl Decoder {
-    /// An empty cache with room for `tokens`.
-    pub(super) fn cache(&self, tokens: usize) -> Cache {
-        let room = tokens * self.shape.kv_width();
-        let layer = || (Vec::with_capacity(room), Vec::with_capacity(room));
-        Cache {
-            layers: (0..self.shape.layers).map(|_| layer()).collect(),
-            length: 0,
-        }
-    }
+/// Memory that one layer after the other uses.
+#[derive(Default)]
+struct Spare {
+    normed: Vec<f32>,
+    rounded: Eights,
+    wide: Vec<f32>,
+    context: Vec<f32>,
+}
 
+/// One head's queries of a few tokens of one span: a piece of attention.
+struct Piece<'a> {
+    span: usize,
+    head: usize,
+    /// The first of the tokens in the span.
+    first: usize,
+    queries: Vec<f32>,
+    context: Mutex<&'a mut [f32]>,
+}
+
+impl Decoder {
     /// The last layer's normalised states of all spans, `[tokens, width]`. The caches grow by
     /// their spans.
     pub(super) fn forward(&self, spans: &mut [Span<'_>]) -> Result<Vec<f32>> {
         let ids: Vec<u32> = spans.iter().flat_map(|span| span.tokens).copied().collect();
-        let mut states = self.words.rows(&ids)?;
+        for span in spans.iter_mut() {
+            span.cache.reserve(span.tokens.len(), self.shape);
+        }
+        let mut states = self.words.rows(&ids, &self.pool)?;
+        let mut spare = Spare::default();
         for (index, layer) in self.layers.iter().enumerate() {
-            let normed = self.normed(&states, &layer.attention_norm);
-            let qkv = together(&layer.qkv, &normed)?;
-            let context = self.attend(index, qkv, spans);
-            kernels::add(&mut states, &layer.attended.forward(&context)?);
-            let normed = self.normed(&states, &layer.inner_norm);
-            let gate_up = together(&layer.gate_up, &normed)?;
-            let mut gated = vec![0.0; gate_up.len() / 2];
-            kernels::gated_silu(&gate_up, self.shape.inner, &mut gated);
-            kernels::add(&mut states, &layer.down.forward(&gated)?);
+            self.attention(index, layer, &mut states, spans, &mut spare)?;
+            self.inner(layer, &mut states, &mut spare)?;
         }
         for span in spans {
-            span.cache.length += span.tokens.len();
+            span.cache.advance(span.tokens.len());
         }
-        Ok(self.normed(&states, &self.norm))
-    }
-
-    fn normed(&self, states: &[f32], gain: &[f32]) -> Vec<f32> {
-        let mut out = vec![0.0; states.len()];
-        kernels::rms_norm(states, gain, self.shape.epsilon, &mut out);
-        out
+        let mut normed = vec![0.0; states.len()];
+        kernels::rms_norm(&states, &self.norm, self.shape.epsilon, &mut normed);
+        Ok(normed)
     }
 
     /// Scores of every token of the vocabulary after each state: `[states, vocabulary]`.
     pub(super) fn logits(&self, states: &[f32]) -> Result<Vec<f32>> {
-        self.head.forward(states)
+        let count = states.len() / self.shape.width;
+        let mut logits = vec![0.0; count * self.head.outputs()];
+        let mut rounded = Eights::default();
+        rounded.fill(states, self.shape.width);
+        let input = Input::of(states, self.shape.width, &rounded);
+        let head = std::slice::from_ref(&self.head);
+        add_products(head, &input, &mut logits, &self.pool)?;
+        Ok(logits)
+    }
+
+    fn attention(
+        &self,
+        index: usize,
+        layer: &Layer,
+        states: &mut [f32],
+        spans: &mut [Span<'_>],
+        spare: &mut Spare,
+    ) -> Result<()> {
+        let row = self.shape.q_width() + 2 * self.shape.kv_width();
+        let count = states.len() / self.shape.width;
+        self.normed(states, &layer.attention_norm, spare);
+        zeros(&mut spare.wide, count * row);
+        let input = Input::of(&spare.normed, self.shape.width, &spare.rounded);
+        add_products(&layer.qkv, &input, &mut spare.wide, &self.pool)?;
+        self.remember(index, &mut spare.wide, spans);
+        zeros(&mut spare.context, count * self.shape.q_width());
+        self.attend(index, &spare.wide, spans, &mut spare.context);
+        let width = self.shape.q_width();
+        spare.rounded.fill(&spare.context, width);
+        let input = Input::of(&spare.context, width, &spare.rounded);
+        add_products(
+            std::slice::from_ref(&layer.attended),
+            &input,
+            states,
+            &self.pool,
+        )
+    }
+
+    fn inner(&self, layer: &Layer, states: &mut [f32], spare: &mut Spare) -> Result<()> {
+        let inner = self.shape.inner;
+        let count = states.len() / self.shape.width;
+        self.normed(states, &layer.inner_norm, spare);
+        zeros(&mut spare.wide, count * 2 * inner);
+        let input = Input::of(&spare.normed, self.shape.width, &spare.rounded);
+        add_products(&layer.gate_up, &input, &mut spare.wide, &self.pool)?;
+        spare.context.resize(count * inner, 0.0);
+        kernels::gated_silu(&spare.wide, inner, &mut spare.context);
+        spare.rounded.fill(&spare.context, inner);
+        let input = Input::of(&spare.context, inner, &spare.rounded);
+        let down = std::slice::from_ref(&layer.down);
+        add_products(down, &input, states, &self.pool)
+    }
+
+    /// The states, normalised and rounded, into `spare`.
+    fn normed(&self, states: &[f32], gain: &[f32], spare: &mut Spare) {
+        spare.normed.resize(states.len(), 0.0);
+        kernels::rms_norm(states, gain, self.shape.epsilon, &mut spare.normed);
+        spare.rounded.fill(&spare.normed, self.shape.width);
+    }
+
+    /// Turns queries and keys to their positions and adds keys and values to the caches.
+    fn remember(&self, layer: usize, qkv: &mut [f32], spans: &mut [Span<'_>]) {
+        let (q, kv) = (self.shape.q_width(), self.shape.kv_width());
+        let scale = 1.0 / (self.shape.head_size as f32).sqrt();
+        let mut rows = qkv.chunks_exact_mut(q + 2 * kv);
+        for span in spans {
+            let first = span.cache.length();
+            // The range is first, so that its end takes no row of the next span.
+            for (position, row) in (first..first + span.tokens.len()).zip(rows.by_ref()) {
+                let (turned, value) = row.split_at_mut(q + kv);
+                self.rope.turn(turned, position);
+                let (queries, key) = turned.split_at_mut(q);
+                for query in queries {
+                    *query *= scale;
+                }
+                span.cache.write(self.shape, layer, position, (key, value));
+            }
+        }
     }
 
     /// `[tokens, q + k + v]` to `[tokens, q]`, one span after the other.
-    fn attend(&self, layer: usize, mut qkv: Vec<f32>, spans: &mut [Span<'_>]) -> Vec<f32> {
-        let row = self.shape.q_width() + 2 * self.shape.kv_width();
-        let mut context = Vec::with_capacity(qkv.len() / row * self.shape.q_width());
-        let mut rest = qkv.as_mut_slice();
-        for span in spans {
-            let (own, later) = rest.split_at_mut(span.tokens.len() * row);
-            self.remember(layer, own, span.cache);
-            let cache: &Cache = span.cache;
-            self.attend_span(layer, own, cache, &mut context);
-            rest = later;
-        }
-        context
-    }
-
-    /// Turns queries and keys to their positions and adds keys and values to the cache.
-    fn remember(&self, layer: usize, qkv: &mut [f32], cache: &mut Cache) {
-        let (q, kv) = (self.shape.q_width(), self.shape.kv_width());
-        let Some((keys, values)) = cache.layers.get_mut(layer) else {
-            return;
-        };
-        for (row, position) in qkv.chunks_exact_mut(q + 2 * kv).zip(cache.length..) {
-            let (turned, value) = row.split_at_mut(q + kv);
-            self.rope.turn(turned, position);
-            let (_, key) = turned.split_at(q);
-            keys.extend_from_slice(key);
-            values.extend_from_slice(value);
-        }
-    }
-
-    fn attend_span(&self, layer: usize, qkv: &[f32], cache: &Cache, context: &mut Vec<f32>) {
-        let Shape {
-            heads, head_size, ..
-        } = self.shape;
-        let row = self.shape.q_width() + 2 * self.shape.kv_width();
-        let count = qkv.len() / row;
-        let Some((keys, values)) = cache.layers.get(layer) else {
-            return;
-        };
-        let mut by_head = vec![0.0; heads * count * head_size];
-        let one = |(head, out): (usize, &mut [f32])| {
-            let (_, queries) = qkv.split_at((head * head_size).min(qkv.len()));
-            let queries = View::rows(queries, count, head_size, row);
-            self.attend_head(head, queries, (keys, values), (count, cache.length), out);
-        };
-        let chunk = (count * head_size).max(1);
-        if count > 1 {
-            by_head.par_chunks_mut(chunk).enumerate().for_each(one);
-        } else {
-            by_head.chunks_mut(chunk).enumerate().for_each(one);
-        }
-        for token in 0..count {
-            for head in by_head.chunks_exact(chunk) {
-                context.extend(head.iter().skip(token * head_size).take(head_size));
+    fn attend(&self, layer: usize, qkv: &[f32], spans: &[Span<'_>], context: &mut [f32]) {
+        let size = self.shape.head_size;
+        let group = self.shape.heads / self.shape.kv_heads;
+        let mut packed = vec![0.0; context.len()];
+        let pieces = self.pieces(qkv, spans, &mut packed);
+        self.pool.run(pieces.len(), &|index| {
+            let Some(piece) = pieces.get(index) else {
+                return;
+            };
+            let (Some(span), Ok(mut out)) = (spans.get(piece.span), piece.context.lock()) else {
+                return;
+            };
+            let pages = span.cache.head(self.shape, layer, piece.head);
+            let visible = Visible {
+                first: span.cache.length() + piece.first,
+                each: group,
+            };
+            kernels::attend_pages(&piece.queries, size, &pages, visible, &mut out);
+        });
+        let mut first = 0;
+        let starts = spans.iter().map(|span| {
+            first += span.tokens.len();
+            first - span.tokens.len()
+        });
+        let starts: Vec<usize> = starts.collect();
+        for piece in &pieces {
+            let start = starts.get(piece.span).copied().unwrap_or_default() + piece.first;
+            let Ok(found) = piece.context.lock() else {
+                continue;
+            };
+            let rows = context.chunks_exact_mut(self.shape.q_width()).skip(start);
+            for (row, found) in rows.zip(found.chunks_exact(group * size)) {
+                let at = piece.head * group * size;
+                if let Some(place) = row.get_mut(at..at + group * size) {
+                    place.copy_from_slice(found);
+                }
             }
         }
     }
 
-    /// One head of one span: `[count, head_size]` into `out`.
-    fn attend_head(
+    /// Cuts attention into pieces, each with its queries and its part of `packed`.
+    fn pieces<'a>(
         &self,
-        head: usize,
-        queries: View<'_>,
-        (keys, values): (&[f32], &[f32]),
-        (count, past): (usize, usize),
-        out: &mut [f32],
-    ) {
-        let Shape {
-            heads,
-            kv_heads,
-            head_size,
-            ..
-        } = self.shape;
-        let width = self.shape.kv_width();
-        let seen = past + count;
-        let first = head / (heads / kv_heads) * head_size;
-        let part = |of: &'_ [f32]| -> usize { first.min(of.len()) };
-        let (_, keys) = keys.split_at(part(keys));
-        let (_, values) = values.split_at(part(values));
-        let mut scores = vec![0.0; count * seen];
-        let mut target = Target {
-            data: &mut scores,
-            row_stride: seen,
-            add: false,
-        };
-        let scale = 1.0 / (head_size as f32).sqrt();
-        let keys = View::rows(keys, seen, head_size, width);
-        kernels::matmul(&mut target, scale, queries, keys.transposed());
-        kernels::causal_softmax(&mut scores, seen, past);
-        let mut target = Target {
-            data: out,
-            row_stride: head_size,
-            add: false,
-        };
-        let weights = View::rows(&scores, count, seen, seen);
-        kernels::matmul(
-            &mut target,
-            1.0,
-            weights,
-            View::rows(values, seen, head_size, width),
-        );
+        qkv: &[f32],
+        spans: &[Span<'_>],
+        mut packed: &'a mut [f32],
+    ) -> Vec<Piece<'a>> {
+        let group = self.shape.heads / self.shape.kv_heads * self.shape.head_size;
+        let row = self.shape.q_width() + 2 * self.shape.kv_width();
+        let tokens_a_piece = (QUERIES_A_PIECE * self.shape.head_size / group).max(1);
+        let mut pieces = Vec::new();
+        let mut rest = qkv;
+        for (span, tokens) in spans.iter().map(|span| span.tokens.len()).enumerate() {
+            let (own, later) = rest.split_at(tokens * row);
+            // The last tokens see most: they go first, so that no thread is left with them.
+            for (index, rows) in own.chunks(tokens_a_piece * row).enumerate().rev() {
+                for head in 0..self.shape.kv_heads {
+                    let queries = rows.chunks_exact(row).flat_map(|row| {
+                        row.get(head * group..(head + 1) * group)
+                            .unwrap_or_default()
+                    });
+                    let queries: Vec<f32> = queries.copied().collect();
+                    let (context, others) = packed.split_at_mut(queries.len());
+                    packed = others;
+                    pieces.push(Piece {
+                        span,
+                        head,
+                        first: index * tokens_a_piece,
+                        queries,
+                        context: Mutex::new(context),
+                    });
+                }
+            }
+            rest = later;
+        }
+        pieces
     }
 }
 
-/// The outputs of several matrices over the same input, side by side in each row.
-fn together(parts: &[Linear], input: &[f32]) -> Result<Vec<f32>> {
-    if let [only] = parts {
-        return only.forward(input);
-    }
-    let outputs = parts
-        .iter()
-        .map(|part| Ok((part.outputs(), part.forward(input)?)))
-        .collect::<Result<Vec<_>>>()?;
-    let mut rows: Vec<_> = outputs
-        .iter()
-        .map(|(width, values)| values.chunks_exact(*width))
-        .collect();
-    let mut joined = Vec::new();
-    loop {
-        for part in &mut rows {
-            match part.next() {
-                Some(row) => joined.extend_from_slice(row),
-                None => return Ok(joined),
-            }
-        }
-    }
+fn zeros(values: &mut Vec<f32>, count: usize) {
+    values.clear();
+    values.resize(count, 0.0);
 }

@@ -5,6 +5,7 @@ use super::metadata::Metadata;
 use super::rope::Rope;
 use super::tensors::Tensors;
 use crate::error::Result;
+use crate::kernels::Pool;
 use rayon::prelude::*;
 
 /// Positions kept ready at most, whatever the file promises: the memory of a long context is the
@@ -34,6 +35,7 @@ pub(super) fn decoder(tensors: &Tensors<'_>) -> Result<(Decoder, usize)> {
         words,
         layers,
         head: output,
+        pool: Pool::new(rayon::current_num_threads()),
     };
     Ok((decoder, context))
 }
@@ -66,13 +68,20 @@ fn shape(head: Metadata<'_>) -> Result<Shape> {
     if heads == 0 || kv_heads == 0 || heads % kv_heads != 0 || width == 0 {
         return Err(head.damaged("its attention heads do not divide".into()));
     }
+    let head_size = head
+        .optional_integer("llama.attention.key_length")
+        .unwrap_or(width / heads);
+    if head_size == 0 || !head_size.is_multiple_of(16) || !width.is_multiple_of(32) {
+        return Err(head.unsupported(format!(
+            "its heads are {head_size} wide and its states {width}, and the kernels take \
+             multiples of 16 and 32"
+        )));
+    }
     Ok(Shape {
         width,
         heads,
         kv_heads,
-        head_size: head
-            .optional_integer("llama.attention.key_length")
-            .unwrap_or(width / heads),
+        head_size,
         inner: head.integer("llama.feed_forward_length")?,
         layers: head.integer("llama.block_count")?,
         epsilon: head.float("llama.attention.layer_norm_rms_epsilon")?,

@@ -1,9 +1,11 @@
 //! Generators of the llama family, from a GGUF file, run on the processor.
 
+mod cache;
 mod chat;
 mod decoder;
 mod linear;
 mod load;
+mod measure;
 mod metadata;
 mod rope;
 mod tensors;
@@ -14,15 +16,18 @@ use crate::error::{InferenceError, Result};
 use crate::generator::{Finish, GenerateRequest, Generated, Generator};
 use crate::kernels;
 use crate::manifest::{ModelKind, ModelManifest};
+use cache::Cache;
 use candle_core::quantized::gguf_file::Content;
 use chat::ChatTemplate;
-use decoder::{Cache, Decoder, Span};
+use decoder::{Decoder, Span};
 use metadata::Metadata;
 use std::io::BufReader;
 use std::ops::ControlFlow;
 use std::path::Path;
 use tensors::Tensors;
 use vocabulary::Vocabulary;
+
+pub use measure::{Load, Pace};
 
 /// Prompt tokens taken through the layers together; between two such steps a caller who has gone
 /// can be noticed, and attention's score matrix stays small.
@@ -114,10 +119,7 @@ impl LlamaGguf {
         if sequences.iter().all(|sequence| sequence.judged == 0) {
             return Ok(vec![0.0; sequences.len()]);
         }
-        let mut caches: Vec<Cache> = sequences
-            .iter()
-            .map(|sequence| self.decoder.cache(sequence.ids.len()))
-            .collect();
+        let mut caches: Vec<Cache> = sequences.iter().map(|_| Cache::new()).collect();
         let mut spans: Vec<Span<'_>> = sequences
             .iter()
             .zip(&mut caches)
@@ -227,7 +229,7 @@ impl Generator for LlamaGguf {
         let prompt = self.vocabulary.encode(&prompt)?;
         let room = prompt.len() + request.max_tokens;
         self.check_length(room)?;
-        let mut cache = self.decoder.cache(room);
+        let mut cache = Cache::new();
         let mut state = self.read_prompt(&prompt, &mut cache)?;
         let mut written = Written::default();
         while written.ids.len() < request.max_tokens {

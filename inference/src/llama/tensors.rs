@@ -92,7 +92,7 @@ impl Tensors<'_> {
                 .head
                 .damaged(format!("`{name}` has {columns} columns, not {inputs}")));
         }
-        let slow = matches!(format, GgmlDType::Q4_1 | GgmlDType::Q5_0 | GgmlDType::Q5_1);
+        let slow = matches!(format, GgmlDType::Q5_0 | GgmlDType::Q5_1);
         if !slow {
             return Ok(Packed {
                 bytes,

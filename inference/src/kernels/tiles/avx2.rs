@@ -1,13 +1,15 @@
 //! The kernel for AVX2, eight lanes at a time.
 
 use super::input::Eights;
-use super::{BLOCK, Format, LANES, Panel};
+use super::{BLOCK, Format, LANES, Panel, Q4_0, Q4_1, Q4K, Q6K, Q8_0, SHARING};
 use crate::kernels::product::Place;
 use std::arch::x86_64::{
-    __m256, __m256i, _mm_loadu_si128, _mm256_abs_epi8, _mm256_add_epi32, _mm256_cvtepi32_ps,
+    __m256, __m256i, _mm_loadl_epi64, _mm_loadu_si128, _mm256_abs_epi8, _mm256_add_epi32,
+    _mm256_and_si256, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32,
     _mm256_cvtph_ps, _mm256_fmadd_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
-    _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_mul_ps, _mm256_set1_epi8, _mm256_set1_epi16,
-    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_sign_epi8,
+    _mm256_maskload_ps, _mm256_maskstore_ps, _mm256_mul_ps, _mm256_or_si256, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256,
+    _mm256_sign_epi8, _mm256_slli_epi16, _mm256_srli_epi16, _mm256_sub_epi8, _mm256_sub_ps,
     _mm256_xor_si256,
 };
 use std::ops::Range;
@@ -26,12 +28,13 @@ pub(super) unsafe fn add(panel: Panel<'_>, input: &Eights, rows: Range<usize>, t
     unsafe {
         match panel.format {
             Format::Q8_0 => add_format::<Q8_0>(panel, input, rows, target),
+            Format::Q4_0 => add_format::<Q4_0>(panel, input, rows, target),
+            Format::Q4_1 => add_format::<Q4_1>(panel, input, rows, target),
+            Format::Q4K => add_format::<Q4K>(panel, input, rows, target),
+            Format::Q6K => add_format::<Q6K>(panel, input, rows, target),
         }
     }
 }
-
-/// [`Format::Q8_0`] where a constant is wanted.
-const Q8_0: u8 = 0;
 
 #[target_feature(enable = "avx2,fma,f16c")]
 #[expect(unsafe_code, reason = "vector loads and stores take pointers")]
@@ -83,7 +86,7 @@ unsafe fn add_half<const FORMAT: u8, const ROWS: usize>(
     half: usize,
 ) {
     let from = input.from(first);
-    let (quants, scales) = (from.quants.as_ptr(), from.scales.as_ptr());
+    let quants = from.quants.as_ptr();
     let (blocks, width) = (panel.blocks, panel.blocks * BLOCK);
     debug_assert!(from.quants.len() >= ROWS * width);
     let mask = lanes(panel.lanes.saturating_sub(half * HALF));
@@ -96,25 +99,43 @@ unsafe fn add_half<const FORMAT: u8, const ROWS: usize>(
             *sum = _mm256_maskload_ps(place(row), mask);
         }
         for block in 0..blocks {
-            let mut dots = [_mm256_setzero_si256(); ROWS];
+            let mut dots = [[_mm256_setzero_si256(); 2]; ROWS];
             for four in 0..BLOCK / 4 {
                 let weights = weights::<FORMAT>(panel.quants(), block, four, half);
-                for (row, dot) in dots.iter_mut().enumerate() {
+                for (row, dots) in dots.iter_mut().enumerate() {
                     let values = quants.add(row * width + block * BLOCK + four * 4);
                     let values = _mm256_set1_epi32(values.cast::<i32>().read_unaligned());
+                    let dot = &mut dots[four / 4];
                     *dot = _mm256_add_epi32(*dot, products(weights, values));
                 }
             }
-            let scale = scale::<FORMAT>(panel.scales(), block, half);
-            for (row, (sum, dot)) in sums.iter_mut().zip(dots).enumerate() {
-                let scale = _mm256_mul_ps(scale, _mm256_set1_ps(*scales.add(row * blocks + block)));
-                *sum = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), scale, *sum);
+            let scales = scales::<FORMAT>(&panel, block, half);
+            for (row, (sum, dots)) in sums.iter_mut().zip(dots).enumerate() {
+                let at = row * blocks + block;
+                let scale = _mm256_set1_ps(*from.scales.as_ptr().add(at));
+                if FORMAT == Q6K {
+                    *sum = scaled(dots[0], _mm256_mul_ps(scales[0], scale), *sum);
+                    *sum = scaled(dots[1], _mm256_mul_ps(scales[1], scale), *sum);
+                } else {
+                    let dot = _mm256_add_epi32(dots[0], dots[1]);
+                    *sum = scaled(dot, _mm256_mul_ps(scales[0], scale), *sum);
+                }
+                if FORMAT == Q4_1 || FORMAT == Q4K {
+                    let total = _mm256_set1_ps(*from.sums.as_ptr().add(at));
+                    *sum = _mm256_fmadd_ps(scales[1], total, *sum);
+                }
             }
         }
         for (row, sum) in sums.iter().enumerate() {
             _mm256_maskstore_ps(place(row), mask, *sum);
         }
     }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn scaled(dot: __m256i, scale: __m256, sum: __m256) -> __m256 {
+    _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot), scale, sum)
 }
 
 /// Eight lanes of four inputs of a block, as signed bytes.
@@ -127,10 +148,36 @@ unsafe fn weights<const FORMAT: u8>(
     four: usize,
     half: usize,
 ) -> __m256i {
-    let start = quants.wrapping_add(block * LANES * BLOCK + four * 64 + half * 32);
-    // SAFETY: a block has eight times two vectors.
-    let stored = unsafe { _mm256_loadu_si256(start.cast()) };
-    _mm256_xor_si256(stored, _mm256_set1_epi8(i8::MIN))
+    // SAFETY: the loads below stay inside the block, as `Format` lays it out.
+    let load = |lines: usize, line: usize| unsafe {
+        let start = quants.wrapping_add((block * lines + line) * 64 + half * 32);
+        _mm256_loadu_si256(start.cast())
+    };
+    if FORMAT == Q8_0 {
+        return _mm256_xor_si256(load(8, four), _mm256_set1_epi8(i8::MIN));
+    }
+    let both = load(if FORMAT == Q6K { 6 } else { 4 }, four % 4);
+    let shifted = if four < 4 {
+        both
+    } else {
+        _mm256_srli_epi16::<4>(both)
+    };
+    let nibbles = _mm256_and_si256(shifted, _mm256_set1_epi8(15));
+    match FORMAT {
+        Q4_0 => _mm256_sub_epi8(nibbles, _mm256_set1_epi8(8)),
+        Q6K => {
+            let bits = load(6, 4 + four / 4);
+            let shifted = match four % 4 {
+                0 => _mm256_slli_epi16::<4>(bits),
+                1 => _mm256_slli_epi16::<2>(bits),
+                2 => bits,
+                _ => _mm256_srli_epi16::<2>(bits),
+            };
+            let high = _mm256_and_si256(shifted, _mm256_set1_epi8(0x30));
+            _mm256_sub_epi8(_mm256_or_si256(nibbles, high), _mm256_set1_epi8(32))
+        }
+        _ => nibbles,
+    }
 }
 
 /// The sums of each four products of signed bytes; values are never −128, so that no pair of
@@ -143,14 +190,42 @@ fn products(weights: __m256i, values: __m256i) -> __m256i {
     _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))
 }
 
-/// Eight scales of a block.
+/// Eight scales of a block, and their minima, or the scales of its second half.
 #[inline]
 #[target_feature(enable = "avx2,f16c")]
 #[expect(unsafe_code, reason = "vector loads take pointers")]
-unsafe fn scale<const FORMAT: u8>(scales: *const u8, block: usize, half: usize) -> __m256 {
-    let start = scales.wrapping_add((block * LANES + half * HALF) * 2);
-    // SAFETY: a block has sixteen half floats.
-    _mm256_cvtph_ps(unsafe { _mm_loadu_si128(start.cast()) })
+unsafe fn scales<const FORMAT: u8>(panel: &Panel<'_>, block: usize, half: usize) -> [__m256; 2] {
+    let zero = _mm256_setzero_ps();
+    let lane = half * HALF;
+    let halves = |from: *const u8, kind: usize| {
+        let start = from.wrapping_add((kind * LANES + lane) * 2);
+        // SAFETY: the loads stay inside the panel's scales, as `Format` lays them out.
+        _mm256_cvtph_ps(unsafe { _mm_loadu_si128(start.cast()) })
+    };
+    let own = panel.scales().wrapping_add(block * panel.format.scales());
+    let shared = panel
+        .shared()
+        .wrapping_add(block / SHARING * panel.format.shared());
+    let bytes = |kind: usize| {
+        let start = own.wrapping_add(kind * LANES + lane);
+        // SAFETY: as above.
+        unsafe { _mm_loadl_epi64(start.cast()) }
+    };
+    match FORMAT {
+        Q4_1 => [halves(own, 0), halves(own, 1)],
+        Q4K => {
+            let parts = [0, 1].map(|part| {
+                let small = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes(part)));
+                _mm256_mul_ps(halves(shared, part), small)
+            });
+            [parts[0], _mm256_sub_ps(zero, parts[1])]
+        }
+        Q6K => [0, 1].map(|part| {
+            let small = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes(part)));
+            _mm256_mul_ps(halves(shared, 0), small)
+        }),
+        _ => [halves(own, 0), zero],
+    }
 }
 
 /// A mask of the first `count` of eight lanes.

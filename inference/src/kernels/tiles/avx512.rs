@@ -1,18 +1,23 @@
 //! The kernel for AVX-512 with VNNI.
 
 use super::input::Eights;
-use super::{BLOCK, Format, LANES, Panel};
+use super::{BLOCK, Format, LANES, Panel, Q4_0, Q4_1, Q4K, Q6K, Q8_0, SHARING};
 use crate::kernels::ROUND;
 use crate::kernels::product::Place;
 use std::arch::x86_64::{
-    __m512, __m512i, _mm_storeu_si128, _mm256_loadu_si256, _mm512_abs_ps, _mm512_add_epi32,
-    _mm512_castps_si512, _mm512_cvtepi32_epi8, _mm512_cvtepi32_ps, _mm512_cvtph_ps,
+    __m512, __m512i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm_storeu_si128,
+    _mm256_loadu_si256, _mm512_abs_ps, _mm512_and_si512, _mm512_castps_si512, _mm512_cvtepi8_epi32,
+    _mm512_cvtepi32_epi8, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtph_ps,
     _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_load_si512, _mm512_loadu_ps,
     _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_mul_ps,
-    _mm512_reduce_add_epi32, _mm512_reduce_max_ps, _mm512_set1_epi32, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_sub_epi32,
+    _mm512_reduce_add_epi32, _mm512_reduce_max_ps, _mm512_set1_epi8, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_slli_epi16, _mm512_slli_epi32,
+    _mm512_srli_epi16, _mm512_sub_epi32, _mm512_sub_ps, _mm512_ternarylogic_epi32,
 };
 use std::ops::Range;
+
+/// How far ahead a single row's weights are asked for, in bytes.
+const AHEAD: usize = 4096;
 
 /// See [`super::Tiles::add_panels`].
 ///
@@ -26,12 +31,13 @@ pub(super) unsafe fn add(panel: Panel<'_>, input: &Eights, rows: Range<usize>, t
     unsafe {
         match panel.format {
             Format::Q8_0 => add_format::<Q8_0>(panel, input, rows, target),
+            Format::Q4_0 => add_format::<Q4_0>(panel, input, rows, target),
+            Format::Q4_1 => add_format::<Q4_1>(panel, input, rows, target),
+            Format::Q4K => add_format::<Q4K>(panel, input, rows, target),
+            Format::Q6K => add_format::<Q6K>(panel, input, rows, target),
         }
     }
 }
-
-/// [`Format::Q8_0`] where a constant is wanted.
-const Q8_0: u8 = 0;
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma,avx2")]
 #[expect(unsafe_code, reason = "vector loads and stores take pointers")]
@@ -65,10 +71,6 @@ unsafe fn add_format<const FORMAT: u8>(
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,f16c,fma,avx2")]
 #[expect(unsafe_code, reason = "vector loads and stores take pointers")]
-#[expect(
-    clippy::cast_ptr_alignment,
-    reason = "the pointer is only read unaligned"
-)]
 unsafe fn add_rows<const FORMAT: u8, const ROWS: usize>(
     panel: Panel<'_>,
     input: &Eights,
@@ -76,11 +78,6 @@ unsafe fn add_rows<const FORMAT: u8, const ROWS: usize>(
     target: Place,
 ) {
     let from = input.from(first);
-    let (quants, scales, debts) = (
-        from.quants.as_ptr(),
-        from.scales.as_ptr(),
-        from.debts.as_ptr(),
-    );
     let (blocks, width) = (panel.blocks, panel.blocks * BLOCK);
     debug_assert!(from.quants.len() >= ROWS * width);
     let mask = u16::MAX >> (LANES - panel.lanes);
@@ -92,18 +89,31 @@ unsafe fn add_rows<const FORMAT: u8, const ROWS: usize>(
             *sum = _mm512_maskz_loadu_ps(mask, target.row(row));
         }
         for block in 0..blocks {
+            if ROWS == 1 {
+                fetch(&panel, block);
+            }
             let weights = weights::<FORMAT>(panel.quants(), block);
-            let scale = scale::<FORMAT>(panel.scales(), block);
+            let scales = scales::<FORMAT>(&panel, block);
             for (row, sum) in sums.iter_mut().enumerate() {
                 let at = row * blocks + block;
-                let values = quants.add(row * width + block * BLOCK).cast::<i32>();
-                let mut dot = raised::<FORMAT>(*debts.add(at));
-                for (four, weights) in weights.iter().enumerate() {
-                    let values = _mm512_set1_epi32(values.add(four).read_unaligned());
-                    dot = _mm512_dpbusd_epi32(dot, *weights, values);
+                let values = from.quants.as_ptr().add(row * width + block * BLOCK);
+                let scale = _mm512_set1_ps(*from.scales.as_ptr().add(at));
+                if FORMAT == Q6K {
+                    let [first, second] = *from.half_debts.as_ptr().add(at);
+                    let dot = dot(raised::<FORMAT>(first), &weights[..4], values);
+                    *sum = scaled(dot, _mm512_mul_ps(scales[0], scale), *sum);
+                    let values = values.add(BLOCK / 2);
+                    let dot = self::dot(raised::<FORMAT>(second), &weights[4..], values);
+                    *sum = scaled(dot, _mm512_mul_ps(scales[1], scale), *sum);
+                } else {
+                    let debt = *from.debts.as_ptr().add(at);
+                    let dot = dot(raised::<FORMAT>(debt), &weights, values);
+                    *sum = scaled(dot, _mm512_mul_ps(scales[0], scale), *sum);
                 }
-                let scale = _mm512_mul_ps(scale, _mm512_set1_ps(*scales.add(at)));
-                *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), scale, *sum);
+                if FORMAT == Q4_1 || FORMAT == Q4K {
+                    let total = _mm512_set1_ps(*from.sums.as_ptr().add(at));
+                    *sum = _mm512_fmadd_ps(scales[1], total, *sum);
+                }
             }
         }
         for (row, sum) in sums.iter().enumerate() {
@@ -112,35 +122,128 @@ unsafe fn add_rows<const FORMAT: u8, const ROWS: usize>(
     }
 }
 
-/// The sixteen lanes of each four inputs of a block.
+/// Asks for what is needed some blocks later. A single row is bound by the memory, and the
+/// machine's own foresight ends with each panel and each page.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn fetch(panel: &Panel<'_>, block: usize) {
+    let (quants, scales) = (panel.format.quants(), panel.format.scales());
+    let ahead = panel.quants().wrapping_add(block * quants + AHEAD);
+    for line in (0..quants).step_by(64) {
+        _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(line).cast());
+    }
+    let ahead = panel.scales().wrapping_add(block * scales + AHEAD / 4);
+    _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+}
+
+/// `dot` and the products of some fours of inputs.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vnni")]
+#[expect(unsafe_code, reason = "vector loads take pointers")]
+#[expect(
+    clippy::cast_ptr_alignment,
+    reason = "the pointer is only read unaligned"
+)]
+unsafe fn dot(mut dot: __m512i, weights: &[__m512i], values: *const i8) -> __m512i {
+    for (four, weights) in weights.iter().enumerate() {
+        // SAFETY: the caller's values are as many as its weights.
+        let values = unsafe { values.cast::<i32>().add(four).read_unaligned() };
+        dot = _mm512_dpbusd_epi32(dot, *weights, _mm512_set1_epi32(values));
+    }
+    dot
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn scaled(dot: __m512i, scale: __m512, sum: __m512) -> __m512 {
+    _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), scale, sum)
+}
+
+/// The sixteen lanes of each four inputs of a block, as stored.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 #[expect(unsafe_code, reason = "vector loads take pointers")]
 unsafe fn weights<const FORMAT: u8>(quants: *const u8, block: usize) -> [__m512i; 8] {
     let mut weights = [_mm512_setzero_si512(); 8];
-    let start = quants.wrapping_add(block * LANES * BLOCK);
-    for (four, weights) in weights.iter_mut().enumerate() {
-        // SAFETY: a block has eight vectors, and panels begin at a cache line.
-        *weights = unsafe { _mm512_load_si512(start.add(four * 64).cast()) };
+    // SAFETY: the loads below stay inside the block, and panels begin at a cache line.
+    let load =
+        |from: *const u8, line: usize| unsafe { _mm512_load_si512(from.add(line * 64).cast()) };
+    if FORMAT == Q8_0 {
+        let start = quants.wrapping_add(block * LANES * BLOCK);
+        for (four, weights) in weights.iter_mut().enumerate() {
+            *weights = load(start, four);
+        }
+        return weights;
+    }
+    let lines = if FORMAT == Q6K { 6 } else { 4 };
+    let start = quants.wrapping_add(block * lines * 64);
+    let low = _mm512_set1_epi8(15);
+    for four in 0..4 {
+        let both = load(start, four);
+        weights[four] = _mm512_and_si512(both, low);
+        weights[four + 4] = _mm512_and_si512(_mm512_srli_epi16::<4>(both), low);
+    }
+    if FORMAT == Q6K {
+        let high = _mm512_set1_epi8(0x30);
+        for half in 0..2 {
+            let bits = load(start, 4 + half);
+            let shifted = [
+                _mm512_slli_epi16::<4>(bits),
+                _mm512_slli_epi16::<2>(bits),
+                bits,
+                _mm512_srli_epi16::<2>(bits),
+            ];
+            for (weights, bits) in weights[half * 4..].iter_mut().zip(shifted) {
+                // (bits & high) | weights
+                *weights = _mm512_ternarylogic_epi32::<0xea>(bits, high, *weights);
+            }
+        }
     }
     weights
 }
 
-/// The sixteen scales of a block.
+/// The sixteen scales of a block, and their minima, or the scales of its second half.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,f16c")]
 #[expect(unsafe_code, reason = "vector loads take pointers")]
-unsafe fn scale<const FORMAT: u8>(scales: *const u8, block: usize) -> __m512 {
-    let start = scales.wrapping_add(block * LANES * 2);
-    // SAFETY: a block has sixteen half floats.
-    _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(start.cast()) })
+unsafe fn scales<const FORMAT: u8>(panel: &Panel<'_>, block: usize) -> [__m512; 2] {
+    let zero = _mm512_setzero_ps();
+    // SAFETY: the loads below stay inside the panel's scales, as `Format` lays them out.
+    let halves = |from: *const u8| _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(from.cast()) });
+    // SAFETY: as above.
+    let bytes = |from: *const u8| unsafe { _mm_loadu_si128(from.cast()) };
+    let own = panel.scales().wrapping_add(block * panel.format.scales());
+    let shared = panel
+        .shared()
+        .wrapping_add(block / SHARING * panel.format.shared());
+    match FORMAT {
+        Q4_1 => [halves(own), halves(own.wrapping_add(LANES * 2))],
+        Q4K => {
+            let parts = [0, 1].map(|part| {
+                let small = _mm512_cvtepu8_epi32(bytes(own.wrapping_add(part * LANES)));
+                let large = halves(shared.wrapping_add(part * LANES * 2));
+                _mm512_mul_ps(large, _mm512_cvtepi32_ps(small))
+            });
+            [parts[0], _mm512_sub_ps(zero, parts[1])]
+        }
+        Q6K => [0, 1].map(|part| {
+            let small = _mm512_cvtepi8_epi32(bytes(own.wrapping_add(part * LANES)));
+            _mm512_mul_ps(halves(shared), _mm512_cvtepi32_ps(small))
+        }),
+        _ => [halves(own), zero],
+    }
 }
 
 /// What a block's sum starts from, so that weights stored too large count as what they are.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn raised<const FORMAT: u8>(debt: i32) -> __m512i {
-    _mm512_slli_epi32::<7>(_mm512_set1_epi32(debt))
+    match FORMAT {
+        Q8_0 => _mm512_slli_epi32::<7>(_mm512_set1_epi32(debt)),
+        Q4_0 => _mm512_slli_epi32::<3>(_mm512_set1_epi32(debt)),
+        Q6K => _mm512_slli_epi32::<5>(_mm512_set1_epi32(debt)),
+        _ => _mm512_setzero_si512(),
+    }
 }
 
 /// Rounds blocks as [`Eights`] keeps them.
@@ -150,9 +253,14 @@ pub(super) fn round(
     quants: &mut [[i8; BLOCK]],
     scales: &mut [f32],
     debts: &mut [i32],
+    half_debts: &mut [[i32; 2]],
+    sums: &mut [f32],
 ) {
-    let facts = scales.iter_mut().zip(debts);
-    for ((values, quants), (scale, debt)) in rows.iter().zip(quants).zip(facts) {
+    let facts = scales
+        .iter_mut()
+        .zip(debts.iter_mut().zip(half_debts))
+        .zip(sums);
+    for ((values, quants), ((scale, (debt, halves)), sum)) in rows.iter().zip(quants).zip(facts) {
         #[expect(unsafe_code, reason = "vector loads take pointers")]
         // SAFETY: a block has two vectors of sixteen floats.
         let (low, high) = unsafe {
@@ -169,9 +277,10 @@ pub(super) fn round(
             _mm_storeu_si128(start.cast(), _mm512_cvtepi32_epi8(low));
             _mm_storeu_si128(start.add(LANES).cast(), _mm512_cvtepi32_epi8(high));
         }
-        let total = _mm512_reduce_add_epi32(_mm512_add_epi32(low, high));
+        *halves = [low, high].map(|half| -_mm512_reduce_add_epi32(half));
+        *debt = halves[0] + halves[1];
         *scale = top / 127.0;
-        *debt = -total;
+        *sum = *scale * -*debt as f32;
     }
 }
 

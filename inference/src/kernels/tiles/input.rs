@@ -11,6 +11,10 @@ pub(crate) struct Eights {
     scales: Vec<f32>,
     /// Less the sum of the block's whole numbers.
     debts: Vec<i32>,
+    /// The same for each half of it.
+    half_debts: Vec<[i32; 2]>,
+    /// The sum of the block's values.
+    sums: Vec<f32>,
     count: usize,
     width: usize,
 }
@@ -21,6 +25,8 @@ pub(super) struct From<'a> {
     pub quants: &'a [i8],
     pub scales: &'a [f32],
     pub debts: &'a [i32],
+    pub half_debts: &'a [[i32; 2]],
+    pub sums: &'a [f32],
 }
 
 impl Eights {
@@ -44,6 +50,8 @@ impl Eights {
         self.quants.resize(count * width, 0);
         self.scales.resize(blocks, 0.0);
         self.debts.resize(blocks, 0);
+        self.half_debts.resize(blocks, [0; 2]);
+        self.sums.resize(blocks, 0.0);
         (self.count, self.width) = (count, width);
     }
 
@@ -55,7 +63,14 @@ impl Eights {
             #[expect(unsafe_code, reason = "calls what this machine was found to have")]
             // SAFETY: `has_512` found every feature that it is compiled for.
             unsafe {
-                super::avx512::round(rows, quants, &mut self.scales, &mut self.debts);
+                super::avx512::round(
+                    rows,
+                    quants,
+                    &mut self.scales,
+                    &mut self.debts,
+                    &mut self.half_debts,
+                    &mut self.sums,
+                );
             }
         } else {
             self.round_anywhere(rows);
@@ -68,7 +83,14 @@ impl Eights {
     }
 
     fn round_anywhere(&mut self, rows: &[f32]) {
-        round(rows, &mut self.quants, &mut self.scales, &mut self.debts);
+        round(
+            rows,
+            &mut self.quants,
+            &mut self.scales,
+            &mut self.debts,
+            &mut self.half_debts,
+            &mut self.sums,
+        );
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -85,6 +107,8 @@ impl Eights {
             quants: self.quants.get(row * self.width..).unwrap_or_default(),
             scales: self.scales.get(row * blocks..).unwrap_or_default(),
             debts: self.debts.get(row * blocks..).unwrap_or_default(),
+            half_debts: self.half_debts.get(row * blocks..).unwrap_or_default(),
+            sums: self.sums.get(row * blocks..).unwrap_or_default(),
         }
     }
 }
@@ -95,11 +119,13 @@ widest! {
         quants: &mut [i8],
         scales: &mut [f32],
         debts: &mut [i32],
-        ) {
+        half_debts: &mut [[i32; 2]],
+        sums: &mut [f32],
+    ) {
         let (rows, _) = rows.as_chunks::<BLOCK>();
         let (quants, _) = quants.as_chunks_mut::<BLOCK>();
-        let facts = scales.iter_mut().zip(debts);
-        for ((values, quants), (scale, debt)) in rows.iter().zip(quants).zip(facts) {
+        let facts = scales.iter_mut().zip(debts.iter_mut().zip(half_debts)).zip(sums);
+        for ((values, quants), ((scale, (debt, halves)), sum)) in rows.iter().zip(quants).zip(facts) {
             let mut tops = [0.0_f32; LANES];
             for i in 0..LANES {
                 tops[i] = values[i].abs().max(values[i + LANES].abs());
@@ -114,14 +140,17 @@ widest! {
             for i in 0..BLOCK {
                 quants[i] = bits[i].to_le_bytes()[0].cast_signed();
             }
-            let mut totals = [0_i32; LANES];
-            for i in 0..LANES {
-                totals[i] = bits[i].wrapping_add(bits[i + LANES]);
+            let shift = ROUND.to_bits().cast_signed().wrapping_mul(16);
+            let (low, high) = bits.split_at(LANES);
+            for (half, bits) in halves.iter_mut().zip([low, high]) {
+                let mut lanes = [0_i32; LANES];
+                lanes.copy_from_slice(bits);
+                *half = shift.wrapping_sub(folded(lanes, i32::wrapping_add));
             }
-            let shift = ROUND.to_bits().cast_signed().wrapping_mul(32);
-            let total = folded(totals, i32::wrapping_add).wrapping_sub(shift);
+            let total = -(halves[0] + halves[1]);
             *scale = top / 127.0;
             *debt = -total;
+            *sum = *scale * total as f32;
         }
     }
 }
@@ -142,6 +171,8 @@ mod tests {
         assert_eq!(best.quants, plain.quants);
         assert_eq!(best.scales, plain.scales);
         assert_eq!(best.debts, plain.debts);
+        assert_eq!(best.half_debts, plain.half_debts);
+        assert_eq!(best.sums, plain.sums);
         for (index, value) in rows.iter().enumerate() {
             let scale = best.scales[index / BLOCK];
             let back = scale * f32::from(best.quants[index]);

@@ -26,15 +26,29 @@ pub(crate) const BLOCK: usize = 32;
 /// Outputs that lie beside each other.
 pub(crate) const LANES: usize = 16;
 
+/// Blocks that share scales in some formats.
+const SHARING: usize = 8;
+
 /// Rows taken through all panels together, so that they stay in the second-level cache.
 const ROWS_A_GROUP: usize = 128;
 
-/// How the weights of a panel are stored. Every block of a panel has `quants` bytes, and
-/// behind the last block come their scales.
+/// How the weights of a panel are stored: as in GGUF, but the sixteen outputs of a panel side by
+/// side. A panel is all blocks' whole numbers, then all blocks' scales, then those of each eight
+/// blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     /// A byte, 128 too large, times a half-float scale.
     Q8_0,
+    /// Four bits, 8 too large, times a half-float scale.
+    Q4_0,
+    /// Four bits times a half-float scale, plus a half-float minimum.
+    Q4_1,
+    /// Four bits times a scale of six bits, less a minimum of six bits; eight blocks share the
+    /// half floats that scale both.
+    Q4K,
+    /// Six bits, 32 too large, times a signed byte for each half of a block; eight blocks share
+    /// the half float that scales it.
+    Q6K,
 }
 
 impl Format {
@@ -42,16 +56,53 @@ impl Format {
     const fn quants(self) -> usize {
         match self {
             Self::Q8_0 => LANES * BLOCK,
+            Self::Q4_0 | Self::Q4_1 | Self::Q4K => LANES * BLOCK / 2,
+            Self::Q6K => LANES * BLOCK * 3 / 4,
         }
     }
 
     /// Bytes of the scales of one block of a panel.
     const fn scales(self) -> usize {
         match self {
-            Self::Q8_0 => LANES * 2,
+            Self::Q8_0 | Self::Q4_0 | Self::Q4K | Self::Q6K => LANES * 2,
+            Self::Q4_1 => LANES * 4,
+        }
+    }
+
+    /// Bytes of the scales that eight blocks of a panel share.
+    const fn shared(self) -> usize {
+        match self {
+            Self::Q8_0 | Self::Q4_0 | Self::Q4_1 => 0,
+            Self::Q4K => LANES * 4,
+            Self::Q6K => LANES * 2,
+        }
+    }
+
+    /// How much too large the whole numbers are, as a power of two; 0 where they are not.
+    const fn raised(self) -> u32 {
+        match self {
+            Self::Q8_0 => 7,
+            Self::Q4_0 => 3,
+            Self::Q4_1 | Self::Q4K => 0,
+            Self::Q6K => 5,
+        }
+    }
+
+    /// Inputs that the stored form keeps together.
+    pub(crate) const fn together(self) -> usize {
+        match self {
+            Self::Q8_0 | Self::Q4_0 | Self::Q4_1 => BLOCK,
+            Self::Q4K | Self::Q6K => SHARING * BLOCK,
         }
     }
 }
+
+/// [`Format`]s where the kernels want constants.
+const Q8_0: u8 = 0;
+const Q4_0: u8 = 1;
+const Q4_1: u8 = 2;
+const Q4K: u8 = 3;
+const Q6K: u8 = 4;
 
 /// The instructions that a product runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,9 +156,13 @@ impl Panel<'_> {
     }
 
     fn scales(&self) -> *const u8 {
-        self.bytes
-            .as_ptr()
+        self.quants()
             .wrapping_add(self.blocks * self.format.quants())
+    }
+
+    fn shared(&self) -> *const u8 {
+        self.scales()
+            .wrapping_add(self.blocks * self.format.scales())
     }
 }
 
@@ -132,6 +187,15 @@ impl Tiles {
     /// The groups of [`LANES`] outputs.
     pub(crate) fn panels(&self) -> usize {
         self.outputs.div_ceil(LANES)
+    }
+
+    /// Row `index` of the matrix as floats, into `out`.
+    pub(crate) fn row(&self, index: usize, out: &mut [f32]) {
+        let panel = self.panel(index / LANES);
+        let (blocks, _) = out.as_chunks_mut::<BLOCK>();
+        for (block, out) in blocks.iter_mut().enumerate() {
+            panel.floats(block, index % LANES, out);
+        }
     }
 
     /// `out += input · Wᵀ` on the calling thread; `out` is `[rows, outputs]`.

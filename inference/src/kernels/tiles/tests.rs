@@ -1,4 +1,6 @@
 use super::*;
+use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::{Device, Tensor};
 use proptest::prelude::*;
 
 /// Numbers that look like a model's, and differ with `seed`.
@@ -43,18 +45,39 @@ fn same_bits(tiles: &Tiles, input: &Eights) {
     }
 }
 
-/// Bytes of any matrix in this format, hostile ones included, with scales that are numbers.
-fn any_matrix(format: Format, outputs: usize, inputs: usize, seed: u32) -> Tiles {
+const FORMATS: [(Format, GgmlDType); 5] = [
+    (Format::Q8_0, GgmlDType::Q8_0),
+    (Format::Q4_0, GgmlDType::Q4_0),
+    (Format::Q4_1, GgmlDType::Q4_1),
+    (Format::Q4K, GgmlDType::Q4K),
+    (Format::Q6K, GgmlDType::Q6K),
+];
+
+/// A matrix as candle stores it in this format.
+fn stored(dtype: GgmlDType, outputs: usize, inputs: usize, seed: u32) -> QTensor {
     let values = noise(outputs * inputs, seed);
-    let mut stored = vec![0; values.len() / BLOCK * 34];
-    crate::kernels::quantise_q8_0(&values, &mut stored);
-    for (index, byte) in stored.iter_mut().enumerate() {
-        // Every byte that is no scale may hold anything, −128 too.
-        if index % 34 >= 2 && index % 7 == 0 {
-            *byte = if index % 2 == 0 { 0x80 } else { 0x7f };
+    let tensor = Tensor::from_vec(values, (outputs, inputs), &Device::Cpu).unwrap();
+    QTensor::quantize(&tensor, dtype).unwrap()
+}
+
+/// A matrix that no model has: any bytes at all where they cannot make a scale infinite.
+fn any_matrix(format: Format, dtype: GgmlDType, outputs: usize, inputs: usize, seed: u32) -> Tiles {
+    let mut bytes = stored(dtype, outputs, inputs, seed)
+        .data()
+        .unwrap()
+        .to_vec();
+    let unit = dtype.type_size();
+    let scales = match format {
+        Format::Q8_0 | Format::Q4_0 => 0..2,
+        Format::Q4_1 | Format::Q4K => 0..4,
+        Format::Q6K => 208..210,
+    };
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        if !scales.contains(&(index % unit)) && index % 7 == 0 {
+            *byte = [0x80, 0x7f, 0xff, 0x00][index % 4];
         }
     }
-    Tiles::packed(format, &stored, outputs, inputs)
+    Tiles::packed(format, &bytes, outputs, inputs)
 }
 
 proptest! {
@@ -62,11 +85,13 @@ proptest! {
 
     #[test]
     fn every_kernel_gives_the_bits_of_the_scalar_one(
-        rows in 1_usize..20, outputs in 1_usize..50, blocks in 1_usize..7, seed: u32,
+        rows in 1_usize..20, outputs in 1_usize..50, blocks in 1_usize..4, seed: u32,
     ) {
-        let inputs = blocks * BLOCK;
-        let input = Eights::new(&noise(rows * inputs, seed), inputs);
-        same_bits(&any_matrix(Format::Q8_0, outputs, inputs, seed ^ 1), &input);
+        for (format, dtype) in FORMATS {
+            let inputs = blocks * format.together();
+            let input = Eights::new(&noise(rows * inputs, seed), inputs);
+            same_bits(&any_matrix(format, dtype, outputs, inputs, seed ^ 1), &input);
+        }
     }
 
     #[test]
@@ -108,4 +133,51 @@ fn rows_of_zeros_stay_zeros() {
     let mut out = vec![0.0; 32];
     tiles.add_product(&Eights::new(&[0.0; 64], 32), &mut out);
     assert!(out.iter().all(|x| *x == 0.0));
+}
+
+#[test]
+fn every_format_holds_what_the_file_held() {
+    for (format, dtype) in FORMATS {
+        let (outputs, inputs) = (37, 512);
+        let matrix = stored(dtype, outputs, inputs, 5);
+        let tiles = Tiles::packed(format, &matrix.data().unwrap(), outputs, inputs);
+        let floats = matrix.dequantize(&Device::Cpu).unwrap();
+        let expected: Vec<f32> = floats.flatten_all().unwrap().to_vec1().unwrap();
+        let mut row = vec![0.0; inputs];
+        for (index, expected) in expected.chunks_exact(inputs).enumerate() {
+            tiles.row(index, &mut row);
+            for (found, expected) in row.iter().zip(expected) {
+                assert!(
+                    (found - expected).abs() < 1e-5,
+                    "{format:?} {found} {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_format_multiplies_what_it_holds() {
+    for (format, dtype) in FORMATS {
+        let (rows, outputs, inputs) = (3, 37, 512);
+        let matrix = stored(dtype, outputs, inputs, 6);
+        let tiles = Tiles::packed(format, &matrix.data().unwrap(), outputs, inputs);
+        let values = noise(rows * inputs, 7);
+        let mut out = vec![0.0; rows * outputs];
+        tiles.add_product(&Eights::new(&values, inputs), &mut out);
+        let (mut weights, length) = (vec![0.0; inputs], |v: &[f32]| {
+            v.iter().map(|x| x * x).sum::<f32>().sqrt()
+        });
+        for (row, x) in values.chunks_exact(inputs).enumerate() {
+            for column in 0..outputs {
+                tiles.row(column, &mut weights);
+                let exact: f32 = x.iter().zip(&weights).map(|(a, b)| a * b).sum();
+                let error = (out[row * outputs + column] - exact).abs();
+                assert!(
+                    error < 0.01 * length(x) * length(&weights),
+                    "{format:?} {error}"
+                );
+            }
+        }
+    }
 }

@@ -1,0 +1,37 @@
+//! Measures a generator, as one JSON line a round:
+//!
+//! ```text
+//! cargo run --release -p cloister-inference --example generating -- MODEL PROMPT GENERATE PARALLEL ROUNDS
+//! ```
+//!
+//! `RAYON_NUM_THREADS` sets the threads.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a measuring tool that cannot go on should stop, and its output is its purpose"
+)]
+
+use cloister_inference::{LlamaGguf, Load};
+use std::path::Path;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |index: usize| arguments[index].parse::<usize>().unwrap();
+    let model = LlamaGguf::open(Path::new(&arguments[0])).unwrap();
+    let load = Load {
+        prompt_tokens: number(1),
+        generate_tokens: number(2),
+        parallel: number(3),
+    };
+    for _ in 0..number(4) {
+        let pace = model.pace(load).unwrap();
+        let rate = |tokens: usize, time: std::time::Duration| {
+            (tokens * load.parallel) as f64 / time.as_secs_f64()
+        };
+        let report = serde_json::json!({
+            "prefill": rate(load.prompt_tokens, pace.prefill),
+            "decode": rate(load.generate_tokens, pace.decode),
+        });
+        println!("{report}");
+    }
+}
