@@ -81,6 +81,7 @@ impl Answerer {
     /// answer, whose first steps are there already.
     pub async fn ask(&self, library: Library, asked: Asked) -> Result<Answer, AnswerError> {
         let began = self.clock.now();
+        let attending = self.embedder.attend();
         let task = SearchTask {
             text: asked.question.clone(),
             limit: RETRIEVED,
@@ -100,6 +101,7 @@ impl Answerer {
             vector: found.vector,
             steps,
             began,
+            _attending: attending,
         };
         tokio::spawn(composing.run(first));
         Ok(Answer { events })

@@ -14,12 +14,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use confine::Unconfined;
 
+/// The niceness of work that nobody waits for.
+const PATIENT: i32 = 10;
 /// Stack of the thread that reads: nested objects recurse deeply in every parser.
 const STACK_BYTES: usize = 64 << 20;
 
 /// Does what the request says and answers on standard output.
 pub fn run(request: &str) -> io::Result<()> {
     let request: Request = serde_json::from_str(request)?;
+    if !matches!(request.task, Task::Draw { .. }) {
+        // Reading files can wait for people; a page that is drawn is for one of them. A kernel
+        // that refuses changes only the pace.
+        let _patient = rustix::process::setpriority_process(None, PATIENT);
+    }
     if let Task::Recognise {
         program,
         data,
