@@ -27,6 +27,7 @@ pub mod labels;
 pub mod limits;
 pub mod pipeline;
 pub mod reader;
+pub mod targets;
 pub mod wire;
 
 pub use chunk::{ChunkSettings, TokenCounter, cut, embedded_text};

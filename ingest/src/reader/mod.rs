@@ -4,7 +4,7 @@
 //! document with one hostile page is read but for that page.
 
 mod furniture;
-mod gather;
+pub(crate) mod gather;
 mod headings;
 mod process;
 pub mod recognise;
