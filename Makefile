@@ -8,13 +8,14 @@ RUST_SOURCES := $(shell find . -path ./$(CARGO_TARGET_DIR) -prune -o -path '*/no
     \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.sql' -o -name '*.cedar*' -o -name 'cloister.toml' -o -name '*.toml' -path '*/answer/*' \) -type f -print)
 RELEASE := $(CARGO_TARGET_DIR)/release/cloister
 
-.PHONY: run test bench fuzz doctor models samples web lint unit browser types help
+.PHONY: run test bench crash fuzz doctor models samples web lint unit browser types help
 
 help:
 	@echo "make run      build, take in the sample library, and serve https://127.0.0.1:8443"
 	@echo "make test     everything that CI checks"
 	@echo "make fuzz     look for files that break a reader (SECONDS=300 for each kind)"
 	@echo "make bench    benchmarks of embedding, search and generation"
+	@echo "make crash    kill the ingestion thousands of times (CRASHES=5000), and look what is left"
 	@echo "make doctor   show what confines the appliance, and try to get out"
 
 run: $(RELEASE) models/.checked inbox
@@ -90,5 +91,12 @@ fuzz:
 	        -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=2048 -max_len=65536 || exit 1; \
 	done
 
-bench: models web
+# Pages a second and memory are told of the files in FILES: the inbox, unless you name a folder.
+FILES ?= inbox
+bench: models web $(RELEASE) inbox
 	CLOISTER_MODELS=$(MODELS) cargo bench --package cloister-inference --package cloister-index
+	$(RELEASE) eval ingestion $(FILES)
+
+CRASHES ?= 5000
+crash:
+	CLOISTER_CRASHES=$(CRASHES) cargo nextest run --workspace --locked --no-capture -E 'binary(crash)'

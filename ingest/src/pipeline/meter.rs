@@ -1,6 +1,7 @@
 //! How fast files are taken in, for whoever waits for them.
 
 use cloister_domain::{Clock, Timestamp};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +12,10 @@ const REST: Duration = Duration::from_secs(20);
 
 /// Counts what is done since the work began.
 #[derive(Debug, Default)]
-pub struct Meter(Mutex<Option<Batch>>);
+pub struct Meter {
+    batch: Mutex<Option<Batch>>,
+    stages: Mutex<BTreeMap<Stage, Duration>>,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Batch {
@@ -33,6 +37,21 @@ pub struct Done {
     pub bytes: u64,
 }
 
+/// The steps that a file is taken through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// A child reads it.
+    Reading,
+    /// It is cut into passages.
+    Cutting,
+    /// They are embedded, or wait for the embedder.
+    Embedding,
+    /// Rows are written.
+    Storing,
+    /// The index follows.
+    Indexing,
+}
+
 /// How fast files are taken in, over the present batch of work.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace {
@@ -48,7 +67,7 @@ impl Meter {
     /// Counts a step.
     pub fn count(&self, clock: &dyn Clock, done: Done) {
         let now = clock.now();
-        let mut batch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         let running = batch.filter(|batch| now.since(batch.last) < REST);
         let mut open = running.unwrap_or(Batch {
             began: now,
@@ -64,10 +83,32 @@ impl Meter {
         *batch = Some(open);
     }
 
+    /// Counts the time of a step; several files may be in one step at once.
+    pub fn spent(&self, stage: Stage, time: Duration) {
+        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        *stages.entry(stage).or_default() += time;
+    }
+
+    /// The time of each step, over all files since the start.
+    pub fn stages(&self) -> BTreeMap<Stage, Duration> {
+        let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        stages.clone()
+    }
+
+    /// What was done in the present batch of work.
+    pub fn done(&self) -> Done {
+        let batch = *self.batch.lock().unwrap_or_else(PoisonError::into_inner);
+        batch.map_or_else(Done::default, |batch| Done {
+            pages: batch.pages,
+            passages: batch.passages,
+            bytes: batch.bytes,
+        })
+    }
+
     /// The pace, with `bytes_left` still to be taken in. None while nothing is done.
     pub fn pace(&self, clock: &dyn Clock, bytes_left: u64) -> Option<Pace> {
         let now = clock.now();
-        let batch = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let batch = *self.batch.lock().unwrap_or_else(PoisonError::into_inner);
         let batch = batch.filter(|batch| now.since(batch.last) < REST)?;
         let elapsed = now.since(batch.began);
         if elapsed < SOON {

@@ -10,7 +10,7 @@ mod notice;
 mod work;
 
 pub use follow::{catch_up, rebuild};
-pub use meter::{Meter, Pace};
+pub use meter::{Meter, Pace, Stage};
 
 use crate::chunk::{ChunkSettings, TokenCounter};
 use crate::limits::Limits;

@@ -1,6 +1,6 @@
 //! Working on one file at a time: from the inbox to the answers.
 
-use super::meter::Done;
+use super::meter::{Done, Stage};
 use super::{IngestError, Ingestion};
 use crate::chunk::{cut, embedded_text};
 use crate::error::Quarantine;
@@ -11,7 +11,7 @@ use cloister_domain::{FileHash, FileId, PassageDraft};
 use cloister_store::{FileInside, FileRecord, FileState, NewRevision, Settled, StoreError};
 use serde_json::json;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Who works on a file says so more often than this.
 const LEASE: Duration = Duration::from_mins(2);
@@ -125,7 +125,7 @@ impl Ingestion {
         if self.is_settled(file, &hash, &collection).await? {
             return Ok(());
         }
-        let mut extraction = self.read(file, &hash).await?;
+        let mut extraction = self.timed(Stage::Reading, self.read(file, &hash)).await?;
         let said = file.labels.clone();
         extraction.info.labels = said.or(std::mem::take(&mut extraction.info.labels));
         if let Some(title) = &extraction.info.labels.title {
@@ -296,7 +296,8 @@ impl Ingestion {
         let pages = extraction.pages.clone();
         let settings = self.settings.passages;
         let embedder = self.parts.embedder.clone();
-        let drafts = tokio::task::spawn_blocking(move || cut(&pages, &embedder, &settings)).await?;
+        let cutting = tokio::task::spawn_blocking(move || cut(&pages, &embedder, &settings));
+        let drafts = self.timed(Stage::Cutting, cutting).await?;
         let total = u32::try_from(drafts.len()).unwrap_or(u32::MAX);
         let mut passages = Vec::with_capacity(drafts.len());
         for batch in drafts.chunks(BATCH) {
@@ -306,7 +307,8 @@ impl Ingestion {
             let title = &extraction.info.title;
             let text = |draft: &PassageDraft| embedded_text(title, &draft.headings, &draft.text);
             let texts = batch.iter().map(text).collect();
-            let vectors = self.parts.embedder.embed_passages(texts).await?;
+            let embedding = self.parts.embedder.embed_passages(texts);
+            let vectors = self.timed(Stage::Embedding, embedding).await?;
             self.count_done(Done {
                 passages: vectors.len() as u64,
                 ..Done::default()
@@ -338,12 +340,9 @@ impl Ingestion {
         revision: &NewRevision,
     ) -> Result<(), Setback> {
         let now = self.parts.clock.now();
-        let id = self
-            .parts
-            .store
-            .publish(revision, now)
-            .await?
-            .ok_or(Setback::Gone)?;
+        let storing = self.parts.store.publish(revision, now);
+        let id = self.timed(Stage::Storing, storing).await?;
+        let id = id.ok_or(Setback::Gone)?;
         if !revision.inside.is_empty() {
             self.work.notify_one();
         }
@@ -354,8 +353,15 @@ impl Ingestion {
         });
         self.log(EventKind::DocumentPublished, Outcome::Success, detail)
             .await?;
-        self.follow().await?;
+        self.timed(Stage::Indexing, self.follow()).await?;
         Ok(())
+    }
+
+    async fn timed<T>(&self, stage: Stage, step: impl Future<Output = T>) -> T {
+        let began = Instant::now();
+        let done = step.await;
+        self.parts.meter.spent(stage, began.elapsed());
+        done
     }
 
     async fn set_aside(

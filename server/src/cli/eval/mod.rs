@@ -3,6 +3,7 @@
 
 mod corpus;
 mod extraction;
+mod ingestion;
 mod metrics;
 mod retrieval;
 
@@ -15,6 +16,8 @@ use std::process::ExitCode;
 pub enum Command {
     /// Compare what is read from PDF files with what pdftotext reads, or with `NAME.gold.txt`.
     Extraction(extraction::Extraction),
+    /// Take a folder in, into a data folder that is thrown away, and tell the pace and the memory.
+    Ingestion(ingestion::Measured),
     /// Measure whether the right passages are found, for questions whose passages are known.
     Retrieval(retrieval::Retrieval),
 }
@@ -27,6 +30,7 @@ pub fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         match command {
             Command::Extraction(wanted) => extraction::run(wanted, config).await,
+            Command::Ingestion(wanted) => ingestion::run(wanted, config).await,
             Command::Retrieval(wanted) => retrieval::run(wanted, config).await,
         }
     })?;
