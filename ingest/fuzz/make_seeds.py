@@ -212,6 +212,8 @@ def texts():
         r"{\v no}\deleted x\deleted0{\field{\*\fldinst X}{\fldrslt r}}{\upr{a}{\*\ud{\u228 a}}}{\pict 00}{\bin3 }}}"
         r"\trowd\pard\intbl a\cell b\par c\cell\row\pard{\shp{\*\shpinst{\shptxt box\par}}}\s2 Two\par}"
     ))
+    # Found by fuzzing: one level more than there are.
+    seed("rtf", "outline.rtf", r"{\rtf1{\stylesheet{\s1\outlinelevel255 O;}}\outlinelevel255 a\par}")
     seed("html", "page.html", (
         "<!doctype html><html><head><title>T</title><style>p{}</style></head><body><nav>n</nav><h1>One</h1><p>a &amp; b<br>c"
         "<ol start=3><li>x<li><p>y</ol><table><caption>C</caption><tr><th colspan=2>h<th><tr><td>1<td><ul><li>i</ul></table>"

@@ -31,7 +31,7 @@ const SIGNS: &[(usize, &[u8], &str)] = &[
 
 /// Parts of a ZIP archive that give away what it holds.
 const INSIDE_ZIP: &[(&[u8], &str)] = &[
-    (b"word/document", "a Word document that cannot be opened"),
+    (b"word/document", "a Word document (.docx)"),
     (b"xl/workbook", "an Excel workbook (.xlsx)"),
     (b"ppt/presentation", "a PowerPoint presentation (.pptx)"),
     (b"opendocument.text", "an OpenDocument text (.odt)"),
@@ -43,15 +43,25 @@ const INSIDE_ZIP: &[(&[u8], &str)] = &[
         b"opendocument.presentation",
         "an OpenDocument presentation (.odp)",
     ),
-    (b"application/epub", "an e-book (EPUB)"),
+    (b"application/epub", EBOOK),
 ];
+
+const EBOOK: &str = "an e-book (EPUB)";
 
 /// Why this file is not read.
 pub fn refusal(source: &Source) -> Refusal {
     if is_locked_office(source) {
         return Refusal::Encrypted;
     }
-    Refusal::NotRead(describe(source))
+    let what = describe(source);
+    let is_office = INSIDE_ZIP.iter().any(|(_, kind)| *kind == what) && what != EBOOK;
+    if is_office {
+        // The format itself did not know it, so it is not whole.
+        return Refusal::Damaged(format!(
+            "it is {what}, and its archive is broken or cut off"
+        ));
+    }
+    Refusal::NotRead(what)
 }
 
 /// Whether this is a Word, Excel or PowerPoint file behind a password: its archive lies encrypted
@@ -97,9 +107,9 @@ fn inside_zip(bytes: &[u8]) -> &'static str {
 
 fn old_office(source: &Source) -> &'static str {
     match source.extension().as_str() {
-        "doc" | "dot" => "an old Word document (.doc)",
+        "doc" | "dot" => "an old Word document (.doc; saved as .docx it is read)",
         "xls" | "xlt" => "an old Excel workbook (.xls)",
-        "ppt" | "pps" => "an old PowerPoint presentation (.ppt)",
+        "ppt" | "pps" => "an old PowerPoint presentation (.ppt; saved as .pptx it is read)",
         "msg" => "an Outlook message (.msg)",
         _ => "an old Office file",
     }
@@ -125,7 +135,7 @@ mod tests {
         check(
             "a.doc",
             b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1",
-            "an old Word document (.doc)",
+            "an old Word document (.doc; saved as .docx it is read)",
         );
         check("x", b"\x00\x01\x02", "of an unknown kind");
     }

@@ -494,7 +494,7 @@ impl Style {
 
 fn heading(outline_level: i32) -> Option<u8> {
     let level = u8::try_from(outline_level).ok()?;
-    (level < 9).then_some(level + 1)
+    (level < 9).then(|| level + 1)
 }
 
 /// The code page of a font's character set.
@@ -564,6 +564,14 @@ mod tests {
             \trowd\pard\intbl Day\cell Hours\cell\row\trowd\intbl Monday\cell 9\par to 5\cell\row\pard
             \s3 Two\par\pard End\par}",
             "One\n1. Wash [1]\n[1] Well.\n• Dry\nDay | Hours\nMonday | 9 to 5\nTwo\nEnd",
+        );
+    }
+
+    #[test]
+    fn a_level_beyond_all_headings_is_none() {
+        check(
+            r"{\rtf1\outlinelevel255 a\par\outlinelevel-1 b\par}",
+            "a\nb",
         );
     }
 
