@@ -36,13 +36,15 @@ pub enum Quarantine {
     Empty(String),
     /// No text at all.
     #[error(
-        "`{name}` has {pages} pages and no text on them. If it is a scan, text recognition is not installed or does not know its language"
+        "`{name}` has {pages} pages and no text on them. If it is a scan, text recognition is not installed or does not know its language. {said}"
     )]
     NoText {
         /// The file.
         name: String,
         /// Its pages.
         pages: u32,
+        /// What was noticed while it was read.
+        said: String,
     },
     /// Larger than the limit.
     #[error("`{name}` has {bytes} bytes, more than the limit of {limit}. Split the file")]

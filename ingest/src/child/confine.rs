@@ -248,6 +248,7 @@ fn apply(rules: Rules, shape: Shape) -> Result<(), seccompiler::Error> {
 /// What a program needs that computes, allocates and writes to pipes that are open already.
 const PLAIN: &[i64] = &[
     libc::SYS_read,
+    libc::SYS_pread64,
     libc::SYS_write,
     libc::SYS_writev,
     libc::SYS_close,

@@ -9,7 +9,7 @@ mod selfcheck;
 
 use crate::formats::{self, Sink, Source};
 use crate::wire::{FRAME_BYTES, Frame, FrameWriter, Info, PageFrame, Refusal, Request, Task};
-use std::io::{self, Read};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use confine::Unconfined;
@@ -119,26 +119,30 @@ fn protected<T>(
 
 fn load(request: &Request) -> Result<Source, formats::Failure> {
     let limit = request.limits.file_bytes;
-    let mut input = io::stdin().lock();
-    let mut bytes = Vec::new();
-    // A restarted child inherits the place where its predecessor stopped reading.
-    rewind(&input)?;
-    let read = input.by_ref().take(limit + 1).read_to_end(&mut bytes);
-    match read {
-        Ok(count) if count as u64 > limit => Err(Refusal::TooLarge(count as u64).into()),
-        Ok(0) => Err(Refusal::Empty.into()),
-        Ok(_) => Ok(Source {
+    let bytes = read_all(&io::stdin().lock(), limit)?;
+    match bytes.len() as u64 {
+        count if count > limit => Err(Refusal::TooLarge(count).into()),
+        0 => Err(Refusal::Empty.into()),
+        _ => Ok(Source {
             bytes,
             name: request.name.clone(),
             passwords: request.passwords.clone(),
         }),
-        Err(cause) => Err(cause.into()),
     }
 }
 
-fn rewind(input: &impl std::os::fd::AsFd) -> io::Result<()> {
-    rustix::fs::seek(input, rustix::fs::SeekFrom::Start(0))?;
-    Ok(())
+/// Reads from the beginning, by position: children that read one file at once share its place.
+fn read_all(input: &impl std::os::fd::AsFd, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut step = vec![0; 1 << 20];
+    while bytes.len() as u64 <= limit {
+        let count = rustix::io::pread(input, step.as_mut_slice(), bytes.len() as u64)?;
+        if count == 0 {
+            break;
+        }
+        bytes.extend(step.iter().take(count));
+    }
+    Ok(bytes)
 }
 
 /// Sends what a format finds.

@@ -70,6 +70,8 @@ pub struct Gathered {
     text_bytes: usize,
     attachments: Vec<Attachment>,
     left_out: usize,
+    /// Why a page was not recognised; one reason stands for all.
+    not_recognised: Option<String>,
 }
 
 impl Gathered {
@@ -83,6 +85,7 @@ impl Gathered {
             text_bytes: 0,
             attachments: Vec::new(),
             left_out: 0,
+            not_recognised: None,
         }
     }
 
@@ -183,6 +186,11 @@ impl Gathered {
             .collect()
     }
 
+    /// Takes note of why a page that is a picture stays one.
+    pub fn not_recognised(&mut self, cause: String) {
+        self.not_recognised.get_or_insert(cause);
+    }
+
     /// Takes the text of a page that was a picture.
     pub fn recognised(&mut self, number: u32, recognised: Recognised) {
         let Some(page) = self.pages.iter_mut().find(|p| p.page.number == number) else {
@@ -247,6 +255,10 @@ impl Gathered {
                  drop them by themselves",
                 self.left_out
             ));
+        }
+        if let Some(cause) = self.not_recognised {
+            let warning = format!("Text recognition failed: {cause}");
+            info.warnings.push(warning);
         }
         whole::assemble(&self.name, info, self.pages, self.attachments)
     }

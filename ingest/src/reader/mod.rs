@@ -170,9 +170,7 @@ impl Reader {
             left -= 1;
             match page {
                 Ok(page) => gathered.recognised(number, page),
-                Err(cause) => {
-                    tracing::warn!(%cause, "page {number} of `{}` is not recognised", about.name);
-                }
+                Err(cause) => gathered.not_recognised(cause),
             }
         }
     }

@@ -18,6 +18,7 @@ pub fn assemble(
         return Err(Quarantine::NoText {
             name: name.to_owned(),
             pages: info.pages,
+            said: info.warnings.join(". "),
         });
     }
     furniture::mark(&mut pages);
