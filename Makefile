@@ -8,12 +8,13 @@ RUST_SOURCES := $(shell find . -path ./$(CARGO_TARGET_DIR) -prune -o -path '*/no
     \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.sql' -o -name '*.cedar*' -o -name 'cloister.toml' -o -name '*.toml' -path '*/answer/*' \) -type f -print)
 RELEASE := $(CARGO_TARGET_DIR)/release/cloister
 
-.PHONY: run test bench doctor models samples web lint unit browser types help
+.PHONY: run test bench bench-peers doctor models samples web lint unit browser types help
 
 help:
 	@echo "make run      build, take in the sample library, and serve https://127.0.0.1:8443"
 	@echo "make test     everything that CI checks"
 	@echo "make bench    benchmarks of embedding, search and generation"
+	@echo "make bench-peers  the same beside llama.cpp and ONNX Runtime, which it installs from PyPI"
 	@echo "make doctor   show what confines the appliance, and try to get out"
 
 run: $(RELEASE) models/.checked inbox
@@ -78,3 +79,15 @@ types:
 
 bench: models web
 	CLOISTER_MODELS=$(MODELS) cargo bench --package cloister-inference --package cloister-index
+
+# The peers are installed from PyPI into the target folder, llama.cpp built for this machine.
+PEERS := $(CARGO_TARGET_DIR)/peers
+
+$(PEERS)/.installed: inference/peers/requirements.txt
+	python3 -m venv $(PEERS)/venv
+	$(PEERS)/venv/bin/pip install --quiet --requirement $<
+	@touch $@
+
+bench-peers: models $(PEERS)/.installed
+	cargo build --release --locked --package cloister-inference --examples
+	$(PEERS)/venv/bin/python inference/peers/bench.py $(CARGO_TARGET_DIR)/release/examples $(MODELS) $(PEERS)/work
