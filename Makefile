@@ -8,11 +8,12 @@ RUST_SOURCES := $(shell find . -path ./$(CARGO_TARGET_DIR) -prune -o -path '*/no
     \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.sql' -o -name '*.cedar*' -o -name 'cloister.toml' -o -name '*.toml' -path '*/answer/*' \) -type f -print)
 RELEASE := $(CARGO_TARGET_DIR)/release/cloister
 
-.PHONY: run test bench bench-peers doctor models samples web lint unit browser types help
+.PHONY: run test bench bench-peers fuzz doctor models samples web lint unit browser types help
 
 help:
 	@echo "make run      build, take in the sample library, and serve https://127.0.0.1:8443"
 	@echo "make test     everything that CI checks"
+	@echo "make fuzz     look for files that break a reader (SECONDS=300 for each kind)"
 	@echo "make bench    benchmarks of embedding, search and generation"
 	@echo "make bench-peers  the same beside llama.cpp and ONNX Runtime, which it installs from PyPI"
 	@echo "make doctor   show what confines the appliance, and try to get out"
@@ -76,6 +77,19 @@ types:
 	cargo build --package cloister-server --locked
 	$(CARGO_TARGET_DIR)/debug/cloister openapi > web/openapi.json
 	cd web && npm run --silent types
+
+# Looks for input that breaks a parser of ours, SECONDS for each. What it finds lies in
+# ingest/fuzz/artifacts; a find that is mended becomes a seed.
+SECONDS ?= 300
+FUZZ_TARGETS ?= docx pptx odf xlsx msg eml rtf html markdown text csv chunks wire
+
+fuzz:
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	@cd ingest && for target in $(FUZZ_TARGETS); do \
+	    mkdir -p fuzz/corpus/$$target && \
+	    cargo fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	        -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=2048 -max_len=65536 || exit 1; \
+	done
 
 bench: models web
 	CLOISTER_MODELS=$(MODELS) cargo bench --package cloister-inference --package cloister-index

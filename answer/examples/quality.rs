@@ -25,8 +25,8 @@ use cloister_answer::select::{Judges, Selection, select, text};
 use cloister_answer::verify::{Source, Vectors, verify};
 use cloister_answer::{FoundPassage, gate};
 use cloister_domain::{
-    ByteRange, CollectionId, DocumentId, FileHash, Passage, PassageDraft, PassageId, PassageSpan,
-    RevisionId, Timestamp,
+    ByteRange, CollectionId, DocumentId, FileHash, Labels, Passage, PassageDraft, PassageId,
+    PassageSpan, RevisionId, Timestamp,
 };
 use cloister_index::{Index, IndexEntry, IndexSettings, SearchRequest};
 use cloister_inference::{
@@ -130,6 +130,7 @@ impl Corpus {
             vector: &vector,
             permitted,
             limit,
+            semantic_weight: None,
         };
         let hits = self.index.search(&request).unwrap().hits;
         (vector, hits)
@@ -155,6 +156,7 @@ impl Corpus {
             headings: vec![document.title.clone()],
             sentences,
             tokens: 0,
+            doubtful: Vec::new(),
         };
         FoundPassage {
             passage: Passage {
@@ -208,6 +210,7 @@ fn record(document: &Document, revision: RevisionId) -> RevisionRecord {
         pages: 1,
         effective_from: Timestamp::from_millis(0),
         superseded_at: None,
+        labels: Labels::default(),
     }
 }
 

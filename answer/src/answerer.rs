@@ -81,6 +81,7 @@ impl Answerer {
     /// answer, whose first steps are there already.
     pub async fn ask(&self, library: Library, asked: Asked) -> Result<Answer, AnswerError> {
         let began = self.clock.now();
+        let attending = self.embedder.attend();
         let task = SearchTask {
             text: asked.question.clone(),
             limit: RETRIEVED,
@@ -100,6 +101,7 @@ impl Answerer {
             vector: found.vector,
             steps,
             began,
+            _attending: attending,
         };
         tokio::spawn(composing.run(first));
         Ok(Answer { events })
@@ -133,8 +135,12 @@ fn quotes(passages: &[FoundPassage], chosen: &[Candidate]) -> Vec<Quote> {
         .filter_map(|(number, candidate)| {
             let found = passages.get(candidate.passage)?;
             let draft = &found.passage.draft;
+            let doubtful = draft.doubtful.iter();
+            let inside = doubtful.filter(|word| word.overlaps(candidate.range));
+            let doubtful = inside.filter_map(|word| word.of(&draft.text));
             Some(Quote {
                 number,
+                doubtful: doubtful.map(str::to_owned).collect(),
                 text: candidate.range.of(&draft.text)?.to_owned(),
                 passage: found.passage.id,
                 range: candidate.range,
@@ -196,7 +202,7 @@ fn first_steps(
         index_generation: found.index_generation.clone(),
         policy_version: asked.policy_version.clone(),
     })];
-    steps.extend(quotes.iter().cloned().map(AnswerEvent::Quote));
+    steps.extend(quotes.iter().cloned().map(Box::new).map(AnswerEvent::Quote));
     if !verdict.answer {
         steps.push(AnswerEvent::Refusal {
             reason: "Not in the documents you may read".into(),

@@ -7,7 +7,7 @@ use crate::event::{AnswerEvent, Quote};
 use crate::verify::{Source, Vectors, Withheld, verify};
 use cloister_audit::{Event, EventKind, Outcome};
 use cloister_domain::Timestamp;
-use cloister_inference::{GeneratorService, GeneratorState, Piece};
+use cloister_inference::{Attending, GeneratorService, GeneratorState, Piece};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -23,6 +23,8 @@ pub(crate) struct Composing {
     pub(crate) vector: Vec<f32>,
     pub(crate) steps: mpsc::Sender<AnswerEvent>,
     pub(crate) began: Timestamp,
+    /// Holds bulk work back until the answer ends.
+    pub(crate) _attending: Attending,
 }
 
 /// What became of the model's part.

@@ -33,6 +33,8 @@ pub struct Quote {
     pub page: u32,
     /// The headings above it.
     pub headings: Vec<String>,
+    /// Its words that may have been misread from a scanned page.
+    pub doubtful: Vec<String>,
     /// The document.
     pub source: RevisionRecord,
 }
@@ -43,7 +45,7 @@ pub enum AnswerEvent {
     /// What the answer is made of. Always first.
     Receipt(Receipt),
     /// A quote.
-    Quote(Quote),
+    Quote(Box<Quote>),
     /// The documents do not say.
     Refusal {
         /// Why, for the person.

@@ -106,6 +106,7 @@ mod tests {
             headings: vec!["Visiting".into()],
             sentences: vec![ByteRange::new(0, text.len())],
             tokens: 9,
+            doubtful: Vec::new(),
         };
         FoundPassage {
             passage: Passage {
@@ -127,6 +128,7 @@ mod tests {
                 pages: 1,
                 effective_from: Timestamp::from_millis(0),
                 superseded_at: None,
+                labels: cloister_domain::Labels::default(),
             },
             score: 1.0,
             keyword: None,

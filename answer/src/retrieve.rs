@@ -98,6 +98,7 @@ impl Answerer {
                 vector: &vector,
                 permitted: &permitted,
                 limit,
+                semantic_weight: None,
             };
             index.search(&request)
         });

@@ -68,6 +68,14 @@ kinds! {
     DocumentRetried = "document.retried",
     /// A file was moved; its history goes with it.
     DocumentMoved = "document.moved",
+    /// A file is back where it was, with the bytes that it had; it answers again.
+    DocumentRestored = "document.restored",
+    /// A file that waited or was being read was set aside on an administrator's word.
+    DocumentCancelled = "document.cancelled",
+    /// Taking in files was paused.
+    IngestionPaused = "ingestion.paused",
+    /// Taking in files goes on.
+    IngestionResumed = "ingestion.resumed",
     /// A file is gone from the inbox and no longer answers.
     DocumentRemoved = "document.removed",
     /// A question was asked, and these passages were retrieved and quoted; or it was refused.

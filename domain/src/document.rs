@@ -4,6 +4,7 @@
 //! once; blocks, words, passages and sentences are byte ranges on it.
 
 use crate::ids::{CollectionId, DocumentId, PassageId, RevisionId};
+use crate::labels::{Day, Labels};
 use crate::text::ByteRange;
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +71,10 @@ pub struct Block {
     pub kind: BlockKind,
     /// Where it stands in the page's text.
     pub range: ByteRange,
+    /// Where it stands in the file, in the words of the program that made it: `Budget!A7:F7`,
+    /// `slide 3`, `part 2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
 }
 
 /// A word and where it is drawn. Only formats with pages have words.
@@ -92,6 +97,9 @@ pub struct PageText {
     pub blocks: Vec<Block>,
     /// Its words, in the order of the text; empty where the format has no drawn pages.
     pub words: Vec<Word>,
+    /// Words of a scanned page that may have been misread, in the order of the text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubtful: Vec<ByteRange>,
 }
 
 impl PageText {
@@ -145,10 +153,15 @@ pub struct DocumentInfo {
     pub format: String,
     /// ISO 639-3 code of its main language, where it could be told.
     pub language: Option<String>,
+    /// The day of its last change, as it says itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<Day>,
     /// How many pages it has.
     pub pages: u32,
     /// What an administrator should know of this reading, one sentence each.
     pub warnings: Vec<String>,
+    /// What the file and the site say about it.
+    pub labels: Labels,
 }
 
 /// A piece of a passage on one page.
@@ -173,6 +186,9 @@ pub struct PassageDraft {
     pub sentences: Vec<ByteRange>,
     /// Its length in the embedder's tokens.
     pub tokens: u32,
+    /// Words that may have been misread from a scanned page, as ranges of `text`, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubtful: Vec<ByteRange>,
 }
 
 impl PassageDraft {
@@ -233,6 +249,7 @@ mod tests {
             headings: vec![],
             sentences: vec![],
             tokens: 4,
+            doubtful: Vec::new(),
         };
         let found = draft.locate(ByteRange::new(6, 17));
         assert_eq!(
@@ -269,6 +286,7 @@ mod tests {
                 word(5, 33.0, 10.0),
                 word(10, 10.0, 24.0),
             ],
+            doubtful: vec![],
         };
         assert_eq!(page.rects(ByteRange::new(0, 14)).len(), 2);
         assert_eq!(page.rects(ByteRange::new(5, 9)).len(), 1);

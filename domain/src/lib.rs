@@ -11,6 +11,7 @@ pub mod access;
 pub mod chance;
 pub mod document;
 pub mod ids;
+pub mod labels;
 pub mod principal;
 pub mod text;
 pub mod time;
@@ -23,6 +24,7 @@ pub use document::{
 pub use ids::{
     CollectionId, DocumentId, FileHash, FileId, GroupId, PassageId, RevisionId, SessionId, UserId,
 };
+pub use labels::{Day, Labels, NotADay};
 pub use principal::{Principal, Role};
 pub use text::ByteRange;
 pub use time::{Clock, Timestamp};

@@ -76,6 +76,7 @@ fn search(c: &mut Criterion) {
             vector: &vector,
             permitted,
             limit: 20,
+            semantic_weight: None,
         };
         group.bench_function(name, |b| b.iter(|| index.search(&request).unwrap()));
     }

@@ -57,6 +57,8 @@ pub struct SearchRequest<'a> {
     pub permitted: &'a RoaringBitmap,
     /// The most hits to return.
     pub limit: usize,
+    /// The share of meaning in the fused score, where it is not the settings'.
+    pub semantic_weight: Option<f32>,
 }
 
 /// A passage found.

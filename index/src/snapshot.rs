@@ -47,7 +47,9 @@ impl Snapshot {
                 .next()
                 .map(|vector| vectors::dot(vector, request.vector))
         };
-        let mut hits = fusion::fuse(&words?, &meaning, cosine, self.settings.semantic_weight);
+        let settled = self.settings.semantic_weight;
+        let weight = request.semantic_weight.unwrap_or(settled);
+        let mut hits = fusion::fuse(&words?, &meaning, cosine, weight);
         hits.truncate(request.limit);
         Ok(SearchOutcome {
             hits,

@@ -158,6 +158,7 @@ fn vectors_of_another_model_are_refused() {
             vector: &vector,
             permitted: &permitted,
             limit: 5,
+            semantic_weight: None,
         };
         assert!(index.search(&request).is_err());
         let mut entry = support::entry(999, 3);

@@ -28,4 +28,6 @@ pub use generator::{Finish, GenerateRequest, Generated, Generator};
 pub use llama::{LlamaGguf, Load, Pace, SynthFormat, SynthShape, synthesise};
 pub use manifest::{MANIFEST_FILE, ModelKind, ModelManifest, Weights, hash_file};
 pub use minilm::MiniLm;
-pub use service::{EmbedderService, GeneratorService, GeneratorState, Piece, QueueLimits};
+pub use service::{
+    Attending, EmbedderService, GeneratorService, GeneratorState, Piece, QueueLimits,
+};

@@ -9,10 +9,11 @@
 mod boxes;
 
 use cloister_domain::{BlockKind, Page};
-use cloister_ingest::{ChunkSettings, Extraction, Limits, Quarantine, Reader};
+use cloister_ingest::{ChunkSettings, Extraction, Limits, Quarantine, Reader, Recogniser};
 use std::error::Error;
 use std::fs::File;
 use std::io::{Write, stdout};
+use std::path::Path;
 use std::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
@@ -20,6 +21,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let reader = Reader::new(program()?, Limits::default());
+    let languages = ["eng".to_owned()];
+    let reader = match Recogniser::find(Path::new("/usr/bin/tesseract"), &languages) {
+        Ok(recogniser) => reader.with_recogniser(recogniser),
+        Err(_absent) => reader,
+    };
     match words.as_slice() {
         ["--draw", page, dpi, file] => {
             let (page, dpi) = (page.parse()?, dpi.parse()?);

@@ -36,7 +36,7 @@ pub enum Quarantine {
     Empty(String),
     /// No text at all.
     #[error(
-        "`{name}` has {pages} pages and no text that can be read: it is probably a scan. Run it through text recognition (OCR) and drop it again"
+        "`{name}` has {pages} pages and no text on them. If it is a scan, text recognition is not installed or does not know its language"
     )]
     NoText {
         /// The file.

@@ -1,10 +1,13 @@
 //! The inbox: `inbox/<collection>/<path>`. A scan is the truth of what lies there; the operating
 //! system's notices only say that a scan is due, because network shares give none.
 
-use cloister_domain::Timestamp;
+use crate::labels::{self, FolderLabels};
+use cloister_domain::{Labels, Timestamp};
 use notify::{RecursiveMode, Watcher};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
+use std::io::Read;
 use std::path::{Component, Path};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +22,30 @@ pub struct Look {
     pub modified_at: Timestamp,
 }
 
-/// A collection's files by their path inside it, with `/` between folders.
-pub type Files = BTreeMap<String, Look>;
+/// What a scan saw of one collection. Paths are inside it, with `/` between folders.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Its files.
+    pub files: BTreeMap<String, Look>,
+    /// What is said of the files of a folder, by the folder's path.
+    labels: BTreeMap<String, FolderLabels>,
+    /// Files that are seen and cannot be used, and why.
+    pub refused: BTreeMap<String, (Look, String)>,
+}
+
+impl Files {
+    /// Whether something lies at this path.
+    pub fn holds(&self, path: &str) -> bool {
+        self.files.contains_key(path) || self.refused.contains_key(path)
+    }
+
+    /// What is said of the file at this path.
+    pub fn labels(&self, path: &str) -> Labels {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let said = self.labels.get(folder);
+        said.map(|said| said.of(name)).unwrap_or_default()
+    }
+}
 
 /// What lies in the inbox: each top folder with its files. Links are not followed, and names that
 /// programs give to unfinished or hidden files are passed over.
@@ -32,7 +57,7 @@ pub fn scan(inbox: &Path) -> std::io::Result<BTreeMap<String, Files>> {
             continue;
         };
         if entry.file_type()?.is_dir() && !is_passed_over(&name) {
-            let mut files = Files::new();
+            let mut files = Files::default();
             scan_folder(&entry.path(), "", &mut files)?;
             collections.insert(name, files);
         }
@@ -51,7 +76,7 @@ fn scan_folder(folder: &Path, prefix: &str, files: &mut Files) -> std::io::Resul
             continue;
         }
         let path = if prefix.is_empty() {
-            name
+            name.clone()
         } else {
             format!("{prefix}/{name}")
         };
@@ -60,12 +85,47 @@ fn scan_folder(folder: &Path, prefix: &str, files: &mut Files) -> std::io::Resul
             scan_folder(&entry.path(), &path, files)?;
         } else if kind.is_file() {
             // A file that goes away between the two calls is not there.
-            if let Ok(look) = entry.metadata().and_then(|metadata| look(&metadata)) {
-                files.insert(path, look);
+            let Ok(look) = entry.metadata().and_then(|metadata| look(&metadata)) else {
+                continue;
+            };
+            if name != labels::FILE {
+                files.files.insert(path, look);
+                continue;
+            }
+            match read_labels(&entry.path()) {
+                Ok(said) => drop(files.labels.insert(prefix.to_owned(), said)),
+                Err(cause) => drop(files.refused.insert(path, (look, cause))),
             }
         }
     }
     Ok(())
+}
+
+fn read_labels(path: &Path) -> Result<FolderLabels, String> {
+    let read = |path: &Path| -> std::io::Result<String> {
+        let mut text = String::new();
+        let file = rustix::fs::open(
+            path,
+            OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW,
+            Mode::empty(),
+        )?;
+        let within = File::from(file).take(labels::MOST_BYTES + 1);
+        std::io::BufReader::new(within).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let text = read(path).map_err(|cause| format!("`{}`: {cause}", labels::FILE))?;
+    if text.len() as u64 > labels::MOST_BYTES {
+        return Err(format!(
+            "`{}` is longer than a list of labels",
+            labels::FILE
+        ));
+    }
+    FolderLabels::parse(&text).map_err(|cause| {
+        format!(
+            "`{}` is not followed: {cause}. The files beside it are taken in without labels",
+            labels::FILE
+        )
+    })
 }
 
 fn look(metadata: &std::fs::Metadata) -> std::io::Result<Look> {
@@ -119,14 +179,13 @@ impl Settling {
         self.since.retain(|(collection, path), _| {
             collections
                 .get(collection)
-                .is_some_and(|files| files.contains_key(path))
+                .is_some_and(|files| files.files.contains_key(path))
         });
     }
 }
 
 /// Opens a file of the inbox for reading, if it is a regular file that is reached without a link.
 pub fn open(inbox: &Path, collection: &str, path: &str) -> std::io::Result<File> {
-    use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
     let relative = Path::new(collection).join(path);
     if !relative
         .components()
@@ -199,6 +258,7 @@ mod tests {
         let names: Vec<_> = seen
             .get("ward")
             .unwrap()
+            .files
             .keys()
             .map(String::as_str)
             .collect();

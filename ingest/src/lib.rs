@@ -23,15 +23,19 @@ pub mod chunk;
 pub mod error;
 pub mod folder;
 pub mod formats;
+pub mod labels;
 pub mod limits;
 pub mod pipeline;
 pub mod reader;
+pub mod targets;
 pub mod wire;
 
-pub use chunk::{ChunkSettings, TokenCounter, cut};
+pub use chunk::{ChunkSettings, TokenCounter, cut, embedded_text};
 pub use error::Quarantine;
 pub use limits::Limits;
 pub use pipeline::{
-    IngestError, Ingestion, Parts as IngestParts, Settings as IngestSettings, rebuild,
+    IngestError, Ingestion, Meter, Pace, Parts as IngestParts, Progress,
+    Settings as IngestSettings, rebuild,
 };
-pub use reader::{Extraction, Reader};
+pub use reader::recognise::Recogniser;
+pub use reader::{About, Attachment, Extraction, Reader};

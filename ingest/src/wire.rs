@@ -1,14 +1,18 @@
 //! What parent and child say to each other.
 //!
-//! The parent's request is one JSON word on the child's command line, the file is its standard
-//! input. The child answers on standard output with frames: a length in bytes (`u32`, little
-//! endian), then that many bytes of JSON. A picture's PNG bytes follow its frame as one more
-//! frame, which is not JSON.
+//! The parent's request is JSON in the child's environment, where other users of the machine cannot
+//! see the passwords in it; the file is the child's standard input. The child answers on standard
+//! output with frames: a length in bytes (`u32`, little endian), then that many bytes of JSON. The
+//! bytes of a picture or an attachment follow its frame as one more frame, which is not JSON.
 
 use crate::limits::Limits;
-use cloister_domain::Page;
+use cloister_domain::{Day, Labels, Page};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// The environment variable that holds the [`Request`].
+pub const REQUEST: &str = "CLOISTER_REQUEST";
 
 /// The longest frame of text: a page with 200,000 glyphs, each a word of its own, fits.
 pub const FRAME_BYTES: usize = 48 << 20;
@@ -31,6 +35,15 @@ pub enum Task {
         /// Dots per inch.
         dpi: u32,
     },
+    /// Becomes the recogniser, for one picture of a page; answers with its table, not with frames.
+    Recognise {
+        /// The program.
+        program: PathBuf,
+        /// The folder with its languages.
+        data: PathBuf,
+        /// The languages of the page.
+        languages: Vec<String>,
+    },
     /// Tries what the child must not be able to do, and reports what happened.
     Selfcheck,
 }
@@ -43,6 +56,8 @@ pub struct Request {
     pub task: Task,
     /// The file's name, for its title and as a hint between text formats. Never opened.
     pub name: String,
+    /// Passwords that may open it.
+    pub passwords: Vec<String>,
     /// The limits.
     pub limits: Limits,
 }
@@ -69,6 +84,11 @@ pub enum Frame {
         /// Height in pixels.
         height: u32,
     },
+    /// A file inside the file; its bytes are the next frame.
+    Attachment {
+        /// Its name, as the file gives it.
+        name: String,
+    },
     /// Nothing more will come.
     Done,
     /// The file is not read, and why.
@@ -87,12 +107,18 @@ pub struct Info {
     pub format: String,
     /// Its title, where it has one.
     pub title: Option<String>,
+    /// The day of its last change, as it says.
+    #[serde(default)]
+    pub date: Option<Day>,
     /// The number of pages.
     pub pages: u32,
     /// Its table of contents.
     pub outline: Vec<OutlineEntry>,
     /// Sentences for the administrator.
     pub warnings: Vec<String>,
+    /// What it says about itself beside its text.
+    #[serde(default)]
+    pub labels: Labels,
 }
 
 /// A line of a table of contents.
@@ -145,6 +171,9 @@ pub struct Notes {
     pub cut_short: bool,
     /// Whether a picture covers most of the page.
     pub pictured: bool,
+    /// Glyphs that nobody sees: white on white, or not drawn.
+    #[serde(default)]
+    pub hidden: u32,
 }
 
 /// Why the child does not read a file.

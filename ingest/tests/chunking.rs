@@ -53,7 +53,11 @@ fn page(number: u32, blocks: Vec<(BlockKind, String)>) -> Page {
         let start = content.text.len();
         content.text.push_str(&text);
         let range = ByteRange::new(start, content.text.len());
-        content.blocks.push(Block { kind, range });
+        content.blocks.push(Block {
+            kind,
+            range,
+            place: None,
+        });
     }
     Page {
         number,

@@ -41,9 +41,9 @@ async fn files_that_are_not_read_are_named() {
     .await;
     refused(
         "x.pdf",
-        b"\x89PNG\r\n\x1a\n\0\0",
+        b"GIF89a\0\0",
         "not-read",
-        "PDF, Word (.docx), HTML, Markdown and plain text",
+        "a GIF picture, which is not read. Cloister reads PDF",
     )
     .await;
     refused("x.txt", b"", "empty", "empty").await;
@@ -59,9 +59,9 @@ async fn files_that_are_not_read_are_named() {
 }
 
 #[tokio::test]
-async fn a_page_without_letters_is_probably_a_scan() {
+async fn a_page_without_letters_may_be_a_scan() {
     let blank = pdf(&[vec![]], &Dictionary::new());
-    refused("scan.pdf", &blank, "no-text", "probably a scan").await;
+    refused("scan.pdf", &blank, "no-text", "no text on them").await;
 }
 
 #[tokio::test]
@@ -277,4 +277,152 @@ async fn a_missing_program_is_the_machines_fault() {
         .await
         .expect_err("a reason");
     assert!(cause.is_ours() && cause.code() == "not-started", "{cause}");
+}
+
+async fn read_soon(name: &str, bytes: &[u8], within: u64) -> Result<Extraction, Quarantine> {
+    let started = Instant::now();
+    let read = read_tightly(name, bytes).await;
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(within), "{name} took {took:?}");
+    read
+}
+
+#[tokio::test]
+async fn elements_nested_without_end_are_read_in_seconds() {
+    for tag in [
+        "div",
+        "b",
+        "table><tr><td",
+        "ul><li",
+        "blockquote",
+        "section><p",
+        "font color=red",
+    ] {
+        let text = format!(
+            "<html><body>{}deep</html>",
+            format!("<{tag}>").repeat(100_000)
+        );
+        let read = read_soon("deep.html", text.as_bytes(), 20)
+            .await
+            .expect("text");
+        let found: String = read.pages.iter().map(|p| p.content.text.as_str()).collect();
+        assert!(found.contains("deep"), "{tag}");
+    }
+    // What stands after them keeps its form.
+    let text = format!(
+        "<html><body>{}deep{}<h1>After</h1><p>them</p>",
+        "<div>".repeat(5_000),
+        "</div>".repeat(5_000)
+    );
+    let read = read_soon("after.html", text.as_bytes(), 20)
+        .await
+        .expect("text");
+    let blocks: Vec<String> = read.pages.iter().flat_map(support::outline).collect();
+    assert_eq!(blocks, ["p deep", "h1 After", "p them"]);
+}
+
+/// An archive with one part that inflates to far more than it is.
+fn swollen(part: &str, others: &[(&str, &str)]) -> Vec<u8> {
+    let blank = " ".repeat(140 << 20);
+    let mut parts = vec![(part, blank.as_str())];
+    parts.extend(others);
+    support::archive(&parts)
+}
+
+#[tokio::test]
+async fn swollen_office_files_are_refused() {
+    let kind = |kind| ("mimetype", kind);
+    let open = |name, told| (name, swollen("content.xml", &[kind(told)]));
+    let files = [
+        open("a.odt", "application/vnd.oasis.opendocument.text"),
+        open("a.ods", "application/vnd.oasis.opendocument.spreadsheet"),
+        ("a.pptx", swollen("ppt/presentation.xml", &[])),
+        (
+            "a.docx",
+            swollen("word/styles.xml", &[("word/document.xml", "<a/>")]),
+        ),
+        (
+            "a.xlsx",
+            swollen("xl/sharedStrings.xml", &[("xl/workbook.xml", "<a/>")]),
+        ),
+    ];
+    for (name, bytes) in files {
+        assert!(bytes.len() < 1 << 20, "{name}");
+        refused(name, &bytes, "inflates", "inflates").await;
+    }
+}
+
+#[tokio::test]
+async fn sizes_that_lie_are_not_believed() {
+    let honest = support::archive(&[("word/document.xml", "<w:document/>".repeat(20_000))]);
+    // The sizes before and after inflating stand in the archive's directory, at its end.
+    let directory = honest
+        .windows(4)
+        .rposition(|bytes| bytes == b"PK\x01\x02")
+        .expect("a directory");
+    for lie in [0_u32, 1, u32::MAX - 1] {
+        let mut bytes = honest.clone();
+        for (at, byte) in (directory + 20..directory + 28).zip(lie.to_le_bytes().repeat(2)) {
+            bytes[at] = byte;
+        }
+        let cause = read_soon("lie.docx", &bytes, 20)
+            .await
+            .expect_err("a reason");
+        assert!(!cause.is_ours(), "{cause}");
+    }
+}
+
+#[tokio::test]
+async fn entities_are_not_expanded() {
+    let entity = |step: u32| {
+        let before = format!("&a{};", step - 1).repeat(10);
+        format!("<!ENTITY a{step} '{before}'>")
+    };
+    let entities: String = (1..30).map(entity).collect();
+    let laughs = format!("<!DOCTYPE a [<!ENTITY a0 'ha'>{entities}");
+    let text =
+        format!("{laughs}]><w:document><w:p><w:r><w:t>&a29;seen</w:t></w:r></w:p></w:document>");
+    let bytes = support::archive(&[("word/document.xml", text)]);
+    let read = read_soon("laughs.docx", &bytes, 20).await.expect("text");
+    assert_eq!(read.pages[0].content.text, "seen");
+}
+
+#[tokio::test]
+async fn a_table_as_wide_as_a_sheet_can_be_does_no_harm() {
+    let far = |row: u32| {
+        let skipped = "<table:table-cell table:number-columns-repeated=\"";
+        format!(
+            "<table:table-row>{skipped}{row}\"/><table:table-cell><text:p>x</text:p></table:table-cell></table:table-row>"
+        )
+    };
+    let rows: String = (1..20_000).map(far).collect();
+    let content = format!(
+        "<office:document-content><office:spreadsheet><table:table table:name=\"a\">{rows}</table:table></office:spreadsheet></office:document-content>"
+    );
+    let bytes = support::archive(&[
+        ("mimetype", "application/vnd.oasis.opendocument.spreadsheet"),
+        ("content.xml", &content),
+    ]);
+    let read = read_soon("wide.ods", &bytes, 20).await.expect("text");
+    let longest = read.pages.iter().map(|page| page.content.text.len()).max();
+    assert!(longest < Some(1 << 20), "{longest:?}");
+}
+
+#[tokio::test]
+async fn rich_text_and_mail_that_nest_without_end_are_dealt_with() {
+    let groups = format!("{{\\rtf1{}", "{\\b ".repeat(1_000_000));
+    refused(
+        "deep.rtf",
+        groups.as_bytes(),
+        "damaged",
+        "nested too deeply",
+    )
+    .await;
+    let part =
+        |part: u32| format!("Content-Type: multipart/mixed; boundary=b{part}\n\n--b{part}\n");
+    let parts: String = (0..20_000).map(part).collect();
+    let mail = format!("From: a@b.c\nMIME-Version: 1.0\n{parts}");
+    if let Err(cause) = read_soon("deep.eml", mail.as_bytes(), 60).await {
+        assert!(!cause.is_ours(), "{cause}");
+    }
 }

@@ -284,35 +284,3 @@ async fn plain_text_is_read_in_paragraphs() {
     )
     .await;
 }
-
-#[tokio::test]
-async fn a_word_document_is_read_with_headings_lists_and_tables() {
-    use std::io::Write;
-    let body = r#"<w:document xmlns:w="w"><w:body>
-        <w:p><w:pPr><w:pStyle w:val="H1"/></w:pPr><w:r><w:t>Visits</w:t></w:r></w:p>
-        <w:p><w:r><w:t xml:space="preserve">Come </w:t></w:r><w:del><w:r><w:delText>late</w:delText><w:t>late</w:t></w:r></w:del><w:r><w:t>early &amp; stay.</w:t></w:r></w:p>
-        <w:p><w:pPr><w:numPr/></w:pPr><w:r><w:t>Ring first</w:t></w:r></w:p>
-        <w:tbl><w:tr><w:tc><w:p><w:r><w:t>Day</w:t></w:r></w:p></w:tc><w:tc><w:p><w:r><w:t>Hours</w:t></w:r></w:p></w:tc></w:tr></w:tbl>
-        </w:body></w:document>"#;
-    let styles =
-        r#"<w:styles><w:style w:styleId="H1"><w:name w:val="heading 1"/></w:style></w:styles>"#;
-    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default();
-    for (name, text) in [("word/document.xml", body), ("word/styles.xml", styles)] {
-        archive.start_file(name, options).expect("a part");
-        archive.write_all(text.as_bytes()).expect("room");
-    }
-    let bytes = archive.finish().expect("an archive").into_inner();
-    check(
-        "visits.docx",
-        &bytes,
-        "Visits",
-        &[&[
-            "h1 Visits",
-            "p Come early & stay.",
-            "li • Ring first",
-            "tr Day | Hours",
-        ]],
-    )
-    .await;
-}

@@ -13,7 +13,7 @@ use cloister_index::{Index, IndexSettings};
 use cloister_inference::{
     EmbedderService, GeneratorService, GeneratorState, MiniLm, ModelManifest, QueueLimits,
 };
-use cloister_ingest::{Limits, Reader};
+use cloister_ingest::{ChunkSettings, Limits, Meter, Reader, Recogniser};
 use cloister_policies::{Granted, Policies};
 use cloister_store::{Library, Store};
 use std::path::{Path, PathBuf};
@@ -56,6 +56,8 @@ pub struct App {
     pub answerer: Answerer,
     /// What reads files, in processes of their own.
     pub reader: Arc<Reader>,
+    /// How fast files are taken in.
+    pub meter: Arc<Meter>,
     /// The models in use.
     pub models: Models,
     /// The folder that is watched.
@@ -111,7 +113,8 @@ impl App {
             Arc::clone(&clock),
         )?;
         Ok(Arc::new(Self {
-            reader: Arc::new(Reader::new(reader_program()?, limits(&config))),
+            reader: Arc::new(open_reader(&config)?),
+            meter: Arc::new(Meter::default()),
             inbox: std::path::absolute(&config.paths.inbox)?,
             ticket_secret: passwords::secret(&*entropy)?,
             models: Models {
@@ -223,7 +226,8 @@ impl App {
     }
 }
 
-fn open_embedder(config: &Config) -> anyhow::Result<(EmbedderService, ModelManifest)> {
+/// The embedder and its manifest.
+pub fn open_embedder(config: &Config) -> anyhow::Result<(EmbedderService, ModelManifest)> {
     let folder = config.paths.models.join(&config.models.embedder);
     let manifest = ModelManifest::read(&folder).with_context(|| missing(&folder))?;
     let model = MiniLm::open(&folder).with_context(|| missing(&folder))?;
@@ -245,6 +249,19 @@ fn open_generator(
     Ok((Some(service), Some(manifest)))
 }
 
+/// What reads files, with the recogniser of scanned pages where it is installed.
+pub fn open_reader(config: &Config) -> anyhow::Result<Reader> {
+    let reader = Reader::new(reader_program()?, limits(config));
+    let recognition = &config.recognition;
+    match Recogniser::find(&recognition.program, &recognition.languages) {
+        Ok(recogniser) => Ok(reader.with_recogniser(recogniser)),
+        Err(cause) => {
+            tracing::warn!("{cause}. Scanned pages are set aside until it is");
+            Ok(reader)
+        }
+    }
+}
+
 fn missing(folder: &Path) -> String {
     format!(
         "the model in `{}` cannot be used. `make models` fetches the default ones and checks them; \
@@ -253,12 +270,21 @@ fn missing(folder: &Path) -> String {
     )
 }
 
-fn index_settings(config: &Config, embedder: &EmbedderService) -> IndexSettings {
+/// How the index works.
+pub fn index_settings(config: &Config, embedder: &EmbedderService) -> IndexSettings {
     IndexSettings {
         dimensions: embedder.dimensions(),
         exact_limit: config.search.exact_up_to,
         semantic_weight: config.search.meaning,
         ..IndexSettings::default()
+    }
+}
+
+/// How passages are cut.
+pub fn passages(config: &Config) -> ChunkSettings {
+    ChunkSettings {
+        most_tokens: config.passages.tokens,
+        ..ChunkSettings::default()
     }
 }
 

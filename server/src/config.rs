@@ -19,6 +19,7 @@ pub struct Config {
     pub session: Session,
     pub inbox: Inbox,
     pub reading: Reading,
+    pub recognition: Recognition,
     pub passages: Passages,
     pub search: Search,
     pub isolation: Isolation,
@@ -57,6 +58,10 @@ section!(Reading {
     processor_seconds: u64,
     page_seconds: u64,
     largest_file_mb: u64,
+});
+section!(Recognition {
+    program: PathBuf,
+    languages: Vec<String>,
 });
 section!(Passages { tokens: usize });
 section!(Search {

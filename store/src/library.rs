@@ -2,9 +2,11 @@
 
 use crate::connection::Store;
 use crate::error::StoreError;
+use crate::files::read_labels;
 use crate::sequence::parse_draft;
 use cloister_domain::{
-    CollectionId, DocumentId, FileHash, Page, Passage, PassageId, Permitted, RevisionId, Timestamp,
+    CollectionId, DocumentId, FileHash, Labels, Page, Passage, PassageId, Permitted, RevisionId,
+    Timestamp,
 };
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
@@ -43,6 +45,8 @@ pub struct RevisionRecord {
     pub effective_from: Timestamp,
     /// Since when a newer one answers instead.
     pub superseded_at: Option<Timestamp>,
+    /// What is said about it.
+    pub labels: Labels,
 }
 
 /// A document and what it says today.
@@ -50,7 +54,7 @@ pub type DocumentRecord = RevisionRecord;
 
 const REVISION: &str = "SELECT r.id, r.document_id, d.collection_id, c.name AS collection_name, \
                         d.path, r.hash, r.title, r.format, r.pages, r.effective_from, \
-                        r.superseded_at \
+                        r.superseded_at, r.labels \
                         FROM revisions r JOIN documents d ON d.id = r.document_id \
                         JOIN collections c ON c.id = d.collection_id \
                         WHERE d.deleted_at IS NULL";
@@ -198,5 +202,6 @@ fn revision(row: &SqliteRow) -> Result<RevisionRecord, StoreError> {
         pages: u32::try_from(pages).unwrap_or(0),
         effective_from: Timestamp::from_millis(row.try_get("effective_from")?),
         superseded_at: superseded_at.map(Timestamp::from_millis),
+        labels: read_labels(Some(row.try_get("labels")?))?,
     })
 }

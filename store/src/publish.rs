@@ -3,10 +3,12 @@
 
 use crate::connection::Store;
 use crate::error::StoreError;
+use crate::files::write_labels;
+use crate::inside;
 use crate::sequence::vector_bytes;
 use cloister_domain::{
-    CollectionId, DocumentId, DocumentInfo, FileHash, FileId, Page, PassageDraft, RevisionId,
-    Timestamp,
+    CollectionId, DocumentId, DocumentInfo, FileHash, FileId, Labels, Page, PassageDraft,
+    RevisionId, Timestamp,
 };
 use sqlx::{Sqlite, Transaction};
 
@@ -25,10 +27,38 @@ pub struct NewRevision {
     pub pages: Vec<Page>,
     /// Its passages, each with its vector.
     pub passages: Vec<(PassageDraft, Vec<f32>)>,
+    /// The files inside it, each kept among the originals. They are taken up in their turn.
+    pub inside: Vec<FileInside>,
+    /// What a `document.toml` said of the file when it was read.
+    pub labels: Labels,
     /// SHA-256 of the model that made the vectors.
     pub embedder: String,
     /// How long it took from being taken up, in milliseconds.
     pub took_ms: u64,
+}
+
+/// A file that lies in another: an attachment of a mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileInside {
+    /// Its name, which names no folder and differs from its neighbours'.
+    pub name: String,
+    /// The hash of its bytes.
+    pub hash: FileHash,
+    /// Their number.
+    pub size: u64,
+}
+
+/// What became of a file whose bytes may be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// They are not known here: the file has to be read.
+    Unread,
+    /// Its document has these bytes already.
+    Unchanged,
+    /// Its document had these bytes when it was removed, and answers again.
+    Restored,
+    /// A document that had these bytes elsewhere was moved here.
+    Moved,
 }
 
 impl Store {
@@ -55,63 +85,23 @@ impl Store {
         let revision = insert_revision(&mut transaction, document, new, now).await?;
         insert_pages(&mut transaction, revision, &new.pages).await?;
         insert_passages(&mut transaction, revision, &new.passages).await?;
+        inside::replace(&mut transaction, new, now).await?;
         transaction.commit().await?;
         Ok(Some(revision))
     }
 
-    /// Marks a file as ready where its bytes are those that its document already has: no work.
-    /// Returns whether that was so.
-    pub async fn settle_unchanged(
+    /// Marks a file as ready where its bytes need no reading: its document has them already, or had
+    /// them when it was removed, or another document had them that was moved here. The history
+    /// stays with the document, and the files inside it come along.
+    pub async fn settle_known(
         &self,
         file: FileId,
         hash: &FileHash,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let settled = sqlx::query(
-            "UPDATE files SET state = 'ready', hash = $2, updated_at = $3, lease_until = NULL
-             WHERE id = $1 AND EXISTS (
-                 SELECT 1 FROM documents d JOIN revisions r ON r.document_id = d.id
-                 WHERE d.collection_id = files.collection_id AND d.path = files.path
-                   AND d.deleted_at IS NULL AND r.superseded_at IS NULL AND r.hash = $2)",
-        )
-        .bind(file.0)
-        .bind(hash.as_str())
-        .bind(now.as_millis())
-        .execute(&self.writer)
-        .await?
-        .rows_affected();
-        Ok(settled > 0)
-    }
-
-    /// Gives a document the path of `file`, where the inbox holds its bytes there and no longer at
-    /// the path where they were: its history goes with it. Returns whether there was such a one.
-    pub async fn settle_move(
-        &self,
-        file: FileId,
-        hash: &FileHash,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Settled, StoreError> {
         let mut transaction = self.writer.begin().await?;
-        let moved = sqlx::query(
-            "UPDATE documents
-             SET collection_id = (SELECT collection_id FROM files WHERE id = $1),
-                 path = (SELECT path FROM files WHERE id = $1), deleted_at = NULL
-             WHERE id = (
-                 SELECT d.id FROM documents d
-                 JOIN revisions r ON r.document_id = d.id AND r.superseded_at IS NULL
-                 JOIN files gone ON gone.collection_id = d.collection_id AND gone.path = d.path
-                 WHERE r.hash = $2 AND gone.state = 'removed'
-                 ORDER BY gone.updated_at DESC LIMIT 1)
-               AND NOT EXISTS (
-                 SELECT 1 FROM documents there JOIN files f ON f.id = $1
-                 WHERE there.collection_id = f.collection_id AND there.path = f.path)",
-        )
-        .bind(file.0)
-        .bind(hash.as_str())
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
-        if moved > 0 {
+        let settled = settle(&mut transaction, file, hash, now).await?;
+        if settled != Settled::Unread {
             sqlx::query(
                 "UPDATE files SET state = 'ready', hash = $2, updated_at = $3, lease_until = NULL
                  WHERE id = $1",
@@ -121,34 +111,86 @@ impl Store {
             .bind(now.as_millis())
             .execute(&mut *transaction)
             .await?;
+            inside::bring_back(&mut transaction, file, now).await?;
         }
         transaction.commit().await?;
-        Ok(moved > 0)
+        Ok(settled)
     }
 
-    /// Notes that a file is gone from the inbox; its document stops answering in the same step.
-    pub async fn remove_file(&self, file: FileId, now: Timestamp) -> Result<(), StoreError> {
+    /// Notes that files are gone from the inbox. Their documents, and those of the files inside
+    /// them, stop answering in the same step.
+    pub async fn remove_files(&self, files: &[FileId], now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
-        sqlx::query(
-            "UPDATE files SET state = 'removed', updated_at = $2, lease_until = NULL WHERE id = $1",
-        )
-        .bind(file.0)
-        .bind(now.as_millis())
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query(
-            "UPDATE documents SET deleted_at = $2
-             WHERE deleted_at IS NULL AND EXISTS (
-                 SELECT 1 FROM files f WHERE f.id = $1
-                   AND f.collection_id = documents.collection_id AND f.path = documents.path)",
-        )
-        .bind(file.0)
-        .bind(now.as_millis())
-        .execute(&mut *transaction)
-        .await?;
+        for file in files {
+            inside::remove_tree(&mut transaction, *file, now).await?;
+        }
         transaction.commit().await?;
         Ok(())
     }
+}
+
+async fn settle(
+    transaction: &mut Transaction<'_, Sqlite>,
+    file: FileId,
+    hash: &FileHash,
+    now: Timestamp,
+) -> Result<Settled, StoreError> {
+    let here: Option<(i64, bool)> = sqlx::query_as(
+        "SELECT d.id, d.deleted_at IS NOT NULL FROM files f
+         JOIN documents d ON d.collection_id = f.collection_id AND d.path = f.path
+         JOIN revisions r ON r.document_id = d.id AND r.superseded_at IS NULL
+         WHERE f.id = $1 AND r.hash = $2
+           AND COALESCE(r.file_labels, '') = COALESCE(f.labels, '')",
+    )
+    .bind(file.0)
+    .bind(hash.as_str())
+    .fetch_optional(&mut **transaction)
+    .await?;
+    match here {
+        Some((_, false)) => Ok(Settled::Unchanged),
+        Some((document, true)) => {
+            sqlx::query("UPDATE documents SET deleted_at = NULL WHERE id = $1")
+                .bind(document)
+                .execute(&mut **transaction)
+                .await?;
+            Ok(Settled::Restored)
+        }
+        None => match moved_from(transaction, file, hash).await? {
+            Some(gone) => {
+                inside::move_document(transaction, gone, file, now).await?;
+                Ok(Settled::Moved)
+            }
+            None => Ok(Settled::Unread),
+        },
+    }
+}
+
+/// The file that held the document which these bytes are, where the inbox no longer has it there.
+async fn moved_from(
+    transaction: &mut Transaction<'_, Sqlite>,
+    file: FileId,
+    hash: &FileHash,
+) -> Result<Option<FileId>, StoreError> {
+    let gone: Option<i64> = sqlx::query_scalar(
+        "SELECT gone.id FROM documents d
+         JOIN revisions r ON r.document_id = d.id AND r.superseded_at IS NULL
+         JOIN files gone ON gone.collection_id = d.collection_id AND gone.path = d.path
+         JOIN files here ON here.id = $1
+         WHERE r.hash = $2 AND gone.state = 'removed' AND gone.parent_id IS NULL
+           AND here.parent_id IS NULL
+           AND COALESCE(r.file_labels, '') = COALESCE(here.labels, '')
+           AND NOT EXISTS (
+             SELECT 1 FROM documents there
+             WHERE there.collection_id = here.collection_id
+               AND (there.path = here.path
+                    OR substr(there.path, 1, length(here.path) + 1) = here.path || '/'))
+         ORDER BY gone.updated_at DESC LIMIT 1",
+    )
+    .bind(file.0)
+    .bind(hash.as_str())
+    .fetch_optional(&mut **transaction)
+    .await?;
+    Ok(gone.map(FileId))
 }
 
 async fn finish_file(
@@ -199,8 +241,8 @@ async fn insert_revision(
         .map_err(|e| StoreError::corrupt("revisions", e))?;
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO revisions (document_id, hash, size, title, format, language, pages, warnings,
-                                embedder, effective_from)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
+                                embedder, effective_from, file_labels, labels)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id",
     )
     .bind(document.0)
     .bind(new.hash.as_str())
@@ -212,6 +254,8 @@ async fn insert_revision(
     .bind(warnings)
     .bind(&new.embedder)
     .bind(now.as_millis())
+    .bind(write_labels(&new.labels)?)
+    .bind(write_labels(&new.info.labels)?.unwrap_or_else(|| "{}".to_owned()))
     .fetch_one(&mut **transaction)
     .await?;
     Ok(RevisionId(id))

@@ -2,7 +2,7 @@
 
 use crate::connection::Store;
 use crate::error::StoreError;
-use cloister_domain::{PassageDraft, PassageId, RevisionId};
+use cloister_domain::{PassageDraft, PassageId, RevisionId, Timestamp};
 use sqlx::Row;
 
 /// A passage as an index takes it in.
@@ -53,13 +53,16 @@ impl Store {
             .collect()
     }
 
-    /// The revisions that answer today, whoever may read them. For the indexes, which hold all of
-    /// them; questions go through [`crate::Library`].
-    pub async fn live_revisions(&self) -> Result<Vec<RevisionId>, StoreError> {
+    /// The revisions that answer today, or did until `since`: one that was removed may be back at
+    /// once under another name. Those without passages are not among them. For the indexes; questions go through [`crate::Library`].
+    pub async fn revisions_since(&self, since: Timestamp) -> Result<Vec<RevisionId>, StoreError> {
         let ids: Vec<i64> = sqlx::query_scalar(
             "SELECT r.id FROM revisions r JOIN documents d ON d.id = r.document_id
-             WHERE r.superseded_at IS NULL AND d.deleted_at IS NULL ORDER BY r.id",
+             WHERE COALESCE(r.superseded_at, $1) >= $1 AND COALESCE(d.deleted_at, $1) >= $1
+               AND EXISTS (SELECT 1 FROM passages p WHERE p.revision_id = r.id)
+             ORDER BY r.id",
         )
+        .bind(since.as_millis())
         .fetch_all(&self.readers)
         .await?;
         Ok(ids.into_iter().map(RevisionId).collect())

@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use cloister_domain::{
-    ByteRange, CollectionId, DocumentInfo, FileHash, Page, PageText, PassageDraft, PassageId,
-    PassageSpan, Permitted, RevisionId, Timestamp,
+    ByteRange, CollectionId, DocumentInfo, FileHash, Labels, Page, PageText, PassageDraft,
+    PassageId, PassageSpan, Permitted, RevisionId, Timestamp,
 };
-use cloister_store::{FileRecord, FileState, NewRevision, SeenFile, Store, StoreError};
+use cloister_store::{
+    FileInside, FileRecord, FileState, NewRevision, ReadingOf, SeenFile, Settled, Store, StoreError,
+};
 use std::time::Duration;
 
 const LEASE: Duration = Duration::from_mins(1);
@@ -32,15 +34,61 @@ async fn house() -> House {
 }
 
 impl House {
-    async fn see(&self, path: &str, size: u64, now: Timestamp) -> bool {
-        let collection = self.cardiology;
-        let seen = SeenFile {
-            collection,
+    fn seen(&self, path: &str, size: u64, now: Timestamp) -> SeenFile {
+        SeenFile {
+            collection: self.cardiology,
             path: path.into(),
             size,
             modified_at: now,
+            labels: Labels::default(),
+        }
+    }
+
+    async fn see(&self, path: &str, size: u64, now: Timestamp) -> bool {
+        let seen = self.seen(path, size, now);
+        self.store.note_files(&[seen], now).await.unwrap() > 0
+    }
+
+    /// Takes up the next file, whose bytes these are.
+    async fn settle(&self, bytes: &[u8], now: Timestamp) -> (Settled, FileRecord) {
+        let file = self.lease(now).await.unwrap();
+        let hash = FileHash::of(bytes);
+        let settled = self.store.settle_known(file.id, &hash, now).await;
+        (settled.unwrap(), file)
+    }
+
+    /// Publishes a file that holds others, whose bytes are their names, but not those.
+    async fn publish_with(&self, path: &str, inside: &[&str], now: Timestamp) {
+        assert!(self.see(path, 9, now).await);
+        let file = self.lease(now).await.unwrap();
+        let inside = inside.iter().map(|name| FileInside {
+            name: (*name).into(),
+            hash: FileHash::of(name.as_bytes()),
+            size: 5,
+        });
+        let new = NewRevision {
+            inside: inside.collect(),
+            ..revision(&file, path)
         };
-        self.store.note_file(&seen, now).await.unwrap()
+        self.store.publish(&new, now).await.unwrap().unwrap();
+    }
+
+    /// Publishes what waits; its bytes are its name. Returns the paths.
+    async fn paths(&self, now: Timestamp) -> Vec<String> {
+        let mut paths = Vec::new();
+        while let Some(file) = self.lease(now).await {
+            let name = file.path.rsplit('/').next().unwrap();
+            let new = revision(&file, name);
+            self.store.publish(&new, now).await.unwrap().unwrap();
+            paths.push(file.path);
+        }
+        paths
+    }
+
+    /// How many documents answer.
+    async fn titles(&self) -> usize {
+        let library = self.store.library(self.permitted());
+        library.documents().await.unwrap().len()
     }
 
     async fn lease(&self, now: Timestamp) -> Option<FileRecord> {
@@ -74,6 +122,7 @@ fn revision(file: &FileRecord, text: &str) -> NewRevision {
         headings: vec!["Doses".into()],
         sentences: vec![range],
         tokens: 3,
+        doubtful: Vec::new(),
     };
     NewRevision {
         file: file.id,
@@ -93,6 +142,8 @@ fn revision(file: &FileRecord, text: &str) -> NewRevision {
         passages: vec![(draft, vec![0.6, 0.8])],
         embedder: "0".repeat(64),
         took_ms: 5,
+        inside: Vec::new(),
+        labels: file.labels.clone(),
     }
 }
 
@@ -138,14 +189,16 @@ async fn a_new_revision_supersedes_the_old_one_which_still_opens() {
 #[tokio::test]
 async fn a_removed_file_stops_answering_at_once_and_answers_again_when_it_is_back() {
     let house = house().await;
-    house.publish("doses.txt", "Give 5 mg.", at(1)).await;
-    let file = house.store.present_files(house.cardiology).await.unwrap()[0].0;
-    house.store.remove_file(file, at(2)).await.unwrap();
+    let id = house.publish("doses.txt", "Give 5 mg.", at(1)).await;
+    let file = house.store.known_files(house.cardiology).await.unwrap()[0].0;
+    house.store.remove_files(&[file], at(2)).await.unwrap();
     let library = house.store.library(house.permitted());
     assert!(library.current_revisions().await.unwrap().is_empty());
     assert!(library.passages(&[PassageId(1)]).await.unwrap().is_empty());
-    let back = house.publish("doses.txt", "Give 5 mg.", at(3)).await;
-    assert_eq!(library.current_revisions().await.unwrap(), [back]);
+    assert!(house.see("doses.txt", 10, at(3)).await);
+    let back = house.settle(b"Give 5 mg.", at(3)).await;
+    assert_eq!(back.0, Settled::Restored);
+    assert_eq!(library.current_revisions().await.unwrap(), [id]);
 }
 
 #[tokio::test]
@@ -154,31 +207,118 @@ async fn the_same_bytes_are_no_work_and_a_move_keeps_history() {
     let id = house.publish("doses.txt", "Give 5 mg.", at(1)).await;
     assert!(!house.see("doses.txt", 10, at(1)).await, "nothing changed");
     assert!(house.see("doses.txt", 10, at(5)).await, "it was touched");
-    let file = house.lease(at(5)).await.unwrap();
-    let hash = FileHash::of(b"Give 5 mg.");
-    assert!(
-        house
-            .store
-            .settle_unchanged(file.id, &hash, at(5))
-            .await
-            .unwrap()
-    );
-    house.store.remove_file(file.id, at(6)).await.unwrap();
+    let (settled, file) = house.settle(b"Give 5 mg.", at(5)).await;
+    assert_eq!(settled, Settled::Unchanged);
+    house.store.remove_files(&[file.id], at(6)).await.unwrap();
     assert!(house.see("2026/doses.txt", 10, at(7)).await);
-    let moved = house.lease(at(7)).await.unwrap();
-    assert!(
-        house
-            .store
-            .settle_move(moved.id, &hash, at(7))
-            .await
-            .unwrap()
-    );
+    let (settled, moved) = house.settle(b"Give 5 mg.", at(7)).await;
+    assert_eq!(settled, Settled::Moved);
     let library = house.store.library(house.permitted());
     let record = library.revision(id).await.unwrap().unwrap();
     assert_eq!(record.path, "2026/doses.txt");
     assert_eq!(
         house.store.file(moved.id).await.unwrap().unwrap().state,
         FileState::Ready
+    );
+}
+
+#[tokio::test]
+async fn the_files_in_a_file_come_move_and_go_with_it() {
+    let house = house().await;
+    house
+        .publish_with("mail.eml", &["a.pdf", "b.pdf"], at(1))
+        .await;
+    assert_eq!(
+        house.paths(at(2)).await,
+        ["mail.eml/a.pdf", "mail.eml/b.pdf"]
+    );
+    assert_eq!(house.titles().await, 3);
+    // A newer mail without b.
+    house.publish_with("mail.eml", &["a.pdf"], at(3)).await;
+    assert_eq!(house.settle(b"a.pdf", at(3)).await.0, Settled::Unchanged);
+    assert_eq!(house.titles().await, 2);
+    // It is moved, with what lies in it.
+    let mail = house.store.known_files(house.cardiology).await.unwrap();
+    assert_eq!(mail.len(), 1, "files inside files are not in the inbox");
+    house.store.remove_files(&[mail[0].0], at(4)).await.unwrap();
+    assert_eq!(house.titles().await, 0);
+    assert!(house.see("old/mail.eml", 9, at(5)).await);
+    assert_eq!(house.settle(b"mail.eml", at(5)).await.0, Settled::Moved);
+    let (settled, inside) = house.settle(b"a.pdf", at(6)).await;
+    assert_eq!(
+        (settled, inside.path.as_str()),
+        (Settled::Unchanged, "old/mail.eml/a.pdf")
+    );
+    assert_eq!(house.titles().await, 2);
+    assert!(house.lease(at(6)).await.is_none(), "b does not come back");
+}
+
+#[tokio::test]
+async fn other_labels_are_a_new_reading_and_reach_who_may_read() {
+    let house = house().await;
+    house.publish("doses.txt", "Give 5 mg.", at(1)).await;
+    let mut seen = house.seen("doses.txt", 10, at(1));
+    seen.labels.classification = Some("internal".into());
+    assert!(house.store.note_files(&[seen], at(2)).await.unwrap() > 0);
+    let (settled, file) = house.settle(b"Give 5 mg.", at(2)).await;
+    assert_eq!(settled, Settled::Unread);
+    let mut new = revision(&file, "Give 5 mg.");
+    new.info.labels = file.labels.clone();
+    house.store.publish(&new, at(3)).await.unwrap().unwrap();
+    let documents = house.store.library(house.permitted()).documents().await;
+    let labels = &documents.unwrap()[0].labels;
+    assert_eq!(labels.classification.as_deref(), Some("internal"));
+}
+
+#[tokio::test]
+async fn a_file_is_cancelled_and_taken_up_again_on_a_word() {
+    let house = house().await;
+    assert!(house.see("doses.txt", 10, at(0)).await);
+    let file = house.lease(at(0)).await.unwrap();
+    let cancelled = house
+        .store
+        .cancel_file(file.id, "Cancelled by dana", at(1))
+        .await;
+    assert_eq!(cancelled.unwrap().unwrap().state, FileState::Quarantined);
+    let wanted = house
+        .store
+        .note_progress(file.id, FileState::Reading, (1, 2), at(2), LEASE);
+    assert!(!wanted.await.unwrap(), "who works on it hears of it");
+    assert!(
+        house
+            .store
+            .cancel_file(file.id, "again", at(3))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    house
+        .store
+        .retry_file(file.id, at(4))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(house.lease(at(5)).await.is_some());
+}
+
+#[tokio::test]
+async fn a_pause_and_how_a_collection_is_read_are_kept() {
+    let house = house().await;
+    assert!(!house.store.ingestion_paused().await.unwrap());
+    house.store.pause_ingestion(true).await.unwrap();
+    assert!(house.store.ingestion_paused().await.unwrap());
+    let reading = ReadingOf {
+        languages: vec!["eng".into(), "deu".into()],
+        passwords: vec!["ward 3".into()],
+    };
+    house
+        .store
+        .set_reading_of(house.cardiology, &reading)
+        .await
+        .unwrap();
+    assert_eq!(
+        house.store.reading_of(house.cardiology).await.unwrap(),
+        reading
     );
 }
 

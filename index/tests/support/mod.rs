@@ -80,6 +80,7 @@ pub fn search(index: &Index, text: &str, seed: u64, permitted: &RoaringBitmap) -
         vector: &vector,
         permitted,
         limit: 20,
+        semantic_weight: None,
     };
     index.search(&request).unwrap()
 }

@@ -18,6 +18,15 @@ pub struct EmbedderService {
     embedder: Arc<dyn Embedder>,
 }
 
+/// Someone is being attended to, until this is dropped.
+pub struct Attending(Arc<Closing<Job>>);
+
+impl Drop for Attending {
+    fn drop(&mut self) {
+        self.0.0.attend(false);
+    }
+}
+
 struct Job {
     texts: Vec<String>,
     vectors: Vec<Vec<f32>>,
@@ -54,6 +63,14 @@ impl EmbedderService {
     /// Counts tokens on the caller's thread; see [`Embedder::count_tokens`].
     pub fn count_tokens(&self, text: &str) -> usize {
         self.embedder.count_tokens(text)
+    }
+
+    /// Holds bulk work back, but for a turn now and then, until what is returned is dropped: the
+    /// answer that someone waits for has the processors to itself.
+    #[must_use]
+    pub fn attend(&self) -> Attending {
+        self.closing.0.attend(true);
+        Attending(Arc::clone(&self.closing))
     }
 
     /// The vector of a question, before any bulk work.

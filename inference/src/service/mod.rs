@@ -4,7 +4,7 @@ mod embedding;
 mod generating;
 mod queue;
 
-pub use embedding::EmbedderService;
+pub use embedding::{Attending, EmbedderService};
 pub use generating::{GeneratorService, GeneratorState, Piece};
 pub use queue::QueueLimits;
 

@@ -3,7 +3,7 @@
 use crate::error::{InferenceError, Result};
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Which lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,23 @@ struct Lanes<J> {
     bulk: VecDeque<J>,
     closed: Option<String>,
     mean_s: f32,
+    /// How many people are being attended to: bulk work would take the processors from them.
+    attended: usize,
+    /// When bulk work was last given a turn.
+    last_bulk: Instant,
+}
+
+/// While people are attended to, bulk work gets a turn this often, so that it is never starved.
+const BULK_TURN: Duration = Duration::from_secs(2);
+
+impl<J> Lanes<J> {
+    /// How long bulk work still has to wait.
+    fn patience(&self) -> Duration {
+        if self.attended == 0 {
+            return Duration::ZERO;
+        }
+        BULK_TURN.saturating_sub(self.last_bulk.elapsed())
+    }
 }
 
 impl<J> Queue<J> {
@@ -54,6 +71,8 @@ impl<J> Queue<J> {
                 bulk: VecDeque::new(),
                 closed: None,
                 mean_s: 0.1,
+                attended: 0,
+                last_bulk: Instant::now(),
             }),
             wake: Condvar::new(),
             limits,
@@ -92,16 +111,38 @@ impl<J> Queue<J> {
             if let Some(job) = lanes.urgent.pop_front() {
                 return Some((Lane::Urgent, job));
             }
-            if let Some(job) = lanes.bulk.pop_front() {
+            let patience = lanes.patience();
+            if patience.is_zero()
+                && let Some(job) = lanes.bulk.pop_front()
+            {
+                lanes.last_bulk = Instant::now();
                 return Some((Lane::Bulk, job));
             }
             if lanes.closed.is_some() {
                 return None;
             }
+            // Without a job there is nothing to be patient for: a push wakes this thread.
+            let patience = if lanes.bulk.is_empty() {
+                Duration::MAX
+            } else {
+                patience
+            };
             lanes = self
                 .wake
-                .wait(lanes)
-                .unwrap_or_else(PoisonError::into_inner);
+                .wait_timeout(lanes, patience)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Notes that someone is attended to, or no longer.
+    pub(super) fn attend(&self, begins: bool) {
+        let mut lanes = self.lock();
+        if begins {
+            lanes.attended += 1;
+        } else {
+            lanes.attended -= 1;
+            self.wake.notify_one();
         }
     }
 
@@ -151,6 +192,24 @@ mod tests {
         queue.push(Lane::Urgent, "question").unwrap();
         assert_eq!(queue.next(), Some((Lane::Urgent, "question")));
         assert_eq!(queue.next(), Some((Lane::Bulk, "bulk")));
+    }
+
+    #[test]
+    fn bulk_work_waits_while_someone_is_attended_to_and_is_not_starved() {
+        let queue = queue();
+        queue.push(Lane::Bulk, "first").unwrap();
+        queue.push(Lane::Bulk, "second").unwrap();
+        queue.attend(true);
+        assert!(queue.lock().patience() > Duration::ZERO);
+        queue.lock().last_bulk = Instant::now().checked_sub(BULK_TURN).unwrap();
+        assert_eq!(
+            queue.next(),
+            Some((Lane::Bulk, "first")),
+            "its turn has come"
+        );
+        assert!(queue.lock().patience() > Duration::ZERO, "and is over");
+        queue.attend(false);
+        assert_eq!(queue.next(), Some((Lane::Bulk, "second")));
     }
 
     #[test]

@@ -5,11 +5,16 @@
 
 use std::process::ExitCode;
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the parent's request comes in the environment, where other users cannot see it"
+)]
 fn main() -> ExitCode {
-    let done = std::env::args()
-        .nth(1)
-        .map(|word| cloister_ingest::child::run(&word));
-    match done {
+    let request = std::env::var(cloister_ingest::wire::REQUEST);
+    match request
+        .ok()
+        .map(|request| cloister_ingest::child::run(&request))
+    {
         Some(Ok(())) => ExitCode::SUCCESS,
         // The parent has the pipe and sees an early end; there is nobody else to tell.
         Some(Err(_)) => ExitCode::FAILURE,

@@ -5,8 +5,8 @@
 
 use crate::limits::Limits;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus,
-    Scope,
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::{Gid, Uid};
@@ -14,6 +14,7 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition,
     SeccompFilter, SeccompRule,
 };
+use std::path::Path;
 
 /// The user and group `nobody`.
 const NOBODY: u32 = 65_534;
@@ -44,7 +45,7 @@ fn step<E: std::fmt::Display>(step: &'static str) -> impl Fn(E) -> Unconfined {
 /// Confines the whole process. Must be called while it has one thread.
 pub fn confine(limits: &Limits) -> Result<(), Unconfined> {
     leave_root()?;
-    limit_resources(limits)?;
+    limit_resources(limits, 16)?;
     rustix::thread::set_no_new_privs(true).map_err(step("no_new_privs"))?;
     close_the_filesystem()?;
     filter_calls()
@@ -68,14 +69,14 @@ fn leave_root() -> Result<(), Unconfined> {
     rustix::thread::set_thread_res_uid(user, user, user).map_err(step("leaving root"))
 }
 
-fn limit_resources(limits: &Limits) -> Result<(), Unconfined> {
+fn limit_resources(limits: &Limits, files: u64) -> Result<(), Unconfined> {
     let memory = limits.memory_bytes;
     // The soft limit's signal tells the parent why; the hard one kills whoever ignores it.
     let cpu = limits.cpu.as_secs().max(1);
     limit(Resource::As, memory, memory, "memory limit")?;
     limit(Resource::Cpu, cpu, cpu + 2, "processor limit")?;
     limit(Resource::Fsize, 0, 0, "file size limit")?;
-    limit(Resource::Nofile, 16, 16, "open files limit")?;
+    limit(Resource::Nofile, files, files, "open files limit")?;
     limit(Resource::Core, 0, 0, "core dump limit")
 }
 
@@ -109,6 +110,103 @@ fn close_the_filesystem() -> Result<(), Unconfined> {
     }
 }
 
+/// Confines the process that becomes `program`: it may read the system's libraries and `data`, run
+/// nothing but itself, and reach nobody.
+pub fn confine_program(limits: &Limits, program: &Path, data: &Path) -> Result<(), Unconfined> {
+    leave_root()?;
+    limit_resources(limits, 64)?;
+    rustix::thread::set_no_new_privs(true).map_err(step("no_new_privs"))?;
+    leave_the_system_files(program, data)?;
+    deny_calls()
+}
+
+/// The dynamic linker and the libraries, without which no program runs.
+const LIBRARIES: &[&str] = &[
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/etc/ld.so.cache",
+];
+
+fn leave_the_system_files(program: &Path, data: &Path) -> Result<(), Unconfined> {
+    let failed = step::<landlock::RulesetError>("landlock");
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let rule = |path: &Path, access: landlock::BitFlags<AccessFs>| {
+        let of_file = AccessFs::from_file(ABI::V1);
+        let access = if path.is_dir() {
+            access
+        } else {
+            access & of_file
+        };
+        PathFd::new(path).map(|opened| PathBeneath::new(opened, access))
+    };
+    let absent = step::<landlock::PathFdError>("opening what the recogniser needs");
+    let mut rules = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::from_all(ABI::V1))
+        .map(|rules| rules.set_compatibility(CompatLevel::BestEffort))
+        .and_then(|rules| rules.handle_access(AccessNet::from_all(ABI::V4)))
+        .and_then(|rules| rules.scope(Scope::from_all(ABI::V6)))
+        .and_then(Ruleset::create)
+        .map_err(&failed)?;
+    let run = read | AccessFs::Execute;
+    let libraries = LIBRARIES.iter().map(Path::new);
+    let present = libraries
+        .filter(|path| path.exists())
+        .map(|path| (path, run));
+    for (path, access) in present.chain([(program, run), (data, read)]) {
+        let rule = rule(path, access).map_err(&absent)?;
+        rules = rules.add_rule(rule).map_err(&failed)?;
+    }
+    let status = rules.restrict_self().map_err(&failed)?;
+    if status.ruleset == RulesetStatus::NotEnforced {
+        return Err(Unconfined::LandlockPartial);
+    }
+    Ok(())
+}
+
+/// What a program that only computes has no business with: sockets, new processes, other
+/// processes, the system's settings.
+const DENIED: &[i64] = &[
+    libc::SYS_socket,
+    libc::SYS_socketpair,
+    libc::SYS_connect,
+    libc::SYS_bind,
+    libc::SYS_listen,
+    libc::SYS_io_uring_setup,
+    libc::SYS_kill,
+    libc::SYS_tkill,
+    libc::SYS_pidfd_open,
+    libc::SYS_pidfd_send_signal,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_setns,
+    libc::SYS_unshare,
+    libc::SYS_mount,
+    libc::SYS_memfd_create,
+    libc::SYS_keyctl,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+];
+
+fn deny_calls() -> Result<(), Unconfined> {
+    let failed = step::<seccompiler::Error>("seccomp");
+    apply(vec![(libc::SYS_clone3, vec![])], Without).map_err(&failed)?;
+    let mut rules: Rules = DENIED.iter().map(|call| (*call, vec![])).collect();
+    let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
+    let fork = one(0, Op::MaskedEq(thread), 0).map_err(step("seccomp"))?;
+    rules.push((libc::SYS_clone, fork));
+    #[cfg(target_arch = "x86_64")]
+    rules.extend([(libc::SYS_fork, vec![]), (libc::SYS_vfork, vec![])]);
+    apply(rules, Refusing).map_err(&failed)
+}
+
 fn filter_calls() -> Result<(), Unconfined> {
     let failed = step::<seccompiler::Error>("seccomp");
     // The C library asks for `clone3`, whose flags a filter cannot see, and falls back to `clone`
@@ -117,12 +215,14 @@ fn filter_calls() -> Result<(), Unconfined> {
     apply(allowed().map_err(step("seccomp"))?, Only).map_err(&failed)
 }
 
-use Shape::{Only, Without};
+use Shape::{Only, Refusing, Without};
 
 #[derive(Clone, Copy)]
 enum Shape {
     /// Everything but these calls, which do not exist.
     Without,
+    /// Everything but these calls, which are refused.
+    Refusing,
     /// Nothing but these calls.
     Only,
 }
@@ -133,6 +233,7 @@ fn apply(rules: Rules, shape: Shape) -> Result<(), seccompiler::Error> {
     let errno = |code: i32| SeccompAction::Errno(code.unsigned_abs());
     let (otherwise, matched) = match shape {
         Without => (SeccompAction::Allow, errno(libc::ENOSYS)),
+        Refusing => (SeccompAction::Allow, errno(libc::EPERM)),
         Only => (errno(libc::EPERM), SeccompAction::Allow),
     };
     let arch = std::env::consts::ARCH

@@ -4,21 +4,42 @@
 //! the file is read, when the file is refused, or when it is killed; the parent tells these apart.
 
 mod confine;
+mod recogniser;
 mod selfcheck;
 
 use crate::formats::{self, Sink, Source};
-use crate::wire::{Frame, FrameWriter, Info, PageFrame, Refusal, Request, Task};
+use crate::wire::{FRAME_BYTES, Frame, FrameWriter, Info, PageFrame, Refusal, Request, Task};
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use confine::Unconfined;
 
+/// The niceness of work that nobody waits for.
+const PATIENT: i32 = 10;
 /// Stack of the thread that reads: nested objects recurse deeply in every parser.
 const STACK_BYTES: usize = 64 << 20;
 
-/// Does what the command line says and answers on standard output.
-pub fn run(word: &str) -> io::Result<()> {
-    let request: Request = serde_json::from_str(word)?;
+/// Does what the request says and answers on standard output.
+pub fn run(request: &str) -> io::Result<()> {
+    let request: Request = serde_json::from_str(request)?;
+    if !matches!(request.task, Task::Draw { .. }) {
+        // Reading files can wait for people; a page that is drawn is for one of them. A kernel
+        // that refuses changes only the pace.
+        let _patient = rustix::process::setpriority_process(None, PATIENT);
+    }
+    if let Task::Recognise {
+        program,
+        data,
+        languages,
+    } = &request.task
+    {
+        return Err(recogniser::become_it(
+            program,
+            data,
+            languages,
+            &request.limits,
+        ));
+    }
     let mut output = FrameWriter::new(io::stdout());
     if let Err(cause) = confine::confine(&request.limits) {
         return output.send(&Frame::Refused(Refusal::Unconfined(cause.to_string())));
@@ -38,6 +59,7 @@ fn serve(request: &Request, output: &mut FrameWriter<io::Stdout>) -> io::Result<
     }
     output.send(&Frame::Confined)?;
     let answered = match &request.task {
+        Task::Recognise { .. } => Err(io::Error::other("a recogniser reads no files").into()),
         Task::Selfcheck => {
             output.send(&Frame::Checked {
                 attempts: selfcheck::attempts(),
@@ -105,7 +127,11 @@ fn load(request: &Request) -> Result<Source, formats::Failure> {
     match read {
         Ok(count) if count as u64 > limit => Err(Refusal::TooLarge(count as u64).into()),
         Ok(0) => Err(Refusal::Empty.into()),
-        Ok(_) => Ok(Source::new(bytes, &request.name)),
+        Ok(_) => Ok(Source {
+            bytes,
+            name: request.name.clone(),
+            passwords: request.passwords.clone(),
+        }),
         Err(cause) => Err(cause.into()),
     }
 }
@@ -135,5 +161,18 @@ impl Sink for Frames<'_> {
 
     fn lost(&mut self, page: u32) -> io::Result<()> {
         self.output.send(&Frame::Lost { page })
+    }
+
+    /// A restarted child has sent its attachments already, and one that is longer than a frame is
+    /// not sent: the parent hears of it as one that is left out.
+    fn attachment(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        if self.from_page > 1 {
+            return Ok(());
+        }
+        self.output.send(&Frame::Attachment {
+            name: name.to_owned(),
+        })?;
+        let fits = bytes.len() <= FRAME_BYTES;
+        self.output.send_raw(if fits { bytes } else { &[] })
     }
 }

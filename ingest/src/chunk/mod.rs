@@ -46,6 +46,12 @@ impl Default for ChunkSettings {
     }
 }
 
+/// What is embedded of a passage: its text alone, until measurement says that title or headings
+/// help.
+pub fn embedded_text(_title: &str, _headings: &[String], text: &str) -> String {
+    text.to_owned()
+}
+
 /// Cuts a document's pages into passages.
 pub fn cut(
     pages: &[Page],
@@ -144,6 +150,7 @@ fn assemble(
         headings: headings.to_vec(),
         sentences: Vec::new(),
         tokens: 0,
+        doubtful: Vec::new(),
     };
     let adjoin = |a: &Unit, b: &Unit| {
         let between = ByteRange::new(a.range.end, b.range.start);
@@ -165,6 +172,12 @@ fn assemble(
             ByteRange::new(start, start + unit.range.len())
         };
         draft.sentences.extend(run.iter().map(moved));
+        let doubts = page.content.doubtful.iter();
+        let here = doubts.filter_map(|doubt| doubt.intersection(range));
+        draft.doubtful.extend(here.map(|doubt| {
+            let start = base + doubt.start - range.start;
+            ByteRange::new(start, start + doubt.len())
+        }));
         draft.spans.push(PassageSpan {
             page: page.number,
             range,

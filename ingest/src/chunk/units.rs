@@ -76,7 +76,12 @@ pub fn sections(pages: &[Page], counter: &impl TokenCounter, most: usize) -> Vec
             };
             match block.kind {
                 BlockKind::Furniture => {}
-                BlockKind::Heading(level) => walk.heading(level, text),
+                BlockKind::Heading(level) => {
+                    walk.heading(level, text);
+                    // A sheet's name ends the table of the sheet before.
+                    let names_page = block.range.start == 0 && !page.is_drawn();
+                    walk.header = walk.header.filter(|_| !names_page);
+                }
                 BlockKind::TableRow => {
                     let whole = trim(text, ByteRange::new(0, text.len()));
                     walk.in_row = true;

@@ -1,6 +1,8 @@
 //! Names for what is not read, so that an administrator learns what the file is.
 
 use super::Source;
+use super::ole::SIGN as OLD_OFFICE;
+use crate::wire::Refusal;
 
 /// First bytes, where they stand, and what they give away.
 const SIGNS: &[(usize, &[u8], &str)] = &[
@@ -18,7 +20,6 @@ const SIGNS: &[(usize, &[u8], &str)] = &[
     (0, b"Rar!", "a RAR archive"),
     (0, b"\xFD7zXZ", "an xz archive"),
     (257, b"ustar", "a tar archive"),
-    (0, b"{\\rtf", "a rich text file (RTF)"),
     (0, b"%!PS", "a PostScript file"),
     (0, b"SQLite format 3", "a SQLite database"),
     (4, b"ftyp", "a video or picture (MP4, HEIC)"),
@@ -45,19 +46,31 @@ const INSIDE_ZIP: &[(&[u8], &str)] = &[
     (b"application/epub", "an e-book (EPUB)"),
 ];
 
+/// Why this file is not read.
+pub fn refusal(source: &Source) -> Refusal {
+    if is_locked_office(source) {
+        return Refusal::Encrypted;
+    }
+    Refusal::NotRead(describe(source))
+}
+
+/// Whether this is a Word, Excel or PowerPoint file behind a password: its archive lies encrypted
+/// in a file of the older kind.
+fn is_locked_office(source: &Source) -> bool {
+    let name: Vec<u8> = "EncryptedPackage"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    source.bytes.starts_with(OLD_OFFICE) && source.bytes.windows(name.len()).any(|w| w == name)
+}
+
 /// What this file is: `a ZIP archive`.
 pub fn describe(source: &Source) -> String {
     if source.bytes.starts_with(b"PK\x03\x04") {
         return inside_zip(&source.bytes).to_owned();
     }
-    if source
-        .bytes
-        .starts_with(b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1")
-    {
+    if source.bytes.starts_with(OLD_OFFICE) {
         return old_office(source).to_owned();
-    }
-    if is_message(source) {
-        return "an e-mail message (.eml)".to_owned();
     }
     let found = SIGNS.iter().find(|(at, sign, _)| {
         let there = source.bytes.get(*at..at + sign.len());
@@ -72,20 +85,6 @@ pub fn describe(source: &Source) -> String {
 /// Whether this is one of the files that [`describe`] knows by its first bytes.
 pub fn is_known(source: &Source) -> bool {
     describe(source) != "of an unknown kind"
-}
-
-/// Whether the file begins with the header of an e-mail, whose attachments are no text.
-fn is_message(source: &Source) -> bool {
-    let head = String::from_utf8_lossy(source.head(8192));
-    let header = head.split("\n\n").next().unwrap_or_default();
-    let header = header.split("\r\n\r\n").next().unwrap_or_default();
-    let has = |field: &str| {
-        header.lines().any(|line| {
-            line.get(..field.len())
-                .is_some_and(|s| s.eq_ignore_ascii_case(field))
-        })
-    };
-    has("from:") && (has("mime-version:") || has("received:") || has("message-id:"))
 }
 
 fn inside_zip(bytes: &[u8]) -> &'static str {
@@ -127,11 +126,6 @@ mod tests {
             "a.doc",
             b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1",
             "an old Word document (.doc)",
-        );
-        check(
-            "a.eml",
-            b"From: a@b.c\nMIME-Version: 1.0\n\nHello",
-            "an e-mail message (.eml)",
         );
         check("x", b"\x00\x01\x02", "of an unknown kind");
     }

@@ -1,8 +1,10 @@
-//! Markdown: headings, paragraphs, lists, tables; front matter gives the title.
+//! Markdown: headings, paragraphs, lists, tables; front matter gives its labels.
 
 use super::sections::Sections;
-use super::text::{decode, is_text, send_sections};
+use super::text::{decode, is_text};
 use super::{Failure, Format, Sink, Source, foreign};
+use crate::labels;
+use crate::wire::Info;
 use cloister_domain::BlockKind;
 use pulldown_cmark::{Event, HeadingLevel, MetadataBlockKind, Options, Parser, Tag, TagEnd};
 
@@ -40,7 +42,12 @@ impl Format for Markdown {
             walk.event(event);
         }
         walk.close();
-        send_sections(self.name(), walk.title, walk.sections, sink)
+        let info = Info {
+            format: self.name().to_owned(),
+            title: walk.title,
+            ..Info::default()
+        };
+        walk.sections.send(info, sink)
     }
 }
 
@@ -60,6 +67,8 @@ struct Walk {
     title: Option<String>,
     kind: Option<BlockKind>,
     text: String,
+    /// The finished cells of the open row.
+    cells: Vec<String>,
     /// For each open list, the number of its next item, or none where it has bullets.
     lists: Vec<Option<u64>>,
     in_front_matter: bool,
@@ -91,7 +100,6 @@ impl Walk {
             }
             Tag::Item => self.open_item(),
             Tag::TableHead | Tag::TableRow => self.open(BlockKind::TableRow),
-            Tag::TableCell if !self.text.is_empty() => self.text.push_str(" | "),
             Tag::MetadataBlock(MetadataBlockKind::YamlStyle) => self.in_front_matter = true,
             // A paragraph inside a list item is that item's text.
             Tag::Paragraph if self.kind == Some(BlockKind::ListItem) => self.text.push(' '),
@@ -116,12 +124,15 @@ impl Walk {
 
     fn end(&mut self, tag: TagEnd) {
         match tag {
-            TagEnd::Heading(_)
-            | TagEnd::Item
-            | TagEnd::TableHead
-            | TagEnd::TableRow
-            | TagEnd::CodeBlock
-            | TagEnd::HtmlBlock => self.close(),
+            TagEnd::TableCell => self.cells.push(std::mem::take(&mut self.text)),
+            TagEnd::TableHead | TagEnd::TableRow => {
+                let cells = std::mem::take(&mut self.cells);
+                self.sections.row(&cells);
+                self.kind = None;
+            }
+            TagEnd::Heading(_) | TagEnd::Item | TagEnd::CodeBlock | TagEnd::HtmlBlock => {
+                self.close();
+            }
             TagEnd::Paragraph if self.kind != Some(BlockKind::ListItem) => self.close(),
             TagEnd::List(_) => {
                 self.close();
@@ -135,7 +146,6 @@ impl Walk {
             | TagEnd::DefinitionListTitle
             | TagEnd::DefinitionListDefinition
             | TagEnd::Table
-            | TagEnd::TableCell
             | TagEnd::Emphasis
             | TagEnd::Strong
             | TagEnd::Strikethrough
@@ -171,13 +181,8 @@ impl Walk {
     }
 
     fn front_matter(&mut self, lines: &str) {
-        let title = lines
-            .lines()
-            .filter_map(|line| line.split_once(':'))
-            .find(|(key, _)| key.trim().eq_ignore_ascii_case("title"))
-            .map(|(_, value)| value.trim().trim_matches(['"', '\'']).to_owned())
-            .filter(|title| !title.is_empty());
-        self.title = self.title.take().or(title);
+        self.sections.labels = labels::front_matter(lines);
+        self.title = self.title.take().or(self.sections.labels.title.clone());
     }
 }
 

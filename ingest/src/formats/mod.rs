@@ -2,13 +2,26 @@
 //!
 //! What a file is, its content decides; its name only tells Markdown from other plain text.
 
+pub mod archive;
 pub mod docx;
+pub mod excel;
+pub mod flow;
 pub mod foreign;
 pub mod html;
+pub mod image;
+pub mod mail;
 pub mod markdown;
+pub mod numbers;
+pub mod odf;
+pub mod ole;
+pub mod opc;
 pub mod pdf;
+pub mod pptx;
+pub mod rtf;
 pub mod sections;
+pub mod sheets;
 pub mod text;
+pub mod xml;
 
 use crate::wire::{Info, PageFrame, Refusal};
 use std::io;
@@ -50,7 +63,17 @@ pub trait Format: Sync {
 /// Every format, in the order in which they are asked.
 pub static FORMATS: &[&dyn Format] = &[
     &pdf::Pdf,
+    &image::Image,
     &docx::Docx,
+    &pptx::Pptx,
+    &excel::Excel,
+    &excel::OldExcel,
+    &odf::Odt,
+    &odf::Odp,
+    &odf::Ods,
+    &mail::Msg,
+    &mail::Eml,
+    &rtf::Rtf,
     &html::Html,
     &markdown::Markdown,
     &text::PlainText,
@@ -63,6 +86,8 @@ pub struct Source {
     pub bytes: Vec<u8>,
     /// Its name.
     pub name: String,
+    /// Passwords that may open it.
+    pub passwords: Vec<String>,
 }
 
 impl Source {
@@ -71,6 +96,7 @@ impl Source {
         Self {
             bytes,
             name: name.to_owned(),
+            passwords: Vec::new(),
         }
     }
 
@@ -96,6 +122,8 @@ pub trait Sink {
     fn page(&mut self, page: PageFrame) -> io::Result<()>;
     /// Takes note of a page that could not be read.
     fn lost(&mut self, page: u32) -> io::Result<()>;
+    /// Takes a file that lies inside this one. It becomes a document of its own.
+    fn attachment(&mut self, name: &str, bytes: &[u8]) -> io::Result<()>;
 }
 
 /// A drawn page.
@@ -145,7 +173,7 @@ pub fn recognise(source: &Source) -> Result<&'static dyn Format, Failure> {
         .iter()
         .find(|format| format.recognises(source))
         .copied()
-        .ok_or_else(|| Refusal::NotRead(foreign::describe(source)).into())
+        .ok_or_else(|| foreign::refusal(source).into())
 }
 
 /// The formats that are read, as a list for people: `PDF, Word (.docx), HTML and text`.

@@ -1,7 +1,9 @@
 //! Plain text, in whatever encoding it was written.
 
+use super::archive::damaged;
 use super::pdf::marker;
 use super::sections::Sections;
+use super::sheets::Sheet;
 use super::{Failure, Format, Sink, Source, foreign};
 use crate::wire::Info;
 use cloister_domain::BlockKind;
@@ -35,36 +37,20 @@ impl Format for PlainText {
     ) -> Result<(), Failure> {
         let text = decode(&source.bytes);
         let mut sections = Sections::default();
-        let blocks = match source.extension().as_str() {
-            "csv" => rows(&text),
-            "tsv" | "tab" => text.lines().map(|line| row(line, '\t')).collect(),
-            _ => blocks(&text),
-        };
-        for (kind, block) in blocks {
-            sections.push(kind, &block);
+        match source.extension().as_str() {
+            "csv" | "tsv" | "tab" => table(&text, &mut sections)?,
+            _ => {
+                for (kind, block) in blocks(&text) {
+                    sections.push(kind, &block);
+                }
+            }
         }
-        send_sections(self.name(), None, sections, sink)
+        let info = Info {
+            format: self.name().to_owned(),
+            ..Info::default()
+        };
+        sections.send(info, sink)
     }
-}
-
-/// Sends what a format without drawn pages has read.
-pub fn send_sections(
-    format: &str,
-    title: Option<String>,
-    sections: Sections,
-    sink: &mut dyn Sink,
-) -> Result<(), Failure> {
-    let pages = sections.finish();
-    sink.info(Info {
-        format: format.to_owned(),
-        title,
-        pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
-        ..Info::default()
-    })?;
-    for page in pages {
-        sink.page(page)?;
-    }
-    Ok(())
 }
 
 /// Whether the file holds characters and not anything else.
@@ -94,31 +80,56 @@ pub fn decode(bytes: &[u8]) -> String {
     guess.decode(bytes).0.into_owned()
 }
 
-/// The rows of a table with commas, or with the semicolons that stand for them where the comma
-/// divides whole numbers from fractions.
-fn rows(text: &str) -> Vec<(BlockKind, String)> {
-    let first = text.lines().next().unwrap_or_default();
-    let semicolons = first.matches(';').count() > first.matches(',').count();
-    let separator = if semicolons { ';' } else { ',' };
-    text.lines().map(|line| row(line, separator)).collect()
+/// Characters of a Windows code page; those of Western Europe where the page is not known.
+pub fn in_code_page(bytes: &[u8], page: u32) -> String {
+    let label = match page {
+        65001 => "utf-8".to_owned(),
+        932 => "shift_jis".to_owned(),
+        936 => "gbk".to_owned(),
+        949 => "euc-kr".to_owned(),
+        950 => "big5".to_owned(),
+        10000 => "macintosh".to_owned(),
+        866 => "ibm866".to_owned(),
+        20866 => "koi8-r".to_owned(),
+        28591..=28606 => format!("iso-8859-{}", page - 28590),
+        _ => format!("windows-{page}"),
+    };
+    let encoding = encoding_rs::Encoding::for_label(label.as_bytes());
+    let encoding = encoding.unwrap_or(encoding_rs::WINDOWS_1252);
+    encoding.decode_without_bom_handling(bytes).0.into_owned()
 }
 
-/// A row with its cells; quotes hold a separator.
-fn row(line: &str, separator: char) -> (BlockKind, String) {
-    let mut cells = String::new();
-    let mut quoted = false;
-    for c in line.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            c if c == separator && !quoted => cells.push_str(" | "),
-            c => cells.push(c),
+/// Reads a table of values with a separator between them.
+fn table(text: &str, sections: &mut Sections) -> Result<(), Failure> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(separator(text))
+        .from_reader(text.as_bytes());
+    let mut sheet = Sheet::new(None);
+    for (row, record) in (0_u32..).zip(reader.records()) {
+        let record = record.map_err(|_cause| damaged("its rows cannot be told apart"))?;
+        for (column, cell) in (0_u32..).zip(&record) {
+            sheet.cell(row, column, cell)?;
         }
     }
-    (BlockKind::TableRow, cells)
+    sheet.write(sections);
+    Ok(())
+}
+
+/// What separates the values of the first line: commas, tabs, or the semicolons that stand for
+/// commas where those divide whole numbers from fractions.
+fn separator(text: &str) -> u8 {
+    let first = text.lines().next().unwrap_or_default();
+    let count = |separator: u8| first.bytes().filter(|b| *b == separator).count();
+    let ranked = [b',', b';', b'\t', b'|'].into_iter().rev();
+    ranked
+        .max_by_key(|separator| count(*separator))
+        .unwrap_or(b',')
 }
 
 /// Paragraphs are set apart by empty lines; a list item begins a block of its own.
-fn blocks(text: &str) -> Vec<(BlockKind, String)> {
+pub fn blocks(text: &str) -> Vec<(BlockKind, String)> {
     let mut found: Vec<(BlockKind, String)> = Vec::new();
     let mut after_gap = true;
     for line in text.lines() {
@@ -164,10 +175,20 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_commas_has_rows() {
-        let found = rows("Drug;Dose\n\"A; B\";1,5\n");
-        let texts: Vec<_> = found.iter().map(|(_, text)| text.as_str()).collect();
-        assert_eq!(texts, ["Drug | Dose", "A; B | 1,5"]);
+    fn a_table_has_rows_whatever_separates_its_values() {
+        for text in [
+            "Drug;Dose\n\"A; B\";1,5\n",
+            "Drug,Dose\n\n\"A; B\",\"1,5\"",
+            "Drug\tDose\r\n\"A;\nB\"\t1,5\r\n",
+        ] {
+            let mut sections = Sections::default();
+            assert!(table(text, &mut sections).is_ok());
+            let pages = sections.finish();
+            let content = &pages.first().expect("a page").page.content;
+            assert_eq!(content.text, "Drug | Dose\nA; B | 1,5", "{text}");
+            let places = content.blocks.iter().map(|b| b.place.as_deref());
+            assert_eq!(places.collect::<Vec<_>>(), [Some("A1:B1"), Some("A2:B2")]);
+        }
     }
 
     #[test]

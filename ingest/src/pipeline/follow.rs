@@ -1,18 +1,27 @@
 //! The index follows the rows.
 
 use super::IngestError;
-use cloister_domain::{PassageId, RevisionId};
+use cloister_domain::{PassageId, RevisionId, Timestamp};
 use cloister_index::{Index, IndexEntry};
 use cloister_store::{Store, StoredPassage};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Passages that one commit of the index takes in, at most.
 const STEP: u32 = 2048;
 
-/// Brings the index up to the last passage, and lets go of what no longer answers. An index that
-/// was lost begins at the first passage.
-pub async fn catch_up(store: &Store, index: &Arc<Index>) -> Result<(), IngestError> {
+/// What stopped answering stays in the index for so long. No question finds it, but a document that
+/// was moved or restored meanwhile is back without work.
+const GRACE: Duration = Duration::from_mins(10);
+
+/// Brings the index up to the last passage, and lets go of what has not answered for a while. An
+/// index that was lost begins at the first passage.
+pub async fn catch_up(
+    store: &Store,
+    index: &Arc<Index>,
+    now: Timestamp,
+) -> Result<(), IngestError> {
     loop {
         let passages = store.passages_after(index.sequence(), STEP).await?;
         if passages.is_empty() {
@@ -22,11 +31,12 @@ pub async fn catch_up(store: &Store, index: &Arc<Index>) -> Result<(), IngestErr
         let index = Arc::clone(index);
         tokio::task::spawn_blocking(move || index.add(&entries)).await??;
     }
-    forget_dead(store, index).await
+    forget_dead(store, index, now).await
 }
 
-async fn forget_dead(store: &Store, index: &Arc<Index>) -> Result<(), IngestError> {
-    let live: HashSet<RevisionId> = store.live_revisions().await?.into_iter().collect();
+async fn forget_dead(store: &Store, index: &Arc<Index>, now: Timestamp) -> Result<(), IngestError> {
+    let live = store.revisions_since(now.minus(GRACE)).await?;
+    let live: HashSet<RevisionId> = live.into_iter().collect();
     let known = index.revisions().into_iter();
     let dead: Vec<RevisionId> = known.filter(|revision| !live.contains(revision)).collect();
     if !dead.is_empty() {
@@ -41,6 +51,7 @@ async fn forget_dead(store: &Store, index: &Arc<Index>) -> Result<(), IngestErro
 pub async fn rebuild(
     store: &Store,
     index: &Arc<Index>,
+    now: Timestamp,
     mut progress: impl FnMut(u64) + Send + 'static,
 ) -> Result<(), IngestError> {
     let mut entries = Vec::new();
@@ -55,7 +66,7 @@ pub async fn rebuild(
     tokio::task::spawn_blocking(move || rebuilt.rebuild(entries, &mut |done| progress(done)))
         .await??;
     // What was published meanwhile.
-    catch_up(store, index).await
+    catch_up(store, index, now).await
 }
 
 fn entry(passage: StoredPassage) -> IndexEntry {

@@ -5,10 +5,12 @@
 //! the next start takes the file up again, and what was published is published once.
 
 mod follow;
+mod meter;
 mod notice;
 mod work;
 
 pub use follow::{catch_up, rebuild};
+pub use meter::{Meter, Pace};
 
 use crate::chunk::{ChunkSettings, TokenCounter};
 use crate::limits::Limits;
@@ -17,11 +19,14 @@ use cloister_audit::AuditLog;
 use cloister_domain::Clock;
 use cloister_index::Index;
 use cloister_inference::EmbedderService;
-use cloister_store::{FileState, Store, StoreError};
+use cloister_store::{FileState, FileTally, Store, StoreError};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
+
+/// More files at once only cost memory.
+const MOST_WORKERS: usize = 6;
 
 /// What ingestion works with.
 #[derive(Clone)]
@@ -38,6 +43,8 @@ pub struct Parts {
     pub reader: Arc<Reader>,
     /// Tells the hour.
     pub clock: Arc<dyn Clock>,
+    /// Tells the pace.
+    pub meter: Arc<Meter>,
 }
 
 /// How ingestion works.
@@ -107,12 +114,19 @@ impl Ingestion {
     /// has the inbox looked through at once.
     pub async fn watch(&self, look: Arc<Notify>) {
         self.resume().await;
-        tokio::join!(self.notice_forever(look), self.work_forever());
+        let work = (0..workers()).map(|_| self.work_forever());
+        tokio::join!(
+            self.notice_forever(look),
+            futures_util::future::join_all(work)
+        );
     }
 
     /// Takes in what lies in the inbox now, and returns when all of it is ready or set aside.
-    /// `progress` is told how many files are settled out of how many.
-    pub async fn take_in(&self, mut progress: impl FnMut(u64, u64)) -> Result<(), IngestError> {
+    /// `progress` is told how far it is.
+    pub async fn take_in(
+        &self,
+        mut progress: impl FnMut(Progress) + Send,
+    ) -> Result<(), IngestError> {
         self.parts
             .store
             .release_all_files(self.parts.clock.now())
@@ -120,13 +134,18 @@ impl Ingestion {
         self.follow().await?;
         let mut seen = notice::Seen::default();
         self.notice(&mut seen, Duration::ZERO).await?;
-        loop {
-            let (settled, all) = self.count().await?;
-            progress(settled, all);
-            if !self.work_once().await? {
-                return Ok(());
+        let progress = Mutex::new(&mut progress);
+        let work = || async {
+            loop {
+                let so_far = self.progress().await?;
+                progress.lock().await(so_far);
+                if !self.work_once().await? {
+                    return Ok::<(), IngestError>(());
+                }
             }
-        }
+        };
+        futures_util::future::try_join_all((0..workers()).map(|_| work())).await?;
+        Ok(())
     }
 
     async fn resume(&self) {
@@ -141,19 +160,48 @@ impl Ingestion {
 
     async fn follow(&self) -> Result<(), IngestError> {
         let _only = self.following.lock().await;
-        catch_up(&self.parts.store, &self.parts.index).await
+        let now = self.parts.clock.now();
+        catch_up(&self.parts.store, &self.parts.index, now).await
     }
 
-    async fn count(&self) -> Result<(u64, u64), IngestError> {
+    async fn progress(&self) -> Result<Progress, IngestError> {
         let tally = self.parts.store.tally_files().await?;
-        let done = |state| matches!(state, FileState::Ready | FileState::Quarantined);
-        let settled = tally
-            .iter()
-            .filter(|t| done(t.state))
-            .map(|t| t.files)
-            .sum();
-        Ok((settled, tally.iter().map(|t| t.files).sum()))
+        Ok(Progress::of(&tally, &self.parts.meter, &*self.parts.clock))
     }
+}
+
+/// How far the inbox is taken in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Files that are searchable or set aside.
+    pub settled: u64,
+    /// All files.
+    pub all: u64,
+    /// How fast it goes, while it does.
+    pub pace: Option<Pace>,
+}
+
+impl Progress {
+    /// From how many files are in which state.
+    pub fn of(tally: &[FileTally], meter: &Meter, clock: &dyn Clock) -> Self {
+        let is_settled =
+            |t: &&FileTally| matches!(t.state, FileState::Ready | FileState::Quarantined);
+        let all = tally.iter().map(|t| t.files).sum();
+        let settled: Vec<&FileTally> = tally.iter().filter(is_settled).collect();
+        let bytes: u64 = tally.iter().map(|t| t.bytes).sum();
+        let bytes_done: u64 = settled.iter().map(|t| t.bytes).sum();
+        Self {
+            settled: settled.iter().map(|t| t.files).sum(),
+            all,
+            pace: meter.pace(clock, bytes - bytes_done),
+        }
+    }
+}
+
+/// Files that are worked on at once: while the passages of one are embedded, others are read.
+fn workers() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (processors + 1).min(MOST_WORKERS)
 }
 
 /// A passage is measured with the embedder's own tokens.

@@ -1,13 +1,14 @@
 //! Working on one file at a time: from the inbox to the answers.
 
+use super::meter::Done;
 use super::{IngestError, Ingestion};
-use crate::chunk::cut;
+use crate::chunk::{cut, embedded_text};
 use crate::error::Quarantine;
 use crate::folder;
-use crate::reader::Extraction;
+use crate::reader::{About, Attachment, Extraction};
 use cloister_audit::{Event, EventKind, Outcome};
 use cloister_domain::{FileHash, FileId, PassageDraft};
-use cloister_store::{FileRecord, FileState, NewRevision};
+use cloister_store::{FileInside, FileRecord, FileState, NewRevision, Settled, StoreError};
 use serde_json::json;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,6 +21,8 @@ const TICK: Duration = Duration::from_millis(500);
 const PAUSE: Duration = Duration::from_secs(5);
 /// Passages embedded between two reports of progress.
 const BATCH: usize = 64;
+/// Files inside files inside files are read, to this depth.
+const DEEPEST: u32 = 3;
 /// A file whose reading broke off this often for no fault of its own is set aside all the same.
 const TRIES: u32 = 5;
 
@@ -68,12 +71,18 @@ impl Ingestion {
 
     /// Takes up the next file. Returns whether there was one.
     pub(super) async fn work_once(&self) -> Result<bool, IngestError> {
+        if self.parts.store.ingestion_paused().await? {
+            return Ok(false);
+        }
         let leased = self
             .parts
             .store
             .lease_file(self.parts.clock.now(), LEASE)
             .await?;
         let Some(file) = leased else { return Ok(false) };
+        // There may be more: another worker looks.
+        self.work.notify_one();
+        self.count_done(Done::default());
         let hash = std::sync::OnceLock::new();
         match self.take_in_file(&file, &hash).await {
             Ok(()) | Err(Setback::Gone) => {}
@@ -93,7 +102,15 @@ impl Ingestion {
                 return Err(cause);
             }
         }
+        self.count_done(Done {
+            bytes: file.size,
+            ..Done::default()
+        });
         Ok(true)
+    }
+
+    fn count_done(&self, done: Done) {
+        self.parts.meter.count(&*self.parts.clock, done);
     }
 
     async fn take_in_file(
@@ -108,7 +125,13 @@ impl Ingestion {
         if self.is_settled(file, &hash, &collection).await? {
             return Ok(());
         }
-        let extraction = self.read(file, &hash).await?;
+        let mut extraction = self.read(file, &hash).await?;
+        let said = file.labels.clone();
+        extraction.info.labels = said.or(std::mem::take(&mut extraction.info.labels));
+        if let Some(title) = &extraction.info.labels.title {
+            extraction.info.title.clone_from(title);
+        }
+        let inside = self.keep_inside(file, &mut extraction).await?;
         let passages = self.embed(file, &extraction).await?;
         let took = self.parts.clock.now().since(started).as_millis();
         let revision = NewRevision {
@@ -118,6 +141,8 @@ impl Ingestion {
             info: extraction.info,
             pages: extraction.pages,
             passages,
+            inside,
+            labels: file.labels.clone(),
             embedder: self.parts.embedder.identity().sha256,
             took_ms: u64::try_from(took).unwrap_or(u64::MAX),
         };
@@ -132,8 +157,11 @@ impl Ingestion {
             .ok_or(Setback::Gone)
     }
 
-    /// Copies the file into the store while hashing it.
+    /// Copies the file into the store while hashing it. A file inside another is there already.
     async fn keep(&self, file: &FileRecord, collection: &str) -> Result<(FileHash, u64), Setback> {
+        if let (Some(_), Some(hash)) = (file.parent, &file.hash) {
+            return Ok((hash.clone(), file.size));
+        }
         let Ok(mut opened) = folder::open(&self.settings.inbox, collection, &file.path) else {
             // It went away, or was replaced by a link; the next look tells.
             self.parts
@@ -142,7 +170,7 @@ impl Ingestion {
                 .await?;
             self.parts
                 .store
-                .remove_file(file.id, self.parts.clock.now())
+                .remove_files(&[file.id], self.parts.clock.now())
                 .await?;
             return Err(Setback::Gone);
         };
@@ -159,8 +187,54 @@ impl Ingestion {
         kept.map_err(Setback::from)
     }
 
-    /// Whether the bytes need no work: they are those of this document already, or those of a
-    /// document that was moved here.
+    /// Keeps the files inside this one, so that they can be taken up in their turn.
+    async fn keep_inside(
+        &self,
+        file: &FileRecord,
+        extraction: &mut Extraction,
+    ) -> Result<Vec<FileInside>, Setback> {
+        let attachments = std::mem::take(&mut extraction.attachments);
+        if attachments.is_empty() {
+            return Ok(Vec::new());
+        }
+        if self.depth(file).await? >= DEEPEST {
+            extraction.info.warnings.push(format!(
+                "{} files lie deeper than {DEEPEST} files inside each other, and were left out",
+                attachments.len()
+            ));
+            return Ok(Vec::new());
+        }
+        let originals = self.parts.store.originals().clone();
+        let kept = tokio::task::spawn_blocking(move || {
+            let keep = |attachment: Attachment| {
+                let (hash, size) = originals.keep(&mut attachment.bytes.as_slice())?;
+                let name = attachment.name;
+                Ok(FileInside { name, hash, size })
+            };
+            let kept: Result<Vec<_>, StoreError> = attachments.into_iter().map(keep).collect();
+            kept
+        });
+        Ok(kept.await??)
+    }
+
+    /// In how many files this one lies.
+    async fn depth(&self, file: &FileRecord) -> Result<u32, Setback> {
+        let mut depth = 0;
+        let mut parent = file.parent;
+        while let Some(id) = parent.filter(|_| depth < DEEPEST) {
+            depth += 1;
+            parent = self
+                .parts
+                .store
+                .file(id)
+                .await?
+                .and_then(|file| file.parent);
+        }
+        Ok(depth)
+    }
+
+    /// Whether the bytes need no reading: they are those of this document already, or again, or
+    /// those of a document that was moved here.
     async fn is_settled(
         &self,
         file: &FileRecord,
@@ -168,40 +242,43 @@ impl Ingestion {
         collection: &str,
     ) -> Result<bool, Setback> {
         let now = self.parts.clock.now();
-        if self
-            .parts
-            .store
-            .settle_unchanged(file.id, hash, now)
-            .await?
-        {
-            return Ok(true);
-        }
-        if !self.parts.store.settle_move(file.id, hash, now).await? {
-            return Ok(false);
-        }
+        let settled = self.parts.store.settle_known(file.id, hash, now).await?;
+        let kind = match settled {
+            Settled::Unread => return Ok(false),
+            Settled::Unchanged => return Ok(true),
+            Settled::Restored => EventKind::DocumentRestored,
+            Settled::Moved => EventKind::DocumentMoved,
+        };
         let detail = json!({ "collection": collection, "path": file.path, "hash": hash });
-        self.log(EventKind::DocumentMoved, Outcome::Success, detail)
-            .await?;
-        // The index let go of it when it left its old path.
-        self.refresh_index().await?;
+        self.log(kind, Outcome::Success, detail).await?;
+        self.work.notify_one();
+        self.find_again().await?;
         Ok(true)
     }
 
     async fn read(&self, file: &FileRecord, hash: &FileHash) -> Result<Extraction, Setback> {
         let original = self.parts.store.originals().open_file(hash)?;
+        let site = self.parts.store.reading_of(file.collection).await?;
+        let about = About {
+            name: file.path.clone(),
+            passwords: site.passwords,
+            languages: site.languages,
+        };
         let (done, total) = (AtomicU64::new(0), AtomicU64::new(0));
-        let reading = self
-            .parts
-            .reader
-            .extract(original, &file.path, |pages, of| {
-                done.store(pages.into(), Ordering::Relaxed);
-                total.store(of.into(), Ordering::Relaxed);
-            });
+        let reading = self.parts.reader.extract(original, about, |pages, of| {
+            done.store(pages.into(), Ordering::Relaxed);
+            total.store(of.into(), Ordering::Relaxed);
+        });
         tokio::pin!(reading);
         loop {
             tokio::select! {
                 read = &mut reading => {
-                    return read.map_err(Setback::of);
+                    let extraction = read.map_err(Setback::of)?;
+                    self.count_done(Done {
+                        pages: extraction.pages.len() as u64,
+                        ..Done::default()
+                    });
+                    return Ok(extraction);
                 }
                 () = tokio::time::sleep(TICK) => {
                     let pages = (count(&done), count(&total));
@@ -226,8 +303,14 @@ impl Ingestion {
             let done = u32::try_from(passages.len()).unwrap_or(u32::MAX);
             self.report(file.id, FileState::Embedding, (done, total))
                 .await?;
-            let texts = batch.iter().map(|draft| draft.text.clone()).collect();
+            let title = &extraction.info.title;
+            let text = |draft: &PassageDraft| embedded_text(title, &draft.headings, &draft.text);
+            let texts = batch.iter().map(text).collect();
             let vectors = self.parts.embedder.embed_passages(texts).await?;
+            self.count_done(Done {
+                passages: vectors.len() as u64,
+                ..Done::default()
+            });
             passages.extend(batch.iter().cloned().zip(vectors));
         }
         Ok(passages)
@@ -261,10 +344,13 @@ impl Ingestion {
             .publish(revision, now)
             .await?
             .ok_or(Setback::Gone)?;
+        if !revision.inside.is_empty() {
+            self.work.notify_one();
+        }
         let detail = json!({
             "collection": collection, "path": file.path, "hash": revision.hash,
             "revision": id, "pages": revision.pages.len(), "passages": revision.passages.len(),
-            "warnings": revision.info.warnings,
+            "warnings": revision.info.warnings, "inside": revision.inside.len(),
         });
         self.log(EventKind::DocumentPublished, Outcome::Success, detail)
             .await?;
@@ -302,11 +388,20 @@ impl Ingestion {
         Ok(())
     }
 
-    /// A moved document's passages are older than the index's sequence, so following does not
-    /// bring them back; they are few, and moving is rare, so the index is built anew.
-    async fn refresh_index(&self) -> Result<(), IngestError> {
+    /// A document that is back has passages older than the index's sequence, so following does not
+    /// bring them. Mostly the index holds them still; else it is built anew.
+    async fn find_again(&self) -> Result<(), IngestError> {
+        let now = self.parts.clock.now();
+        let held = self.parts.index.revisions();
+        let live = self.parts.store.revisions_since(now).await?;
+        if live
+            .iter()
+            .all(|revision| held.binary_search(revision).is_ok())
+        {
+            return Ok(());
+        }
         let _only = self.following.lock().await;
-        super::rebuild(&self.parts.store, &self.parts.index, |_| {}).await
+        super::rebuild(&self.parts.store, &self.parts.index, now, |_| {}).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Collects what children send about one file, and checks it.
 
-use super::{Extraction, whole};
+use super::recognise::Recognised;
+use super::{Attachment, Extraction, whole};
 use crate::error::Quarantine;
 use crate::limits::Limits;
 use crate::wire::{Info, Notes, PageFrame, Refusal, Style};
@@ -9,6 +10,16 @@ use cloister_domain::{Block, BlockKind, ByteRange, Page, PageText, Rect};
 /// Warnings and outline entries beyond these are dropped.
 const MOST_WARNINGS: usize = 50;
 const MOST_ENTRIES: usize = 20_000;
+/// Attachments beyond these, or beyond these many bytes together, are left out with a warning.
+const MOST_ATTACHMENTS: usize = 200;
+const ATTACHED_BYTES: usize = 96 << 20;
+/// A page that is a picture may have a few letters beside it: its number, a stamp.
+const FEW_LETTERS: usize = 40;
+/// So many letters without a name are a font's fault and no ornament.
+const NAMELESS: usize = 20;
+const LONGEST_NAME: usize = 120;
+/// A longer name of a place is none.
+const LONGEST_PLACE: usize = 200;
 /// A page larger than this is not one: 200 inches is the largest that PDF knows.
 const LARGEST_PAGE: f32 = 1_000_000.0;
 
@@ -23,9 +34,21 @@ pub struct ReadPage {
     pub notes: Notes,
     /// Whether it could not be read.
     pub lost: bool,
+    /// Whether its text was recognised from a picture.
+    pub recognised: bool,
 }
 
 impl ReadPage {
+    /// Whether this page shows text that cannot be read from it: it is a picture, or its fonts do
+    /// not name their letters.
+    pub fn lacks_text(&self) -> bool {
+        let text = &self.page.content.text;
+        let read = text.chars().filter(|c| c.is_alphanumeric()).count();
+        let unreadable = self.notes.unreadable as usize;
+        let nameless = unreadable > NAMELESS && unreadable * 4 > read;
+        self.page.is_drawn() && (self.notes.pictured && read < FEW_LETTERS || nameless)
+    }
+
     /// Each block with how it is set and its text, where the format told how.
     pub fn styled(&self) -> impl Iterator<Item = (&Block, &Style, &str)> {
         let content = &self.page.content;
@@ -45,6 +68,8 @@ pub struct Gathered {
     info: Option<Info>,
     pages: Vec<ReadPage>,
     text_bytes: usize,
+    attachments: Vec<Attachment>,
+    left_out: usize,
 }
 
 impl Gathered {
@@ -56,6 +81,8 @@ impl Gathered {
             info: None,
             pages: Vec::new(),
             text_bytes: 0,
+            attachments: Vec::new(),
+            left_out: 0,
         }
     }
 
@@ -124,6 +151,7 @@ impl Gathered {
             styles,
             notes,
             lost: false,
+            recognised: false,
         });
         Ok(())
     }
@@ -143,7 +171,53 @@ impl Gathered {
             styles: Vec::new(),
             notes: Notes::default(),
             lost: true,
+            recognised: false,
         });
+    }
+
+    /// The pages whose text is missing or broken, with their width in points.
+    pub fn to_recognise(&self) -> Vec<(u32, f32)> {
+        let wanted = self.pages.iter().filter(|page| page.lacks_text());
+        wanted
+            .map(|page| (page.page.number, page.page.width))
+            .collect()
+    }
+
+    /// Takes the text of a page that was a picture.
+    pub fn recognised(&mut self, number: u32, recognised: Recognised) {
+        let Some(page) = self.pages.iter_mut().find(|p| p.page.number == number) else {
+            return;
+        };
+        let content = std::mem::replace(&mut page.page.content, recognised.content);
+        if !is_sound(&page.page) || page.page.content.text.len() < content.text.len() {
+            // What the page had is better than what was made out.
+            page.page.content = content;
+            return;
+        }
+        page.styles = recognised.styles;
+        page.recognised = true;
+    }
+
+    /// Takes a file that lies inside this one.
+    pub fn attachment(&mut self, name: &str, bytes: Vec<u8>) {
+        let held: usize = self.attachments.iter().map(|held| held.bytes.len()).sum();
+        let full = self.attachments.len() >= MOST_ATTACHMENTS;
+        if bytes.is_empty() || full || held + bytes.len() > ATTACHED_BYTES {
+            self.left_out += 1;
+            return;
+        }
+        let name = self.free_name(&plain_name(name, self.attachments.len() + 1));
+        self.attachments.push(Attachment { name, bytes });
+    }
+
+    /// Two attachments of one name are told apart by a number.
+    fn free_name(&self, wanted: &str) -> String {
+        let taken = |name: &str| self.attachments.iter().any(|held| held.name == name);
+        let numbered = (2_u32..).map(|number| format!("{number} {wanted}"));
+        std::iter::once(wanted.to_owned())
+            .chain(numbered)
+            .find(|name| !taken(name))
+            .unwrap_or_default()
     }
 
     /// The child's refusal, for people.
@@ -161,13 +235,32 @@ impl Gathered {
 
     /// The document.
     pub fn finish(self) -> Result<Extraction, Quarantine> {
-        let Some(info) = self.info else {
+        let Some(mut info) = self.info else {
             return Err(Quarantine::Nonsense {
                 name: self.name,
                 detail: "it never said what the file is".to_owned(),
             });
         };
-        whole::assemble(&self.name, info, self.pages)
+        if self.left_out > 0 {
+            info.warnings.push(format!(
+                "{} attachments are empty or beyond the limit and were left out: save them and \
+                 drop them by themselves",
+                self.left_out
+            ));
+        }
+        whole::assemble(&self.name, info, self.pages, self.attachments)
+    }
+}
+
+/// A file name that names no folder and fits into a path.
+fn plain_name(name: &str, number: usize) -> String {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let plain: String = last.chars().filter(|c| !c.is_control()).collect();
+    let start = plain.chars().count().saturating_sub(LONGEST_NAME);
+    let short: String = plain.chars().skip(start).collect();
+    match short.trim().trim_start_matches('.') {
+        "" => format!("attachment {number}"),
+        name => name.to_owned(),
     }
 }
 
@@ -177,17 +270,24 @@ fn is_sound(page: &Page) -> bool {
         text,
         blocks,
         words,
+        doubtful,
     } = &page.content;
     let size = |length: f32| (0.0..LARGEST_PAGE).contains(&length);
     size(page.width)
         && size(page.height)
         && !text.contains('\0')
         && are_in_order(text, blocks.iter().map(|block| block.range))
+        && blocks.iter().all(|block| is_short(block.place.as_deref()))
         && are_in_order(text, words.iter().map(|word| word.range))
+        && are_in_order(text, doubtful.iter().copied())
         && words.iter().all(|word| is_finite(word.rect))
         && blocks.iter().all(
             |block| !matches!(block.kind, BlockKind::Heading(level) if !(1..=9).contains(&level)),
         )
+}
+
+fn is_short(place: Option<&str>) -> bool {
+    place.is_none_or(|place| place.len() <= LONGEST_PLACE)
 }
 
 fn are_in_order(text: &str, mut ranges: impl Iterator<Item = ByteRange>) -> bool {

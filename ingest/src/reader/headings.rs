@@ -5,7 +5,7 @@ use super::gather::ReadPage;
 use crate::formats::pdf::marker;
 use crate::wire::{OutlineEntry, Style};
 use cloister_domain::{Block, BlockKind};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A heading is no longer than this.
 const HEADING_CHARS: usize = 160;
@@ -19,12 +19,14 @@ pub fn mark(pages: &mut [ReadPage], outline: &[OutlineEntry]) {
         .filter(|(title, _)| !title.is_empty())
         .collect();
     let levels = levels(pages, body, &titles);
-    for page in pages.iter_mut() {
+    let numbered = chapters(pages);
+    for (index, page) in pages.iter_mut().enumerate() {
         let in_tables = over_columns(page, body);
         let found: Vec<Option<u8>> = page
             .styled()
             .zip(in_tables)
-            .map(|((block, style, text), in_table)| {
+            .enumerate()
+            .map(|(at, ((block, style, text), in_table))| {
                 let named = titled(block, style, text, &titles);
                 let set = || {
                     is_set_as_heading(block, style, text, body)
@@ -32,7 +34,9 @@ pub fn mark(pages: &mut [ReadPage], outline: &[OutlineEntry]) {
                 };
                 // Where headings are set apart, one that is not ranks below them.
                 let least = if levels.is_empty() { 1 } else { 5 };
-                let words = || by_words(block, style, text).map(|level| level.max(least));
+                let chapter = || numbered.contains(&(index, at)).then_some(1);
+                let words = || by_words(block, style, text).or_else(chapter);
+                let words = || words().map(|level| level.max(least));
                 let told = || set().or_else(words);
                 named.or_else(|| told().filter(|_| !in_table))
             })
@@ -125,6 +129,45 @@ fn by_words(block: &Block, style: &Style, text: &str) -> Option<u8> {
     (plain && style.lines <= 2)
         .then(|| marker::heading_by_words(text))
         .flatten()
+}
+
+/// Where the lines stand that name a chapter: `14. Media` is a heading like `14.1 Scope` after it,
+/// and not the fourteenth item of a list.
+fn chapters(pages: &[ReadPage]) -> HashSet<(usize, usize)> {
+    let mut waiting: HashMap<&str, (usize, usize)> = HashMap::new();
+    let mut found = HashSet::new();
+    for (index, page) in pages.iter().enumerate() {
+        for (at, (block, style, text)) in page.styled().enumerate() {
+            let Some((number, words)) = text.split_once(' ') else {
+                continue;
+            };
+            if let Some(chapter) = number.trim_end_matches('.').strip_suffix(".1") {
+                if by_words(block, style, text) == Some(2) {
+                    found.extend(waiting.remove(chapter));
+                }
+                continue;
+            }
+            let chapter = number.strip_suffix('.').unwrap_or(number);
+            let named = style.lines <= 2
+                && text.chars().count() <= HEADING_CHARS
+                && words.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit())
+                && !words.ends_with(['.', ',', ';', ':']);
+            if named && chapter.bytes().all(|b| b.is_ascii_digit()) {
+                if index == 0 && at < 2 && !is_first_of_a_list(page, at) {
+                    found.insert((index, at));
+                }
+                waiting.insert(chapter, (index, at));
+            }
+        }
+    }
+    found
+}
+
+/// Whether the block after this numbered one is numbered too. What a document begins with is its
+/// title, unless it begins with a list.
+fn is_first_of_a_list(page: &ReadPage, at: usize) -> bool {
+    let next = page.styled().nth(at + 1);
+    next.is_none_or(|(_, _, text)| text.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// The level of each way of setting headings: as the outline says where it names some of them,

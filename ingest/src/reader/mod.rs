@@ -4,17 +4,20 @@
 //! document with one hostile page is read but for that page.
 
 mod furniture;
-mod gather;
+pub(crate) mod gather;
 mod headings;
 mod process;
+pub mod recognise;
 mod whole;
 
 use crate::error::Quarantine;
 use crate::limits::Limits;
 use crate::wire::{Attempt, Frame, Request, Task};
 use cloister_domain::{DocumentInfo, Page};
+use futures_util::StreamExt;
 use gather::Gathered;
 use process::{Child, Stop};
+use recognise::{Recognised, Recogniser};
 use std::fs::File;
 use std::path::PathBuf;
 use tokio::time::Instant;
@@ -27,6 +30,37 @@ pub struct Extraction {
     /// Its pages, in order. Pages that could not be read are here without text, so that the last
     /// page's number is the number of pages.
     pub pages: Vec<Page>,
+    /// The files that lie inside it. Their names differ, and name no folder.
+    pub attachments: Vec<Attachment>,
+}
+
+/// A file inside a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its name.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// What is known of a file before it is read.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// Its name: shown to people, and a hint between text formats. Never opened.
+    pub name: String,
+    /// Passwords that may open it.
+    pub passwords: Vec<String>,
+    /// Languages of its scanned pages, by their names in the recogniser: `eng`, `deu`.
+    pub languages: Vec<String>,
+}
+
+impl<T: AsRef<str> + ?Sized> From<&T> for About {
+    fn from(name: &T) -> Self {
+        Self {
+            name: name.as_ref().to_owned(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Has files read by `cloister-reader`.
@@ -34,23 +68,43 @@ pub struct Extraction {
 pub struct Reader {
     program: PathBuf,
     limits: Limits,
+    recogniser: Option<Recogniser>,
 }
 
 impl Reader {
-    /// Reads with the program at this path, under these limits.
+    /// Reads with the program at this path, under these limits. Pages that are pictures stay so.
     pub const fn new(program: PathBuf, limits: Limits) -> Self {
-        Self { program, limits }
+        Self {
+            program,
+            limits,
+            recogniser: None,
+        }
     }
 
-    /// Reads the whole file. `name` is shown to people and never opened; `progress` is told the
-    /// number of pages done and, once it is known, of all pages.
+    /// Has the text of pages that are pictures recognised.
+    #[must_use]
+    pub fn with_recogniser(self, recogniser: Recogniser) -> Self {
+        Self {
+            recogniser: Some(recogniser),
+            ..self
+        }
+    }
+
+    /// What recognises text, where there is anything.
+    pub const fn recogniser(&self) -> Option<&Recogniser> {
+        self.recogniser.as_ref()
+    }
+
+    /// Reads the whole file. `progress` is told the number of pages done and, once it is known, of
+    /// all pages.
     pub async fn extract(
         &self,
         file: File,
-        name: &str,
+        about: impl Into<About>,
         mut progress: impl FnMut(u32, u32) + Send,
     ) -> Result<Extraction, Quarantine> {
-        let started = Instant::now();
+        let (started, about) = (Instant::now(), about.into());
+        let name = about.name.as_str();
         let mut gathered = Gathered::new(name, self.limits);
         let mut structure = true;
         loop {
@@ -59,7 +113,7 @@ impl Reader {
                 structure,
             };
             let before = gathered.next_page();
-            let stop = match self.start(&file, name, task, started) {
+            let stop = match self.start(&file, &about, task, started) {
                 Ok(child) => run(child, &mut gathered, &mut progress).await,
                 Err(cause) => return Err(cause),
             };
@@ -87,24 +141,88 @@ impl Reader {
             // A child that came further and then ran out of time or memory may have been worn out
             // by the pages before; its successor starts fresh at the page where it stopped.
         }
+        self.recognise(&file, &about, &mut gathered, &mut progress)
+            .await;
         gathered.finish()
+    }
+
+    /// Recognises the pages whose text is missing or broken. A page that fails stays a picture.
+    async fn recognise(
+        &self,
+        file: &File,
+        about: &About,
+        gathered: &mut Gathered,
+        progress: &mut (impl FnMut(u32, u32) + Send),
+    ) {
+        let Some(recogniser) = &self.recogniser else {
+            return;
+        };
+        let (wanted, all) = (gathered.to_recognise(), gathered.all_pages());
+        let mut left = u32::try_from(wanted.len()).unwrap_or(u32::MAX);
+        let mut pages = futures_util::stream::iter(wanted)
+            .map(|(number, width)| async move {
+                let page = self.recognise_page(recogniser, file, about, number, width);
+                (number, page.await)
+            })
+            .buffered(recogniser.slots());
+        while let Some((number, page)) = pages.next().await {
+            progress(all.saturating_sub(left), all);
+            left -= 1;
+            match page {
+                Ok(page) => gathered.recognised(number, page),
+                Err(cause) => {
+                    tracing::warn!(%cause, "page {number} of `{}` is not recognised", about.name);
+                }
+            }
+        }
+    }
+
+    async fn recognise_page(
+        &self,
+        recogniser: &Recogniser,
+        file: &File,
+        about: &About,
+        number: u32,
+        points: f32,
+    ) -> Result<Recognised, String> {
+        let file = file.try_clone().map_err(|cause| cause.to_string())?;
+        let drawn = self.picture(file, about, number, recognise::DPI).await;
+        let (width, png) = drawn.map_err(|cause| cause.to_string())?;
+        let scale = points / width.max(1) as f32;
+        recogniser
+            .recognise(&self.program, self.limits, &png, scale, &about.languages)
+            .await
     }
 
     /// Draws one page, counted from 1, as a PNG picture.
     pub async fn draw(
         &self,
         file: File,
-        name: &str,
+        about: impl Into<About>,
         page: u32,
         dpi: u32,
     ) -> Result<Vec<u8>, Quarantine> {
-        let mut child = self.start(&file, name, Task::Draw { page, dpi }, Instant::now())?;
+        let (_width, png) = self.picture(file, &about.into(), page, dpi).await?;
+        Ok(png)
+    }
+
+    /// A page's picture, and its width in pixels.
+    async fn picture(
+        &self,
+        file: File,
+        about: &About,
+        page: u32,
+        dpi: u32,
+    ) -> Result<(u32, Vec<u8>), Quarantine> {
+        let name = about.name.as_str();
+        let mut child = self.start(&file, about, Task::Draw { page, dpi }, Instant::now())?;
         loop {
             match child.next().await {
                 Ok(Frame::Confined) => {}
-                Ok(Frame::Picture { .. }) => {
+                Ok(Frame::Picture { width, .. }) => {
                     let png = child.raw().await;
-                    return png.map_err(|stop| stop.into_quarantine(name, &self.limits));
+                    let png = png.map_err(|stop| stop.into_quarantine(name, &self.limits))?;
+                    return Ok((width, png));
                 }
                 Ok(Frame::Refused(refusal)) => {
                     let limit = self.limits.file_bytes;
@@ -120,7 +238,7 @@ impl Reader {
     /// refused.
     pub async fn selfcheck(&self, file: File) -> Result<Vec<Attempt>, Quarantine> {
         let name = "selfcheck";
-        let mut child = self.start(&file, name, Task::Selfcheck, Instant::now())?;
+        let mut child = self.start(&file, &name.into(), Task::Selfcheck, Instant::now())?;
         loop {
             match child.next().await {
                 Ok(Frame::Confined) => {}
@@ -135,18 +253,19 @@ impl Reader {
     fn start(
         &self,
         file: &File,
-        name: &str,
+        about: &About,
         task: Task,
         started: Instant,
     ) -> Result<Child, Quarantine> {
         let request = Request {
             task,
-            name: name.to_owned(),
+            name: about.name.clone(),
+            passwords: about.passwords.clone(),
             limits: self.limits,
         };
         Child::start(&self.program, file, &request, started + self.limits.wall).map_err(|cause| {
             Quarantine::NotStarted {
-                name: name.to_owned(),
+                name: about.name.clone(),
                 detail: cause.to_string(),
             }
         })
@@ -165,6 +284,10 @@ async fn run(
             Ok(Frame::Info(info)) => gathered.info(info)?,
             Ok(Frame::Page(page)) => gathered.page(*page)?,
             Ok(Frame::Lost { page }) => gathered.lose(page),
+            Ok(Frame::Attachment { name }) => match child.raw().await {
+                Ok(bytes) => gathered.attachment(&name, bytes),
+                Err(stop) => return Ok(Some(stop)),
+            },
             Ok(Frame::Done) => return Ok(None),
             Ok(Frame::Refused(refusal)) => return Err(gathered.refused(refusal)),
             Ok(other) => return Err(gathered.nonsense(&kind(&other))),
@@ -189,6 +312,7 @@ fn kind(frame: &Frame) -> String {
         Frame::Page(_) => "page",
         Frame::Lost { .. } => "lost",
         Frame::Picture { .. } => "picture",
+        Frame::Attachment { .. } => "attachment",
         Frame::Done => "done",
         Frame::Refused(_) => "refused",
         Frame::Checked { .. } => "checked",

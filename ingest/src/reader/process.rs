@@ -2,7 +2,7 @@
 
 use crate::error::Quarantine;
 use crate::limits::Limits;
-use crate::wire::{FRAME_BYTES, Frame, Request};
+use crate::wire::{FRAME_BYTES, Frame, REQUEST, Request};
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -189,10 +189,10 @@ impl Child {
     clippy::disallowed_methods,
     reason = "this is the reader's supervisor, which starts the one program that may read files"
 )]
-fn spawn(program: &Path, word: &str, file: File) -> io::Result<tokio::process::Child> {
+fn spawn(program: &Path, request: &str, file: File) -> io::Result<tokio::process::Child> {
     tokio::process::Command::new(program)
-        .arg(word)
         .env_clear()
+        .env(REQUEST, request)
         .current_dir("/")
         .stdin(Stdio::from(file))
         .stdout(Stdio::piped())

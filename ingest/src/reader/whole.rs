@@ -1,7 +1,7 @@
 //! A document from its pages: its title, its language, and whether it holds text at all.
 
 use super::gather::ReadPage;
-use super::{Extraction, furniture, headings};
+use super::{Attachment, Extraction, furniture, headings};
 use crate::error::Quarantine;
 use crate::wire::Info;
 use cloister_domain::{BlockKind, DocumentInfo};
@@ -11,8 +11,10 @@ pub fn assemble(
     name: &str,
     info: Info,
     mut pages: Vec<ReadPage>,
+    attachments: Vec<Attachment>,
 ) -> Result<Extraction, Quarantine> {
-    if pages.iter().all(|page| page.page.content.text.is_empty()) {
+    let silent = pages.iter().all(|page| page.page.content.text.is_empty());
+    if silent && attachments.is_empty() {
         return Err(Quarantine::NoText {
             name: name.to_owned(),
             pages: info.pages,
@@ -25,13 +27,16 @@ pub fn assemble(
     let document = DocumentInfo {
         title: title.unwrap_or_else(|| without_ending(name)),
         format: info.format,
+        date: info.date,
         language: language(&pages),
         pages: info.pages,
         warnings,
+        labels: info.labels,
     };
     Ok(Extraction {
         info: document,
         pages: pages.into_iter().map(|page| page.page).collect(),
+        attachments,
     })
 }
 
@@ -86,25 +91,20 @@ fn warnings(info: &Info, pages: &[ReadPage]) -> Vec<String> {
         "has more glyphs than are read, and is cut short",
     );
     note(
-        &|p| p.notes.pictured && p.page.content.text.len() < 20,
-        "is a picture without text, and needs text recognition (OCR)",
+        &|p| p.recognised,
+        "was a picture; its text was recognised and may have mistakes",
     );
     note(
-        &|p| {
-            let read = p
-                .page
-                .content
-                .text
-                .chars()
-                .filter(|c| !c.is_whitespace())
-                .count();
-            p.notes.unreadable as usize * 4 > read && p.notes.unreadable > 20
-        },
-        "has letters that its fonts do not name, and needs text recognition (OCR)",
+        &|p| !p.recognised && p.lacks_text(),
+        "is a picture, or has letters that its fonts do not name, and was not recognised",
     );
     note(
         &|p| p.notes.outside > 20,
         "has text outside of the visible page, which is left out",
+    );
+    note(
+        &|p| p.notes.hidden > 20,
+        "has text that nobody sees on it, white or not drawn, which is read all the same",
     );
     warnings
 }

@@ -47,6 +47,25 @@ pub async fn read(name: &str, bytes: &[u8]) -> Result<Extraction, Quarantine> {
         .await
 }
 
+/// A ZIP archive with these parts, as they stand or deflated.
+pub fn archive<B: AsRef<[u8]>>(parts: &[(&str, B)]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Deflated);
+    for (name, bytes) in parts {
+        archive.start_file(*name, options).expect("a part");
+        archive.write_all(bytes.as_ref()).expect("room");
+    }
+    archive.finish().expect("an archive").into_inner()
+}
+
+/// Data that is measured with and never shipped: `CLOISTER_SHARED`, else beside the workspace.
+#[allow(clippy::disallowed_methods, reason = "a test has no configuration")]
+pub fn shared() -> PathBuf {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared");
+    std::env::var("CLOISTER_SHARED").map_or_else(|_| beside.into(), PathBuf::from)
+}
+
 /// A page's blocks, each with a sign for its kind.
 pub fn outline(page: &Page) -> Vec<String> {
     let content = &page.content;

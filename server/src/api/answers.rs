@@ -52,6 +52,12 @@ pub struct QuoteView {
     pub headings: Vec<String>,
     /// Since when this revision answers, RFC 3339.
     pub effective_from: String,
+    /// Since when the document is in force, where that is said: `2026-03-01`.
+    pub effective: Option<String>,
+    /// How confidential it is, where that is said.
+    pub classification: Option<String>,
+    /// Its words that may have been misread from a scanned page.
+    pub doubtful: Vec<String>,
 }
 
 impl From<&Quote> for QuoteView {
@@ -70,6 +76,9 @@ impl From<&Quote> for QuoteView {
             path: quote.source.path.clone(),
             headings: quote.headings.clone(),
             effective_from: quote.source.effective_from.to_string(),
+            effective: quote.source.labels.effective.map(|day| day.to_string()),
+            classification: quote.source.labels.classification.clone(),
+            doubtful: quote.doubtful.clone(),
         }
     }
 }
@@ -130,7 +139,7 @@ impl From<AnswerEvent> for Step {
                 index_generation: receipt.index_generation,
                 policy_version: receipt.policy_version,
             },
-            AnswerEvent::Quote(quote) => Self::Quote(QuoteView::from(&quote)),
+            AnswerEvent::Quote(quote) => Self::Quote(QuoteView::from(&*quote)),
             AnswerEvent::Refusal { reason, nearest } => Self::Refusal {
                 reason,
                 nearest: nearest.iter().map(PassageView::from).collect(),

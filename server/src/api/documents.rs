@@ -35,6 +35,12 @@ pub struct RevisionView {
     pub effective_from: String,
     /// Since when a newer one answers instead.
     pub superseded_at: Option<String>,
+    /// Since when it is in force, where that is said: `2026-03-01`.
+    pub effective: Option<String>,
+    /// How confidential it is, where that is said.
+    pub classification: Option<String>,
+    /// What it is about or belongs to.
+    pub tags: Vec<String>,
     /// SHA-256 of its bytes.
     pub hash: String,
 }
@@ -51,6 +57,9 @@ impl From<RevisionRecord> for RevisionView {
             pages: record.pages,
             effective_from: record.effective_from.to_string(),
             superseded_at: record.superseded_at.map(|at| at.to_string()),
+            effective: record.labels.effective.map(|day| day.to_string()),
+            classification: record.labels.classification,
+            tags: record.labels.tags,
             hash: record.hash.to_string(),
         }
     }
@@ -128,6 +137,8 @@ pub struct PageView {
     pub words: Vec<WordView>,
     /// The places to highlight.
     pub cited: Vec<Box2>,
+    /// Where words of a scanned page may have been misread.
+    pub doubtful: Vec<Box2>,
 }
 
 /// The place that is cited, as a passage and a range of its text.
@@ -280,10 +291,10 @@ fn view(
             place: word.rect.into(),
         })
     });
-    let boxes = cited
-        .iter()
-        .flat_map(|range| content.rects(*range))
-        .map(Box2::from);
+    let boxes = |ranges: &[ByteRange]| -> Vec<Box2> {
+        let rects = ranges.iter().flat_map(|range| content.rects(*range));
+        rects.map(Box2::from).collect()
+    };
     let blocks = content.blocks.iter().map(|block| {
         let (kind, level) = name(block.kind);
         BlockView {
@@ -300,7 +311,8 @@ fn view(
         image,
         blocks: blocks.collect(),
         words: words.collect(),
-        cited: boxes.collect(),
+        cited: boxes(cited),
+        doubtful: boxes(&content.doubtful),
     }
 }
 

@@ -8,6 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use cloister_audit::EventKind;
 use cloister_domain::{CollectionId, FileId};
+use cloister_ingest::{Pace, Progress};
 use cloister_store::{FileRecord, FileState, FileTally};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -34,6 +35,8 @@ pub struct FileView {
     pub total: u32,
     /// Why it is quarantined, and what to do.
     pub reason: Option<String>,
+    /// What to know of how it was read: pages left out, pages recognised from pictures.
+    pub warnings: Vec<String>,
     /// The last change, RFC 3339.
     pub updated_at: String,
     /// From being taken up to being searchable, in milliseconds.
@@ -51,6 +54,7 @@ impl From<FileRecord> for FileView {
             done: file.done,
             total: file.total,
             reason: file.reason,
+            warnings: Vec::new(),
             updated_at: file.updated_at.to_string(),
             took_ms: file.took_ms,
         }
@@ -79,11 +83,43 @@ impl From<FileTally> for TallyView {
     }
 }
 
+/// How fast files are taken in.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct PaceView {
+    /// Pages read in a second.
+    pub pages: f64,
+    /// Passages embedded in a second.
+    pub passages: f64,
+    /// Seconds until all are done, where that can be told.
+    pub seconds_left: Option<u64>,
+}
+
+impl From<Pace> for PaceView {
+    fn from(pace: Pace) -> Self {
+        Self {
+            pages: pace.pages,
+            passages: pace.passages,
+            seconds_left: pace.seconds_left,
+        }
+    }
+}
+
+/// Whether taking in is to be paused.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Pausing {
+    /// Whether it is to rest.
+    pub paused: bool,
+}
+
 /// A page of files, and the numbers over all of them.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct FilesView {
     /// How many there are in each collection and state.
     pub tally: Vec<TallyView>,
+    /// Whether taking in is paused.
+    pub paused: bool,
+    /// How fast files are taken in; none while nothing is.
+    pub pace: Option<PaceView>,
     /// This page.
     pub files: Vec<FileView>,
     /// Where to go on, as `after`; none at the end.
@@ -116,15 +152,68 @@ pub async fn list(
         .await?;
     let full = files.len() >= PAGE as usize;
     let next = files.last().filter(|_| full).map(|file| file.id.0);
-    let tally = app
+    let tally = app.store.tally_files().await?;
+    let progress = Progress::of(&tally, &app.meter, &*app.clock);
+    let paused = app.store.ingestion_paused().await?;
+    let mut warnings = app.store.warnings_of(&files).await?;
+    let with_warnings = |file: FileRecord| FileView {
+        warnings: warnings.remove(&file.id).unwrap_or_default(),
+        ..FileView::from(file)
+    };
+    Ok(Json(FilesView {
+        files: files.into_iter().map(with_warnings).collect(),
+        tally: tally.into_iter().map(TallyView::from).collect(),
+        paused,
+        pace: progress.pace.map(PaceView::from),
+        next,
+    }))
+}
+
+/// Has the taking in of files pause or go on. What is being worked on is finished.
+#[utoipa::path(put, path = "/api/v1/ingestion", tag = "administration",
+    request_body = Pausing, responses((status = 204)))]
+pub async fn pause(
+    State(app): State<AppState>,
+    Administrator(by): Administrator,
+    Json(wanted): Json<Pausing>,
+) -> Result<StatusCode, Problem> {
+    let kind = if wanted.paused {
+        EventKind::IngestionPaused
+    } else {
+        EventKind::IngestionResumed
+    };
+    app.logged(
+        by.event(kind, json!({})),
+        app.store.pause_ingestion(wanted.paused),
+    )
+    .await?;
+    app.work.notify_one();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Sets a file aside that waits or is being worked on. It can be retried.
+#[utoipa::path(post, path = "/api/v1/files/{id}/cancel", tag = "administration",
+    responses((status = 202, body = FileView), (status = 409, body = Problem)))]
+pub async fn cancel(
+    State(app): State<AppState>,
+    Administrator(by): Administrator,
+    Path(id): Path<i64>,
+) -> Result<(StatusCode, Json<FileView>), Problem> {
+    let file = app
         .store
-        .tally_files()
+        .file(FileId(id))
         .await?
-        .into_iter()
-        .map(TallyView::from)
-        .collect();
-    let files = files.into_iter().map(FileView::from).collect();
-    Ok(Json(FilesView { tally, files, next }))
+        .ok_or(ProblemCode::NotFound)?;
+    let event = by.event(EventKind::DocumentCancelled, json!({ "path": file.path }));
+    let reason = format!(
+        "Cancelled by {}. Retry to take it up again",
+        by.principal.name
+    );
+    let cancelled = app.store.cancel_file(file.id, &reason, app.clock.now());
+    let cancelled = app.logged(event, cancelled).await?;
+    let file = cancelled
+        .ok_or_else(|| ProblemCode::Conflict.because("The file is not waiting or in work"))?;
+    Ok((StatusCode::ACCEPTED, Json(file.into())))
 }
 
 /// Takes a quarantined file up again.

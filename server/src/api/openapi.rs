@@ -37,6 +37,8 @@ use utoipa::OpenApi;
         access::revoke,
         files::list,
         files::retry,
+        files::cancel,
+        files::pause,
         audit::list,
         audit::verify_log,
         audit::checkpoint,

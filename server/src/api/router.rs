@@ -76,6 +76,8 @@ fn administrators() -> Router<AppState> {
         )
         .route("/files", get(files::list))
         .route("/files/{id}/retry", post(files::retry))
+        .route("/files/{id}/cancel", post(files::cancel))
+        .route("/ingestion", put(files::pause))
 }
 
 fn compliance_officers() -> Router<AppState> {

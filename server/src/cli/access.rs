@@ -56,6 +56,20 @@ pub enum CollectionCommand {
         /// The group.
         group: String,
     },
+    /// Show or say how a collection's files are read.
+    Reading {
+        /// The collection.
+        collection: String,
+        /// Languages of its scanned pages, by tesseract's names: `deu,eng`.
+        #[arg(long, value_delimiter = ',')]
+        languages: Option<Vec<String>>,
+        /// A file with the passwords that may open its files, one in a line; `-` is standard input.
+        #[arg(long)]
+        passwords: Option<String>,
+        /// What that file holds.
+        #[arg(skip)]
+        listed: Option<Vec<String>>,
+    },
     /// List collections.
     List {
         /// Print JSON.
@@ -138,9 +152,74 @@ pub async fn run_collection(
             )
             .await;
         }
+        CollectionCommand::Reading {
+            collection,
+            languages,
+            listed,
+            ..
+        } => reading(app, &collection, languages, listed, say).await?,
         CollectionCommand::List { json } => list_collections(app, json, say).await?,
     }
     Ok(0)
+}
+
+impl CollectionCommand {
+    /// Reads the file of passwords where this command was typed: the appliance may not reach it.
+    pub fn read_files(&mut self) -> anyhow::Result<()> {
+        if let Self::Reading {
+            passwords: Some(file),
+            listed,
+            ..
+        } = self
+        {
+            let text = if file == "-" {
+                std::io::read_to_string(std::io::stdin())?
+            } else {
+                std::fs::read_to_string(&*file).with_context(|| format!("`{file}`"))?
+            };
+            let lines = text.lines().filter(|line| !line.is_empty());
+            *listed = Some(lines.map(str::to_owned).collect());
+        }
+        Ok(())
+    }
+}
+
+async fn reading(
+    app: &AppState,
+    name: &str,
+    languages: Option<Vec<String>>,
+    passwords: Option<Vec<String>>,
+    say: &Saying,
+) -> anyhow::Result<()> {
+    let collection = find_collection(app, name).await?;
+    let mut reading = app.store.reading_of(collection.id).await?;
+    if languages.is_some() || passwords.is_some() {
+        if let (Some(languages), Some(recogniser)) = (&languages, app.reader.recogniser()) {
+            recogniser.check(languages).map_err(anyhow::Error::msg)?;
+        }
+        reading.languages = languages.unwrap_or(reading.languages);
+        reading.passwords = passwords.unwrap_or(reading.passwords);
+        let detail = json!({
+            "collection": name, "languages": reading.languages,
+            "passwords": reading.passwords.len(),
+        });
+        app.audit
+            .append(console_event(EventKind::CollectionChanged, detail))
+            .await?;
+        app.store.set_reading_of(collection.id, &reading).await?;
+    }
+    let languages = if reading.languages.is_empty() {
+        "those of the settings".to_owned()
+    } else {
+        reading.languages.join(", ")
+    };
+    let sentence = format!(
+        "{name}: scanned pages are read as {languages}; {} passwords are tried. Files that were \
+         set aside are taken up again with Retry",
+        reading.passwords.len()
+    );
+    line(say, sentence).await;
+    Ok(())
 }
 
 async fn list_collections(app: &AppState, json: bool, say: &Saying) -> anyhow::Result<()> {
@@ -167,14 +246,16 @@ async fn both(
     collection: &str,
     group: &str,
 ) -> anyhow::Result<(Collection, Group)> {
-    let collections = app.store.collections().await?;
-    let found = collections
-        .into_iter()
-        .find(|c| c.name == collection)
-        .with_context(|| {
-            format!("there is no collection `{collection}`. `cloister collection list` names them")
-        })?;
+    let found = find_collection(app, collection).await?;
     Ok((found, find_group(app, group).await?))
+}
+
+async fn find_collection(app: &AppState, name: &str) -> anyhow::Result<Collection> {
+    let collections = app.store.collections().await?;
+    let found = collections.into_iter().find(|c| c.name == name);
+    found.with_context(|| {
+        format!("there is no collection `{name}`. `cloister collection list` names them")
+    })
 }
 
 async fn find_group(app: &AppState, name: &str) -> anyhow::Result<Group> {

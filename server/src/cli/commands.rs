@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use super::{config, control, doctor, models, people, serve};
+use super::{config, control, doctor, eval, models, people, serve};
 use crate::config::Config;
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,9 @@ enum Command {
     /// List or check the models.
     #[command(subcommand)]
     Models(models::Command),
+    /// Measure a step of the appliance on files of yours.
+    #[command(subcommand)]
+    Eval(eval::Command),
     /// Print the API's description.
     Openapi,
     #[command(flatten)]
@@ -101,8 +104,12 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve => serve::run(config),
         Command::Doctor(output) => doctor::run(&config, output),
         Command::Models(command) => models::run(&command, &config),
+        Command::Eval(command) => eval::run(&command, &config),
         Command::Task(mut task) => {
             if let Task::Audit(command) = &mut task {
+                command.read_files()?;
+            }
+            if let Task::Collection(command) = &mut task {
                 command.read_files()?;
             }
             control::perform(people::ask_passwords(task)?, config)

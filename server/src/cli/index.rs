@@ -44,7 +44,7 @@ pub async fn run(app: &AppState, command: Command, say: &Saying) -> anyhow::Resu
 async fn rebuild(app: &AppState, say: &Saying) -> anyhow::Result<()> {
     let total = app.store.count_passages().await?;
     let progress = say.clone();
-    cloister_ingest::rebuild(&app.store, &app.index, move |done| {
+    cloister_ingest::rebuild(&app.store, &app.index, app.clock.now(), move |done| {
         // A progress report that finds no room is followed by a newer one.
         drop(progress.try_send(Said::Progress {
             done,

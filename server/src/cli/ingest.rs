@@ -1,11 +1,12 @@
 //! `cloister ingest`, and the watching that `cloister serve` does.
 
-use super::act::result;
+use super::act::{console_event, result};
 use super::control::{Said, Saying};
 use crate::app::AppState;
 use clap::Args;
+use cloister_audit::EventKind;
 use cloister_domain::FileId;
-use cloister_ingest::{ChunkSettings, IngestParts, IngestSettings, Ingestion};
+use cloister_ingest::{IngestParts, IngestSettings, Ingestion, Progress};
 use cloister_store::FileState;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,6 +21,12 @@ const LOOK: Duration = Duration::from_millis(300);
 /// Take in what lies in the inbox, and wait until all of it is searchable or set aside.
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub struct Ingest {
+    /// Let the taking in of files rest; what is being worked on is finished.
+    #[arg(long, conflicts_with = "resume")]
+    pause: bool,
+    /// Go on after a pause.
+    #[arg(long)]
+    resume: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -39,6 +46,7 @@ fn ingestion(app: &AppState) -> Ingestion {
         embedder: app.embedder.clone(),
         reader: Arc::clone(&app.reader),
         clock: Arc::clone(&app.clock),
+        meter: Arc::clone(&app.meter),
     };
     let config = &app.config;
     let settings = IngestSettings {
@@ -46,31 +54,59 @@ fn ingestion(app: &AppState) -> Ingestion {
         stable: Duration::from_secs(config.inbox.stable_seconds),
         scan_every: Duration::from_secs(config.inbox.scan_seconds.max(1)),
         limits: crate::app::limits(config),
-        passages: ChunkSettings {
-            most_tokens: config.passages.tokens,
-            ..ChunkSettings::default()
-        },
+        passages: crate::app::passages(config),
     };
     Ingestion::new(parts, settings, Arc::clone(&app.work))
 }
 
 pub async fn run(app: &AppState, task: Ingest, say: &Saying) -> anyhow::Result<u8> {
+    if task.pause || task.resume {
+        set_paused(app, task.pause).await?;
+    }
+    if app.store.ingestion_paused().await? {
+        let sentence = "Taking in files is paused. `cloister ingest --resume` goes on";
+        result(say, task.json, json!({ "paused": true }), sentence.into()).await;
+        return Ok(0);
+    }
     if app.watching() {
         await_the_watcher(app, say).await?;
     } else {
-        let progress = say.clone();
-        ingestion(app)
-            .take_in(move |done, total| {
-                // A report that finds no room is followed by a newer one.
-                drop(progress.try_send(Said::Progress {
-                    done,
-                    total,
-                    what: "files".into(),
-                }));
-            })
-            .await?;
+        let said = say.clone();
+        let work = ingestion(app);
+        // A report that finds no room is followed by a newer one.
+        let taking_in = work.take_in(move |so_far| drop(said.try_send(shown(so_far))));
+        taking_in.await?;
     }
     report(app, task.json, say).await
+}
+
+async fn set_paused(app: &AppState, paused: bool) -> anyhow::Result<()> {
+    let kind = if paused {
+        EventKind::IngestionPaused
+    } else {
+        EventKind::IngestionResumed
+    };
+    app.audit.append(console_event(kind, json!({}))).await?;
+    app.store.pause_ingestion(paused).await?;
+    app.work.notify_one();
+    Ok(())
+}
+
+/// `3/40 files · 21 pages/s · 98 passages/s · 0:42 left`.
+fn shown(so_far: Progress) -> Said {
+    let mut what = "files".to_owned();
+    if let Some(pace) = so_far.pace {
+        let (pages, passages) = (pace.pages.round(), pace.passages.round());
+        what = format!("{what} · {pages} pages/s · {passages} passages/s");
+        if let Some(left) = pace.seconds_left {
+            what = format!("{what} · {}:{:02} left", left / 60, left % 60);
+        }
+    }
+    Said::Progress {
+        done: so_far.settled,
+        total: so_far.all,
+        what,
+    }
 }
 
 /// The running appliance takes files in by itself; this only watches it do so.
@@ -80,22 +116,9 @@ async fn await_the_watcher(app: &AppState, say: &Saying) -> anyhow::Result<()> {
     tokio::time::sleep(Duration::from_secs(app.config.inbox.stable_seconds) + 4 * LOOK).await;
     loop {
         let tally = app.store.tally_files().await?;
-        let total: u64 = tally.iter().map(|t| t.files).sum();
-        let settled = |state| matches!(state, FileState::Ready | FileState::Quarantined);
-        let done = tally
-            .iter()
-            .filter(|t| settled(t.state))
-            .map(|t| t.files)
-            .sum();
-        drop(
-            say.send(Said::Progress {
-                done,
-                total,
-                what: "files".into(),
-            })
-            .await,
-        );
-        if done == total {
+        let so_far = Progress::of(&tally, &app.meter, &*app.clock);
+        drop(say.send(shown(so_far)).await);
+        if so_far.settled == so_far.all {
             return Ok(());
         }
         tokio::time::sleep(LOOK).await;

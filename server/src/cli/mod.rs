@@ -10,6 +10,7 @@ mod config;
 mod console;
 mod control;
 mod doctor;
+mod eval;
 mod index;
 mod ingest;
 mod models;

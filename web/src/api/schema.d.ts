@@ -179,6 +179,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/files/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets a file aside that waits or is being worked on. It can be retried. */
+        post: operations["cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/files/{id}/retry": {
         parameters: {
             query?: never;
@@ -244,6 +261,23 @@ export interface paths {
         post?: never;
         /** Takes a person out of a group. */
         delete: operations["leave_group"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ingestion": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Has the taking in of files pause or go on. What is being worked on is finished. */
+        put: operations["pause"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -568,6 +602,8 @@ export interface components {
             total: number;
             /** @description The last change, RFC 3339. */
             updated_at: string;
+            /** @description What to know of how it was read: pages left out, pages recognised from pictures. */
+            warnings: string[];
         };
         /** @description A page of files, and the numbers over all of them. */
         FilesView: {
@@ -578,6 +614,9 @@ export interface components {
              * @description Where to go on, as `after`; none at the end.
              */
             next?: number | null;
+            pace?: null | components["schemas"]["PaceView"];
+            /** @description Whether taking in is paused. */
+            paused: boolean;
             /** @description How many there are in each collection and state. */
             tally: components["schemas"]["TallyView"][];
         };
@@ -623,12 +662,32 @@ export interface components {
             password: string;
             roles: string[];
         };
+        /** @description How fast files are taken in. */
+        PaceView: {
+            /**
+             * Format: double
+             * @description Pages read in a second.
+             */
+            pages: number;
+            /**
+             * Format: double
+             * @description Passages embedded in a second.
+             */
+            passages: number;
+            /**
+             * Format: int64
+             * @description Seconds until all are done, where that can be told.
+             */
+            seconds_left?: number | null;
+        };
         /** @description A page with the cited place. */
         PageView: {
             /** @description The page's text. */
             blocks: components["schemas"]["BlockView"][];
             /** @description The places to highlight. */
             cited: components["schemas"]["Box2"][];
+            /** @description Where words of a scanned page may have been misread. */
+            doubtful: components["schemas"]["Box2"][];
             /**
              * Format: float
              * @description Height in points.
@@ -691,6 +750,11 @@ export interface components {
             /** @description The document's title. */
             title: string;
         };
+        /** @description Whether taking in is to be paused. */
+        Pausing: {
+            /** @description Whether it is to rest. */
+            paused: boolean;
+        };
         /** @description A person as an administrator sees them. */
         Person: {
             /** @description Whether they are kept from signing in. */
@@ -742,8 +806,14 @@ export interface components {
         };
         /** @description A quote, byte for byte from the document. */
         QuoteView: {
+            /** @description How confidential it is, where that is said. */
+            classification?: string | null;
             /** @description The name of its collection. */
             collection: string;
+            /** @description Its words that may have been misread from a scanned page. */
+            doubtful: string[];
+            /** @description Since when the document is in force, where that is said: `2026-03-01`. */
+            effective?: string | null;
             /** @description Since when this revision answers, RFC 3339. */
             effective_from: string;
             /** @description One past the last byte. */
@@ -786,6 +856,8 @@ export interface components {
         };
         /** @description A document at one revision. */
         RevisionView: {
+            /** @description How confidential it is, where that is said. */
+            classification?: string | null;
             /** @description The name of its collection. */
             collection: string;
             /**
@@ -793,6 +865,8 @@ export interface components {
              * @description The document's id.
              */
             document: number;
+            /** @description Since when it is in force, where that is said: `2026-03-01`. */
+            effective?: string | null;
             /** @description Since when it answers, RFC 3339. */
             effective_from: string;
             /** @description The format it was read as. */
@@ -813,6 +887,8 @@ export interface components {
             path: string;
             /** @description Since when a newer one answers instead. */
             superseded_at?: string | null;
+            /** @description What it is about or belongs to. */
+            tags: string[];
             /** @description The title. */
             title: string;
         };
@@ -1289,6 +1365,35 @@ export interface operations {
             };
         };
     };
+    cancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FileView"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     retry: {
         parameters: {
             query?: never;
@@ -1448,6 +1553,27 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Problem"];
                 };
+            };
+        };
+    };
+    pause: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Pausing"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

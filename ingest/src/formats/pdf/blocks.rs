@@ -180,6 +180,7 @@ impl Writer {
         self.page.blocks.push(Block {
             kind: draft.kind,
             range,
+            place: None,
         });
         self.styles.push(style(draft));
     }

@@ -45,7 +45,8 @@ fn scale((width, height): (f32, f32), dpi: u32, pixels: u32) -> f32 {
     wanted.min(by_area).min(by_side).max(at_least)
 }
 
-fn encode(width: u32, height: u32, rgb: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
+/// The PNG file of a picture, three bytes for each of its pixels.
+pub fn encode(width: u32, height: u32, rgb: &[u8]) -> Result<Vec<u8>, png::EncodingError> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, width, height);
     encoder.set_color(png::ColorType::Rgb);

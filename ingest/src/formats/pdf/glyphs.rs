@@ -9,7 +9,7 @@ use hayro_interpret::font::{Glyph as HayroGlyph, GlyphRun, PositionedGlyph};
 use hayro_interpret::hayro_cmap::BfString;
 use hayro_interpret::kurbo::{self, Affine, BezPath, Point, Shape, Vec2};
 use hayro_interpret::{
-    BlendMode, ClipPath, Device, DrawMode, DrawProps, Image, ImageDrawProps, SoftMask,
+    BlendMode, ClipPath, Device, DrawMode, DrawProps, Image, ImageDrawProps, Paint, SoftMask,
 };
 use hayro_syntax::object::Dict;
 use std::collections::HashMap;
@@ -17,6 +17,9 @@ use std::collections::HashMap;
 /// A page with more glyphs than this is cut short: the interpreter cannot be stopped, but it need
 /// not be remembered.
 pub const MOST_GLYPHS: usize = 200_000;
+
+/// Backgrounds beyond these are not remembered.
+const MOST_PAINTED: usize = 2_000;
 
 /// Glyphs are measured in thousandths of their font's size.
 const UNITS: f64 = 1000.0;
@@ -58,6 +61,12 @@ pub struct Collector {
     pub cut_short: bool,
     /// Area of the page's pictures, as a share of the page.
     pub pictured: f64,
+    /// Glyphs that are drawn in white where nothing else was drawn.
+    white: u32,
+    /// Glyphs that are not drawn at all.
+    invisible: u32,
+    /// Where something other than white was drawn: the background of white letters.
+    painted: Vec<kurbo::Rect>,
     /// Where each letter stands already, by letter and square point: fonts are made bold by
     /// printing them twice.
     seen: HashMap<(char, i32, i32), Vec<Point>>,
@@ -75,8 +84,45 @@ impl Collector {
             outside: 0,
             cut_short: false,
             pictured: 0.0,
+            white: 0,
+            invisible: 0,
+            painted: Vec::new(),
             seen: HashMap::new(),
             spoken: Spoken::default(),
+        }
+    }
+
+    /// Glyphs that nobody sees. Over a picture, they are what a program recognised in it.
+    pub fn hidden(&self) -> u32 {
+        let recognised = self.pictured > 0.5;
+        self.white + if recognised { 0 } else { self.invisible }
+    }
+
+    /// Takes note of letters that nobody sees.
+    fn conceal(&mut self, from: usize, props: &DrawProps<'_>, mode: &DrawMode) {
+        let drawn = self.glyphs.get(from..).unwrap_or_default();
+        let count = |glyphs: &mut dyn Iterator<Item = &Glyph>| {
+            u32::try_from(glyphs.count()).unwrap_or(u32::MAX)
+        };
+        if matches!(mode, DrawMode::Invisible) {
+            self.invisible = self.invisible.saturating_add(count(&mut drawn.iter()));
+        } else if is_white(&props.paint) {
+            let bare = |glyph: &&Glyph| {
+                let rect = glyph.rect;
+                let x = f64::from(f32::midpoint(rect.x0, rect.x1));
+                let y = f64::from(f32::midpoint(rect.y0, rect.y1));
+                !self.painted.iter().any(|r| r.contains(Point::new(x, y)))
+            };
+            let bare = count(&mut drawn.iter().filter(bare));
+            self.white = self.white.saturating_add(bare);
+        }
+    }
+
+    fn paint(&mut self, area: kurbo::Rect, props: &DrawProps<'_>, mode: &DrawMode) {
+        let fills = matches!(mode, DrawMode::Fill(_) | DrawMode::FillAndStroke(..));
+        if fills && !is_white(&props.paint) && self.painted.len() < MOST_PAINTED {
+            let area = props.transform.transform_rect_bbox(area);
+            self.painted.push(area.intersect(self.page));
         }
     }
 
@@ -155,6 +201,17 @@ impl Collector {
             there.push(shape.start);
         }
         repeated
+    }
+}
+
+/// Whether this paint leaves no trace on white paper.
+fn is_white(paint: &Paint<'_>) -> bool {
+    match paint {
+        Paint::Color(color) => {
+            let [red, green, blue, alpha] = color.to_rgba().to_rgba8();
+            alpha == 0 || red.min(green).min(blue) >= 250
+        }
+        Paint::Pattern(_) => false,
     }
 }
 
@@ -302,7 +359,8 @@ const fn narrow(coordinate: f64) -> f32 {
     coordinate as f32
 }
 
-fn display(rect: kurbo::Rect) -> Rect {
+/// A rectangle as pages have it.
+pub fn display(rect: kurbo::Rect) -> Rect {
     Rect {
         x0: narrow(rect.x0),
         y0: narrow(rect.y0),
@@ -312,8 +370,10 @@ fn display(rect: kurbo::Rect) -> Rect {
 }
 
 impl<'a> Device<'a> for Collector {
-    fn draw_glyph_run(&mut self, run: &GlyphRun<'_, 'a>, props: DrawProps<'a>, _: &DrawMode) {
+    fn draw_glyph_run(&mut self, run: &GlyphRun<'_, 'a>, props: DrawProps<'a>, mode: &DrawMode) {
+        let from = self.glyphs.len();
         self.run(run, &props);
+        self.conceal(from, &props, mode);
     }
 
     fn draw_image(&mut self, image: Image<'a, '_>, props: ImageDrawProps<'a>) {
@@ -326,10 +386,19 @@ impl<'a> Device<'a> for Collector {
         let covered = (props.transform * pixels.to_path(0.1)).bounding_box();
         let visible = covered.intersect(self.page).area();
         self.pictured += visible / self.page.area().max(1.0);
+        if self.painted.len() < MOST_PAINTED {
+            self.painted.push(covered.intersect(self.page));
+        }
     }
 
-    fn draw_path(&mut self, _: &BezPath, _: DrawProps<'a>, _: &DrawMode) {}
-    fn draw_rect(&mut self, _: &kurbo::Rect, _: DrawProps<'a>, _: &DrawMode) {}
+    fn draw_path(&mut self, path: &BezPath, props: DrawProps<'a>, mode: &DrawMode) {
+        self.paint(path.bounding_box(), &props, mode);
+    }
+
+    fn draw_rect(&mut self, rect: &kurbo::Rect, props: DrawProps<'a>, mode: &DrawMode) {
+        self.paint(*rect, &props, mode);
+    }
+
     fn push_clip_path(&mut self, _: &ClipPath) {}
     fn push_clip_rect(&mut self, _: &kurbo::Rect) {}
     fn push_transparency_group(&mut self, _: f32, _: Option<SoftMask<'a>>, _: BlendMode) {}

@@ -2,8 +2,10 @@
 
 pub mod blocks;
 pub mod draw;
+pub mod forms;
 pub mod glyphs;
 pub mod marker;
+pub mod names;
 pub mod order;
 pub mod rows;
 pub mod spoken;
@@ -49,26 +51,31 @@ impl Format for Pdf {
         structure: bool,
         sink: &mut dyn Sink,
     ) -> Result<(), Failure> {
-        let found = if structure && from_page <= 1 {
-            structure::read(&source.bytes)
+        let (pdf, password) = open(source)?;
+        let found = if structure {
+            structure::read(&source.bytes, password)
         } else {
             structure::Structure::default()
         };
-        let pdf = open(source)?;
         let pages = pdf.pages();
         sink.info(Info {
             format: self.name().to_owned(),
             title: found.title,
+            date: found.date,
             pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
             outline: found.outline,
-            warnings: Vec::new(),
+            ..Info::default()
         })?;
+        for (name, bytes) in &found.files {
+            sink.attachment(name, bytes)?;
+        }
         let cache = InterpreterCache::new();
         for (number, page) in (1_u32..).zip(pages.iter()) {
             if number < from_page {
                 continue;
             }
-            match catch_unwind(AssertUnwindSafe(|| read_page(number, page, &cache))) {
+            let fields = found.fields.get(&number).map_or(&[][..], Vec::as_slice);
+            match catch_unwind(AssertUnwindSafe(|| read_page(number, page, &cache, fields))) {
                 Ok(frame) => sink.page(frame)?,
                 Err(_panic) => sink.lost(number)?,
             }
@@ -77,33 +84,38 @@ impl Format for Pdf {
     }
 
     fn draw(&self, source: &Source, page: u32, dpi: u32, pixels: u32) -> Result<Picture, Failure> {
-        let pdf = open(source)?;
+        let (pdf, _) = open(source)?;
         let index = usize::try_from(page).ok().and_then(|n| n.checked_sub(1));
         let found = index.and_then(|index| pdf.pages().get(index));
         draw::draw(found.ok_or(Refusal::NoSuchPage(page))?, dpi, pixels)
     }
 }
 
-fn open(source: &Source) -> Result<hayro_syntax::Pdf, Failure> {
-    let pdf = hayro_syntax::Pdf::new(source.bytes.clone()).map_err(|cause| match cause {
-        LoadPdfError::Decryption(DecryptionError::PasswordProtected) => Refusal::Encrypted,
-        LoadPdfError::Decryption(_) => {
-            Refusal::Damaged("its encryption is not one that can be undone".to_owned())
-        }
-        LoadPdfError::Invalid => {
-            Refusal::Damaged("it begins like a PDF and has no pages that can be found".to_owned())
-        }
-    })?;
-    if pdf.pages().is_empty() {
-        return Err(Refusal::Damaged("it has no pages".to_owned()).into());
+/// Opens the file, with the first password that does, and tells which that was. Many files have
+/// an empty one.
+fn open(source: &Source) -> Result<(hayro_syntax::Pdf, &str), Failure> {
+    let passwords = source.passwords.iter().map(String::as_str);
+    for password in std::iter::once("").chain(passwords) {
+        let opened = hayro_syntax::Pdf::new_with_password(source.bytes.clone(), password);
+        let refusal = match opened {
+            Ok(pdf) if pdf.pages().is_empty() => {
+                return Err(Refusal::Damaged("it has no pages".to_owned()).into());
+            }
+            Ok(pdf) => return Ok((pdf, password)),
+            Err(LoadPdfError::Decryption(DecryptionError::PasswordProtected)) => continue,
+            Err(LoadPdfError::Decryption(_)) => "its encryption is not one that can be undone",
+            Err(LoadPdfError::Invalid) => "it begins like a PDF and has no pages that can be found",
+        };
+        return Err(Refusal::Damaged(refusal.to_owned()).into());
     }
-    Ok(pdf)
+    Err(Refusal::Encrypted.into())
 }
 
 fn read_page<'a>(
     number: u32,
     page: &hayro_syntax::page::Page<'a>,
     cache: &InterpreterCache<'a>,
+    fields: &[forms::Field],
 ) -> PageFrame {
     let (width, height) = page.render_dimensions();
     let mut context = Context::new(
@@ -116,7 +128,10 @@ fn read_page<'a>(
     let mut collector = glyphs::Collector::new(width, height);
     interpret_page(page, &mut context, &mut collector);
     let pieces = rows::pieces(words::words(&collector.glyphs));
-    let (content, styles) = blocks::page_text(order::in_order(pieces));
+    let (mut content, mut styles) = blocks::page_text(order::in_order(pieces));
+    let whole = kurbo::Rect::new(0.0, 0.0, f64::from(width), f64::from(height));
+    let to_page = page.initial_transform(true).to_kurbo();
+    forms::add(fields, to_page, whole, &mut content, &mut styles);
     PageFrame {
         page: Page {
             number,
@@ -130,6 +145,7 @@ fn read_page<'a>(
             outside: collector.outside,
             cut_short: collector.cut_short,
             pictured: collector.pictured > 0.5,
+            hidden: collector.hidden(),
         },
     }
 }

@@ -134,11 +134,7 @@ pub fn rows(pieces: Vec<Piece>) -> Vec<Row> {
     for piece in pieces {
         match rows.last_mut() {
             Some(row) if follows(row, &piece) => row.push(piece),
-            Some(row) => match row
-                .iter_mut()
-                .skip(1)
-                .find(|cell| goes_on_below(cell, &piece))
-            {
+            Some(row) => match cell_above(row, &piece) {
                 Some(cell) => piece.words.into_iter().for_each(|word| cell.push(word)),
                 None => rows.push(vec![piece]),
             },
@@ -159,6 +155,18 @@ fn follows(row: &[Piece], piece: &Piece) -> bool {
         .last()
         .is_some_and(|last| piece.frame.x0 > last.frame.x1 - 0.3 * last.size);
     on_its_line && to_its_right
+}
+
+/// The cell of which the piece is the next line. A line below the first cell of a row is more often
+/// a row of its own, unless its words only go on.
+fn cell_above<'r>(row: &'r mut [Piece], piece: &Piece) -> Option<&'r mut Piece> {
+    let is_row = row.len() > 1;
+    let goes_on = |text: &str| text.starts_with(|c: char| c.is_lowercase() || c == '(');
+    row.iter_mut()
+        .enumerate()
+        .filter(|(index, _)| *index > 0 || is_row && goes_on(&piece.text()))
+        .map(|(_, cell)| cell)
+        .find(|cell| goes_on_below(cell, piece))
 }
 
 /// Whether the piece is the next line of a cell: close below it, beginning where it begins. Columns

@@ -1,9 +1,13 @@
-//! What a PDF says about itself beside its pages: title and outline, read by lopdf.
+//! What a PDF says about itself beside its pages: title, day, outline, what was filled into its
+//! form, and the files inside it. Read by lopdf.
 //!
 //! Nothing here is needed to read the text, so whatever fails is left out.
 
+use super::forms::{self, Field};
+use super::names;
 use crate::formats::sections::plain_spaces;
 use crate::wire::OutlineEntry;
+use cloister_domain::Day;
 use lopdf::{Dictionary, Document, LoadOptions, Object, ObjectId, decode_text_string};
 use std::collections::{HashMap, HashSet};
 
@@ -18,13 +22,20 @@ const DEEPEST: u8 = 12;
 pub struct Structure {
     /// The title.
     pub title: Option<String>,
+    /// The day of the last change, else of its making.
+    pub date: Option<Day>,
     /// The table of contents.
     pub outline: Vec<OutlineEntry>,
+    /// What was filled into its form, by page.
+    pub fields: HashMap<u32, Vec<Field>>,
+    /// The files inside it, by name.
+    pub files: Vec<(String, Vec<u8>)>,
 }
 
 /// Reads the structure, as far as it can be read.
-pub fn read(bytes: &[u8]) -> Structure {
+pub fn read(bytes: &[u8], password: &str) -> Structure {
     let options = LoadOptions {
+        password: (!password.is_empty()).then(|| password.to_owned()),
         max_decompressed_size: Some(STREAM_BYTES),
         ..LoadOptions::default()
     };
@@ -33,8 +44,24 @@ pub fn read(bytes: &[u8]) -> Structure {
     };
     Structure {
         title: title(&document),
+        date: date(&document),
         outline: Outline::read(&document),
+        fields: forms::fields(&document),
+        files: names::files(&document),
     }
+}
+
+/// A date is written `D:20260301083000+01'00'`.
+fn date(document: &Document) -> Option<Day> {
+    let info = document.trailer.get_deref(b"Info", document).ok()?;
+    let info = info.as_dict().ok()?;
+    let dates = [b"ModDate".as_slice(), b"CreationDate".as_slice()];
+    dates.into_iter().find_map(|key| {
+        let date = text(info.get_deref(key, document).ok()?)?;
+        let digits = date.strip_prefix("D:").unwrap_or(&date);
+        let (year, month, day) = (digits.get(..4)?, digits.get(4..6)?, digits.get(6..8)?);
+        crate::formats::xml::day(&format!("{year}-{month}-{day}"))
+    })
 }
 
 fn title(document: &Document) -> Option<String> {
@@ -63,6 +90,7 @@ fn text(object: &Object) -> Option<String> {
 struct Outline<'a> {
     document: &'a Document,
     pages: HashMap<ObjectId, u32>,
+    named: HashMap<Vec<u8>, &'a Object>,
     seen: HashSet<ObjectId>,
     entries: Vec<OutlineEntry>,
 }
@@ -80,6 +108,7 @@ impl<'a> Outline<'a> {
         let mut outline = Self {
             document,
             pages: pages.collect(),
+            named: names::destinations(document),
             seen: HashSet::new(),
             entries: Vec::new(),
         };
@@ -106,13 +135,20 @@ impl<'a> Outline<'a> {
         }
     }
 
-    /// The page of a destination that is written out; a named one is not looked up.
+    /// The page of a destination, which is written out or called by name.
     fn page(&self, entry: &'a Dictionary) -> Option<u32> {
         let destination = entry.get_deref(b"Dest", self.document).or_else(|_| {
             let action = self.document.get_dict_in_dict(entry, b"A")?;
             action.get_deref(b"D", self.document)
         });
-        let target = destination.ok()?.as_array().ok()?.first()?;
+        let mut destination = destination.ok()?;
+        if let Object::String(name, _) | Object::Name(name) = destination {
+            destination = self.document.dereference(self.named.get(name)?).ok()?.1;
+        }
+        if let Ok(described) = destination.as_dict() {
+            destination = described.get_deref(b"D", self.document).ok()?;
+        }
+        let target = destination.as_array().ok()?.first()?;
         self.pages.get(&target.as_reference().ok()?).copied()
     }
 }

@@ -53,7 +53,7 @@ impl Turn {
     }
 
     /// The rectangle as it stands when the page is turned so that this text is upright.
-    fn frame(self, r: Rect) -> Rect {
+    pub fn frame(self, r: Rect) -> Rect {
         let (x0, y0, x1, y1) = match self {
             Self::Upright => (r.x0, r.y0, r.x1, r.y1),
             Self::Down => (r.y0, -r.x1, r.y1, -r.x0),

@@ -1,0 +1,21 @@
+//! The readers of `cloister-ingest`, built for fuzzing without the pipeline around them: a database
+//! and a model would make each build take ten times as long.
+
+#![allow(dead_code, unused_imports, missing_docs, unreachable_pub)]
+
+#[path = "../../src/chunk/mod.rs"]
+pub mod chunk;
+#[path = "../../src/error.rs"]
+pub mod error;
+#[path = "../../src/formats/mod.rs"]
+pub mod formats;
+#[path = "../../src/labels.rs"]
+pub mod labels;
+#[path = "../../src/limits.rs"]
+pub mod limits;
+#[path = "../../src/reader/mod.rs"]
+pub mod reader;
+#[path = "../../src/targets.rs"]
+pub mod targets;
+#[path = "../../src/wire.rs"]
+pub mod wire;

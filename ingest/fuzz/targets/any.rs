@@ -1,0 +1,7 @@
+//! Every target is this program; its name says which.
+
+#![no_main]
+
+use cloister_ingest_fuzz::targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::run(env!("CARGO_BIN_NAME"), bytes));

@@ -1,0 +1,258 @@
+//! Kill -9 at any moment: every file still ends exactly once.
+//!
+//! The test starts itself as a process that takes in an inbox, kills it after a moment, changes the
+//! inbox, and starts it again. At the end one run is let finish, and what is found is compared with
+//! what lies in the inbox.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and starts processes"
+)]
+
+use cloister_audit::AuditLog;
+use cloister_domain::chance::NoEntropy;
+use cloister_domain::{Clock, Entropy, PassageId, Timestamp};
+use cloister_index::{Index, IndexSettings};
+use cloister_inference::{Embedder, EmbedderService, ModelIdentity, QueueLimits};
+use cloister_ingest::{
+    ChunkSettings, IngestParts, IngestSettings, Ingestion, Limits, Meter, Reader,
+};
+use cloister_store::{FileState, Store};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// The variable that makes this test the process to be killed.
+const FOLDER: &str = "CLOISTER_CRASH_FOLDER";
+/// How often it is killed; `make crash` asks for more.
+const KILLS: &str = "CLOISTER_CRASHES";
+
+/// Vectors of letters: near enough for texts that share none.
+struct Letters;
+
+impl Embedder for Letters {
+    fn identity(&self) -> ModelIdentity {
+        ModelIdentity {
+            name: "letters".into(),
+            sha256: "0".repeat(64),
+        }
+    }
+
+    fn dimensions(&self) -> usize {
+        8
+    }
+
+    fn max_tokens(&self) -> usize {
+        256
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        text.split_whitespace().count()
+    }
+
+    fn embed(&self, texts: &[&str]) -> cloister_inference::Result<Vec<Vec<f32>>> {
+        let vector = |text: &&str| {
+            let mut vector = [0.1_f32; 8];
+            for byte in text.bytes() {
+                vector[usize::from(byte % 8)] += 1.0;
+            }
+            let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+            vector.iter().map(|x| x / length).collect()
+        };
+        Ok(texts.iter().map(vector).collect())
+    }
+}
+
+struct Now;
+
+impl Clock for Now {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Timestamp::from_millis(i64::try_from(since.unwrap().as_millis()).unwrap())
+    }
+}
+
+/// Keys need no chance here.
+struct Fixed;
+
+impl Entropy for Fixed {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoEntropy> {
+        bytes.fill(7);
+        Ok(())
+    }
+}
+
+fn ingestion(folder: &Path, store: Store) -> (Ingestion, Arc<Index>) {
+    let clock: Arc<dyn Clock> = Arc::new(Now);
+    let audit = AuditLog::open(
+        &folder.join("audit"),
+        "crash/audit",
+        Arc::clone(&clock),
+        &Fixed,
+    );
+    let settings = IndexSettings {
+        dimensions: 8,
+        ..IndexSettings::default()
+    };
+    let index = Arc::new(Index::open(&folder.join("index"), settings).expect("an index"));
+    let parts = IngestParts {
+        store,
+        audit: audit.expect("the audit log opens after any kill"),
+        index: Arc::clone(&index),
+        embedder: EmbedderService::start(Arc::new(Letters), QueueLimits::default()).unwrap(),
+        reader: Arc::new(Reader::new(
+            PathBuf::from(env!("CARGO_BIN_EXE_cloister-reader")),
+            Limits::default(),
+        )),
+        clock,
+        meter: Arc::new(Meter::default()),
+    };
+    let settings = IngestSettings {
+        inbox: folder.join("inbox"),
+        stable: Duration::ZERO,
+        scan_every: Duration::from_secs(1),
+        limits: Limits::default(),
+        passages: ChunkSettings::default(),
+    };
+    (Ingestion::new(parts, settings, Arc::default()), index)
+}
+
+/// The process that is killed. By itself, without a folder, it has nothing to do.
+#[tokio::test(flavor = "multi_thread")]
+async fn takes_in_an_inbox() {
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
+        return;
+    };
+    let store = Store::open(&folder).await.expect("a store");
+    let (ingestion, _index) = ingestion(&folder, store);
+    ingestion.take_in(|_| {}).await.expect("taken in");
+}
+
+/// A generator of numbers that are the same on every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+fn start(folder: &Path) -> std::process::Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "takes_in_an_inbox"])
+        .env(FOLDER, folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("this program again")
+}
+
+/// Adds, changes, moves or removes files.
+fn disturb(inbox: &Path, dice: &mut Dice, turn: u64) {
+    let path = |number: u64| inbox.join(format!("ward/{number:02}.txt"));
+    for _change in 0..=dice.below(3) {
+        let number = dice.below(24);
+        match dice.below(6) {
+            0 => drop(std::fs::remove_file(path(number))),
+            1 => drop(std::fs::rename(path(number), path(dice.below(24)))),
+            _ => {
+                let text =
+                    format!("Rule {number} of turn {turn}.\n\nIts word is w{number}x{turn}.");
+                std::fs::write(path(number), text).unwrap();
+            }
+        }
+    }
+}
+
+fn lies_in(inbox: &Path) -> BTreeMap<String, String> {
+    let listed = std::fs::read_dir(inbox.join("ward")).unwrap();
+    listed
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, std::fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_file_ends_exactly_once_however_often_the_process_is_killed() {
+    let kills: u64 = std::env::var(KILLS)
+        .ok()
+        .and_then(|k| k.parse().ok())
+        .unwrap_or(200);
+    let folder = tempfile::tempdir().unwrap();
+    let inbox = folder.path().join("inbox");
+    std::fs::create_dir_all(inbox.join("ward")).unwrap();
+    let mut dice = Dice(kills);
+    let mut unfinished = 0;
+    for turn in 0..kills {
+        disturb(&inbox, &mut dice, turn);
+        let mut child = start(folder.path());
+        std::thread::sleep(Duration::from_millis(5 + dice.below(190)));
+        let ended = child.try_wait().unwrap();
+        unfinished += u64::from(ended.is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    println!("killed {kills} times, {unfinished} times at work");
+    assert!(
+        unfinished * 2 > kills,
+        "the kills came too late: {unfinished} of {kills}"
+    );
+    let last = start(folder.path()).wait().unwrap();
+    assert!(last.success(), "the last run is let finish");
+    check(folder.path(), &lies_in(&inbox)).await;
+}
+
+/// What is searchable is what lies in the inbox, each file once.
+async fn check(folder: &Path, expected: &BTreeMap<String, String>) {
+    let store = Store::open(folder).await.unwrap();
+    let (_ingestion, index) = ingestion(folder, store.clone());
+    let files = store
+        .files(None, None, cloister_domain::FileId(0), 1000)
+        .await
+        .unwrap();
+    let ready: BTreeMap<&str, FileState> =
+        files.iter().map(|f| (f.path.as_str(), f.state)).collect();
+    assert_eq!(ready.len(), files.len(), "a path twice");
+    assert!(
+        ready.values().all(|state| *state == FileState::Ready),
+        "{ready:?}"
+    );
+    assert!(
+        ready
+            .keys()
+            .copied()
+            .eq(expected.keys().map(String::as_str)),
+        "{ready:?}"
+    );
+    let mut found: Vec<String> = Vec::new();
+    let mut revisions = std::collections::BTreeSet::new();
+    for passage in store.passages_after(PassageId(0), 10_000).await.unwrap() {
+        revisions.insert(passage.revision);
+        found.push(words(&passage.draft.text));
+    }
+    found.sort();
+    let mut texts: Vec<String> = expected.values().map(|text| words(text)).collect();
+    texts.sort();
+    assert_eq!(found, texts);
+    let held: std::collections::BTreeSet<_> = index.revisions().into_iter().collect();
+    assert!(
+        held.is_superset(&revisions),
+        "the index follows: {held:?} {revisions:?}"
+    );
+}
+
+/// The text with one space wherever it has white space.
+fn words(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ")
+}

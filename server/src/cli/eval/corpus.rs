@@ -1,0 +1,166 @@
+//! A set of documents and questions whose right answers are known.
+
+use anyhow::Context;
+use cloister_domain::{BlockKind, Page};
+use cloister_ingest::Reader;
+use cloister_ingest::formats::sections::Sections;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+
+use super::extraction::pdf_files;
+
+/// A set.
+pub struct Corpus {
+    /// Its documents.
+    pub documents: Vec<Document>,
+    /// Its questions.
+    pub questions: Vec<Question>,
+}
+
+/// A document as it was read.
+pub struct Document {
+    /// Its id in the set.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// Its pages.
+    pub pages: Vec<Page>,
+    /// Whether the questions name pages (`ID#p12`) rather than documents.
+    pub by_page: bool,
+}
+
+/// A question.
+pub struct Question {
+    /// Its id in the set.
+    pub id: String,
+    /// Its words.
+    pub text: String,
+    /// How relevant each right document or page is.
+    pub relevant: HashMap<String, f64>,
+}
+
+#[derive(Deserialize)]
+struct Article {
+    #[serde(rename = "_id")]
+    id: String,
+    #[serde(default)]
+    title: String,
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(rename = "_id")]
+    id: String,
+    #[serde(alias = "question")]
+    text: String,
+    #[serde(default)]
+    gold: Vec<Gold>,
+}
+
+#[derive(Deserialize)]
+struct Gold {
+    doc: String,
+    page_checked: u32,
+}
+
+impl Corpus {
+    /// Reads a folder: `corpus.jsonl`, `queries.jsonl` and `qrels/test.tsv` (BEIR), or PDF files
+    /// beside a `questions.jsonl` that names their pages (like the set `FinanceBench`).
+    pub async fn read(folder: &Path, reader: &Reader) -> anyhow::Result<Self> {
+        if folder.join("corpus.jsonl").exists() {
+            Self::of_texts(folder)
+        } else {
+            Self::of_files(folder, reader).await
+        }
+    }
+
+    fn of_texts(folder: &Path) -> anyhow::Result<Self> {
+        let texts: Vec<Article> = lines(&folder.join("corpus.jsonl"))?;
+        let asked: Vec<Asked> = lines(&folder.join("queries.jsonl"))?;
+        let mut relevant: HashMap<String, HashMap<String, f64>> = HashMap::new();
+        let judged = folder.join("qrels/test.tsv");
+        let table =
+            std::fs::read_to_string(&judged).with_context(|| judged.display().to_string())?;
+        for line in table.lines().skip(1) {
+            let mut columns = line.split('\t');
+            if let (Some(question), Some(document), Some(gain)) =
+                (columns.next(), columns.next(), columns.next())
+            {
+                let gain = gain.trim().parse()?;
+                let of = relevant.entry(question.to_owned()).or_default();
+                of.insert(document.to_owned(), gain);
+            }
+        }
+        let known = asked.into_iter().filter_map(|asked| {
+            let relevant = relevant.remove(&asked.id)?;
+            let (id, text) = (asked.id, asked.text);
+            Some(Question { id, text, relevant })
+        });
+        Ok(Self {
+            questions: known.collect(),
+            documents: texts.into_iter().map(Document::of_text).collect(),
+        })
+    }
+
+    async fn of_files(folder: &Path, reader: &Reader) -> anyhow::Result<Self> {
+        let asked: Vec<Asked> = lines(&folder.join("questions.jsonl"))?;
+        let mut documents = Vec::new();
+        for path in pdf_files(folder)? {
+            let id = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            let read = reader.extract(File::open(&path)?, &id, |_, _| {}).await?;
+            documents.push(Document {
+                id,
+                title: read.info.title,
+                pages: read.pages,
+                by_page: true,
+            });
+        }
+        let questions = asked.into_iter().map(|asked| Question {
+            relevant: asked
+                .gold
+                .iter()
+                .map(|gold| (format!("{}#p{}", gold.doc, gold.page_checked), 1.0))
+                .collect(),
+            id: asked.id,
+            text: asked.text,
+        });
+        Ok(Self {
+            questions: questions.collect(),
+            documents,
+        })
+    }
+}
+
+impl Document {
+    fn of_text(article: Article) -> Self {
+        let mut sections = Sections::default();
+        for paragraph in article.text.split("\n\n") {
+            sections.push(BlockKind::Paragraph, paragraph);
+        }
+        Self {
+            id: article.id,
+            title: article.title,
+            pages: sections
+                .finish()
+                .into_iter()
+                .map(|frame| frame.page)
+                .collect(),
+            by_page: false,
+        }
+    }
+}
+
+fn lines<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("`{}`", path.display()))?;
+    let read = text.lines().map(|line| Ok(serde_json::from_str(line)?));
+    read.collect::<anyhow::Result<_>>()
+        .with_context(|| format!("`{}`", path.display()))
+}

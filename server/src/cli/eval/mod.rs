@@ -1,0 +1,34 @@
+//! `cloister eval`: how good each step is, on files and questions that the site brings. Nothing of
+//! the appliance's data is touched.
+
+mod corpus;
+mod extraction;
+mod metrics;
+mod retrieval;
+
+use crate::config::Config;
+use clap::Subcommand;
+use std::process::ExitCode;
+
+/// Measure a step of the appliance on files of yours.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Compare what is read from PDF files with what pdftotext reads, or with `NAME.gold.txt`.
+    Extraction(extraction::Extraction),
+    /// Measure whether the right passages are found, for questions whose passages are known.
+    Retrieval(retrieval::Retrieval),
+}
+
+/// Measures, and prints what was measured.
+pub fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Extraction(wanted) => extraction::run(wanted, config).await,
+            Command::Retrieval(wanted) => retrieval::run(wanted, config).await,
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,247 @@
+//! `cloister eval retrieval`: whether the right passages are found.
+
+use super::corpus::{Corpus, Document};
+use super::metrics::{Mean, Worth, percentile, worth};
+use crate::app;
+use crate::cli::console;
+use crate::config::Config;
+use clap::Args;
+use cloister_domain::{PassageId, RevisionId};
+use cloister_index::{Index, IndexEntry, SearchRequest};
+use cloister_inference::EmbedderService;
+use cloister_ingest::{cut, embedded_text};
+use roaring::RoaringBitmap;
+use serde::Serialize;
+use serde_json::json;
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Which set, and how it is printed.
+#[derive(Clone, Debug, Args)]
+pub struct Retrieval {
+    /// A folder in the BEIR layout, or of PDF files with a `questions.jsonl`.
+    folder: PathBuf,
+    /// Ask this many of the questions, spread evenly.
+    #[arg(long)]
+    questions: Option<usize>,
+    /// Write every question's hits to this file, one JSON object in a line.
+    #[arg(long)]
+    hits: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Passages asked for: enough for a hundred documents.
+const DEPTH: usize = 300;
+/// Passages embedded at a time.
+const BATCH: usize = 256;
+
+/// One way of ranking, measured.
+#[derive(Debug, Serialize)]
+struct Arm {
+    name: &'static str,
+    ndcg_10: Mean,
+    mrr_10: Mean,
+    recall_10: Mean,
+    recall_100: Mean,
+    p50_ms: f64,
+    p95_ms: f64,
+}
+
+/// The set as the index holds it.
+struct Indexed {
+    index: Index,
+    embedder: EmbedderService,
+    /// For each passage, from 1, the documents or pages that it is judged as.
+    judged: Vec<Vec<String>>,
+    everything: RoaringBitmap,
+    _folder: tempfile::TempDir,
+}
+
+/// Indexes the set as the appliance would, asks its questions, and prints what each arm is worth.
+pub async fn run(wanted: &Retrieval, config: &Config) -> anyhow::Result<()> {
+    let reader = app::open_reader(config)?;
+    let corpus = Corpus::read(&wanted.folder, &reader).await?;
+    let indexed = Indexed::build(&corpus.documents, config).await?;
+    let step = wanted
+        .questions
+        .map_or(1, |n| (corpus.questions.len() / n.max(1)).max(1));
+    let questions: Vec<_> = corpus.questions.iter().step_by(step).collect();
+    let passages = indexed.judged.len();
+    console::note(&format!(
+        "{} questions of {passages} passages",
+        questions.len()
+    ));
+    let mut hits_file = wanted
+        .hits
+        .as_ref()
+        .map(std::fs::File::create)
+        .transpose()?;
+    let weights = [
+        ("words", Some(0.0)),
+        ("meaning", Some(1.0)),
+        ("together", None),
+    ];
+    let mut arms = Vec::new();
+    for (name, weight) in weights {
+        let (mut worths, mut times) = (Vec::new(), Vec::new());
+        for question in &questions {
+            let started = Instant::now();
+            let vector = indexed
+                .embedder
+                .embed_question(question.text.clone())
+                .await?;
+            let request = SearchRequest {
+                text: &question.text,
+                vector: &vector,
+                permitted: &indexed.everything,
+                limit: DEPTH,
+                semantic_weight: weight,
+            };
+            let hits = indexed.index.search(&request)?.hits;
+            times.push(started.elapsed().as_secs_f64() * 1000.0);
+            worths.push(worth(&indexed.ranking(&hits), &question.relevant));
+            if let Some(file) = hits_file.as_mut().filter(|_| weight.is_none()) {
+                let line = indexed.line(question, &hits);
+                writeln!(file, "{line}")?;
+            }
+        }
+        let arm = Arm::of(name, &worths, &times);
+        if !wanted.json {
+            console::line(&arm.to_string());
+        }
+        arms.push(arm);
+    }
+    if wanted.json {
+        let report = json!({
+            "folder": wanted.folder, "questions": questions.len(), "passages": passages,
+            "embedder": indexed.embedder.identity(), "arms": arms,
+        });
+        console::line(&report.to_string());
+    }
+    Ok(())
+}
+
+impl Arm {
+    fn of(name: &'static str, worths: &[Worth], times: &[f64]) -> Self {
+        let mean = |of: fn(&Worth) -> f64| Mean::of(&worths.iter().map(of).collect::<Vec<_>>());
+        Self {
+            name,
+            ndcg_10: mean(|w| w.ndcg_10),
+            mrr_10: mean(|w| w.mrr_10),
+            recall_10: mean(|w| w.recall_10),
+            recall_100: mean(|w| w.recall_100),
+            p50_ms: percentile(times, 0.5),
+            p95_ms: percentile(times, 0.95),
+        }
+    }
+}
+
+impl std::fmt::Display for Arm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{:<9} nDCG@10 {}  MRR@10 {}  recall@10 {}  recall@100 {}  p50 {:.1} ms  p95 {:.1} ms",
+            self.name,
+            self.ndcg_10,
+            self.mrr_10,
+            self.recall_10,
+            self.recall_100,
+            self.p50_ms,
+            self.p95_ms
+        )
+    }
+}
+
+impl Indexed {
+    async fn build(documents: &[Document], config: &Config) -> anyhow::Result<Self> {
+        let embedder = app::open_embedder(config)?.0;
+        let folder = tempfile::tempdir()?;
+        let index = Index::open(folder.path(), app::index_settings(config, &embedder))?;
+        let mut indexed = Self {
+            index,
+            embedder,
+            judged: Vec::new(),
+            everything: (1..=u32::try_from(documents.len())?).collect(),
+            _folder: folder,
+        };
+        let settings = app::passages(config);
+        let mut waiting = Vec::new();
+        for (number, document) in (1_i64..).zip(documents) {
+            for draft in cut(&document.pages, &indexed.embedder, &settings) {
+                let pages = draft.spans.iter().map(|span| span.page);
+                indexed.judged.push(document.judged_as(pages));
+                waiting.push(IndexEntry {
+                    passage: PassageId(i64::try_from(indexed.judged.len())?),
+                    revision: RevisionId(number),
+                    title: document.title.clone(),
+                    headings: draft.headings,
+                    text: draft.text,
+                    vector: Vec::new(),
+                });
+            }
+            if waiting.len() >= BATCH || number == i64::try_from(documents.len())? {
+                indexed.add(&mut waiting).await?;
+            }
+        }
+        Ok(indexed)
+    }
+
+    async fn add(&self, waiting: &mut Vec<IndexEntry>) -> anyhow::Result<()> {
+        let text = |entry: &IndexEntry| embedded_text(&entry.title, &entry.headings, &entry.text);
+        let texts = waiting.iter().map(text).collect();
+        let vectors = self.embedder.embed_passages(texts).await?;
+        for (entry, vector) in waiting.iter_mut().zip(vectors) {
+            entry.vector = vector;
+        }
+        self.index.add(waiting)?;
+        waiting.clear();
+        Ok(())
+    }
+
+    fn judged_as(&self, passage: PassageId) -> &[String] {
+        let index = usize::try_from(passage.0 - 1).unwrap_or(usize::MAX);
+        self.judged.get(index).map_or(&[], Vec::as_slice)
+    }
+
+    /// Documents or pages by their best passage.
+    fn ranking(&self, hits: &[cloister_index::Hit]) -> Vec<&str> {
+        let mut seen = HashSet::new();
+        let judged = hits.iter().flat_map(|hit| self.judged_as(hit.passage));
+        judged
+            .map(String::as_str)
+            .filter(|id| seen.insert(*id))
+            .collect()
+    }
+
+    fn line(&self, question: &super::corpus::Question, hits: &[cloister_index::Hit]) -> String {
+        let hits: Vec<_> = hits
+            .iter()
+            .map(|hit| {
+                json!({
+                    "as": self.judged_as(hit.passage), "passage": hit.passage,
+                    "score": hit.score, "words": hit.keyword, "meaning": hit.semantic,
+                })
+            })
+            .collect();
+        json!({
+            "id": question.id, "question": question.text, "relevant": question.relevant,
+            "hits": hits,
+        })
+        .to_string()
+    }
+}
+
+impl Document {
+    fn judged_as(&self, pages: impl Iterator<Item = u32>) -> Vec<String> {
+        if !self.by_page {
+            return vec![self.id.clone()];
+        }
+        let mut ids: Vec<String> = pages.map(|page| format!("{}#p{page}", self.id)).collect();
+        ids.dedup();
+        ids
+    }
+}

@@ -1,0 +1,121 @@
+// What an administrator does with files beyond dropping them: a scan, labels, a pause, a cancel.
+
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { Appliance } from "../appliance.js";
+import { ask, inspect, openBrowser, person } from "../browser.js";
+
+const password = "correct horse battery";
+
+/** A page of a handbook as a scanner gives it: nothing but pixels. */
+async function scan(browser) {
+  const context = await browser.newContext({
+    viewport: { width: 827, height: 1169 },
+    deviceScaleFactor: 2,
+  });
+  const page = await context.newPage();
+  await page.setContent(`
+    <body style="margin: 90px; font: 20px/1.5 serif">
+      <h1>Cold chain of vaccines</h1>
+      <p>Vaccines are kept between 2 and 8 degrees Celsius at all times.</p>
+      <p>A fridge that was warmer than 8 degrees is reported to the pharmacist within
+      30 minutes, and its vaccines are set aside until she decides.</p>
+    </body>`);
+  const picture = await page.screenshot();
+  await context.close();
+  return picture;
+}
+
+test("files beyond dropping them", async (t) => {
+  const appliance = await Appliance.start(t);
+  const browser = await openBrowser(t);
+  const admin = await person(browser, appliance);
+  await admin.goto(appliance.setupLink);
+  await admin.getByLabel("Name").fill("ada");
+  await admin.getByLabel(/Password/).fill(password);
+  await admin.getByRole("button", { name: "Begin" }).click();
+  await admin.getByText("No files.").waitFor();
+
+  await t.test("a scan is recognised, and labels come from document.toml", async () => {
+    const labels = `["fridge.png"]
+title = "Vaccine fridges"
+classification = "internal"
+effective = 2026-03-01
+tags = ["pharmacy"]
+`;
+    appliance.drop("ward", "document.toml", labels);
+    appliance.drop("ward", "fridge.png", await scan(browser));
+    await admin.getByText("1 ready").waitFor({ timeout: 60_000 });
+    await admin.getByText("page 1: was a picture; its text was recognised").waitFor();
+    await inspect(admin, "files-scan");
+  });
+
+  await t.test("its quote says what it is, and opens the picture at the place", async () => {
+    assert.equal(appliance.cli(["group", "add", "Nurses"]).status, 0);
+    appliance.cli(["group", "join", "Nurses", "ada"]);
+    appliance.cli(["collection", "grant", "ward", "Nurses"]);
+    await ask(admin, "Within what time is a warm fridge reported to the pharmacist?");
+    const quote = admin.getByRole("article", { name: "Quote 1" });
+    const text = await quote.innerText();
+    assert.match(text, /reported to the pharmacist within 30 minutes/);
+    assert.match(text, /Vaccine fridges/);
+    assert.match(text, /internal/);
+    assert.match(text, /in force since/);
+    await quote.getByRole("link").click();
+    await admin.waitForFunction(() => document.querySelector("figure img")?.naturalWidth > 500);
+    assert.ok((await admin.locator("rect.cited").count()) > 0, "the place is highlighted");
+    await inspect(admin, "page-scan");
+  });
+
+  await t.test("a mistake in document.toml is named, and nothing else stops", async () => {
+    appliance.drop("ward", "document.toml", "efective = 2026-03-01\n");
+    await admin.goto(`${appliance.url}/#/administration`);
+    await admin.getByRole("link", { name: "Files" }).click();
+    await admin.getByText(/unknown field `efective`/).waitFor({ timeout: 30_000 });
+    await admin.getByText("1 ready").waitFor({ timeout: 30_000 });
+    fs.rmSync(path.join(appliance.inbox, "ward/document.toml"));
+    await admin.getByText("0 quarantined").waitFor({ timeout: 30_000 });
+  });
+
+  await t.test("a pause holds files back, and a cancelled one can be taken up again", async () => {
+    await admin.getByRole("button", { name: "Pause" }).click();
+    await admin.getByText("paused").waitFor();
+    appliance.drop("ward", "rounds.md", "# Rounds\n\nThe ward round begins at eight.\n");
+    await admin.getByText("1 waiting").waitFor({ timeout: 30_000 });
+    await inspect(admin, "files-paused");
+    await admin.getByRole("button", { name: "Cancel rounds.md" }).click();
+    await admin.getByText("Cancelled by ada. Retry to take it up again").waitFor();
+    await admin.getByRole("button", { name: "Go on" }).click();
+    await admin.getByRole("button", { name: "Try again" }).click();
+    await admin.getByText("2 ready").waitFor({ timeout: 60_000 });
+    const entries = appliance.cli(["audit", "list", "--json"]).out;
+    for (const kind of ["ingestion.paused", "document.cancelled", "ingestion.resumed"]) {
+      assert.ok(entries.includes(kind), kind);
+    }
+  });
+
+  await t.test("a moved file keeps its history, and a restored one is no work", async () => {
+    const file = path.join(appliance.inbox, "ward/rounds.md");
+    fs.mkdirSync(path.join(appliance.inbox, "ward/2026"));
+    fs.renameSync(file, path.join(appliance.inbox, "ward/2026/rounds.md"));
+    await admin.getByText("2026/rounds.md").waitFor({ timeout: 30_000 });
+    await admin.getByText("2 ready").waitFor({ timeout: 30_000 });
+    await ask(admin, "When does the ward round begin?");
+    const quote = admin.getByRole("article", { name: "Quote 1" });
+    assert.match(await quote.innerText(), /begins at eight/);
+    const entries = appliance.cli(["audit", "list", "--json"]).out;
+    assert.ok(entries.includes("document.moved"));
+  });
+
+  await t.test("how a collection is read is said at the console", async () => {
+    const said = appliance.cli(["collection", "reading", "ward", "--languages", "eng"]);
+    assert.match(said.out, /scanned pages are read as eng/);
+    const secret = appliance.cli(["collection", "reading", "ward", "--passwords", "-"], "one\ntwo\n");
+    assert.match(secret.out, /2 passwords are tried/);
+    const unknown = appliance.cli(["collection", "reading", "ward", "--languages", "xyz"]);
+    assert.notEqual(unknown.status, 0);
+    assert.match(unknown.err, /does not know the language `xyz`/);
+  });
+});
