@@ -295,3 +295,6 @@ impl Written {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

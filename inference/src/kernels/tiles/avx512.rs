@@ -16,7 +16,7 @@ use std::arch::x86_64::{
 };
 use std::ops::Range;
 
-/// How far ahead a single row's weights are asked for, in bytes.
+/// How far ahead weights are asked for, in bytes.
 const AHEAD: usize = 12 * 1024;
 
 /// See [`super::Tiles::add_panels`].
@@ -51,17 +51,17 @@ unsafe fn add_format<const FORMAT: u8>(
     // SAFETY: the steps stay inside `rows`, and the rest is the caller's promise.
     unsafe {
         while rows.end - row >= 8 {
-            add_rows::<FORMAT, 8>(panel, input, row, target.below(index));
+            add_rows::<FORMAT, 8>(panel, input, row, target.below(index), index == 0);
             (row, index) = (row + 8, index + 8);
         }
         match rows.end - row {
-            1 => add_rows::<FORMAT, 1>(panel, input, row, target.below(index)),
-            2 => add_rows::<FORMAT, 2>(panel, input, row, target.below(index)),
-            3 => add_rows::<FORMAT, 3>(panel, input, row, target.below(index)),
-            4 => add_rows::<FORMAT, 4>(panel, input, row, target.below(index)),
-            5 => add_rows::<FORMAT, 5>(panel, input, row, target.below(index)),
-            6 => add_rows::<FORMAT, 6>(panel, input, row, target.below(index)),
-            7 => add_rows::<FORMAT, 7>(panel, input, row, target.below(index)),
+            1 => add_rows::<FORMAT, 1>(panel, input, row, target.below(index), index == 0),
+            2 => add_rows::<FORMAT, 2>(panel, input, row, target.below(index), index == 0),
+            3 => add_rows::<FORMAT, 3>(panel, input, row, target.below(index), index == 0),
+            4 => add_rows::<FORMAT, 4>(panel, input, row, target.below(index), index == 0),
+            5 => add_rows::<FORMAT, 5>(panel, input, row, target.below(index), index == 0),
+            6 => add_rows::<FORMAT, 6>(panel, input, row, target.below(index), index == 0),
+            7 => add_rows::<FORMAT, 7>(panel, input, row, target.below(index), index == 0),
             _ => {}
         }
     }
@@ -76,6 +76,7 @@ unsafe fn add_rows<const FORMAT: u8, const ROWS: usize>(
     input: &Eights,
     first: usize,
     target: Place,
+    fetching: bool,
 ) {
     let from = input.from(first);
     let (blocks, width) = (panel.blocks, panel.blocks * BLOCK);
@@ -89,7 +90,7 @@ unsafe fn add_rows<const FORMAT: u8, const ROWS: usize>(
             *sum = _mm512_maskz_loadu_ps(mask, target.row(row));
         }
         for block in 0..blocks {
-            if ROWS == 1 {
+            if fetching {
                 fetch::<FORMAT>(&panel, block);
             }
             let weights = weights::<FORMAT>(panel.quants(), block);
@@ -122,8 +123,8 @@ unsafe fn add_rows<const FORMAT: u8, const ROWS: usize>(
     }
 }
 
-/// Asks for what is needed some blocks later. A single row is bound by the memory, and the
-/// machine's own foresight ends with each panel and each page.
+/// Asks for what is needed some blocks later. The first rows to meet a panel are bound by the
+/// memory, and the machine's own foresight ends with each panel and each page.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn fetch<const FORMAT: u8>(panel: &Panel<'_>, block: usize) {
