@@ -10,11 +10,12 @@ mod metadata;
 mod rope;
 mod synth;
 mod tensors;
+mod together;
 mod vocabulary;
 
 use crate::embedder::ModelIdentity;
 use crate::error::{InferenceError, Result};
-use crate::generator::{Finish, GenerateRequest, Generated, Generator};
+use crate::generator::{Desk, Finish, GenerateRequest, Generated, Generator};
 use crate::kernels;
 use crate::manifest::{ModelKind, ModelManifest};
 use cache::Cache;
@@ -230,6 +231,10 @@ impl Generator for LlamaGguf {
         }
         found.extend(self.judge(&waiting)?);
         Ok(found)
+    }
+
+    fn write_together(&self, desk: &mut dyn Desk) {
+        self.write_all(desk);
     }
 
     fn generate(
