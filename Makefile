@@ -8,14 +8,14 @@ RUST_SOURCES := $(shell find . -path ./$(CARGO_TARGET_DIR) -prune -o -path '*/no
     \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.sql' -o -name '*.cedar*' -o -name 'cloister.toml' -o -name '*.toml' -path '*/answer/*' \) -type f -print)
 RELEASE := $(CARGO_TARGET_DIR)/release/cloister
 
-.PHONY: run test bench crash fuzz doctor models samples web lint unit browser types help
+.PHONY: run test bench bench-peers crash fuzz doctor models samples web lint unit browser types help
 
 help:
 	@echo "make run      build, take in the sample library, and serve https://127.0.0.1:8443"
 	@echo "make test     everything that CI checks"
 	@echo "make fuzz     look for files that break a reader (SECONDS=300 for each kind)"
 	@echo "make bench    benchmarks of embedding, search and generation"
-	@echo "make crash    kill the ingestion thousands of times (CRASHES=5000), and look what is left"
+.PHONY: run test bench bench-peers crash fuzz doctor models samples web lint unit browser types help
 	@echo "make doctor   show what confines the appliance, and try to get out"
 
 run: $(RELEASE) models/.checked inbox
@@ -95,8 +95,4 @@ fuzz:
 FILES ?= inbox
 bench: models web $(RELEASE) inbox
 	CLOISTER_MODELS=$(MODELS) cargo bench --package cloister-inference --package cloister-index
-	$(RELEASE) eval ingestion $(FILES)
-
-CRASHES ?= 5000
-crash:
-	CLOISTER_CRASHES=$(CRASHES) cargo nextest run --workspace --locked --no-capture -E 'binary(crash)'
+.PHONY: run test bench bench-peers crash fuzz doctor models samples web lint unit browser types help

@@ -1,18 +1,18 @@
 //! Measures an embedder on a JSON list of texts, as one JSON line:
 //!
 //! ```text
-//! cargo run --release -p cloister-inference --example embedding -- MODEL TEXTS.json [OTHER-MODEL]
+//! cargo run --release -p cloister-inference --example embedding -- MODEL TEXTS.json [WEIGHTS [compare]]
 //! ```
 //!
-//! With a second folder (the same model with other `weights`), it says how far the vectors are
-//! apart. `RAYON_NUM_THREADS` sets the threads.
+//! `WEIGHTS` is `int8` (the default) or `f32`; with `compare` it says how far the vectors are from
+//! those of `f32`. `RAYON_NUM_THREADS` sets the threads.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a measuring tool that cannot go on should stop, and its output is its purpose"
 )]
 
-use cloister_inference::{Embedder, MiniLm};
+use cloister_inference::{Embedder, MiniLm, Weights};
 use std::path::Path;
 use std::time::Instant;
 
@@ -45,7 +45,12 @@ fn main() {
     let texts: Vec<String> =
         serde_json::from_str(&std::fs::read_to_string(&arguments[1]).unwrap()).unwrap();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let model = MiniLm::open(Path::new(&arguments[0])).unwrap();
+    let weights = match arguments.get(2).map(String::as_str) {
+        Some("f32") => Weights::F32,
+        _ => Weights::Int8,
+    };
+    let folder = Path::new(&arguments[0]);
+    let model = MiniLm::open_with(folder, weights).unwrap();
     let tokens: usize = texts
         .iter()
         .map(|text| model.count_tokens(text).min(model.max_tokens()))
@@ -58,8 +63,9 @@ fn main() {
         "tokens_a_text": tokens as f64 / texts.len() as f64,
         "texts_a_second": texts.len() as f64 / seconds,
     });
-    if let Some(other) = arguments.get(2) {
-        let (other, _) = vectors(&MiniLm::open(Path::new(other)).unwrap(), &texts);
+    if arguments.get(3).is_some() {
+        let floats = MiniLm::open_with(folder, Weights::F32).unwrap();
+        let (other, _) = vectors(&floats, &texts);
         let cosines: Vec<f32> = own.iter().zip(&other).map(|(a, b)| dot(a, b)).collect();
         let shared = nearest(&own).into_iter().zip(nearest(&other));
         let shared: usize = shared

@@ -1,7 +1,8 @@
 //! Measures a generator, as one JSON line a round:
 //!
 //! ```text
-//! cargo run --release -p cloister-inference --example generating -- MODEL PROMPT GENERATE PARALLEL ROUNDS
+//! generating FILE.gguf PROMPT GENERATE PARALLEL ROUNDS
+//! generating synth TOKENIZER.gguf FILE.gguf    writes 1.17 billion random weights in Q4_K
 //! ```
 //!
 //! `RAYON_NUM_THREADS` sets the threads.
@@ -11,13 +12,26 @@
     reason = "a measuring tool that cannot go on should stop, and its output is its purpose"
 )]
 
-use cloister_inference::{LlamaGguf, Load};
+use cloister_inference::{LlamaGguf, Load, SynthFormat, SynthShape, synthesise};
 use std::path::Path;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments[0] == "synth" {
+        let shape = SynthShape {
+            layers: 16,
+            width: 2048,
+            inner: 8192,
+            heads: 32,
+            kv_heads: 8,
+            context: 8192,
+        };
+        let (tokenizer, file) = (Path::new(&arguments[1]), Path::new(&arguments[2]));
+        synthesise(shape, SynthFormat::Q4K, tokenizer, file).unwrap();
+        return;
+    }
     let number = |index: usize| arguments[index].parse::<usize>().unwrap();
-    let model = LlamaGguf::open(Path::new(&arguments[0])).unwrap();
+    let model = LlamaGguf::open_file(Path::new(&arguments[0])).unwrap();
     let load = Load {
         prompt_tokens: number(1),
         generate_tokens: number(2),

@@ -63,4 +63,29 @@ pub trait Generator: Send + Sync {
         request: &GenerateRequest,
         piece: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Generated>;
+
+    /// Writes for everybody at the desk until nobody waits and all texts are written. Texts may
+    /// be written together; each is the same as [`generate`](Self::generate) alone writes.
+    fn write_together(&self, desk: &mut dyn Desk) {
+        while let Some((ticket, request)) = desk.next(0) {
+            let outcome = self.generate(&request, &mut |text| desk.piece(ticket, text));
+            desk.end(ticket, outcome);
+        }
+    }
+}
+
+/// Whoever wants texts written, and takes them. It is asked between any two steps.
+pub trait Desk {
+    /// The next request and a number for it, where one waits and may join `writing` others; none
+    /// may join `usize::MAX`.
+    fn next(&mut self, writing: usize) -> Option<(usize, GenerateRequest)>;
+
+    /// Whether this text is still wanted.
+    fn wanted(&self, ticket: usize) -> bool;
+
+    /// Takes a piece of a text; `Break` ends it.
+    fn piece(&mut self, ticket: usize, text: &str) -> ControlFlow<()>;
+
+    /// Takes the end of a text.
+    fn end(&mut self, ticket: usize, outcome: Result<Generated>);
 }

@@ -24,8 +24,8 @@ mod service;
 
 pub use embedder::{Embedder, ModelIdentity};
 pub use error::{InferenceError, Result};
-pub use generator::{Finish, GenerateRequest, Generated, Generator};
-pub use llama::{LlamaGguf, Load, Pace};
+pub use generator::{Desk, Finish, GenerateRequest, Generated, Generator};
+pub use llama::{LlamaGguf, Load, Pace, SynthFormat, SynthShape, synthesise};
 pub use manifest::{MANIFEST_FILE, ModelKind, ModelManifest, Weights, hash_file};
 pub use minilm::MiniLm;
 pub use service::{

@@ -82,6 +82,24 @@ impl ModelManifest {
         Ok(manifest)
     }
 
+    /// What can be said of a GGUF file that nobody described: its hash, and that it writes.
+    pub(crate) fn of_unknown(path: &Path) -> Result<Self> {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        Ok(Self {
+            kind: ModelKind::Generator,
+            name: file.clone().into_owned(),
+            sha256: hash_file(path)?,
+            file: file.into_owned(),
+            licence: "LicenseRef-unknown".into(),
+            architecture: "unknown".into(),
+            context: u32::MAX,
+            parameters: 0,
+            fitness: "unknown".into(),
+            weights: Weights::default(),
+            companions: BTreeMap::new(),
+        })
+    }
+
     /// Writes the manifest into the folder `dir`: aside, synchronised, then renamed.
     pub fn write(&self, dir: &Path) -> Result<()> {
         let path = dir.join(MANIFEST_FILE);

@@ -1,9 +1,11 @@
-//! How fast a model reads and writes on this machine, token ids given, without text.
+//! For comparing a model here with the same file in another program: ids in, ids and scores out,
+//! and how fast.
 
 use super::LlamaGguf;
 use super::cache::Cache;
 use super::decoder::Span;
 use crate::error::{InferenceError, Result};
+use crate::generator::GenerateRequest;
 use crate::kernels;
 use std::time::{Duration, Instant};
 
@@ -63,6 +65,36 @@ impl LlamaGguf {
             prefill,
             decode: began.elapsed(),
         })
+    }
+
+    /// The ids of a request, as the model's template frames it.
+    pub fn prompt_ids(&self, request: &GenerateRequest) -> Result<Vec<u32>> {
+        let prompt = self.template.render(request, &self.vocabulary)?;
+        self.vocabulary.encode(&prompt)
+    }
+
+    /// The ids that greedy decoding writes after `prompt`, at most `most`, none after an end.
+    pub fn greedy_ids(&self, prompt: &[u32], most: usize) -> Result<Vec<u32>> {
+        self.check_length(prompt.len() + most)?;
+        let mut cache = Cache::new();
+        let mut state = self.read_prompt(prompt, &mut cache)?;
+        let mut written = Vec::new();
+        while written.len() < most {
+            let token = self.next_token(&state)?;
+            written.push(token);
+            if self.vocabulary.ends.contains(&token) {
+                break;
+            }
+            state = self.read_prompt(&[token], &mut cache)?;
+        }
+        Ok(written)
+    }
+
+    /// The scores of every token of the vocabulary after `ids`.
+    pub fn scores_after(&self, ids: &[u32]) -> Result<Vec<f32>> {
+        self.check_length(ids.len())?;
+        let state = self.read_prompt(ids, &mut Cache::new())?;
+        self.decoder.logits(&state)
     }
 
     /// Ids that follow no pattern, the same for the same `seed`.

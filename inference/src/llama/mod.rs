@@ -8,12 +8,14 @@ mod load;
 mod measure;
 mod metadata;
 mod rope;
+mod synth;
 mod tensors;
+mod together;
 mod vocabulary;
 
 use crate::embedder::ModelIdentity;
 use crate::error::{InferenceError, Result};
-use crate::generator::{Finish, GenerateRequest, Generated, Generator};
+use crate::generator::{Desk, Finish, GenerateRequest, Generated, Generator};
 use crate::kernels;
 use crate::manifest::{ModelKind, ModelManifest};
 use cache::Cache;
@@ -28,6 +30,7 @@ use tensors::Tensors;
 use vocabulary::Vocabulary;
 
 pub use measure::{Load, Pace};
+pub use synth::{SynthFormat, SynthShape, synthesise};
 
 /// Prompt tokens taken through the layers together; between two such steps a caller who has gone
 /// can be noticed, and attention's score matrix stays small.
@@ -57,6 +60,16 @@ impl LlamaGguf {
     /// Opens the model in the folder `dir`: `model.toml` and the GGUF file it names.
     pub fn open(dir: &Path) -> Result<Self> {
         let manifest = ModelManifest::read(dir)?;
+        Self::open_manifest(dir, manifest)
+    }
+
+    /// Opens a GGUF file that has no manifest, to measure it: nobody vouches for its bytes.
+    pub fn open_file(path: &Path) -> Result<Self> {
+        let manifest = ModelManifest::of_unknown(path)?;
+        Self::open_manifest(path.parent().unwrap_or(Path::new("")), manifest)
+    }
+
+    fn open_manifest(dir: &Path, manifest: ModelManifest) -> Result<Self> {
         let path = dir.join(&manifest.file);
         if manifest.kind != ModelKind::Generator {
             return Err(InferenceError::Unsupported {
@@ -220,6 +233,10 @@ impl Generator for LlamaGguf {
         Ok(found)
     }
 
+    fn write_together(&self, desk: &mut dyn Desk) {
+        self.write_all(desk);
+    }
+
     fn generate(
         &self,
         request: &GenerateRequest,
@@ -283,3 +300,6 @@ impl Written {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

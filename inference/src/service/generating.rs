@@ -4,13 +4,17 @@ use super::queue::{Lane, Queue, QueueLimits};
 use super::{Closing, gone, guarded, spawn};
 use crate::embedder::ModelIdentity;
 use crate::error::{InferenceError, Result};
-use crate::generator::{GenerateRequest, Generated, Generator};
+use crate::generator::{Desk, GenerateRequest, Generated, Generator};
 use crate::llama::LlamaGguf;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
+
+/// Texts that are written at once.
+const SEATS: usize = 8;
 
 /// Whether the generator can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,30 +148,101 @@ fn show(shown: &RwLock<GeneratorState>, state: GeneratorState) {
 
 fn run(queue: &Queue<Job>, model: &dyn Generator) {
     while let Some((_, job)) = queue.next() {
-        let began = Instant::now();
-        match job {
-            Job::Judge { pairs, reply } if !reply.is_closed() => {
-                let pairs: Vec<_> = pairs
-                    .iter()
-                    .map(|(a, b)| (a.as_str(), b.as_str()))
-                    .collect();
-                // A caller who has gone needs no answer, here and below.
-                let _ = reply.send(guarded(|| model.log_likelihoods(&pairs)));
-            }
-            Job::Write { request, pieces } if !pieces.is_closed() => {
-                let outcome =
-                    guarded(|| model.generate(&request, &mut |text| hand_over(&pieces, text)));
-                let _ = pieces.send(outcome.map_or_else(Piece::Failed, Piece::End));
-            }
-            Job::Judge { .. } | Job::Write { .. } => continue,
+        let mut counter = Counter {
+            queue,
+            model,
+            first: Some(job),
+            seats: BTreeMap::new(),
+            tickets: 0,
+        };
+        let outcome = guarded(|| {
+            model.write_together(&mut counter);
+            Ok(())
+        });
+        if let Err(error) = outcome {
+            counter.fail(&error);
         }
-        queue.took(began.elapsed());
     }
 }
 
-fn hand_over(pieces: &mpsc::UnboundedSender<Piece>, text: &str) -> ControlFlow<()> {
-    match pieces.send(Piece::Text(text.to_owned())) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(_) => ControlFlow::Break(()),
+/// Where the queue's jobs meet the model: judging is done between two steps of writing.
+struct Counter<'a> {
+    queue: &'a Queue<Job>,
+    model: &'a dyn Generator,
+    first: Option<Job>,
+    seats: BTreeMap<usize, Seat>,
+    tickets: usize,
+}
+
+/// Who waits for a text, and since when.
+struct Seat {
+    pieces: mpsc::UnboundedSender<Piece>,
+    began: Instant,
+}
+
+impl Counter<'_> {
+    fn judge(&self, pairs: &[(String, String)], reply: oneshot::Sender<Result<Vec<f32>>>) {
+        let began = Instant::now();
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(a, b)| (a.as_str(), b.as_str()))
+            .collect();
+        // A caller who has gone needs no answer, here and below.
+        let _ = reply.send(guarded(|| self.model.log_likelihoods(&pairs)));
+        self.queue.took(began.elapsed());
+    }
+
+    fn fail(&mut self, error: &InferenceError) {
+        for seat in std::mem::take(&mut self.seats).into_values() {
+            let error = InferenceError::Compute(error.to_string());
+            let _ = seat.pieces.send(Piece::Failed(error));
+        }
+    }
+}
+
+impl Desk for Counter<'_> {
+    fn next(&mut self, writing: usize) -> Option<(usize, GenerateRequest)> {
+        loop {
+            let full = writing >= SEATS;
+            let waiting = || {
+                if full {
+                    self.queue.next_urgent()
+                } else {
+                    self.queue.next_now()
+                }
+            };
+            match self.first.take().or_else(waiting)? {
+                Job::Judge { pairs, reply } if !reply.is_closed() => self.judge(&pairs, reply),
+                Job::Write { request, pieces } if !pieces.is_closed() => {
+                    self.tickets += 1;
+                    let began = Instant::now();
+                    self.seats.insert(self.tickets, Seat { pieces, began });
+                    return Some((self.tickets, request));
+                }
+                Job::Judge { .. } | Job::Write { .. } => {}
+            }
+        }
+    }
+
+    fn wanted(&self, ticket: usize) -> bool {
+        let seat = self.seats.get(&ticket);
+        seat.is_some_and(|seat| !seat.pieces.is_closed())
+    }
+
+    fn piece(&mut self, ticket: usize, text: &str) -> ControlFlow<()> {
+        let piece = || Piece::Text(text.to_owned());
+        match self.seats.get(&ticket).map(|s| s.pieces.send(piece())) {
+            Some(Ok(())) => ControlFlow::Continue(()),
+            Some(Err(_)) | None => ControlFlow::Break(()),
+        }
+    }
+
+    fn end(&mut self, ticket: usize, outcome: Result<Generated>) {
+        if let Some(seat) = self.seats.remove(&ticket) {
+            let _ = seat
+                .pieces
+                .send(outcome.map_or_else(Piece::Failed, Piece::End));
+            self.queue.took(seat.began.elapsed());
+        }
     }
 }

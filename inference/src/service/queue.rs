@@ -146,6 +146,25 @@ impl<J> Queue<J> {
         }
     }
 
+    /// The next job that a person waits for, if there is one.
+    pub(super) fn next_urgent(&self) -> Option<J> {
+        self.lock().urgent.pop_front()
+    }
+
+    /// The next job, if one waits that may be begun now.
+    pub(super) fn next_now(&self) -> Option<J> {
+        let mut lanes = self.lock();
+        if let Some(job) = lanes.urgent.pop_front() {
+            return Some(job);
+        }
+        if !lanes.patience().is_zero() {
+            return None;
+        }
+        let job = lanes.bulk.pop_front()?;
+        lanes.last_bulk = Instant::now();
+        Some(job)
+    }
+
     /// Notes how long a job took, for [`InferenceError::Busy`].
     pub(super) fn took(&self, duration: Duration) {
         let mut lanes = self.lock();

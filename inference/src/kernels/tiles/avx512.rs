@@ -16,8 +16,8 @@ use std::arch::x86_64::{
 };
 use std::ops::Range;
 
-/// How far ahead a single row's weights are asked for, in bytes.
-const AHEAD: usize = 4096;
+/// How far ahead weights are asked for, in bytes.
+const AHEAD: usize = 12 * 1024;
 
 /// See [`super::Tiles::add_panels`].
 ///
@@ -51,17 +51,17 @@ unsafe fn add_format<const FORMAT: u8>(
     // SAFETY: the steps stay inside `rows`, and the rest is the caller's promise.
     unsafe {
         while rows.end - row >= 8 {
-            add_rows::<FORMAT, 8>(panel, input, row, target.below(index));
+            add_rows::<FORMAT, 8>(panel, input, row, target.below(index), index == 0);
             (row, index) = (row + 8, index + 8);
         }
         match rows.end - row {
-            1 => add_rows::<FORMAT, 1>(panel, input, row, target.below(index)),
-            2 => add_rows::<FORMAT, 2>(panel, input, row, target.below(index)),
-            3 => add_rows::<FORMAT, 3>(panel, input, row, target.below(index)),
-            4 => add_rows::<FORMAT, 4>(panel, input, row, target.below(index)),
-            5 => add_rows::<FORMAT, 5>(panel, input, row, target.below(index)),
-            6 => add_rows::<FORMAT, 6>(panel, input, row, target.below(index)),
-            7 => add_rows::<FORMAT, 7>(panel, input, row, target.below(index)),
+            1 => add_rows::<FORMAT, 1>(panel, input, row, target.below(index), index == 0),
+            2 => add_rows::<FORMAT, 2>(panel, input, row, target.below(index), index == 0),
+            3 => add_rows::<FORMAT, 3>(panel, input, row, target.below(index), index == 0),
+            4 => add_rows::<FORMAT, 4>(panel, input, row, target.below(index), index == 0),
+            5 => add_rows::<FORMAT, 5>(panel, input, row, target.below(index), index == 0),
+            6 => add_rows::<FORMAT, 6>(panel, input, row, target.below(index), index == 0),
+            7 => add_rows::<FORMAT, 7>(panel, input, row, target.below(index), index == 0),
             _ => {}
         }
     }
@@ -76,6 +76,7 @@ unsafe fn add_rows<const FORMAT: u8, const ROWS: usize>(
     input: &Eights,
     first: usize,
     target: Place,
+    fetching: bool,
 ) {
     let from = input.from(first);
     let (blocks, width) = (panel.blocks, panel.blocks * BLOCK);
@@ -89,8 +90,8 @@ unsafe fn add_rows<const FORMAT: u8, const ROWS: usize>(
             *sum = _mm512_maskz_loadu_ps(mask, target.row(row));
         }
         for block in 0..blocks {
-            if ROWS == 1 {
-                fetch(&panel, block);
+            if fetching {
+                fetch::<FORMAT>(&panel, block);
             }
             let weights = weights::<FORMAT>(panel.quants(), block);
             let scales = scales::<FORMAT>(&panel, block);
@@ -122,18 +123,23 @@ unsafe fn add_rows<const FORMAT: u8, const ROWS: usize>(
     }
 }
 
-/// Asks for what is needed some blocks later. A single row is bound by the memory, and the
-/// machine's own foresight ends with each panel and each page.
+/// Asks for what is needed some blocks later. The first rows to meet a panel are bound by the
+/// memory, and the machine's own foresight ends with each panel and each page.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn fetch(panel: &Panel<'_>, block: usize) {
-    let (quants, scales) = (panel.format.quants(), panel.format.scales());
-    let ahead = panel.quants().wrapping_add(block * quants + AHEAD);
-    for line in (0..quants).step_by(64) {
-        _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(line).cast());
+fn fetch<const FORMAT: u8>(panel: &Panel<'_>, block: usize) {
+    let lines = match FORMAT {
+        Q8_0 => 8,
+        Q6K => 6,
+        _ => 4,
+    };
+    let quants = panel.quants().wrapping_add(block * lines * 64 + AHEAD);
+    for line in 0..lines {
+        _mm_prefetch::<_MM_HINT_T0>(quants.wrapping_add(line * 64).cast());
     }
-    let ahead = panel.scales().wrapping_add(block * scales + AHEAD / 4);
-    _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+    let scales = if FORMAT == Q4_1 { 64 } else { 32 };
+    let scales = panel.scales().wrapping_add(block * scales + AHEAD / 4);
+    _mm_prefetch::<_MM_HINT_T0>(scales.cast());
 }
 
 /// `dot` and the products of some fours of inputs.
@@ -212,10 +218,10 @@ unsafe fn scales<const FORMAT: u8>(panel: &Panel<'_>, block: usize) -> [__m512; 
     let halves = |from: *const u8| _mm512_cvtph_ps(unsafe { _mm256_loadu_si256(from.cast()) });
     // SAFETY: as above.
     let bytes = |from: *const u8| unsafe { _mm_loadu_si128(from.cast()) };
-    let own = panel.scales().wrapping_add(block * panel.format.scales());
-    let shared = panel
-        .shared()
-        .wrapping_add(block / SHARING * panel.format.shared());
+    let own_bytes = if FORMAT == Q4_1 { LANES * 4 } else { LANES * 2 };
+    let shared_bytes = if FORMAT == Q4K { LANES * 4 } else { LANES * 2 };
+    let own = panel.scales().wrapping_add(block * own_bytes);
+    let shared = panel.shared().wrapping_add(block / SHARING * shared_bytes);
     match FORMAT {
         Q4_1 => [halves(own), halves(own.wrapping_add(LANES * 2))],
         Q4K => {

@@ -1,0 +1,43 @@
+//! What greedy decoding writes, as ids, for `inference/peers/parity.py` to compare:
+//!
+//! ```text
+//! parity MODEL write PROMPTS.json TOKENS   one JSON line a prompt: {"prompt": ids, "written": ids}
+//! parity MODEL scores IDS.json             one JSON line a list of ids: the scores after it
+//! ```
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a measuring tool that cannot go on should stop, and its output is its purpose"
+)]
+
+use cloister_inference::{GenerateRequest, LlamaGguf};
+use std::path::Path;
+
+fn read<T: serde::de::DeserializeOwned>(path: &str) -> T {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let model = LlamaGguf::open(Path::new(&arguments[0])).unwrap();
+    if arguments[1] == "scores" {
+        for ids in read::<Vec<Vec<u32>>>(&arguments[2]) {
+            println!("{}", serde_json::json!(model.scores_after(&ids).unwrap()));
+        }
+        return;
+    }
+    let most = arguments[3].parse().unwrap();
+    for user in read::<Vec<String>>(&arguments[2]) {
+        let request = GenerateRequest {
+            system: None,
+            user,
+            max_tokens: most,
+        };
+        let prompt = model.prompt_ids(&request).unwrap();
+        let written = model.greedy_ids(&prompt, most).unwrap();
+        println!(
+            "{}",
+            serde_json::json!({ "prompt": prompt, "written": written })
+        );
+    }
+}

@@ -1,0 +1,89 @@
+"""Greedy tokens of Cloister and of llama.cpp on the same file and prompts.
+
+    parity.py PARITY-PROGRAM MODEL-FOLDER FILE.gguf PROMPTS.json [TOKENS]
+
+Says on how many prompts the first TOKENS (40) tokens are equal, and where they part, the cosine of
+the two programs' scores at that place.
+"""
+
+import ctypes
+import json
+import subprocess
+import sys
+import tempfile
+
+import llama_cpp as llama
+import numpy as np
+
+QUIET = llama.llama_log_callback(lambda level, text, data: None)
+
+
+class Peer:
+    def __init__(self, path, tokens):
+        llama.llama_log_set(QUIET, ctypes.c_void_p(0))
+        llama.llama_backend_init()
+        self.model = llama.llama_model_load_from_file(path.encode(), llama.llama_model_default_params())
+        params = llama.llama_context_default_params()
+        params.n_ctx, params.n_batch, params.n_threads, params.n_threads_batch = tokens, 512, 1, 1
+        self.context = llama.llama_init_from_model(self.model, params)
+        self.vocabulary = llama.llama_model_get_vocab(self.model)
+        self.words = llama.llama_vocab_n_tokens(self.vocabulary)
+
+    def forget(self):
+        llama.llama_memory_clear(llama.llama_get_memory(self.context), True)
+
+    def scores(self, ids):
+        for start in range(0, len(ids), 512):
+            part = ids[start : start + 512]
+            # A name of its own, because the batch points to it and does not keep it.
+            tokens = (llama.llama_token * len(part))(*part)
+            batch = llama.llama_batch_get_one(tokens, len(part))
+            assert llama.llama_decode(self.context, batch) == 0
+        scores = llama.llama_get_logits_ith(self.context, -1)
+        return np.ctypeslib.as_array(scores, (self.words,)).copy()
+
+    def greedy(self, prompt, most):
+        self.forget()
+        written, ids = [], prompt
+        while len(written) < most:
+            token = int(self.scores(ids).argmax())
+            written.append(token)
+            if llama.llama_vocab_is_eog(self.vocabulary, token):
+                break
+            ids = [token]
+        return written
+
+
+def main():
+    program, folder, path, prompts = sys.argv[1:5]
+    most = int(sys.argv[5]) if len(sys.argv) > 5 else 40
+    out = subprocess.run([program, folder, "write", prompts, str(most)], check=True, capture_output=True)
+    own = [json.loads(line) for line in out.stdout.splitlines()]
+    peer = Peer(path, 4096)
+    equal, parted = 0, []
+    for one in own:
+        theirs = peer.greedy(one["prompt"], most)
+        if theirs == one["written"]:
+            equal += 1
+            continue
+        pairs = enumerate(zip(theirs, one["written"]))
+        place = next((i for i, (a, b) in pairs if a != b), min(len(theirs), len(one["written"])))
+        parted.append(one["prompt"] + theirs[:place])
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(parted, file)
+        file.flush()
+        out = subprocess.run([program, folder, "scores", file.name], check=True, capture_output=True)
+    cosines = []
+    for ids, line in zip(parted, out.stdout.splitlines()):
+        peer.forget()
+        a, b = peer.scores(ids).astype(np.float64), np.array(json.loads(line))
+        cosines.append(float(a @ b / np.linalg.norm(a) / np.linalg.norm(b)))
+    report = {"prompts": len(own), "tokens": most, "equal": equal, "share": equal / len(own)}
+    if cosines:
+        report["cosine_where_parted"] = {"least": min(cosines), "median": float(np.median(cosines))}
+        report["parted_at_or_above_0.999"] = sum(cosine >= 0.999 for cosine in cosines)
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()
