@@ -284,7 +284,7 @@ pub fn index_settings(config: &Config, embedder: &EmbedderService) -> IndexSetti
 pub fn passages(config: &Config) -> ChunkSettings {
     ChunkSettings {
         most_tokens: config.passages.tokens,
-        ..ChunkSettings::default()
+        overlap_tokens: config.passages.overlap,
     }
 }
 

@@ -63,7 +63,10 @@ section!(Recognition {
     program: PathBuf,
     languages: Vec<String>,
 });
-section!(Passages { tokens: usize });
+section!(Passages {
+    tokens: usize,
+    overlap: usize,
+});
 section!(Search {
     meaning: f32,
     exact_up_to: usize,

@@ -46,10 +46,16 @@ impl Default for ChunkSettings {
     }
 }
 
-/// What is embedded of a passage: its text alone, until measurement says that title or headings
-/// help.
-pub fn embedded_text(_title: &str, _headings: &[String], text: &str) -> String {
-    text.to_owned()
+/// So much of title and headings is embedded; with a passage of the usual size it fits the model.
+const CONTEXT_CHARS: usize = 200;
+
+/// What is embedded of a passage: the title and the headings above it, and its text. Passages of
+/// many like documents are told apart by their titles.
+pub fn embedded_text(title: &str, headings: &[String], text: &str) -> String {
+    let above = std::iter::once(title).chain(headings.iter().map(String::as_str));
+    let above: Vec<&str> = above.filter(|part| !part.is_empty()).collect();
+    let above: String = above.join(" › ").chars().take(CONTEXT_CHARS).collect();
+    format!("{above}\n{text}")
 }
 
 /// Cuts a document's pages into passages.
