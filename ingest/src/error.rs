@@ -36,7 +36,7 @@ pub enum Quarantine {
     Empty(String),
     /// No text at all.
     #[error(
-        "`{name}` has {pages} pages and no text on them. If it is a scan, text recognition is not installed or does not know its language. {said}"
+        "`{name}` has {pages} pages and no text on them. If it is a scan, text recognition is not installed or does not know its language{said}"
     )]
     NoText {
         /// The file.

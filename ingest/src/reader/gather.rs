@@ -36,6 +36,8 @@ pub struct ReadPage {
     pub lost: bool,
     /// Whether its text was recognised from a picture.
     pub recognised: bool,
+    /// Whether the recogniser looked at it and found nothing.
+    pub blank: bool,
 }
 
 impl ReadPage {
@@ -46,7 +48,9 @@ impl ReadPage {
         let read = text.chars().filter(|c| c.is_alphanumeric()).count();
         let unreadable = self.notes.unreadable as usize;
         let nameless = unreadable > NAMELESS && unreadable * 4 > read;
-        self.page.is_drawn() && (self.notes.pictured && read < FEW_LETTERS || nameless)
+        // Letters may also be drawn as lines, which is no picture and no text.
+        let silent = read == 0 || self.notes.pictured && read < FEW_LETTERS;
+        self.page.is_drawn() && !self.blank && (silent || nameless)
     }
 
     /// Each block with how it is set and its text, where the format told how.
@@ -155,6 +159,7 @@ impl Gathered {
             notes,
             lost: false,
             recognised: false,
+            blank: false,
         });
         Ok(())
     }
@@ -175,6 +180,7 @@ impl Gathered {
             notes: Notes::default(),
             lost: true,
             recognised: false,
+            blank: false,
         });
     }
 
@@ -196,6 +202,10 @@ impl Gathered {
         let Some(page) = self.pages.iter_mut().find(|p| p.page.number == number) else {
             return;
         };
+        if recognised.content.text.is_empty() {
+            page.blank = page.page.content.text.is_empty();
+            return;
+        }
         let content = std::mem::replace(&mut page.page.content, recognised.content);
         if !is_sound(&page.page) || page.page.content.text.len() < content.text.len() {
             // What the page had is better than what was made out.

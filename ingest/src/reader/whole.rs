@@ -18,7 +18,7 @@ pub fn assemble(
         return Err(Quarantine::NoText {
             name: name.to_owned(),
             pages: info.pages,
-            said: info.warnings.join(". "),
+            said: said(&info.warnings),
         });
     }
     furniture::mark(&mut pages);
@@ -39,6 +39,16 @@ pub fn assemble(
         pages: pages.into_iter().map(|page| page.page).collect(),
         attachments,
     })
+}
+
+/// The warnings as the end of a sentence.
+fn said(warnings: &[String]) -> String {
+    let mut said = String::new();
+    for warning in warnings {
+        said.push_str(". ");
+        said.push_str(warning);
+    }
+    said
 }
 
 /// Markdown and HTML name their title as their first heading; in a PDF, the largest words of the
