@@ -426,3 +426,27 @@ async fn rich_text_and_mail_that_nest_without_end_are_dealt_with() {
         assert!(!cause.is_ours(), "{cause}");
     }
 }
+
+#[tokio::test]
+async fn a_tree_of_two_hundred_thousand_pages_is_refused() {
+    let mut document = lopdf::Document::with_version("1.7");
+    let pages = document.new_object_id();
+    let kids: Vec<Object> = (0..200_000)
+        .map(|_| {
+            let page = lopdf::dictionary! {
+                "Type" => "Page", "Parent" => pages,
+                "MediaBox" => vec![0.into(), 0.into(), 612.into(), 792.into()],
+            };
+            Object::Reference(document.add_object(page))
+        })
+        .collect();
+    document.objects.insert(
+        pages,
+        lopdf::dictionary! { "Type" => "Pages", "Kids" => kids, "Count" => 200_000 }.into(),
+    );
+    let catalog = document.add_object(lopdf::dictionary! { "Type" => "Catalog", "Pages" => pages });
+    document.trailer.set("Root", catalog);
+    let mut bytes = Vec::new();
+    document.save_to(&mut bytes).expect("a file");
+    refused("tree.pdf", &bytes, "too-many-pages", "Split the file").await;
+}

@@ -119,8 +119,13 @@ pub struct FileTally {
     pub bytes: u64,
 }
 
-const COLUMNS: &str = "id, collection_id, path, state, hash, size, modified_at, pages_done, \
-                       pages_total, reason, attempts, updated_at, took_ms, parent_id, labels";
+/// What a [`FileRecord`] is made of.
+macro_rules! columns {
+    () => {
+        "id, collection_id, path, state, hash, size, modified_at, pages_done, pages_total, reason, \
+         attempts, updated_at, took_ms, parent_id, labels"
+    };
+}
 
 impl Store {
     /// Notes files that lie in the inbox. Returns how many of them mean work: they are new, changed,
@@ -141,7 +146,7 @@ impl Store {
         now: Timestamp,
         lease: Duration,
     ) -> Result<Option<FileRecord>, StoreError> {
-        let row = sqlx::query(
+        let row = sqlx::query(concat!(
             "UPDATE files
              SET state = 'reading', lease_until = $2, attempts = attempts + 1, updated_at = $1,
                  pages_done = 0, pages_total = 0
@@ -150,9 +155,9 @@ impl Store {
                             OR (state IN ('reading', 'embedding')
                                 AND (lease_until IS NULL OR lease_until < $1))
                          ORDER BY attempts, id LIMIT 1)
-             RETURNING id, collection_id, path, state, hash, size, modified_at, pages_done,
-                       pages_total, reason, attempts, updated_at, took_ms, parent_id, labels",
-        )
+             RETURNING ",
+            columns!()
+        ))
         .bind(now.as_millis())
         .bind(now.plus(lease).as_millis())
         .fetch_optional(&self.writer)
@@ -271,13 +276,13 @@ impl Store {
         reason: &str,
         now: Timestamp,
     ) -> Result<Option<FileRecord>, StoreError> {
-        sqlx::query(
+        sqlx::query(concat!(
             "UPDATE files
              SET state = 'quarantined', reason = $2, updated_at = $3, lease_until = NULL
              WHERE id = $1 AND state IN ('waiting', 'reading', 'embedding')
-             RETURNING id, collection_id, path, state, hash, size, modified_at, pages_done,
-                       pages_total, reason, attempts, updated_at, took_ms, parent_id, labels",
-        )
+             RETURNING ",
+            columns!()
+        ))
         .bind(file.0)
         .bind(reason)
         .bind(now.as_millis())
@@ -294,13 +299,13 @@ impl Store {
         file: FileId,
         now: Timestamp,
     ) -> Result<Option<FileRecord>, StoreError> {
-        sqlx::query(
+        sqlx::query(concat!(
             "UPDATE files
              SET state = 'waiting', reason = NULL, attempts = 0, updated_at = $2
              WHERE id = $1 AND state = 'quarantined'
-             RETURNING id, collection_id, path, state, hash, size, modified_at, pages_done,
-                       pages_total, reason, attempts, updated_at, took_ms, parent_id, labels",
-        )
+             RETURNING ",
+            columns!()
+        ))
         .bind(file.0)
         .bind(now.as_millis())
         .fetch_optional(&self.writer)
@@ -312,17 +317,13 @@ impl Store {
 
     /// One file.
     pub async fn file(&self, id: FileId) -> Result<Option<FileRecord>, StoreError> {
-        sqlx::query(
-            "SELECT id, collection_id, path, state, hash, size, modified_at, pages_done,
-                    pages_total, reason, attempts, updated_at, took_ms, parent_id, labels
-             FROM files WHERE id = $1",
-        )
-        .bind(id.0)
-        .fetch_optional(&self.readers)
-        .await?
-        .as_ref()
-        .map(record)
-        .transpose()
+        sqlx::query(concat!("SELECT ", columns!(), " FROM files WHERE id = $1"))
+            .bind(id.0)
+            .fetch_optional(&self.readers)
+            .await?
+            .as_ref()
+            .map(record)
+            .transpose()
     }
 
     /// Files with an id over `after`, of one collection or all, in one state or any but removed.
@@ -335,7 +336,7 @@ impl Store {
     ) -> Result<Vec<FileRecord>, StoreError> {
         let mut query = sqlx::QueryBuilder::new("SELECT ");
         query
-            .push(COLUMNS)
+            .push(columns!())
             .push(" FROM files WHERE id > ")
             .push_bind(after.0);
         match state {

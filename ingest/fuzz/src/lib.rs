@@ -1,7 +1,13 @@
 //! The readers of `cloister-ingest`, built for fuzzing without the pipeline around them: a database
 //! and a model would make each build take ten times as long.
 
-#![allow(dead_code, unused_imports, missing_docs, unreachable_pub)]
+#![allow(
+    dead_code,
+    unused_imports,
+    missing_docs,
+    unreachable_pub,
+    reason = "these are the modules of another crate, of which only the readers are used here"
+)]
 
 #[path = "../../src/chunk/mod.rs"]
 pub mod chunk;

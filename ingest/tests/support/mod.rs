@@ -60,10 +60,9 @@ pub fn archive<B: AsRef<[u8]>>(parts: &[(&str, B)]) -> Vec<u8> {
 }
 
 /// Data that is measured with and never shipped: `CLOISTER_SHARED`, else beside the workspace.
-#[allow(clippy::disallowed_methods, reason = "a test has no configuration")]
 pub fn shared() -> PathBuf {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared");
-    std::env::var("CLOISTER_SHARED").map_or_else(|_| beside.into(), PathBuf::from)
+    PathBuf::from(option_env!("CLOISTER_SHARED").unwrap_or(beside))
 }
 
 /// A page's blocks, each with a sign for its kind.

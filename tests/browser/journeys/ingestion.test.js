@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import zlib from "node:zlib";
 import { Appliance } from "../appliance.js";
 import { ask, inspect, openBrowser, person } from "../browser.js";
 
@@ -26,6 +27,19 @@ async function scan(browser) {
   const picture = await page.screenshot();
   await context.close();
   return picture;
+}
+
+/** A PDF of a few hundred kilobytes whose only page inflates to half a gigabyte. */
+function bomb() {
+  const content = zlib.deflateSync(Buffer.alloc(512 << 20, "0 "));
+  const before = `%PDF-1.7
+1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj
+2 0 obj <</Type/Pages/Kids[3 0 R]/Count 1>> endobj
+3 0 obj <</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R>> endobj
+4 0 obj <</Filter/FlateDecode/Length ${content.length}>> stream
+`;
+  const after = "\nendstream endobj\ntrailer <</Root 1 0 R>>\n";
+  return Buffer.concat([Buffer.from(before), content, Buffer.from(after)]);
 }
 
 test("files beyond dropping them", async (t) => {
@@ -107,6 +121,18 @@ tags = ["pharmacy"]
     assert.match(await quote.innerText(), /begins at eight/);
     const entries = appliance.cli(["audit", "list", "--json"]).out;
     assert.ok(entries.includes("document.moved"));
+  });
+
+  await t.test("a bomb is set aside while the appliance answers as before", async () => {
+    appliance.drop("ward", "bomb.pdf", bomb());
+    await admin.goto(`${appliance.url}/#/administration`);
+    await admin.getByText("bomb.pdf").first().waitFor({ timeout: 30_000 });
+    await ask(admin, "When does the ward round begin?");
+    const quote = admin.getByRole("article", { name: "Quote 1" });
+    assert.match(await quote.innerText(), /begins at eight/);
+    await admin.goto(`${appliance.url}/#/administration`);
+    await admin.getByText("1 quarantined").waitFor({ timeout: 180_000 });
+    assert.match(await admin.locator(".reason").innerText(), /bomb\.pdf/);
   });
 
   await t.test("how a collection is read is said at the console", async () => {
