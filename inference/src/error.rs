@@ -55,6 +55,9 @@ pub enum InferenceError {
         /// The model's context.
         limit: usize,
     },
+    /// The caller: the text cannot be held to what was asked of it.
+    #[error("the constraint cannot be kept: {0}")]
+    Constraint(String),
     /// The machine: the queue is full.
     #[error("the model is busy. Ask again in {retry_after_s} seconds")]
     Busy {

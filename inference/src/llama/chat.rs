@@ -46,6 +46,10 @@ impl ChatTemplate {
         if let Some(system) = &request.system {
             messages.push(message("system", system));
         }
+        for turn in &request.turns {
+            messages.push(message("user", &turn.user));
+            messages.push(message("assistant", &turn.assistant));
+        }
         messages.push(message("user", &request.user));
         let variables = context! {
             messages => messages,

@@ -88,7 +88,7 @@ impl Decoder {
     pub(super) fn forward(&self, spans: &mut [Span<'_>]) -> Result<Vec<f32>> {
         let ids: Vec<u32> = spans.iter().flat_map(|span| span.tokens).copied().collect();
         for span in spans.iter_mut() {
-            span.cache.reserve(span.tokens.len(), self.shape);
+            span.cache.reserve(span.tokens.len())?;
         }
         let mut states = self.words.rows(&ids, &self.pool)?;
         let mut spare = Spare::default();
@@ -181,7 +181,7 @@ impl Decoder {
                 for query in queries {
                     *query *= scale;
                 }
-                span.cache.write(self.shape, layer, position, (key, value));
+                span.cache.write(layer, position, (key, value));
             }
         }
     }
@@ -199,7 +199,7 @@ impl Decoder {
             let (Some(span), Ok(mut out)) = (spans.get(piece.span), piece.context.lock()) else {
                 return;
             };
-            let pages = span.cache.head(self.shape, layer, piece.head);
+            let pages = span.cache.head(layer, piece.head);
             let visible = Visible {
                 first: span.cache.length() + piece.first,
                 each: group,

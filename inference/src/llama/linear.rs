@@ -115,6 +115,11 @@ impl Linear {
         })
     }
 
+    /// Whether products with rows of this format and length have a kernel of their own.
+    pub(super) fn has_kernel(format: GgmlDType, inputs: usize) -> bool {
+        known(format, inputs).is_some()
+    }
+
     pub(super) fn outputs(&self) -> usize {
         self.outputs
     }

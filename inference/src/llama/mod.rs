@@ -2,35 +2,43 @@
 
 mod cache;
 mod chat;
+mod choosing;
 mod decoder;
+mod drafting;
 mod linear;
 mod load;
 mod measure;
 mod metadata;
+mod prefixes;
 mod rope;
 mod synth;
 mod tensors;
-mod together;
+mod text;
 mod vocabulary;
+mod writing;
 
 use crate::embedder::ModelIdentity;
 use crate::error::{InferenceError, Result};
-use crate::generator::{Desk, Finish, GenerateRequest, Generated, Generator};
-use crate::kernels;
+use crate::generator::{Desk, GenerateRequest, Generated, Generator};
+use crate::kernels::{self, PAGE};
 use crate::manifest::{ModelKind, ModelManifest};
-use cache::Cache;
+use cache::{Cache, Pages};
 use candle_core::quantized::gguf_file::Content;
 use chat::ChatTemplate;
 use decoder::{Decoder, Span};
 use metadata::Metadata;
+use prefixes::Prefixes;
 use std::io::BufReader;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tensors::Tensors;
 use vocabulary::Vocabulary;
+use writing::Alone;
 
 pub use measure::{Load, Pace};
 pub use synth::{SynthFormat, SynthShape, synthesise};
+pub use tensors::Arithmetic;
 
 /// Prompt tokens taken through the layers together; between two such steps a caller who has gone
 /// can be noticed, and attention's score matrix stays small.
@@ -38,6 +46,9 @@ const PROMPT_STEP: usize = 256;
 
 /// Tokens of several sequences judged together.
 const JUDGED_STEP: usize = 768;
+
+/// Pages that those who write leave to those who judge.
+const JUDGING_PAGES: usize = 32;
 
 /// A model of the llama family. Everything that is particular to one model (vocabulary, special
 /// tokens, chat template, sizes) is read from its file.
@@ -48,6 +59,8 @@ pub struct LlamaGguf {
     vocabulary: Vocabulary,
     template: ChatTemplate,
     decoder: Decoder,
+    pages: Arc<Pages>,
+    prefixes: Mutex<Prefixes>,
 }
 
 /// A context and a continuation as one sequence of ids; `judged` of them are the continuation's.
@@ -56,20 +69,32 @@ struct Judged {
     judged: usize,
 }
 
+impl Judged {
+    fn pages(&self) -> usize {
+        self.ids.len().div_ceil(PAGE)
+    }
+}
+
 impl LlamaGguf {
     /// Opens the model in the folder `dir`: `model.toml` and the GGUF file it names.
     pub fn open(dir: &Path) -> Result<Self> {
+        Self::open_with(dir, Arithmetic::Fast)
+    }
+
+    /// [`Self::open`], with this arithmetic.
+    pub fn open_with(dir: &Path, arithmetic: Arithmetic) -> Result<Self> {
         let manifest = ModelManifest::read(dir)?;
-        Self::open_manifest(dir, manifest)
+        Self::open_manifest(dir, manifest, arithmetic)
     }
 
     /// Opens a GGUF file that has no manifest, to measure it: nobody vouches for its bytes.
-    pub fn open_file(path: &Path) -> Result<Self> {
+    pub fn open_file(path: &Path, arithmetic: Arithmetic) -> Result<Self> {
         let manifest = ModelManifest::of_unknown(path)?;
-        Self::open_manifest(path.parent().unwrap_or(Path::new("")), manifest)
+        let dir = path.parent().unwrap_or(Path::new(""));
+        Self::open_manifest(dir, manifest, arithmetic)
     }
 
-    fn open_manifest(dir: &Path, manifest: ModelManifest) -> Result<Self> {
+    fn open_manifest(dir: &Path, manifest: ModelManifest, arithmetic: Arithmetic) -> Result<Self> {
         let path = dir.join(&manifest.file);
         if manifest.kind != ModelKind::Generator {
             return Err(InferenceError::Unsupported {
@@ -91,20 +116,25 @@ impl LlamaGguf {
             content: &content,
             file: &file,
             head,
+            arithmetic,
         };
         let (loaded, vocabulary) =
             rayon::join(|| load::decoder(&tensors), || Vocabulary::read(head));
         let (decoder, context) = loaded?;
+        let context = context.min(manifest.context as usize);
+        let pages = Pages::new(decoder.shape, context.div_ceil(PAGE) + JUDGING_PAGES);
         Ok(Self {
             identity: ModelIdentity {
                 name: manifest.name,
                 sha256: manifest.sha256,
             },
             parameters: tensors.parameters(),
-            context: context.min(manifest.context as usize),
+            context,
             vocabulary: vocabulary?,
             template: ChatTemplate::read(head)?,
             decoder,
+            prefixes: Mutex::new(Prefixes::new(&pages)),
+            pages,
         })
     }
 
@@ -132,7 +162,9 @@ impl LlamaGguf {
         if sequences.iter().all(|sequence| sequence.judged == 0) {
             return Ok(vec![0.0; sequences.len()]);
         }
-        let mut caches: Vec<Cache> = sequences.iter().map(|_| Cache::new()).collect();
+        let pages = sequences.iter().map(Judged::pages).sum();
+        self.prefixes().make_room(pages);
+        let mut caches: Vec<Cache> = sequences.iter().map(|_| Cache::new(&self.pages)).collect();
         let mut spans: Vec<Span<'_>> = sequences
             .iter()
             .zip(&mut caches)
@@ -159,6 +191,10 @@ impl LlamaGguf {
             .iter()
             .map(|sequence| mean_log_probability(sequence, rows.by_ref()))
             .collect())
+    }
+
+    fn prefixes(&self) -> MutexGuard<'_, Prefixes> {
+        self.prefixes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check_length(&self, tokens: usize) -> Result<()> {
@@ -223,7 +259,10 @@ impl Generator for LlamaGguf {
         for (context, continuation) in pairs {
             let next = self.judged(context, continuation)?;
             let tokens: usize = waiting.iter().map(|sequence| sequence.ids.len()).sum();
-            if !waiting.is_empty() && tokens + next.ids.len() > JUDGED_STEP {
+            let pages: usize = waiting.iter().map(Judged::pages).sum();
+            let full =
+                tokens + next.ids.len() > JUDGED_STEP || pages + next.pages() > JUDGING_PAGES;
+            if !waiting.is_empty() && full {
                 found.extend(self.judge(&waiting)?);
                 waiting.clear();
             }
@@ -242,62 +281,14 @@ impl Generator for LlamaGguf {
         request: &GenerateRequest,
         piece: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Generated> {
-        let prompt = self.template.render(request, &self.vocabulary)?;
-        let prompt = self.vocabulary.encode(&prompt)?;
-        let room = prompt.len() + request.max_tokens;
-        self.check_length(room)?;
-        let mut cache = Cache::new();
-        let mut state = self.read_prompt(&prompt, &mut cache)?;
-        let mut written = Written::default();
-        while written.ids.len() < request.max_tokens {
-            let token = self.next_token(&state)?;
-            if self.vocabulary.ends.contains(&token) {
-                return Ok(written.finished(Finish::Complete));
-            }
-            written.ids.push(token);
-            let text = self.vocabulary.decode(&written.ids)?;
-            if written.hand_out(text, piece).is_break() {
-                return Ok(written.finished(Finish::Stopped));
-            }
-            let tokens = &[token];
-            let cache = &mut cache;
-            state = self.decoder.forward(&mut [Span { tokens, cache }])?;
-        }
-        Ok(written.finished(Finish::Length))
-    }
-}
-
-/// What has been written, and how much of it was handed out.
-#[derive(Default)]
-struct Written {
-    ids: Vec<u32>,
-    text: String,
-}
-
-impl Written {
-    /// Hands out what `text` has more than before, unless it ends inside a character.
-    fn hand_out(
-        &mut self,
-        text: String,
-        piece: &mut dyn FnMut(&str) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        if text.ends_with(char::REPLACEMENT_CHARACTER) {
-            return ControlFlow::Continue(());
-        }
-        let flow = match text.strip_prefix(self.text.as_str()) {
-            Some("") | None => ControlFlow::Continue(()),
-            Some(new) => piece(new),
+        let mut alone = Alone {
+            request: Some(request.clone()),
+            piece,
+            outcome: None,
         };
-        self.text = text;
-        flow
-    }
-
-    fn finished(self, finish: Finish) -> Generated {
-        Generated {
-            text: self.text,
-            tokens: self.ids.len(),
-            finish,
-        }
+        self.write_all(&mut alone);
+        let nothing = || Err(InferenceError::Compute("nothing was written".into()));
+        alone.outcome.unwrap_or_else(nothing)
     }
 }
 

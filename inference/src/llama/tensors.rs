@@ -16,6 +16,16 @@ pub(super) struct Tensors<'a> {
     pub content: &'a Content,
     pub file: &'a File,
     pub head: Metadata<'a>,
+    pub arithmetic: Arithmetic,
+}
+
+/// What products are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// The formats of the file, where a kernel knows them, and rows rounded to eight bits.
+    Fast,
+    /// Floats of 32 bits throughout: slow and large, what the others are compared with.
+    Exact,
 }
 
 /// A matrix as stored, or re-quantised.
@@ -40,9 +50,7 @@ impl Tensors<'_> {
     /// A small tensor as floats, of exactly `length` values.
     pub(super) fn floats(&self, name: &str, length: usize) -> Result<Vec<f32>> {
         let (bytes, format, dims) = self.raw(name)?;
-        let storage = QStorage::from_data(Cow::Owned(bytes), &Device::Cpu, format)?;
-        let tensor = QTensor::new(storage, dims)?.dequantize(&Device::Cpu)?;
-        let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
+        let values = dequantised(bytes, format, dims)?;
         if values.len() == length {
             Ok(values)
         } else {
@@ -80,8 +88,8 @@ impl Tensors<'_> {
         Ok(vec![Linear::new(&bytes, format, outputs, inputs)?])
     }
 
-    /// Formats whose products candle runs value by value become `Q8_0`, which loses nothing that
-    /// four or five bits had.
+    /// A format without a kernel becomes `Q8_0`: two to five bits lose nothing that counts, and
+    /// half floats what eight bits with a scale for each 32 lose.
     fn packed(&self, name: &str, inputs: usize) -> Result<Packed> {
         let (bytes, format, dims) = self.raw(name)?;
         let [outputs, columns] = *dims.as_slice() else {
@@ -92,26 +100,27 @@ impl Tensors<'_> {
                 .head
                 .damaged(format!("`{name}` has {columns} columns, not {inputs}")));
         }
-        let slow = matches!(format, GgmlDType::Q5_0 | GgmlDType::Q5_1);
-        if !slow {
-            return Ok(Packed {
-                bytes,
-                format,
-                outputs,
-                inputs,
-            });
-        }
-        let storage = QStorage::from_data(Cow::Owned(bytes), &Device::Cpu, format)?;
-        let tensor = QTensor::new(storage, dims)?.dequantize(&Device::Cpu)?;
-        let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
-        let mut bytes = vec![0; values.len() / 32 * 34];
-        kernels::quantise_q8_0(&values, &mut bytes);
-        Ok(Packed {
+        let packed = |bytes, format| Packed {
             bytes,
-            format: GgmlDType::Q8_0,
+            format,
             outputs,
             inputs,
-        })
+        };
+        let kept = Linear::has_kernel(format, inputs);
+        match self.arithmetic {
+            Arithmetic::Fast if kept => Ok(packed(bytes, format)),
+            Arithmetic::Fast if inputs.is_multiple_of(32) => {
+                let values = dequantised(bytes, format, dims)?;
+                let mut bytes = vec![0; values.len() / 32 * 34];
+                kernels::quantise_q8_0(&values, &mut bytes);
+                Ok(packed(bytes, GgmlDType::Q8_0))
+            }
+            Arithmetic::Fast | Arithmetic::Exact => {
+                let values = dequantised(bytes, format, dims)?;
+                let bytes = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+                Ok(packed(bytes, GgmlDType::F32))
+            }
+        }
     }
 
     /// The bytes of a tensor, its format and its shape.
@@ -146,4 +155,10 @@ impl Tensors<'_> {
             })?;
         Ok((bytes, format, info.shape.dims().to_vec()))
     }
+}
+
+fn dequantised(bytes: Vec<u8>, format: GgmlDType, dims: Vec<usize>) -> Result<Vec<f32>> {
+    let storage = QStorage::from_data(Cow::Owned(bytes), &Device::Cpu, format)?;
+    let tensor = QTensor::new(storage, dims)?.dequantize(&Device::Cpu)?;
+    Ok(tensor.flatten_all()?.to_vec1()?)
 }

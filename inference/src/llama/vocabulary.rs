@@ -1,8 +1,10 @@
 //! The tokenizer that a GGUF file carries: byte-level BPE, made from its tokens and merges.
 
 use super::metadata::Metadata;
+use crate::constraint::Lexicon;
 use crate::error::{InferenceError, Result};
 use std::collections::HashSet;
+use std::sync::OnceLock;
 use tokenizers::decoders::byte_level::ByteLevel;
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
@@ -22,6 +24,7 @@ const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{
 pub(super) struct Vocabulary {
     tokenizer: Tokenizer,
     specials: Vec<String>,
+    lexicon: OnceLock<Lexicon>,
     pub start: Option<u32>,
     pub adds_start: bool,
     pub ends: HashSet<u32>,
@@ -52,6 +55,7 @@ impl Vocabulary {
         Ok(Self {
             tokenizer: tokenizer(head, &tokens, &specials)?,
             specials,
+            lexicon: OnceLock::new(),
             start: id("bos_token_id"),
             adds_start: head.flag("tokenizer.ggml.add_bos_token").unwrap_or(false),
             ends: [end, id("eot_token_id"), id("eom_token_id")]
@@ -79,6 +83,18 @@ impl Vocabulary {
             .map_err(|error| InferenceError::Compute(error.to_string()))
     }
 
+    /// The bytes of its tokens; made when it is first asked for.
+    pub(super) fn lexicon(&self) -> &Lexicon {
+        self.lexicon.get_or_init(|| {
+            let count = u32::try_from(self.tokenizer.get_vocab_size(true)).unwrap_or(u32::MAX);
+            let bytes = |id| match self.tokenizer.id_to_token(id) {
+                Some(token) if !self.specials.contains(&token) => bytes_of(&token),
+                Some(_) | None => Box::from([]),
+            };
+            Lexicon::new((0..count).map(bytes).collect())
+        })
+    }
+
     /// The text without anything that would be read as a special token.
     pub(super) fn without_specials(&self, text: &str) -> String {
         let mut plain = text.to_owned();
@@ -88,6 +104,29 @@ impl Vocabulary {
         }
         plain
     }
+}
+
+/// The bytes that byte-level BPE writes as these characters (Radford et al. 2019): the printable
+/// ones of Latin-1 stand for themselves, and the others, in order, for the characters from 256 on.
+/// None for a token with a character that stands for no byte.
+fn bytes_of(token: &str) -> Box<[u8]> {
+    let plain = |c: u32| matches!(c, 0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff);
+    let byte = |c: char| {
+        let c = u32::from(c);
+        let found = if plain(c) {
+            Some(c)
+        } else {
+            let mut others = (0..256_u32).filter(|byte| !plain(*byte));
+            others.nth(c.checked_sub(256)? as usize)
+        };
+        u8::try_from(found?).ok()
+    };
+    token
+        .chars()
+        .map(byte)
+        .collect::<Option<Vec<u8>>>()
+        .unwrap_or_default()
+        .into()
 }
 
 fn specials(head: Metadata<'_>, tokens: &[&str]) -> Vec<String> {

@@ -3,6 +3,7 @@
 mod embedding;
 mod generating;
 mod queue;
+mod turns;
 
 pub use embedding::{Attending, EmbedderService};
 pub use generating::{GeneratorService, GeneratorState, Piece};
