@@ -3,7 +3,7 @@
 //! ```text
 //! parity MODEL write PROMPTS.json TOKENS   one JSON line a prompt: {"prompt": ids, "written": ids}
 //! parity MODEL scores IDS.json             one JSON line a list of ids: the scores after it
-//! parity MODEL exact-scores IDS.json       the same in floats of 32 bits, from the same weights
+//! parity MODEL exact-write …, exact-scores …   the same in floats of 32 bits, from the same weights
 //! ```
 #![expect(
     clippy::unwrap_used,
@@ -11,7 +11,7 @@
     reason = "a measuring tool that cannot go on should stop, and its output is its purpose"
 )]
 
-use cloister_inference::{Arithmetic, GenerateRequest, LlamaGguf};
+use cloister_inference::{Arithmetic, GenerateRequest, LlamaGguf, Loading};
 use std::path::Path;
 
 fn read<T: serde::de::DeserializeOwned>(path: &str) -> T {
@@ -21,10 +21,14 @@ fn read<T: serde::de::DeserializeOwned>(path: &str) -> T {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arithmetic = match arguments[1].as_str() {
-        "exact-scores" => Arithmetic::Exact,
+        "exact-scores" | "exact-write" => Arithmetic::Exact,
         _ => Arithmetic::Fast,
     };
-    let model = LlamaGguf::open_with(Path::new(&arguments[0]), arithmetic).unwrap();
+    let loading = Loading {
+        arithmetic,
+        ..Loading::default()
+    };
+    let model = LlamaGguf::open_with(Path::new(&arguments[0]), &loading).unwrap();
     if arguments[1].ends_with("scores") {
         for ids in read::<Vec<Vec<u32>>>(&arguments[2]) {
             println!("{}", serde_json::json!(model.scores_after(&ids).unwrap()));

@@ -1,11 +1,12 @@
 """Greedy tokens of Cloister and of llama.cpp on the same file and prompts.
 
-    parity.py PARITY-PROGRAM MODEL-FOLDER FILE.gguf PROMPTS.json [TOKENS] [--f32]
+    parity.py PARITY-PROGRAM MODEL-FOLDER FILE.gguf PROMPTS.json [TOKENS] [--f32] [--exact]
 
 Says on how many prompts the first TOKENS (40) tokens are equal, and where they part, the cosine of
 the two programs' scores at that place, and of each with the scores that the same weights give in
 floats of 32 bits. With --f32 llama.cpp keeps keys and values as such floats and attends without
-flash attention, which rounds them and their sums to half floats.
+flash attention, which rounds them and their sums to half floats. With --exact the tokens of the
+exact arithmetic take the place of Cloister's: how near to llama.cpp one can be without its roundings.
 """
 
 import ctypes
@@ -78,11 +79,11 @@ def spread(cosines):
 
 
 def main():
-    floats = "--f32" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--f32"]
+    floats, exactly = "--f32" in sys.argv, "--exact" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
     program, folder, path, prompts = arguments[:4]
     most = int(arguments[4]) if len(arguments) > 4 else 40
-    own = lines(program, folder, "write", prompts, str(most))
+    own = lines(program, folder, "exact-write" if exactly else "write", prompts, str(most))
     peer = Peer(path, 4096, floats)
     equal, parted = 0, []
     for one in own:

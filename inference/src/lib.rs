@@ -28,7 +28,9 @@ pub use error::{InferenceError, Result};
 pub use generator::{
     Constraint, Desk, Finish, GenerateRequest, Generated, Generator, Person, Sampling, Scope, Turn,
 };
-pub use llama::{Arithmetic, LlamaGguf, Load, Pace, SynthFormat, SynthShape, synthesise};
+pub use llama::{
+    Arithmetic, LlamaGguf, Load, Loading, Pace, Plan, SynthFormat, SynthShape, synthesise,
+};
 pub use manifest::{MANIFEST_FILE, ModelKind, ModelManifest, Weights, hash_file};
 pub use minilm::MiniLm;
 pub use service::{

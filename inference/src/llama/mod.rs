@@ -5,6 +5,7 @@ mod chat;
 mod choosing;
 mod decoder;
 mod drafting;
+mod fit;
 mod linear;
 mod load;
 mod measure;
@@ -26,8 +27,8 @@ use cache::{Cache, Pages};
 use candle_core::quantized::gguf_file::Content;
 use chat::ChatTemplate;
 use decoder::{Decoder, Span};
-use metadata::Metadata;
 use prefixes::Prefixes;
+use std::fs::File;
 use std::io::BufReader;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -36,6 +37,7 @@ use tensors::Tensors;
 use vocabulary::Vocabulary;
 use writing::Alone;
 
+pub use fit::{Loading, Plan};
 pub use measure::{Load, Pace};
 pub use synth::{SynthFormat, SynthShape, synthesise};
 pub use tensors::Arithmetic;
@@ -78,23 +80,34 @@ impl Judged {
 impl LlamaGguf {
     /// Opens the model in the folder `dir`: `model.toml` and the GGUF file it names.
     pub fn open(dir: &Path) -> Result<Self> {
-        Self::open_with(dir, Arithmetic::Fast)
+        Self::open_with(dir, &Loading::default())
     }
 
-    /// [`Self::open`], with this arithmetic.
-    pub fn open_with(dir: &Path, arithmetic: Arithmetic) -> Result<Self> {
+    /// [`Self::open`], in this way.
+    pub fn open_with(dir: &Path, loading: &Loading) -> Result<Self> {
         let manifest = ModelManifest::read(dir)?;
-        Self::open_manifest(dir, manifest, arithmetic)
+        Self::open_manifest(dir, manifest, loading)
     }
 
     /// Opens a GGUF file that has no manifest, to measure it: nobody vouches for its bytes.
-    pub fn open_file(path: &Path, arithmetic: Arithmetic) -> Result<Self> {
+    pub fn open_file(path: &Path, loading: &Loading) -> Result<Self> {
         let manifest = ModelManifest::of_unknown(path)?;
         let dir = path.parent().unwrap_or(Path::new(""));
-        Self::open_manifest(dir, manifest, arithmetic)
+        Self::open_manifest(dir, manifest, loading)
     }
 
-    fn open_manifest(dir: &Path, manifest: ModelManifest, arithmetic: Arithmetic) -> Result<Self> {
+    /// What opening this GGUF file would take; reads its head alone.
+    pub fn plan(path: &Path, loading: &Loading) -> Result<Plan> {
+        let file = File::open(path).map_err(|source| InferenceError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        let content = read_head(&file, path)?;
+        let tensors = Tensors::of(&content, &file, path, loading.arithmetic)?;
+        fit::plan(&tensors, usize::MAX, loading)
+    }
+
+    fn open_manifest(dir: &Path, manifest: ModelManifest, loading: &Loading) -> Result<Self> {
         let path = dir.join(&manifest.file);
         if manifest.kind != ModelKind::Generator {
             return Err(InferenceError::Unsupported {
@@ -103,35 +116,32 @@ impl LlamaGguf {
             });
         }
         let file = manifest.open_verified(dir)?;
-        let damaged = |error: candle_core::Error| InferenceError::Damaged {
-            path: path.clone(),
-            reason: error.to_string(),
-        };
-        let content = Content::read(&mut BufReader::new(&file)).map_err(damaged)?;
-        let head = Metadata {
-            values: &content.metadata,
-            path: &path,
-        };
-        let tensors = Tensors {
-            content: &content,
-            file: &file,
-            head,
-            arithmetic,
-        };
-        let (loaded, vocabulary) =
-            rayon::join(|| load::decoder(&tensors), || Vocabulary::read(head));
-        let (decoder, context) = loaded?;
-        let context = context.min(manifest.context as usize);
-        let pages = Pages::new(decoder.shape, context.div_ceil(PAGE) + JUDGING_PAGES);
+        let content = read_head(&file, &path)?;
+        let tensors = Tensors::of(&content, &file, &path, loading.arithmetic)?;
+        let plan = fit::plan(&tensors, manifest.context as usize, loading)?;
+        for warning in &plan.warnings {
+            tracing::warn!(%warning, "{}: {warning}", manifest.name);
+        }
+        let (decoder, vocabulary) = rayon::join(
+            || load::decoder(&tensors, plan.context),
+            || Vocabulary::read(tensors.head),
+        );
+        let (decoder, vocabulary) = (decoder?, vocabulary?);
+        if vocabulary.count() > decoder.words.outputs().min(decoder.head.outputs()) {
+            let reason = "it has more tokens than rows of embeddings";
+            return Err(tensors.head.damaged(reason.into()));
+        }
+        let pages = plan.context.div_ceil(PAGE) + JUDGING_PAGES;
+        let pages = Pages::new(decoder.shape, pages);
         Ok(Self {
             identity: ModelIdentity {
                 name: manifest.name,
                 sha256: manifest.sha256,
             },
             parameters: tensors.parameters(),
-            context,
-            vocabulary: vocabulary?,
-            template: ChatTemplate::read(head)?,
+            context: plan.context,
+            vocabulary,
+            template: ChatTemplate::read(tensors.head)?,
             decoder,
             prefixes: Mutex::new(Prefixes::new(&pages)),
             pages,
@@ -222,6 +232,18 @@ impl LlamaGguf {
         u32::try_from(kernels::argmax(&logits))
             .map_err(|error| InferenceError::Compute(error.to_string()))
     }
+}
+
+/// Reads the head of a GGUF file. What it says is bounded by the file's length; candle divides
+/// by the alignment that it states, which may be 0.
+fn read_head(file: &File, path: &Path) -> Result<Content> {
+    let damaged = |reason: String| InferenceError::Damaged {
+        path: path.to_owned(),
+        reason,
+    };
+    std::panic::catch_unwind(|| Content::read(&mut BufReader::new(file)))
+        .map_err(|_panic| damaged("its head makes no sense".into()))?
+        .map_err(|error| damaged(error.to_string()))
 }
 
 /// Takes the sequence's rows of logits and averages what they give its tokens.

@@ -5,18 +5,19 @@ use super::metadata::Metadata;
 use crate::error::{InferenceError, Result};
 use crate::kernels;
 use candle_core::Device;
-use candle_core::quantized::gguf_file::Content;
+use candle_core::quantized::gguf_file::{Content, TensorInfo};
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use std::borrow::Cow;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 /// An open GGUF file.
 pub(super) struct Tensors<'a> {
-    pub content: &'a Content,
-    pub file: &'a File,
+    content: &'a Content,
+    file: &'a File,
     pub head: Metadata<'a>,
-    pub arithmetic: Arithmetic,
+    arithmetic: Arithmetic,
 }
 
 /// What products are made of.
@@ -36,9 +37,75 @@ struct Packed {
     inputs: usize,
 }
 
-impl Tensors<'_> {
+impl<'a> Tensors<'a> {
+    /// The tensors of a file whose head was read; their places are checked.
+    pub(super) fn of(
+        content: &'a Content,
+        file: &'a File,
+        path: &'a Path,
+        arithmetic: Arithmetic,
+    ) -> Result<Self> {
+        let head = Metadata {
+            values: &content.metadata,
+            path,
+        };
+        let tensors = Self {
+            content,
+            file,
+            head,
+            arithmetic,
+        };
+        tensors.check()?;
+        Ok(tensors)
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.content.tensor_infos.contains_key(name)
+    }
+
+    pub(super) fn infos(&self) -> impl Iterator<Item = &TensorInfo> {
+        self.content.tensor_infos.values()
+    }
+
+    /// Refuses a file whose tensors lie over each other, behind its end, or are so large that
+    /// counting their elements overflows: before anything is read or set aside for them.
+    fn check(&self) -> Result<()> {
+        let there = self.file.metadata().map_or(0, |metadata| metadata.len());
+        let mut places = Vec::with_capacity(self.count());
+        for (name, info) in &self.content.tensor_infos {
+            let dims = info.shape.dims().iter();
+            let count = dims
+                .into_iter()
+                .try_fold(1_usize, |count, n| count.checked_mul(*n));
+            let blocks = count.map(|count| count.div_ceil(info.ggml_dtype.block_size()) as u64);
+            let bytes = blocks.and_then(|n| n.checked_mul(info.ggml_dtype.type_size() as u64));
+            let start = self.content.tensor_data_offset.checked_add(info.offset);
+            let end = start
+                .zip(bytes)
+                .and_then(|(start, bytes)| start.checked_add(bytes));
+            match (start, end) {
+                (Some(start), Some(end)) if end <= there => places.push((start, end, name)),
+                _ => return Err(self.head.damaged(format!("`{name}` ends after the file"))),
+            }
+        }
+        places.sort_unstable();
+        for pair in places.windows(2) {
+            if let [(_, end, name), (start, _, other)] = pair
+                && start < end
+            {
+                let reason = format!("`{name}` and `{other}` lie over each other");
+                return Err(self.head.damaged(reason));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.content.tensor_infos.len()
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.content.tensor_infos.keys().map(String::as_str)
     }
 
     /// All parameters of the file.

@@ -36,7 +36,7 @@ static TINY_FILE: LazyLock<Option<tempfile::TempDir>> = LazyLock::new(|| {
 
 static TINY: LazyLock<Option<LlamaGguf>> = LazyLock::new(|| {
     let dir = TINY_FILE.as_ref()?;
-    Some(LlamaGguf::open_file(&dir.path().join("tiny.gguf"), Arithmetic::Fast).unwrap())
+    Some(LlamaGguf::open_file(&dir.path().join("tiny.gguf"), &Loading::default()).unwrap())
 });
 
 const SEQUENCES: usize = 3;

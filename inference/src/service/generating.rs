@@ -14,7 +14,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 /// Texts that are written at once.
-const SEATS: usize = 8;
+pub(crate) const SEATS: usize = 8;
 
 /// Whether the generator can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ mod queue;
 mod turns;
 
 pub use embedding::{Attending, EmbedderService};
+pub(crate) use generating::SEATS;
 pub use generating::{GeneratorService, GeneratorState, Piece};
 pub use queue::QueueLimits;
 

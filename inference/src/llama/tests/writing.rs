@@ -47,9 +47,9 @@ fn pages_held(model: &LlamaGguf) -> usize {
 
 /// A model of its own for those who count its pages.
 fn fresh() -> Option<LlamaGguf> {
-    TINY_FILE
-        .as_ref()
-        .map(|dir| LlamaGguf::open_file(&dir.path().join("tiny.gguf"), Arithmetic::Fast).unwrap())
+    TINY_FILE.as_ref().map(|dir| {
+        LlamaGguf::open_file(&dir.path().join("tiny.gguf"), &Loading::default()).unwrap()
+    })
 }
 
 const SECRET: &str = "The patient in room twelve is called Adelaide Thornbury, and she was admitted \
