@@ -29,7 +29,8 @@ pub use generator::{
     Constraint, Desk, Finish, GenerateRequest, Generated, Generator, Person, Sampling, Scope, Turn,
 };
 pub use llama::{
-    Arithmetic, LlamaGguf, Load, Loading, Pace, Plan, SynthFormat, SynthShape, synthesise,
+    Arithmetic, LlamaGguf, Load, Loading, Pace, Plan, QuantFormat, SynthFormat, SynthShape,
+    quantise, synthesise,
 };
 pub use manifest::{MANIFEST_FILE, ModelKind, ModelManifest, Weights, hash_file};
 pub use minilm::MiniLm;

@@ -7,7 +7,8 @@
 )]
 
 use cloister_inference::{
-    Arithmetic, GenerateRequest, Generator, InferenceError, LlamaGguf, Loading,
+    Arithmetic, GenerateRequest, Generator, InferenceError, LlamaGguf, Loading, QuantFormat,
+    quantise,
 };
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -126,6 +127,39 @@ fn every_family_writes_the_same_twice() {
                 .unwrap()
         };
         assert_eq!(write(), write(), "{name}");
+    }
+}
+
+#[test]
+fn a_file_is_described_from_its_head() {
+    let manifest = LlamaGguf::describe(&path("qwen3.gguf")).unwrap();
+    assert_eq!(
+        (manifest.architecture.as_str(), manifest.context),
+        ("qwen3", 512)
+    );
+    assert_eq!(manifest.parameters, 123_328);
+    assert_eq!(
+        manifest.sha256,
+        cloister_inference::hash_file(&path("qwen3.gguf")).unwrap()
+    );
+}
+
+/// A smaller file says nearly the same, and is not made smaller again.
+#[test]
+fn floats_become_fewer_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    let golden: Golden =
+        serde_json::from_str(&std::fs::read_to_string(path("qwen3.json")).unwrap()).unwrap();
+    for format in [QuantFormat::Q8_0, QuantFormat::Q4K] {
+        let target = dir.path().join(format!("{format:?}.gguf"));
+        quantise(&path("qwen3.gguf"), &target, format).unwrap();
+        let size = |path: &std::path::Path| std::fs::metadata(path).unwrap().len();
+        assert!(size(&target) * 10 < size(&path("qwen3.gguf")) * 7);
+        let model = LlamaGguf::open_file(&target, &Loading::default()).unwrap();
+        let found = model.scores_after(&golden.ids[..=20]).unwrap();
+        assert!(cosine(&found, &golden.scores[&20]) > 0.98, "{format:?}");
+        let again = quantise(&target, &dir.path().join("again.gguf"), format).unwrap_err();
+        assert!(again.to_string().contains("already"), "{again}");
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Loading {
     pub context: Option<usize>,
     /// Bytes that may be taken; none takes what the machine has free.
     pub memory: Option<u64>,
+    /// Threads that products run on; none takes one for each processor.
+    pub threads: Option<usize>,
 }
 
 impl Default for Loading {
@@ -39,6 +41,7 @@ impl Default for Loading {
             arithmetic: Arithmetic::Fast,
             context: None,
             memory: None,
+            threads: None,
         }
     }
 }

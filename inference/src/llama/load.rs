@@ -115,8 +115,12 @@ pub(super) fn sizes(tensors: &Tensors<'_>) -> Result<(Shape, usize)> {
     Ok((shape(tensors, &head)?, context))
 }
 
-/// Builds the decoder for a context of so many tokens.
-pub(super) fn decoder(tensors: &Tensors<'_>, context: usize) -> Result<Decoder> {
+/// Builds the decoder for a context of so many tokens, to run on so many threads.
+pub(super) fn decoder(
+    tensors: &Tensors<'_>,
+    context: usize,
+    threads: Option<usize>,
+) -> Result<Decoder> {
     let (family, head) = family(tensors)?;
     let shape = shape(tensors, &head)?;
     let everywhere = Arc::new(Rope::new(
@@ -167,7 +171,7 @@ pub(super) fn decoder(tensors: &Tensors<'_>, context: usize) -> Result<Decoder> 
         words,
         layers,
         head: output,
-        pool: Pool::new(rayon::current_num_threads()),
+        pool: Pool::new(threads.unwrap_or_else(rayon::current_num_threads)),
     })
 }
 

@@ -11,6 +11,7 @@ mod load;
 mod measure;
 mod metadata;
 mod prefixes;
+mod quantise;
 mod rope;
 mod synth;
 mod tensors;
@@ -39,6 +40,7 @@ use writing::Alone;
 
 pub use fit::{Loading, Plan};
 pub use measure::{Load, Pace};
+pub use quantise::{QuantFormat, quantise};
 pub use synth::{SynthFormat, SynthShape, synthesise};
 pub use tensors::Arithmetic;
 
@@ -98,13 +100,31 @@ impl LlamaGguf {
 
     /// What opening this GGUF file would take; reads its head alone.
     pub fn plan(path: &Path, loading: &Loading) -> Result<Plan> {
-        let file = File::open(path).map_err(|source| InferenceError::File {
-            path: path.to_owned(),
-            source,
-        })?;
+        let file = open(path)?;
         let content = read_head(&file, path)?;
         let tensors = Tensors::of(&content, &file, path, loading.arithmetic)?;
         fit::plan(&tensors, usize::MAX, loading)
+    }
+
+    /// A manifest for this GGUF file, from its head and its bytes. What the file does not say of
+    /// itself (often its licence, always what it is fit for) is for a person to write.
+    pub fn describe(path: &Path) -> Result<ModelManifest> {
+        let file = open(path)?;
+        let content = read_head(&file, path)?;
+        let tensors = Tensors::of(&content, &file, path, Arithmetic::Fast)?;
+        let (_, context) = load::sizes(&tensors)?;
+        Vocabulary::read(tensors.head)?;
+        ChatTemplate::read(tensors.head)?;
+        let known = ModelManifest::of_unknown(path)?;
+        let said = |key: &str| tensors.head.optional_text(key).map(str::to_owned);
+        Ok(ModelManifest {
+            name: said("general.name").unwrap_or_else(|| known.name.clone()),
+            licence: said("general.license").unwrap_or_else(|| known.licence.clone()),
+            architecture: tensors.head.text("general.architecture")?.to_owned(),
+            context: u32::try_from(context).unwrap_or(u32::MAX),
+            parameters: tensors.parameters(),
+            ..known
+        })
     }
 
     fn open_manifest(dir: &Path, manifest: ModelManifest, loading: &Loading) -> Result<Self> {
@@ -123,7 +143,7 @@ impl LlamaGguf {
             tracing::warn!(%warning, "{}: {warning}", manifest.name);
         }
         let (decoder, vocabulary) = rayon::join(
-            || load::decoder(&tensors, plan.context),
+            || load::decoder(&tensors, plan.context, loading.threads),
             || Vocabulary::read(tensors.head),
         );
         let (decoder, vocabulary) = (decoder?, vocabulary?);
@@ -232,6 +252,13 @@ impl LlamaGguf {
         u32::try_from(kernels::argmax(&logits))
             .map_err(|error| InferenceError::Compute(error.to_string()))
     }
+}
+
+fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(|source| InferenceError::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Reads the head of a GGUF file. What it says is bounded by the file's length; candle divides

@@ -116,8 +116,7 @@ impl<'a> Tensors<'a> {
 
     /// A small tensor as floats, of exactly `length` values.
     pub(super) fn floats(&self, name: &str, length: usize) -> Result<Vec<f32>> {
-        let (bytes, format, dims) = self.raw(name)?;
-        let values = dequantised(bytes, format, dims)?;
+        let (values, _, _) = self.values(name)?;
         if values.len() == length {
             Ok(values)
         } else {
@@ -126,6 +125,12 @@ impl<'a> Tensors<'a> {
                 .head
                 .damaged(format!("`{name}` has {found} values, not {length}")))
         }
+    }
+
+    /// A tensor as floats, with the format it is stored in and its shape.
+    pub(super) fn values(&self, name: &str) -> Result<(Vec<f32>, GgmlDType, Vec<usize>)> {
+        let (bytes, format, dims) = self.raw(name)?;
+        Ok((dequantised(bytes, format, dims.clone())?, format, dims))
     }
 
     /// One matrix of `inputs` columns.
