@@ -4,6 +4,7 @@ use crate::entry::{IndexCondition, IndexEntry, IndexSettings, SearchOutcome, Sea
 use crate::error::{IndexError, Result};
 use crate::files;
 use crate::generation::{Generation, revision};
+use crate::hybrid;
 use crate::seal::{self, FORMAT};
 use cloister_domain::{PassageId, RevisionId};
 use serde::{Deserialize, Serialize};
@@ -143,7 +144,7 @@ impl Index {
     /// The best permitted passages for a question, by words and by meaning. Both arms look at
     /// permitted passages only.
     pub fn search(&self, request: &SearchRequest<'_>) -> Result<SearchOutcome> {
-        self.live().snapshot().search(request)
+        hybrid::search(&self.live().snapshot(), request)
     }
 
     fn live(&self) -> Arc<Generation> {

@@ -1,8 +1,7 @@
 //! What a search runs on: one state of one generation, which never changes.
 
-use crate::entry::{IndexSettings, SearchOutcome, SearchRequest};
+use crate::entry::IndexSettings;
 use crate::error::{IndexError, Result};
-use crate::fusion;
 use crate::keyword::KeywordSearcher;
 use crate::vectors::{self, Graph, Segment, VectorHit};
 use roaring::RoaringBitmap;
@@ -33,33 +32,14 @@ impl Snapshot {
         self.segments.iter().map(|segment| segment.len()).sum()
     }
 
-    pub(crate) fn search(&self, request: &SearchRequest<'_>) -> Result<SearchOutcome> {
-        check_vector(request.vector, self.settings.dimensions, 0)?;
-        let depth = self.settings.depth.max(request.limit).max(1);
-        let (words, meaning) = rayon::join(
-            || self.keywords.search(request.text, request.permitted, depth),
-            || self.nearest(request.vector, request.permitted, depth),
-        );
-        let (meaning, exact) = meaning;
-        let cosine = |passage| {
-            let mut vectors = self.segments.iter().filter_map(|s| s.vector(passage));
-            vectors
-                .next()
-                .map(|vector| vectors::dot(vector, request.vector))
-        };
-        let settled = self.settings.semantic_weight;
-        let weight = request.semantic_weight.unwrap_or(settled);
-        let mut hits = fusion::fuse(&words?, &meaning, cosine, weight);
-        hits.truncate(request.limit);
-        Ok(SearchOutcome {
-            hits,
-            generation: self.name.clone(),
-            exact,
-        })
+    /// The cosine of a passage's vector and a question's.
+    pub(crate) fn cosine(&self, passage: i64, question: &[f32]) -> Option<f32> {
+        let mut vectors = self.segments.iter().filter_map(|s| s.vector(passage));
+        vectors.next().map(|vector| vectors::dot(vector, question))
     }
 
     /// The nearest permitted passages, and whether all of them were compared.
-    fn nearest(
+    pub(crate) fn nearest(
         &self,
         question: &[f32],
         permitted: &RoaringBitmap,
