@@ -64,12 +64,17 @@ fn follow_up(model: &LlamaGguf, rounds: usize) {
         let question = format!("Edition {round}. {passage}\nWhen may I visit my father?");
         let first = ask(question.clone(), Vec::new());
         cold.push(first_words(model, &first));
-        let answer = model.generate(&first, &mut |_| ControlFlow::Continue(())).unwrap();
+        let answer = model
+            .generate(&first, &mut |_| ControlFlow::Continue(()))
+            .unwrap();
         let turn = Turn {
             user: question,
             assistant: answer.text,
         };
-        warm.push(first_words(model, &ask("And where can we eat?".into(), vec![turn])));
+        warm.push(first_words(
+            model,
+            &ask("And where can we eat?".into(), vec![turn]),
+        ));
     }
     let (cold, warm) = (median(cold), median(warm));
     let report = serde_json::json!({ "cold_s": cold, "follow_up_s": warm, "ratio": warm / cold });
@@ -78,10 +83,7 @@ fn follow_up(model: &LlamaGguf, rounds: usize) {
 
 fn quoting(model: &LlamaGguf, rounds: usize) {
     let request = GenerateRequest {
-        user: format!(
-            "Repeat this text word for word:\n{}",
-            SENTENCES.join(" ")
-        ),
+        user: format!("Repeat this text word for word:\n{}", SENTENCES.join(" ")),
         max_tokens: 120,
         ..GenerateRequest::default()
     };

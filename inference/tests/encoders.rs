@@ -118,7 +118,7 @@ fn other_prefixes_are_another_model() {
     let identity = |dir: &Path| SentenceEncoder::open(dir).unwrap().identity();
     let plain = identity(&folder("bert"));
     let prefixed = copied("bert", |manifest| {
-        manifest.prefixes.question = "query: ".into()
+        manifest.prefixes.question = "query: ".into();
     });
     assert_ne!(identity(prefixed.path()).sha256, plain.sha256);
     assert_ne!(identity(&folder("bert-first")).sha256, plain.sha256);

@@ -1,9 +1,6 @@
 //! Loading under a limit of the operating system. The limit is the whole process's, so this file
 //! holds one test.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on should stop"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use cloister_inference::{Generator, InferenceError, LlamaGguf, Loading};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -48,5 +45,9 @@ fn a_model_is_opened_or_refused_and_the_process_lives() {
         }
     }
     assert!(contexts.is_sorted(), "{contexts:?}");
-    assert_eq!((contexts[0], contexts[6]), (0, whole.context), "{contexts:?}");
+    assert_eq!(
+        (contexts[0], contexts[6]),
+        (0, whole.context),
+        "{contexts:?}"
+    );
 }
