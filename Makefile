@@ -15,7 +15,8 @@ help:
 	@echo "make test     everything that CI checks"
 	@echo "make fuzz     look for files that break a reader (SECONDS=300 for each kind)"
 	@echo "make bench    benchmarks of embedding, search and generation"
-.PHONY: run test bench bench-peers crash fuzz doctor models samples web lint unit browser types help
+	@echo "make bench-peers  the same beside llama.cpp and ONNX Runtime, which it installs from PyPI"
+	@echo "make crash    kill the ingestion thousands of times (CRASHES=5000), and look what is left"
 	@echo "make doctor   show what confines the appliance, and try to get out"
 
 run: $(RELEASE) models/.checked inbox
@@ -95,4 +96,23 @@ fuzz:
 FILES ?= inbox
 bench: models web $(RELEASE) inbox
 	CLOISTER_MODELS=$(MODELS) cargo bench --package cloister-inference --package cloister-index
-.PHONY: run test bench bench-peers crash fuzz doctor models samples web lint unit browser types help
+	$(RELEASE) eval ingestion $(FILES)
+
+# The peers are installed from PyPI into the target folder, llama.cpp built for this machine, which
+# takes some minutes once. A round takes about three minutes of an idle machine.
+PEERS := $(CARGO_TARGET_DIR)/peers
+ROUNDS ?= 2
+
+$(PEERS)/.installed: inference/peers/requirements.txt
+	python3 -m venv $(PEERS)/venv
+	CMAKE_ARGS="-DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF" \
+	    $(PEERS)/venv/bin/pip install --quiet --prefer-binary --requirement $<
+	@touch $@
+
+bench-peers: models $(PEERS)/.installed
+	cargo build --release --locked --package cloister-inference --examples
+	$(PEERS)/venv/bin/python inference/peers/bench.py $(CARGO_TARGET_DIR)/release/examples $(MODELS) $(PEERS)/work $(ROUNDS)
+
+CRASHES ?= 5000
+crash:
+	CLOISTER_CRASHES=$(CRASHES) cargo nextest run --workspace --locked --no-capture -E 'binary(crash)'
