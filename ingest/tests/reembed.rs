@@ -42,7 +42,7 @@ impl Embedder for Lengths {
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
                 left.checked_sub(1)
             });
-        left.map_err(|_| InferenceError::Compute("cut short".into()))?;
+        left.map_err(|_none| InferenceError::Compute("cut short".into()))?;
         Ok(texts.iter().map(|text| vec![text.len() as f32]).collect())
     }
 }
