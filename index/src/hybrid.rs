@@ -7,7 +7,8 @@ use crate::snapshot::{Snapshot, check_vector};
 use roaring::RoaringBitmap;
 use std::collections::{HashMap, HashSet};
 
-/// A document of fewer passages says in each of them what it is about; longer ones are routed to.
+/// Where documents have fewer passages on average, each passage says what it is about, and neither
+/// routes nor neighbours add to it.
 const LONG: usize = 4;
 
 /// A document that reaches this share of the best route is searched by itself.
@@ -54,7 +55,8 @@ pub(crate) fn search(snapshot: &Snapshot, request: &SearchRequest<'_>) -> Result
         },
     };
     let cosine = |passage| snapshot.cosine(passage, request.vector);
-    let mut hits = fuse(&words.hits, &near, cosine, &routes, blend);
+    let alone = |revision| snapshot.revisions.get(&revision) == Some(&1);
+    let mut hits = fuse(&words.hits, &near, cosine, (&routes, alone), blend);
     hits.truncate(request.limit);
     Ok(SearchOutcome {
         hits,
@@ -63,12 +65,18 @@ pub(crate) fn search(snapshot: &Snapshot, request: &SearchRequest<'_>) -> Result
     })
 }
 
-/// How much the question points to each long document.
+/// How much the question points to each document; nothing where most documents are short.
 fn routes(snapshot: &Snapshot, request: &SearchRequest<'_>) -> Result<HashMap<u32, f32>> {
-    let long = snapshot.revisions.iter().filter(|(_, n)| **n >= LONG);
-    let permitted = long.map(|(revision, _)| *revision);
-    let permitted = permitted.filter(|revision| request.permitted.contains(*revision));
-    snapshot.keywords.routes(request.text, permitted)
+    let permitted = |revision: &u32| request.permitted.contains(*revision);
+    let known = snapshot.revisions.iter().filter(|(id, _)| permitted(id));
+    let (documents, passages) = known.fold((0, 0), |(n, sum), (_, rows)| (n + 1, sum + rows));
+    if passages < LONG * documents {
+        return Ok(HashMap::new());
+    }
+    let all = snapshot.revisions.keys().copied();
+    snapshot
+        .keywords
+        .routes(request.text, all.filter(permitted))
 }
 
 /// The documents that the question clearly points to, where they are few among all.

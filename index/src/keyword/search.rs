@@ -186,7 +186,7 @@ impl KeywordSearcher {
                 let Some(after) = bytes.strip_prefix(code.as_bytes()) else {
                     break;
                 };
-                let goes_on = after.first().is_some_and(|c| c.is_ascii_punctuation());
+                let goes_on = after.first().is_some_and(u8::is_ascii_punctuation);
                 if let Ok(word) = std::str::from_utf8(bytes)
                     && goes_on
                 {
@@ -221,7 +221,9 @@ impl KeywordSearcher {
         let mut routes: HashMap<u32, f32> = revisions.map(route).collect();
         let best = routes.values().copied().fold(0.0, f32::max);
         if best > 0.0 {
-            routes.values_mut().for_each(|route| *route /= best);
+            for route in routes.values_mut() {
+                *route /= best;
+            }
         }
         Ok(routes)
     }
