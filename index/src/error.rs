@@ -35,6 +35,12 @@ pub enum IndexError {
     /// Us: what was just written cannot be read back.
     #[error("the index is damaged: {0}. `cloister index rebuild` makes a new one")]
     Damaged(String),
+    /// The caller: another process has the index open.
+    #[error("another process has the index open. Stop it first, or ask it")]
+    Busy,
+    /// The caller: the rows of a rebuild could not be read to their end.
+    #[error("the passages could not be read to the last one")]
+    RowsEnded,
     /// The machine: a thread could not be started.
     #[error("no thread for the index: {0}")]
     Thread(std::io::Error),
@@ -42,7 +48,10 @@ pub enum IndexError {
 
 impl From<tantivy::TantivyError> for IndexError {
     fn from(error: tantivy::TantivyError) -> Self {
-        Self::Keyword(error.to_string())
+        match error {
+            tantivy::TantivyError::LockFailure(..) => Self::Busy,
+            error => Self::Keyword(error.to_string()),
+        }
     }
 }
 

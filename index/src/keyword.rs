@@ -2,18 +2,23 @@
 
 use crate::entry::IndexEntry;
 use crate::error::{IndexError, Result};
+use crate::keyword_files;
 use crate::permitted::{Permitted, Within};
 use crate::words;
 use roaring::RoaringBitmap;
 use std::path::Path;
 use std::sync::Arc;
 use tantivy::collector::TopDocs;
+use tantivy::index::SegmentId;
 use tantivy::merge_policy::NoMergePolicy;
 use tantivy::query::{BooleanQuery, BoostQuery, Occur, Query, TermQuery};
 use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, Schema, TextFieldIndexing, TextOptions,
 };
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, Term};
+use tantivy::{
+    FutureResult, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, SegmentMeta,
+    TantivyDocument, Term,
+};
 
 const PASSAGE: &str = "passage";
 const REVISION: &str = "revision";
@@ -84,14 +89,8 @@ impl Keywords {
 
     /// Opens the index in `dir` and checks the sums of all of its files.
     pub(crate) fn open(dir: &Path) -> Result<Self> {
-        let index = Index::open_in_dir(dir)?;
-        if index.schema() != schema().0 {
-            return Err(IndexError::Damaged(
-                "it has fields of another version".into(),
-            ));
-        }
-        let damaged = index.validate_checksum()?;
-        if let Some(file) = damaged.iter().min() {
+        let index = open_index(dir)?;
+        if let Some(file) = keyword_files::damaged(&index)?.first() {
             return Err(IndexError::Damaged(format!(
                 "`{}` has changed",
                 file.display()
@@ -101,10 +100,7 @@ impl Keywords {
     }
 
     fn with(index: Index) -> Result<Self> {
-        index.tokenizers().register(words::PROSE, words::prose());
-        index
-            .tokenizers()
-            .register(words::CODES, words::code_analyzer());
+        register(&index);
         let writer: IndexWriter = index.writer_with_num_threads(1, WRITER_BYTES)?;
         // Merging by itself would change files behind the seal's back.
         writer.set_merge_policy(Box::new(NoMergePolicy));
@@ -121,9 +117,9 @@ impl Keywords {
         })
     }
 
-    /// What the last commit was given to remember.
-    pub(crate) fn payload(&self) -> Result<Option<String>> {
-        Ok(self.index.load_metas()?.payload)
+    /// What the last commit in `dir` was given to remember.
+    pub(crate) fn payload(dir: &Path) -> Result<Option<String>> {
+        Ok(Index::open_in_dir(dir)?.load_metas()?.payload)
     }
 
     /// A view of the last commit.
@@ -168,22 +164,56 @@ impl Keywords {
         let mut commit = self.writer.prepare_commit()?;
         commit.set_payload(payload);
         commit.commit()?;
-        self.merge()?;
-        self.reader.reload()?;
-        Ok(())
+        self.refresh()
     }
 
-    fn merge(&mut self) -> Result<()> {
+    /// Lets later searchers see what is committed or merged.
+    pub(crate) fn refresh(&self) -> Result<()> {
+        Ok(self.reader.reload()?)
+    }
+
+    /// The smallest segments, where there are too many.
+    pub(crate) fn wanted_merge(&self) -> Result<Option<Vec<SegmentId>>> {
         let mut segments = self.index.searchable_segment_metas()?;
         if segments.len() <= MOST_SEGMENTS {
-            return Ok(());
+            return Ok(None);
         }
         segments.sort_by_key(tantivy::SegmentMeta::num_docs);
         let small = segments.iter().take(MOST_SEGMENTS - 1);
-        let ids: Vec<_> = small.map(tantivy::SegmentMeta::id).collect();
-        self.writer.merge(&ids).wait()?;
+        Ok(Some(small.map(tantivy::SegmentMeta::id).collect()))
+    }
+
+    /// Starts to merge segments; [`Self::refresh`] shows what came of it.
+    pub(crate) fn merge(&mut self, segments: &[SegmentId]) -> Merge {
+        Merge(self.writer.merge(segments))
+    }
+}
+
+/// A merge that goes on in a thread of tantivy's.
+pub(crate) struct Merge(FutureResult<Option<SegmentMeta>>);
+
+impl Merge {
+    pub(crate) fn wait(self) -> Result<()> {
+        self.0.wait()?;
         Ok(())
     }
+}
+
+fn open_index(dir: &Path) -> Result<Index> {
+    let index = Index::open_in_dir(dir)?;
+    if index.schema() == schema().0 {
+        Ok(index)
+    } else {
+        Err(IndexError::Damaged(
+            "it has fields of another version".into(),
+        ))
+    }
+}
+
+fn register(index: &Index) {
+    let tokenizers = index.tokenizers();
+    tokenizers.register(words::PROSE, words::prose());
+    tokenizers.register(words::CODES, words::code_analyzer());
 }
 
 /// An immutable view of the keyword arm.
@@ -194,6 +224,25 @@ pub(crate) struct KeywordSearcher {
 }
 
 impl KeywordSearcher {
+    /// A view of the sound segments in `dir`; `None` where not even the records can be read.
+    pub(crate) fn salvage(dir: &Path) -> Option<Self> {
+        let view = || {
+            let damaged = keyword_files::damaged(&open_index(dir)?)?;
+            keyword_files::leave_out(dir, &damaged)?;
+            let index = open_index(dir)?;
+            register(&index);
+            let reader: IndexReader = index
+                .reader_builder()
+                .reload_policy(ReloadPolicy::Manual)
+                .try_into()?;
+            Ok::<_, IndexError>(Self {
+                searcher: reader.searcher(),
+                fields: schema().1,
+            })
+        };
+        view().ok()
+    }
+
     pub(crate) fn passages(&self) -> u64 {
         self.searcher.num_docs()
     }
