@@ -2,7 +2,8 @@
 //!
 //! Each is plain Rust that the compiler turns into vector instructions once for each instruction
 //! set, so the scalar twin is the same text. Whole numbers are summed exactly and floats in one
-//! fixed order: every twin returns the same bits, which the tests check.
+//! fixed order: every twin returns the same bits, which the tests check. Sums that cannot overflow are
+//! written as wrapping ones, because a check for each addition would keep them out of vectors.
 
 /// Rows whose codes lie side by side, one to a 64-bit lane.
 pub(crate) const BLOCK: usize = 8;
@@ -109,14 +110,16 @@ widest! {
             for (word, planes) in block.as_chunks::<BLOCK>().0.iter().zip(&question.bits) {
                 for (count, plane) in counts.iter_mut().zip(planes) {
                     for lane in 0..BLOCK {
-                        count[lane] += u64::from((word[lane] & plane).count_ones());
+                        let ones = u64::from((word[lane] & plane).count_ones());
+                        count[lane] = count[lane].wrapping_add(ones);
                     }
                 }
             }
             for lane in 0..BLOCK {
                 // The highest bit of two's complement counts against the others.
                 let [ones, twos, fours, eights] = counts.map(|plane| plane[lane].cast_signed());
-                let sum = ones + 2 * twos + 4 * fours - 8 * eights;
+                let low = ones.wrapping_add(twos << 1);
+                let sum = low.wrapping_add(fours << 2).wrapping_sub(eights << 3);
                 let dot = sum as f32 * question.scale - question.offset;
                 out[lane] = dot * reach[lane] + margin[lane];
             }
@@ -147,7 +150,7 @@ widest! {
             let row = values.get(start..start + question.len()).unwrap_or_default();
             let mut sum = 0_i32;
             for (a, b) in row.iter().zip(question) {
-                sum += i32::from(*a) * i32::from(*b);
+                sum = sum.wrapping_add(i32::from(*a).wrapping_mul(i32::from(*b)));
             }
             *out = sum;
         }
