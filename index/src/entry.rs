@@ -3,6 +3,7 @@
 use cloister_domain::{PassageId, RevisionId};
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A passage as the index takes it in.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,4 +113,19 @@ pub struct IndexStatus {
     pub answering: u64,
     /// Passages that a rebuild aside has taken in, while there is one.
     pub rebuilding: Option<u64>,
+}
+
+impl fmt::Display for IndexStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.condition, self.rebuilding) {
+            (_, Some(done)) => write!(f, "being rebuilt aside, {done} passages so far"),
+            (IndexCondition::Sound, None) => f.write_str("sound"),
+            (IndexCondition::Absent, None) => f.write_str("new"),
+            (IndexCondition::Damaged(reason), None) => write!(
+                f,
+                "incomplete, {} passages are filled in again so far: {reason}",
+                self.passages
+            ),
+        }
+    }
 }

@@ -187,9 +187,9 @@ fn recall(index: &Index, corpus: &Synthetic, questions: u16) -> Result<Vec<Recal
                 times.push(began.elapsed());
                 let found = found(index, question, "", filter)?;
                 for passage in truth {
-                hit += u32::from(found.contains(passage));
-                known += 1;
-            }
+                    hit += u32::from(found.contains(passage));
+                    known += 1;
+                }
             }
             Ok(Recall {
                 permitted: *share,

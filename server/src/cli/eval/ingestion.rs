@@ -124,7 +124,8 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
 }
 
 /// The most memory that this process has held, as the kernel tells.
-fn peak_megabytes() -> u64 {
+/// The most memory that this process had, in MB.
+pub fn peak_megabytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = peak.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok());

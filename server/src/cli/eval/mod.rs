@@ -7,6 +7,8 @@ mod ingestion;
 mod metrics;
 mod retrieval;
 
+pub use ingestion::peak_megabytes;
+
 use crate::config::Config;
 use clap::Subcommand;
 use std::process::ExitCode;
