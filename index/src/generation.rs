@@ -136,8 +136,7 @@ impl Generation {
             rows.push((entry.passage.0, revision(entry.revision.0)?, &*entry.vector));
         }
         let parts = self.grown(&writer, &rows, last)?;
-        let added = writer.add_words(&new);
-        self.commit(&mut writer, added, parts, last)
+        self.commit(&mut writer, parts, last, |writer| writer.add_words(&new))
     }
 
     /// The parts with `rows` in them, in a new file that the last small ones join.
@@ -165,11 +164,13 @@ impl Generation {
         let mut writer = self.lock();
         let parts = writer.parts.iter().map(|part| part.without(revisions));
         let parts = parts.collect();
-        for revision in revisions {
-            writer.keywords.forget(*revision);
-        }
         let sequence = writer.manifest.sequence;
-        self.commit(&mut writer, Ok(()), parts, sequence)
+        self.commit(&mut writer, parts, sequence, |writer| {
+            for revision in revisions {
+                writer.keywords.forget(*revision);
+            }
+            Ok(())
+        })
     }
 
     /// Builds the graph for the present state, where that is large enough to need one.
@@ -191,13 +192,13 @@ impl Generation {
         rows > self.settings.exact_limit && covered * 5 < rows * 4
     }
 
-    /// Commits what is staged in tantivy and these vector files, in one durable step.
+    /// Commits what `stage` gives to tantivy and these vector files, in one durable step.
     pub(crate) fn commit(
         &self,
         writer: &mut Writer,
-        staged: Result<()>,
         parts: Vec<Part>,
         sequence: i64,
+        stage: impl FnOnce(&Writer) -> Result<()>,
     ) -> Result<()> {
         let manifest = Manifest {
             commit: writer.manifest.commit + 1,
@@ -206,10 +207,10 @@ impl Generation {
             vectors: parts.iter().map(|part| part.file.clone()).collect(),
             ..writer.manifest.clone()
         };
-        let committed = staged.and_then(|()| {
-            seal::open(&self.dir)?;
-            writer.keywords.commit(&seal::to_json(&manifest)?)
-        });
+        // tantivy changes its records as soon as it is given something.
+        seal::open(&self.dir)?;
+        let committed =
+            stage(writer).and_then(|()| writer.keywords.commit(&seal::to_json(&manifest)?));
         if let Err(error) = committed {
             // What was staged must not slip into the next commit.
             writer.keywords.roll_back()?;

@@ -44,7 +44,7 @@ impl Generation {
         let mut parts = writer.parts.clone();
         parts.splice(range, (joined.segment.live() > 0).then_some(joined));
         let sequence = writer.manifest.sequence;
-        self.commit(&mut writer, Ok(()), parts, sequence)?;
+        self.commit(&mut writer, parts, sequence, |_| Ok(()))?;
         Ok(true)
     }
 
