@@ -49,7 +49,7 @@ pub(crate) fn nearest(
     limit: usize,
 ) -> Vec<VectorHit> {
     let views: Vec<View<'_>> = segments
-        .par_iter()
+        .iter()
         .map(|segment| View {
             segment,
             ranges: segment.permitted(permitted, after),
@@ -60,15 +60,15 @@ pub(crate) fn nearest(
         .flat_map(|view| &view.ranges)
         .map(Range::len)
         .sum();
-    let candidates = if readable <= FEW {
-        views
-            .par_iter()
-            .flat_map_iter(|view| view.all(question))
-            .collect()
-    } else {
-        by_bounds(&views, question, limit)
-    };
-    exact(candidates, question, limit)
+    if readable <= FEW {
+        // So little is done sooner than other threads are woken for it.
+        let few = views.iter().flat_map(|view| view.all(question)).collect();
+        let hits = among_best(few, limit).into_iter();
+        return best(hits.filter_map(|row| row.hit(question)).collect(), limit);
+    }
+    let several = among_best(by_bounds(&views, question, limit), limit);
+    let several = several.par_iter().with_min_len(32);
+    best(several.filter_map(|row| row.hit(question)).collect(), limit)
 }
 
 /// How many permitted rows with a passage after `after` there are.
@@ -124,18 +124,24 @@ fn kth_largest(values: &mut [f32], k: usize) -> f32 {
         .1
 }
 
-/// Compares what may belong to the best with the vectors themselves.
-fn exact(mut candidates: Vec<Candidate<'_>>, question: &Question, limit: usize) -> Vec<VectorHit> {
+/// The candidates that may belong to the best.
+fn among_best(mut candidates: Vec<Candidate<'_>>, limit: usize) -> Vec<Candidate<'_>> {
     let threshold = surely_reached(&candidates, limit);
     candidates.retain(|candidate| candidate.score + candidate.slack >= threshold);
-    let mut hits: Vec<VectorHit> = candidates
-        .par_iter()
-        .with_min_len(32)
-        .filter_map(|candidate| candidate.segment.hit(candidate.row, question))
-        .collect();
+    candidates
+}
+
+fn best(mut hits: Vec<VectorHit>, limit: usize) -> Vec<VectorHit> {
     sort(&mut hits);
     hits.truncate(limit);
     hits
+}
+
+impl Candidate<'_> {
+    /// The row with the dot product of its vector.
+    fn hit(&self, question: &Question) -> Option<VectorHit> {
+        self.segment.hit(self.row, question)
+    }
 }
 
 impl<'a> View<'a> {
