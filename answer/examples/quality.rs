@@ -185,6 +185,8 @@ async fn add(index: &Index, embedder: &EmbedderService, part: &[Document], befor
         .map(|((document, vector), place)| {
             let id = i64::try_from(place).unwrap();
             IndexEntry {
+                about: None,
+                language: None,
                 passage: PassageId(id),
                 revision: RevisionId(id),
                 title: document.title.clone(),

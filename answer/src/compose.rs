@@ -12,9 +12,9 @@ pub fn task(quote: &str, question: &str) -> GenerateRequest {
         "Quote: \"{quote}\"\n\nUsing only the quote, answer in one short sentence: {question}"
     );
     GenerateRequest {
-        system: None,
         user,
         max_tokens: LONGEST_TOKENS,
+        ..GenerateRequest::default()
     }
 }
 

@@ -50,6 +50,8 @@ fn search(c: &mut Criterion) {
     let mut numbers = Numbers(42);
     for first in (1..=PASSAGES).step_by(10_000) {
         let entry = |passage: i64| IndexEntry {
+            about: None,
+            language: None,
             passage: PassageId(passage),
             revision: RevisionId(passage / 20),
             title: numbers.text(4),

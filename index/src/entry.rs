@@ -18,6 +18,11 @@ pub struct IndexEntry {
     pub headings: Vec<String>,
     /// Its text.
     pub text: String,
+    /// On the first passage of a revision, what tells the document from others beside its title
+    /// and its first words: its path, its tags.
+    pub about: Option<String>,
+    /// ISO 639-3 code of the document's language, where it is known.
+    pub language: Option<String>,
     /// Its vector, of length 1.
     pub vector: Vec<f32>,
 }
@@ -34,6 +39,19 @@ pub struct IndexSettings {
     pub semantic_weight: f32,
     /// How many passages each arm hands to the fusion, at least.
     pub depth: usize,
+    /// BM25's k1: how much a word that stands there again still counts.
+    pub k1: f32,
+    /// BM25's b: how much a passage's length takes off, from 0 to 1.
+    pub b: f32,
+    /// How often a word of title or headings counts, where one of the text counts once.
+    pub title_weight: f32,
+    /// What a code counts that is found as it is written, beside its parts as words.
+    pub code_weight: f32,
+    /// What is added to the passages of the long document that the question's names and years point
+    /// to.
+    pub route_weight: f32,
+    /// The share of a passage's score that is added to those beside it in a long document.
+    pub neighbour_weight: f32,
 }
 
 impl Default for IndexSettings {
@@ -41,8 +59,14 @@ impl Default for IndexSettings {
         Self {
             dimensions: 384,
             exact_limit: 4_000_000,
-            semantic_weight: 0.6,
-            depth: 100,
+            semantic_weight: 0.7,
+            depth: 300,
+            k1: 1.2,
+            b: 0.75,
+            title_weight: 2.0,
+            code_weight: 1.0,
+            route_weight: 0.4,
+            neighbour_weight: 0.2,
         }
     }
 }
@@ -58,7 +82,8 @@ pub struct SearchRequest<'a> {
     pub permitted: &'a RoaringBitmap,
     /// The most hits to return.
     pub limit: usize,
-    /// The share of meaning in the fused score, where it is not the settings'.
+    /// Where it is given, the arms alone are blended with this share of meaning, and neither
+    /// routes nor neighbours count: for measuring.
     pub semantic_weight: Option<f32>,
 }
 

@@ -46,6 +46,23 @@ pub enum IndexError {
     Thread(std::io::Error),
 }
 
+impl IndexError {
+    /// Whether it says nothing of what is stored: another has the folder, or the disk is full.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Busy => true,
+            Self::File { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+            Self::Keyword(_)
+            | Self::Dimensions { .. }
+            | Self::NotNormalised(_)
+            | Self::RevisionTooLarge(_)
+            | Self::Damaged(_)
+            | Self::RowsEnded
+            | Self::Thread(_) => false,
+        }
+    }
+}
+
 impl From<tantivy::TantivyError> for IndexError {
     fn from(error: tantivy::TantivyError) -> Self {
         match error {

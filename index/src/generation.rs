@@ -84,8 +84,9 @@ impl Generation {
             upkeep: Upkeep::default(),
         };
         writer.check_counts()?;
-        if !sealed {
-            seal::close(&dir, &dir.join(KEYWORDS))?;
+        if !sealed && let Err(error) = seal::close(&dir, &dir.join(KEYWORDS)) {
+            // A disk that is full now is no reason to doubt what was read from it.
+            tracing::warn!(%error, "the index stays unsealed: {error}");
         }
         writer.remove_strays(&dir);
         Ok(Self::with(dir, number, settings, writer))
@@ -261,7 +262,8 @@ impl Part {
     /// The same without these revisions.
     pub(crate) fn without(&self, revisions: &BTreeSet<u32>) -> Self {
         let held = |revision: &u32| revisions.contains(revision);
-        let gone: BTreeSet<u32> = self.segment.revisions().filter(held).collect();
+        let known = self.segment.revisions().map(|(revision, _)| revision);
+        let gone: BTreeSet<u32> = known.filter(held).collect();
         if gone.is_empty() {
             return self.clone();
         }
@@ -304,12 +306,14 @@ impl Writer {
         graph: Option<Arc<Graph>>,
     ) -> Snapshot {
         let parts = self.parts.iter();
+        let segments: Vec<_> = parts.map(|part| Arc::clone(&part.segment)).collect();
         Snapshot {
             name: format!("{number}.{}", self.manifest.commit),
             settings,
             sequence: self.manifest.sequence,
             keywords: Some(self.keywords.searcher()),
-            segments: parts.map(|part| Arc::clone(&part.segment)).collect(),
+            revisions: Snapshot::count(&segments),
+            segments,
             graph,
         }
     }

@@ -6,6 +6,7 @@ use crate::entry::{
 use crate::error::{IndexError, Result};
 use crate::files;
 use crate::generation::{Generation, revision};
+use crate::hybrid;
 use crate::pointer::{self, Pointer, Refilling};
 use crate::salvage::salvage;
 use crate::snapshot::Snapshot;
@@ -57,7 +58,7 @@ impl Index {
                 condition: IndexCondition::Absent,
                 salvaged: None,
             },
-            Err(error @ IndexError::Busy) => return Err(error),
+            Err(error) if error.is_passing() => return Err(error),
             Err(error) => Self::begin_anew(dir, settings, &error)?,
         };
         let index = Self {
@@ -112,8 +113,8 @@ impl Index {
 
     /// The revisions of which there are passages, ascending, to reconcile with the database.
     pub fn revisions(&self) -> Vec<RevisionId> {
-        let revisions = self.live().generation.snapshot().revisions();
-        let ids = revisions.into_iter();
+        let snapshot = self.live().generation.snapshot();
+        let ids = snapshot.revisions.iter().map(|(revision, _)| *revision);
         ids.map(|id| RevisionId(i64::from(id))).collect()
     }
 
@@ -198,7 +199,7 @@ impl Index {
         let live = self.live();
         let snapshot = live.generation.snapshot();
         let salvaged = live.salvaged.filter(|old| old.weight() > snapshot.weight());
-        let mut outcome = salvaged.unwrap_or(snapshot).search(request)?;
+        let mut outcome = hybrid::search(&salvaged.unwrap_or(snapshot), request)?;
         outcome.complete = !matches!(live.condition, IndexCondition::Damaged(_));
         Ok(outcome)
     }

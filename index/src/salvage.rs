@@ -3,7 +3,7 @@
 use crate::entry::IndexSettings;
 use crate::files;
 use crate::generation::{KEYWORDS, is_vectors};
-use crate::keyword::KeywordSearcher;
+use crate::keyword;
 use crate::snapshot::Snapshot;
 use crate::vectors::{self, Segment};
 use rayon::prelude::*;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// What it finds may be older than the generation's last commit: revisions that were forgotten come
 /// back with a file that a merge had left, and stay hidden, because no bitmap permits them.
 pub(crate) fn salvage(dir: &Path, number: u64, settings: IndexSettings) -> Option<Snapshot> {
-    let keywords = KeywordSearcher::salvage(&dir.join(KEYWORDS));
+    let keywords = keyword::salvage(&dir.join(KEYWORDS));
     let segments = segments(dir, settings.dimensions);
     let last = segments.last().and_then(|s| s.codes().passages.last());
     let sequence = last.copied().unwrap_or(0);
@@ -25,6 +25,7 @@ pub(crate) fn salvage(dir: &Path, number: u64, settings: IndexSettings) -> Optio
         settings,
         sequence,
         keywords,
+        revisions: Snapshot::count(&segments),
         segments,
         graph: None,
     };

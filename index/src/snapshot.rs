@@ -1,12 +1,10 @@
 //! What a search runs on: one state of one generation, which never changes.
 
-use crate::entry::{IndexSettings, SearchOutcome, SearchRequest};
+use crate::entry::IndexSettings;
 use crate::error::{IndexError, Result};
-use crate::fusion;
 use crate::keyword::KeywordSearcher;
 use crate::vectors::{self, Graph, Quantiser, Question, Segment, VectorHit};
 use roaring::RoaringBitmap;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(crate) struct Snapshot {
@@ -16,6 +14,8 @@ pub(crate) struct Snapshot {
     /// None where the words were damaged.
     pub keywords: Option<KeywordSearcher>,
     pub segments: Vec<Arc<Segment>>,
+    /// The revisions of which there are passages, ascending, and how many of each.
+    pub revisions: Vec<(u32, usize)>,
     pub graph: Option<Arc<Graph>>,
 }
 
@@ -31,10 +31,18 @@ impl Snapshot {
         self.rows() as u64 + words
     }
 
-    /// The revisions of which there are passages.
-    pub(crate) fn revisions(&self) -> BTreeSet<u32> {
-        let segments = self.segments.iter();
-        segments.flat_map(|segment| segment.revisions()).collect()
+    /// See [`Self::revisions`].
+    pub(crate) fn count(segments: &[Arc<Segment>]) -> Vec<(u32, usize)> {
+        let runs = segments.iter().flat_map(|segment| segment.revisions());
+        let mut counts: Vec<(u32, usize)> = runs.collect();
+        counts.sort_unstable();
+        let same = |a: &mut (u32, usize), b: &mut (u32, usize)| {
+            let same = a.0 == b.0;
+            b.1 += if same { a.1 } else { 0 };
+            same
+        };
+        counts.dedup_by(same);
+        counts
     }
 
     /// What was found damaged on the disk since it was opened.
@@ -42,38 +50,21 @@ impl Snapshot {
         self.segments.iter().find_map(|segment| segment.torn())
     }
 
-    pub(crate) fn search(&self, request: &SearchRequest<'_>) -> Result<SearchOutcome> {
-        check_vector(request.vector, self.settings.dimensions, 0)?;
-        let depth = self.settings.depth.max(request.limit).max(1);
-        let question = Quantiser::new(self.settings.dimensions).question(request.vector);
-        let (words, meaning) = rayon::join(
-            || match &self.keywords {
-                Some(keywords) => keywords.search(request.text, request.permitted, depth),
-                None => Ok(Vec::new()),
-            },
-            || self.nearest(&question, request.permitted, depth),
-        );
-        let (meaning, exact) = meaning;
-        let cosine = |passage| {
-            let rows = self.segments.iter();
-            let mut rows = rows.filter_map(|segment| Some((segment, segment.row_of(passage)?)));
-            rows.next()
-                .map(|(segment, row)| segment.exact(row, &question))
-        };
-        let settled = self.settings.semantic_weight;
-        let weight = request.semantic_weight.unwrap_or(settled);
-        let mut hits = fusion::fuse(&words?, &meaning, cosine, weight);
-        hits.truncate(request.limit);
-        Ok(SearchOutcome {
-            hits,
-            generation: self.name.clone(),
-            exact,
-            complete: true,
-        })
+    /// What the arm of meaning compares.
+    pub(crate) fn question(&self, vector: &[f32]) -> Question {
+        Quantiser::new(self.settings.dimensions).question(vector)
+    }
+
+    /// The cosine of a passage's vector and a question's.
+    pub(crate) fn cosine(&self, passage: i64, question: &Question) -> Option<f32> {
+        let segments = self.segments.iter();
+        let mut rows = segments.filter_map(|segment| Some((segment, segment.row_of(passage)?)));
+        let (segment, row) = rows.next()?;
+        Some(segment.exact(row, question))
     }
 
     /// The nearest permitted passages, and whether all of them were compared.
-    fn nearest(
+    pub(crate) fn nearest(
         &self,
         question: &Question,
         permitted: &RoaringBitmap,

@@ -1,17 +1,13 @@
 //! From text to the words that are searched.
 //!
-//! Two readings of every text: English stems without stop words, for prose, and the codes as they
-//! are written (`§ 12(3)`, `E11.9`, `DE-41/2`), which stemming and splitting would destroy.
+//! Two readings of every text: stems without stop words, by the text's language, for prose, and
+//! the words as they are written (`§ 12(3)`, `E11.9`, `DE-41/2`), which stemming and splitting
+//! would destroy, for codes and for what stands between quotation marks.
 
 use tantivy::tokenizer::{
-    Language, LowerCaser, RemoveLongFilter, SimpleTokenizer, Stemmer, StopWordFilter, TextAnalyzer,
-    TokenStream, WhitespaceTokenizer,
+    Language as Snowball, LowerCaser, RemoveLongFilter, SimpleTokenizer, Stemmer, StopWordFilter,
+    TextAnalyzer, Token, TokenStream,
 };
-
-/// The analyzer of prose.
-pub(crate) const PROSE: &str = "cloister_prose_1";
-/// The analyzer of codes, over [`codes`] joined by spaces.
-pub(crate) const CODES: &str = "cloister_codes_1";
 
 /// Longer words are no words; tantivy's own limit for a term is higher.
 const LONGEST: usize = 100;
@@ -19,37 +15,143 @@ const LONGEST: usize = 100;
 /// More words than this in a question add noise and time only.
 const MOST_WORDS: usize = 64;
 
-pub(crate) fn prose() -> TextAnalyzer {
-    let plain = TextAnalyzer::builder(SimpleTokenizer::default())
-        .filter(RemoveLongFilter::limit(LONGEST))
-        .filter(LowerCaser);
-    match StopWordFilter::new(Language::English) {
-        Some(stop_words) => plain
-            .filter(stop_words)
-            .filter(Stemmer::new(Language::English))
-            .build(),
-        None => plain.filter(Stemmer::new(Language::English)).build(),
+/// A language whose words are stemmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Language {
+    Dutch,
+    English,
+    French,
+    German,
+    Italian,
+    Portuguese,
+    Spanish,
+}
+
+impl Language {
+    /// The language of an ISO 639-3 code; English where it is absent or not stemmed.
+    pub(crate) fn of(code: Option<&str>) -> Self {
+        match code {
+            Some("nld") => Self::Dutch,
+            Some("fra") => Self::French,
+            Some("deu") => Self::German,
+            Some("ita") => Self::Italian,
+            Some("por") => Self::Portuguese,
+            Some("spa") => Self::Spanish,
+            Some(_) | None => Self::English,
+        }
+    }
+
+    /// The ISO 639-3 code.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Dutch => "nld",
+            Self::English => "eng",
+            Self::French => "fra",
+            Self::German => "deu",
+            Self::Italian => "ita",
+            Self::Portuguese => "por",
+            Self::Spanish => "spa",
+        }
+    }
+
+    fn snowball(self) -> Snowball {
+        match self {
+            Self::Dutch => Snowball::Dutch,
+            Self::English => Snowball::English,
+            Self::French => Snowball::French,
+            Self::German => Snowball::German,
+            Self::Italian => Snowball::Italian,
+            Self::Portuguese => Snowball::Portuguese,
+            Self::Spanish => Snowball::Spanish,
+        }
+    }
+
+    fn analyzer(self) -> TextAnalyzer {
+        let plain = TextAnalyzer::builder(SimpleTokenizer::default())
+            .filter(RemoveLongFilter::limit(LONGEST))
+            .filter(LowerCaser);
+        let stemmer = Stemmer::new(self.snowball());
+        match StopWordFilter::new(self.snowball()) {
+            Some(stop_words) => plain.filter(stop_words).filter(stemmer).build(),
+            None => plain.filter(stemmer).build(),
+        }
     }
 }
 
-pub(crate) fn code_analyzer() -> TextAnalyzer {
-    TextAnalyzer::builder(WhitespaceTokenizer::default())
-        .filter(RemoveLongFilter::limit(LONGEST))
-        .build()
-}
-
-/// The distinct stems of a question.
-pub(crate) fn stems(text: &str) -> Vec<String> {
-    let mut analyzer = prose();
+/// The stems of a text, in its order.
+pub(crate) fn stems(text: &str, language: Language) -> Vec<Token> {
+    let mut analyzer = language.analyzer();
     let mut stream = analyzer.token_stream(text);
     let mut stems = Vec::new();
     while let Some(token) = stream.next() {
-        if !stems.contains(&token.text) {
-            stems.push(token.text.clone());
+        stems.push(token.clone());
+    }
+    stems
+}
+
+/// A text, and after each of its words that joins letters and digits, the parts: `FY2018` is
+/// also `FY` and `2018`.
+pub(crate) fn parts(text: &str) -> String {
+    let mut parted = String::new();
+    for word in text.split(|c: char| !c.is_alphanumeric()) {
+        parted.push_str(word);
+        parted.push(' ');
+        let both = word.chars().any(char::is_numeric) && word.chars().any(char::is_alphabetic);
+        let mut before = None;
+        for c in word.chars().filter(|_| both) {
+            if before.is_some_and(|b: char| b.is_numeric() != c.is_numeric()) {
+                parted.push(' ');
+            }
+            parted.push(c);
+            before = Some(c);
+        }
+        parted.push(' ');
+    }
+    parted
+}
+
+/// The distinct stems of a question that may be in any of these languages.
+pub(crate) fn question_stems(text: &str, languages: &[Language]) -> Vec<String> {
+    let text = parts(text);
+    let mut distinct: Vec<String> = Vec::new();
+    for language in languages {
+        for token in stems(&text, *language).into_iter().take(MOST_WORDS) {
+            if !distinct.contains(&token.text) {
+                distinct.push(token.text);
+            }
         }
     }
-    stems.truncate(MOST_WORDS);
-    stems
+    distinct
+}
+
+/// The words of a text as they are written, as tokens that follow each other.
+pub(crate) fn written(text: &str) -> Vec<Token> {
+    let words = codes(text).into_iter().enumerate();
+    words
+        .filter(|(_, word)| word.len() <= LONGEST)
+        .map(|(position, text)| Token {
+            position,
+            text,
+            ..Token::default()
+        })
+        .collect()
+}
+
+/// What stands between quotation marks in a question, word by word as it is written.
+pub(crate) fn quoted(text: &str) -> Vec<Vec<String>> {
+    let mut phrases = Vec::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once(['"', '“', '„', '«']) {
+        let Some((inside, later)) = after.split_once(['"', '”', '“', '»']) else {
+            break;
+        };
+        let words: Vec<String> = codes(inside).into_iter().take(MOST_WORDS).collect();
+        if !words.is_empty() {
+            phrases.push(words);
+        }
+        rest = later;
+    }
+    phrases
 }
 
 /// The distinct codes of a question: those of its [`codes`] that are more than a plain word.
@@ -66,6 +168,12 @@ pub(crate) fn question_codes(text: &str) -> Vec<String> {
 /// stems' business.
 fn is_code(word: &str) -> bool {
     word.chars().any(|c| !c.is_alphabetic())
+}
+
+/// Whether a word is a number, an amount or a year: common, and rarely what a question is after.
+pub(crate) fn is_number(code: &str) -> bool {
+    let sign = |c: char| !c.is_alphanumeric() && c != '§';
+    code.chars().all(|c| c.is_numeric() || sign(c))
 }
 
 /// A text's words as they are written, lower case, without the punctuation around them. A
@@ -130,12 +238,40 @@ mod tests {
     #[test]
     fn a_question_is_searched_by_its_stems_and_its_codes() {
         assert_eq!(
-            stems("What are the opening hours?"),
+            question_stems("What are the opening hours?", &[Language::English]),
             ["what", "open", "hour"]
         );
         assert_eq!(
             question_codes("the dose in § 12(3) or E11.9?"),
             ["e11.9", "§12(3)"]
         );
+    }
+
+    #[test]
+    fn a_question_is_stemmed_in_every_language_of_the_documents() {
+        let languages = [Language::English, Language::German];
+        assert_eq!(
+            question_stems("Aufbewahrung der Akten", &languages),
+            ["aufbewahrung", "der", "akten", "aufbewahr", "akt"]
+        );
+    }
+
+    #[test]
+    fn letters_and_digits_are_parted() {
+        let english = [Language::English];
+        assert_eq!(question_stems("FY2018", &english), ["fy2018", "fy", "2018"]);
+        assert_eq!(
+            question_stems("aspirin 3M", &english),
+            ["aspirin", "3m", "3", "m"]
+        );
+    }
+
+    #[test]
+    fn quotation_marks_hold_phrases() {
+        assert_eq!(
+            quoted("What is \"minimum necessary\" in “§ 12(3)”?"),
+            [vec!["minimum", "necessary"], vec!["§12(3)"]]
+        );
+        assert!(quoted("5\" pipe").is_empty());
     }
 }

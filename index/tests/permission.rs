@@ -4,10 +4,10 @@
 mod support;
 
 use cloister_domain::{PassageId, RevisionId};
-use cloister_index::{Index, IndexSettings, SearchRequest};
+use cloister_index::{Index, IndexEntry, IndexSettings, SearchRequest};
 use proptest::prelude::*;
 use roaring::RoaringBitmap;
-use support::{WORDS, entries, everything, folder, search, settings, vector};
+use support::{WORDS, entries, entry, everything, folder, search, search_with, settings, vector};
 
 /// The permitted passages in the order of their cosine, by the plainest of loops.
 fn brute_force(question: &[f32], permitted: &RoaringBitmap) -> Vec<PassageId> {
@@ -55,7 +55,7 @@ fn no_hit_is_outside_and_the_exact_arm_equals_brute_force() {
         let inside = |r: RevisionId| permitted.contains(u32::try_from(r.0).unwrap());
         prop_assert!(found.hits.iter().all(|hit| inside(hit.revision)));
 
-        let meaning_only = search(&index, "", seed, &permitted);
+        let meaning_only = search_with(&index, "", seed, &permitted, Some(1.0));
         let passages: Vec<PassageId> = meaning_only.hits.iter().map(|hit| hit.passage).collect();
         let mut expected = brute_force(&vector(seed), &permitted);
         expected.truncate(20);
@@ -166,4 +166,67 @@ fn vectors_of_another_model_are_refused() {
         assert!(index.add(&[entry]).is_err());
     }
     assert_eq!(index.passages(), 300);
+}
+
+#[test]
+fn what_is_quoted_must_stand_there_and_a_code_finds_those_that_begin_with_it() {
+    let dir = folder();
+    let index = Index::open(dir.path(), settings()).unwrap();
+    let texts = [
+        "Codes: E11.9 and E11.65 are coded with diabetes.",
+        "The minimum that is necessary is disclosed.",
+        "Only the minimum necessary information is disclosed.",
+        "Aufbewahrungsfristen gelten für alle Akten.",
+    ];
+    let entries: Vec<IndexEntry> = (1..)
+        .zip(texts)
+        .map(|(id, text)| IndexEntry {
+            text: text.into(),
+            language: (id == 4).then(|| "deu".to_owned()),
+            ..entry(id, id)
+        })
+        .collect();
+    index.add(&entries).unwrap();
+    let found = |text: &str| -> Vec<i64> {
+        let found = search_with(&index, text, 1, &everything(), Some(0.0));
+        let by_words = found.hits.into_iter().filter(|hit| hit.keyword.is_some());
+        by_words.map(|hit| hit.passage.0).collect()
+    };
+    assert_eq!(found("what is \"minimum necessary\""), [3]);
+    assert_eq!(found("E11"), [1]);
+    assert_eq!(found("Fristen der Akten"), [4]);
+    let quoted = search(&index, "\"minimum necessary\"", 1, &everything());
+    assert_eq!(quoted.hits.len(), 1, "meaning finds nothing beside it");
+    let absent = search(&index, "\"nowhere written\" minimum", 1, &everything());
+    assert!(absent.hits.len() > 1, "what no passage says is no filter");
+    let mut without = everything();
+    without.remove(3);
+    let hidden = search(&index, "\"minimum necessary\"", 1, &without);
+    assert!(hidden.hits.iter().all(|hit| hit.passage.0 != 3));
+}
+
+#[test]
+fn a_question_is_routed_to_the_document_it_names() {
+    let dir = folder();
+    let index = Index::open(dir.path(), settings()).unwrap();
+    let passage = |id: i64, revision: i64| IndexEntry {
+        title: "Annual report".into(),
+        headings: vec![],
+        text: format!("Net sales were {id} million."),
+        about: (id % 10 == 1).then(|| format!("reports/acme_{}.pdf", 2010 + revision)),
+        vector: vector(7),
+        ..entry(id, revision)
+    };
+    let entries: Vec<IndexEntry> = (1..=40).map(|id| passage(id, 1 + (id - 1) / 10)).collect();
+    index.add(&entries).unwrap();
+    for (question, revision) in [("net sales in FY2013", 3), ("Acme's net sales of 2012", 2)] {
+        let found = search(&index, question, 7, &everything());
+        let first: Vec<i64> = found
+            .hits
+            .iter()
+            .take(10)
+            .map(|hit| hit.revision.0)
+            .collect();
+        assert_eq!(first, [revision; 10], "{question}");
+    }
 }

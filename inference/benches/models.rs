@@ -87,9 +87,9 @@ fn generation(c: &mut Criterion) {
         ("write 64 tokens", "Tell a long story.", 64),
     ] {
         let request = GenerateRequest {
-            system: None,
             user: user.into(),
             max_tokens,
+            ..GenerateRequest::default()
         };
         group.throughput(Throughput::Elements(max_tokens as u64));
         group.bench_function(name, |b| {

@@ -12,7 +12,7 @@
     reason = "a measuring tool that cannot go on should stop, and its output is its purpose"
 )]
 
-use cloister_inference::{LlamaGguf, Load, SynthFormat, SynthShape, synthesise};
+use cloister_inference::{LlamaGguf, Load, Loading, SynthFormat, SynthShape, synthesise};
 use std::path::Path;
 
 fn main() {
@@ -31,7 +31,7 @@ fn main() {
         return;
     }
     let number = |index: usize| arguments[index].parse::<usize>().unwrap();
-    let model = LlamaGguf::open_file(Path::new(&arguments[0])).unwrap();
+    let model = LlamaGguf::open_file(Path::new(&arguments[0]), &Loading::default()).unwrap();
     let load = Load {
         prompt_tokens: number(1),
         generate_tokens: number(2),

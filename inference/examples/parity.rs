@@ -3,6 +3,7 @@
 //! ```text
 //! parity MODEL write PROMPTS.json TOKENS   one JSON line a prompt: {"prompt": ids, "written": ids}
 //! parity MODEL scores IDS.json             one JSON line a list of ids: the scores after it
+//! parity MODEL exact-write …, exact-scores …   the same in floats of 32 bits, from the same weights
 //! ```
 #![expect(
     clippy::unwrap_used,
@@ -10,7 +11,7 @@
     reason = "a measuring tool that cannot go on should stop, and its output is its purpose"
 )]
 
-use cloister_inference::{GenerateRequest, LlamaGguf};
+use cloister_inference::{Arithmetic, GenerateRequest, LlamaGguf, Loading};
 use std::path::Path;
 
 fn read<T: serde::de::DeserializeOwned>(path: &str) -> T {
@@ -19,8 +20,16 @@ fn read<T: serde::de::DeserializeOwned>(path: &str) -> T {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let model = LlamaGguf::open(Path::new(&arguments[0])).unwrap();
-    if arguments[1] == "scores" {
+    let arithmetic = match arguments[1].as_str() {
+        "exact-scores" | "exact-write" => Arithmetic::Exact,
+        _ => Arithmetic::Fast,
+    };
+    let loading = Loading {
+        arithmetic,
+        ..Loading::default()
+    };
+    let model = LlamaGguf::open_with(Path::new(&arguments[0]), &loading).unwrap();
+    if arguments[1].ends_with("scores") {
         for ids in read::<Vec<Vec<u32>>>(&arguments[2]) {
             println!("{}", serde_json::json!(model.scores_after(&ids).unwrap()));
         }
@@ -29,9 +38,9 @@ fn main() {
     let most = arguments[3].parse().unwrap();
     for user in read::<Vec<String>>(&arguments[2]) {
         let request = GenerateRequest {
-            system: None,
             user,
             max_tokens: most,
+            ..GenerateRequest::default()
         };
         let prompt = model.prompt_ids(&request).unwrap();
         let written = model.greedy_ids(&prompt, most).unwrap();

@@ -1,9 +1,12 @@
 """Greedy tokens of Cloister and of llama.cpp on the same file and prompts.
 
-    parity.py PARITY-PROGRAM MODEL-FOLDER FILE.gguf PROMPTS.json [TOKENS]
+    parity.py PARITY-PROGRAM MODEL-FOLDER FILE.gguf PROMPTS.json [TOKENS] [--f32] [--exact]
 
 Says on how many prompts the first TOKENS (40) tokens are equal, and where they part, the cosine of
-the two programs' scores at that place.
+the two programs' scores at that place, and of each with the scores that the same weights give in
+floats of 32 bits. With --f32 llama.cpp keeps keys and values as such floats and attends without
+flash attention, which rounds them and their sums to half floats. With --exact the tokens of the
+exact arithmetic take the place of Cloister's: how near to llama.cpp one can be without its roundings.
 """
 
 import ctypes
@@ -19,12 +22,15 @@ QUIET = llama.llama_log_callback(lambda level, text, data: None)
 
 
 class Peer:
-    def __init__(self, path, tokens):
+    def __init__(self, path, tokens, floats):
         llama.llama_log_set(QUIET, ctypes.c_void_p(0))
         llama.llama_backend_init()
         self.model = llama.llama_model_load_from_file(path.encode(), llama.llama_model_default_params())
         params = llama.llama_context_default_params()
         params.n_ctx, params.n_batch, params.n_threads, params.n_threads_batch = tokens, 512, 1, 1
+        if floats:
+            params.type_k = params.type_v = llama.GGML_TYPE_F32
+            params.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
         self.context = llama.llama_init_from_model(self.model, params)
         self.vocabulary = llama.llama_model_get_vocab(self.model)
         self.words = llama.llama_vocab_n_tokens(self.vocabulary)
@@ -54,12 +60,31 @@ class Peer:
         return written
 
 
+def lines(*command):
+    out = subprocess.run(command, check=True, capture_output=True)
+    return [json.loads(line) for line in out.stdout.splitlines()]
+
+
+def cosine(a, b):
+    a, b = np.array(a, np.float64), np.array(b, np.float64)
+    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+def spread(cosines):
+    return {
+        "least": min(cosines),
+        "median": float(np.median(cosines)),
+        "at_or_above_0.999": sum(cosine >= 0.999 for cosine in cosines),
+    }
+
+
 def main():
-    program, folder, path, prompts = sys.argv[1:5]
-    most = int(sys.argv[5]) if len(sys.argv) > 5 else 40
-    out = subprocess.run([program, folder, "write", prompts, str(most)], check=True, capture_output=True)
-    own = [json.loads(line) for line in out.stdout.splitlines()]
-    peer = Peer(path, 4096)
+    floats, exactly = "--f32" in sys.argv, "--exact" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
+    program, folder, path, prompts = arguments[:4]
+    most = int(arguments[4]) if len(arguments) > 4 else 40
+    own = lines(program, folder, "exact-write" if exactly else "write", prompts, str(most))
+    peer = Peer(path, 4096, floats)
     equal, parted = 0, []
     for one in own:
         theirs = peer.greedy(one["prompt"], most)
@@ -69,20 +94,23 @@ def main():
         pairs = enumerate(zip(theirs, one["written"]))
         place = next((i for i, (a, b) in pairs if a != b), min(len(theirs), len(one["written"])))
         parted.append(one["prompt"] + theirs[:place])
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(parted, file)
-        file.flush()
-        out = subprocess.run([program, folder, "scores", file.name], check=True, capture_output=True)
-    cosines = []
-    for ids, line in zip(parted, out.stdout.splitlines()):
-        peer.forget()
-        a, b = peer.scores(ids).astype(np.float64), np.array(json.loads(line))
-        cosines.append(float(a @ b / np.linalg.norm(a) / np.linalg.norm(b)))
     report = {"prompts": len(own), "tokens": most, "equal": equal, "share": equal / len(own)}
-    if cosines:
-        report["cosine_where_parted"] = {"least": min(cosines), "median": float(np.median(cosines))}
-        report["parted_at_or_above_0.999"] = sum(cosine >= 0.999 for cosine in cosines)
-    print(json.dumps(report))
+    if parted:
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(parted, file)
+            file.flush()
+            ours = lines(program, folder, "scores", file.name)
+            exact = lines(program, folder, "exact-scores", file.name)
+        theirs = []
+        for ids in parted:
+            peer.forget()
+            theirs.append(peer.scores(ids))
+        report["where_parted"] = {
+            "Cloister, llama.cpp": spread([cosine(a, b) for a, b in zip(ours, theirs)]),
+            "Cloister, exact": spread([cosine(a, b) for a, b in zip(ours, exact)]),
+            "llama.cpp, exact": spread([cosine(a, b) for a, b in zip(theirs, exact)]),
+        }
+    print(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":

@@ -47,6 +47,23 @@ pub enum InferenceError {
         /// What does not fit.
         reason: String,
     },
+    /// The machine: what the model needs is not free.
+    #[error(
+        "`{path}` needs {needed_mb} MB with a context of {context} tokens, and {free_mb} MB are free. \
+         A file of about {weights_mb} MB would fit"
+    )]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// What it needs at the highest.
+        needed_mb: u64,
+        /// What may be taken.
+        free_mb: u64,
+        /// The shortest context that makes sense.
+        context: usize,
+        /// Weights that would fit beside everything else.
+        weights_mb: u64,
+    },
     /// The caller: more text than the model can hold.
     #[error("the text has {tokens} tokens and the model holds {limit}. Shorten it")]
     TooLong {
@@ -55,6 +72,9 @@ pub enum InferenceError {
         /// The model's context.
         limit: usize,
     },
+    /// The caller: the text cannot be held to what was asked of it.
+    #[error("the constraint cannot be kept: {0}")]
+    Constraint(String),
     /// The machine: the queue is full.
     #[error("the model is busy. Ask again in {retry_after_s} seconds")]
     Busy {

@@ -1,27 +1,19 @@
 //! What a generator promises.
 
+mod request;
+
+pub use request::{Constraint, GenerateRequest, Person, Sampling, Scope, Turn};
+
 use crate::embedder::ModelIdentity;
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
-/// One task for a generator. Decoding is greedy, so that an examiner who asks again with the same
-/// model reads the same words.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GenerateRequest {
-    /// What the model is told to be; where absent, the model file's own default stands.
-    pub system: Option<String>,
-    /// The task, with whatever it is to work on.
-    pub user: String,
-    /// The most tokens to write.
-    pub max_tokens: usize,
-}
-
 /// Why the model stopped writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Finish {
-    /// It had finished.
+    /// It had finished; where a [`Constraint`] was given, the text keeps it.
     Complete,
     /// It reached the most tokens asked for.
     Length,

@@ -13,6 +13,7 @@
 //! traits, refuse by name what it does not know, and run it through `tests/`. What is particular
 //! to one model belongs in its files, not in code.
 
+mod constraint;
 mod embedder;
 mod error;
 mod generator;
@@ -24,8 +25,13 @@ mod service;
 
 pub use embedder::{Embedder, ModelIdentity};
 pub use error::{InferenceError, Result};
-pub use generator::{Desk, Finish, GenerateRequest, Generated, Generator};
-pub use llama::{LlamaGguf, Load, Pace, SynthFormat, SynthShape, synthesise};
+pub use generator::{
+    Constraint, Desk, Finish, GenerateRequest, Generated, Generator, Person, Sampling, Scope, Turn,
+};
+pub use llama::{
+    Arithmetic, LlamaGguf, Load, Loading, Pace, Plan, QuantFormat, SynthFormat, SynthShape,
+    quantise, synthesise,
+};
 pub use manifest::{MANIFEST_FILE, ModelKind, ModelManifest, Weights, hash_file};
 pub use minilm::MiniLm;
 pub use service::{

@@ -118,11 +118,11 @@ fn the_generator_writes_the_same_text_in_pieces_and_at_once() {
         ModelManifest::read(&dir).unwrap().parameters
     );
     let request = GenerateRequest {
-        system: None,
         user: "Quote: \"Visitors are welcome between 14:00 and 18:00.\"\nUsing only the quote, \
                answer in one short sentence: When are visitors welcome?"
             .into(),
         max_tokens: 40,
+        ..GenerateRequest::default()
     };
     let mut pieces = String::new();
     let whole = model
@@ -209,9 +209,9 @@ fn a_document_cannot_close_its_own_turn() {
     let model = LlamaGguf::open(&dir).unwrap();
     let ask = |user: &str| {
         let request = GenerateRequest {
-            system: None,
             user: user.into(),
             max_tokens: 8,
+            ..GenerateRequest::default()
         };
         model
             .generate(&request, &mut |_| ControlFlow::Continue(()))
@@ -227,9 +227,9 @@ fn more_than_the_context_is_refused() {
     let model = LlamaGguf::open(&dir).unwrap();
     let user = String::from("Say yes.");
     let request = GenerateRequest {
-        system: None,
         user,
         max_tokens: model.context(),
+        ..GenerateRequest::default()
     };
     let error = model
         .generate(&request, &mut |_| ControlFlow::Continue(()))
@@ -274,9 +274,9 @@ async fn the_generator_service_streams_pieces_and_then_the_end() {
         tokio::task::yield_now().await;
     }
     let request = GenerateRequest {
-        system: None,
         user: "Say yes.".into(),
         max_tokens: 6,
+        ..GenerateRequest::default()
     };
     let mut stream = service.generate(request).unwrap();
     let mut text = String::new();
@@ -297,9 +297,9 @@ async fn the_generator_service_streams_pieces_and_then_the_end() {
 async fn texts_written_together_are_those_written_alone() {
     let Some(dir) = model("smollm2") else { return };
     let request = |i: usize| GenerateRequest {
-        system: None,
         user: format!("{} Count from {i} to {}.", "Listen. ".repeat(i * 15), i + 3),
         max_tokens: 3 + i,
+        ..GenerateRequest::default()
     };
     let alone = LlamaGguf::open(&dir).unwrap();
     let limits = QueueLimits {

@@ -1,5 +1,6 @@
 //! The appliance, put together: every part is opened here, once, and handed on from here.
 
+use crate::active::Active;
 use crate::config::Config;
 use crate::isolation::InForce;
 use crate::machine::{SystemClock, SystemEntropy};
@@ -228,7 +229,7 @@ impl App {
 
 /// The embedder and its manifest.
 pub fn open_embedder(config: &Config) -> anyhow::Result<(EmbedderService, ModelManifest)> {
-    let folder = config.paths.models.join(&config.models.embedder);
+    let folder = config.paths.models.join(Active::of(config)?.embedder);
     let manifest = ModelManifest::read(&folder).with_context(|| missing(&folder))?;
     let model = MiniLm::open(&folder).with_context(|| missing(&folder))?;
     Ok((
@@ -240,10 +241,11 @@ pub fn open_embedder(config: &Config) -> anyhow::Result<(EmbedderService, ModelM
 fn open_generator(
     config: &Config,
 ) -> anyhow::Result<(Option<GeneratorService>, Option<ModelManifest>)> {
-    if config.models.generator.is_empty() {
+    let generator = Active::of(config)?.generator;
+    if generator.is_empty() {
         return Ok((None, None));
     }
-    let folder = config.paths.models.join(&config.models.generator);
+    let folder = config.paths.models.join(generator);
     let manifest = ModelManifest::read(&folder).with_context(|| missing(&folder))?;
     let service = GeneratorService::starting(folder, QueueLimits::default())?;
     Ok((Some(service), Some(manifest)))

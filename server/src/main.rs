@@ -3,6 +3,7 @@
 //! crate that knows HTTP. To add an endpoint, add its function and its line in `api/router.rs`; to
 //! add a command, its variant in `cli/commands.rs`.
 
+mod active;
 mod api;
 mod app;
 mod cli;

@@ -2,8 +2,10 @@
 
 use crate::connection::Store;
 use crate::error::StoreError;
+use crate::files::read_labels;
 use cloister_domain::{PassageDraft, PassageId, RevisionId, Timestamp};
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 /// A passage as an index takes it in.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +16,10 @@ pub struct StoredPassage {
     pub revision: RevisionId,
     /// That revision's title.
     pub title: String,
+    /// On a revision's first passage, what tells the document from others: its path, its tags.
+    pub about: Option<String>,
+    /// ISO 639-3 code of the document's language, where it could be told.
+    pub language: Option<String>,
     /// The passage.
     pub draft: PassageDraft,
     /// Its vector.
@@ -28,7 +34,9 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<StoredPassage>, StoreError> {
         let rows = sqlx::query(
-            "SELECT p.id, p.revision_id, r.title, p.draft, p.vector
+            "SELECT p.id, p.revision_id, r.title, p.draft, p.vector, r.language, r.labels, d.path,
+                    p.id = (SELECT MIN(f.id) FROM passages f
+                            WHERE f.revision_id = p.revision_id) AS first
              FROM passages p
              JOIN revisions r ON r.id = p.revision_id
              JOIN documents d ON d.id = r.document_id
@@ -42,7 +50,11 @@ impl Store {
         rows.iter()
             .map(|row| {
                 let draft: String = row.try_get("draft")?;
+                let first: bool = row.try_get("first")?;
+                let about = first.then(|| about(row)).transpose()?;
                 Ok(StoredPassage {
+                    about,
+                    language: row.try_get("language")?,
                     id: PassageId(row.try_get("id")?),
                     revision: RevisionId(row.try_get("revision_id")?),
                     title: row.try_get("title")?,
@@ -80,6 +92,12 @@ impl Store {
         .await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
+}
+
+fn about(row: &SqliteRow) -> Result<String, StoreError> {
+    let path: String = row.try_get("path")?;
+    let labels = read_labels(row.try_get("labels")?)?;
+    Ok(format!("{path}\n{}", labels.tags.join("\n")))
 }
 
 pub(crate) fn parse_draft(json: &str) -> Result<PassageDraft, StoreError> {

@@ -81,18 +81,18 @@ pub fn measure(index: &Index, corpus: &Synthetic, wanted: Wanted) -> Result<Meas
         .map(|number| corpus.question(i64::from(number)))
         .collect();
     for question in questions.iter().take(10) {
-        found(index, question, &question.text, &everything)?;
+        found(index, question, &everything)?;
     }
-    let timed = |text: fn(&Question) -> &str| -> Result<Latency> {
+    let timed = |ask: Ask| -> Result<Latency> {
         let times = questions.iter().map(|question| {
             let began = Instant::now();
-            found(index, question, text(question), &everything)?;
+            ask(index, question, &everything)?;
             Ok(began.elapsed())
         });
         Ok(Latency::of(times.collect::<Result<_>>()?))
     };
-    let alone = timed(|question| &question.text)?;
-    let meaning = timed(|_| "")?;
+    let alone = timed(found)?;
+    let meaning = timed(nearest_found)?;
     let (crowd, crowd_per_second) = crowd(index, &questions, &everything, wanted.crowd)?;
     let recall = recall(index, corpus, wanted.recall_questions)?;
     let (added, forgotten) = changes(index, corpus, &questions, wanted.changes)?;
@@ -108,18 +108,36 @@ pub fn measure(index: &Index, corpus: &Synthetic, wanted: Wanted) -> Result<Meas
     })
 }
 
-fn found(
+/// One way to ask.
+type Ask = fn(&Index, &Question, &RoaringBitmap) -> Result<Vec<PassageId>>;
+
+/// Finds by both arms.
+fn found(index: &Index, question: &Question, permitted: &RoaringBitmap) -> Result<Vec<PassageId>> {
+    search(index, question, &question.text, permitted, None)
+}
+
+/// Finds by meaning alone.
+fn nearest_found(
+    index: &Index,
+    question: &Question,
+    permitted: &RoaringBitmap,
+) -> Result<Vec<PassageId>> {
+    search(index, question, "", permitted, Some(1.0))
+}
+
+fn search(
     index: &Index,
     question: &Question,
     text: &str,
     permitted: &RoaringBitmap,
+    semantic_weight: Option<f32>,
 ) -> Result<Vec<PassageId>> {
     let outcome = index.search(&SearchRequest {
         text,
         vector: &question.vector,
         permitted,
         limit: HITS,
-        semantic_weight: None,
+        semantic_weight,
     })?;
     Ok(outcome.hits.iter().map(|hit| hit.passage).collect())
 }
@@ -138,7 +156,7 @@ fn crowd(
             if began.elapsed() > length {
                 break;
             }
-            found(index, question, &question.text, permitted)?;
+            found(index, question, permitted)?;
             times.push(asked.elapsed());
         }
         Ok(times)
@@ -183,9 +201,9 @@ fn recall(index: &Index, corpus: &Synthetic, questions: u16) -> Result<Vec<Recal
             let (mut hit, mut known, mut times) = (0_u32, 0_u32, Vec::new());
             for (question, truth) in questions.iter().zip(truth) {
                 let began = Instant::now();
-                found(index, question, &question.text, filter)?;
+                found(index, question, filter)?;
                 times.push(began.elapsed());
-                let found = found(index, question, "", filter)?;
+                let found = nearest_found(index, question, filter)?;
                 for passage in truth {
                     hit += u32::from(found.contains(passage));
                     known += 1;
@@ -271,7 +289,7 @@ fn changes(
             if done.load(Ordering::Relaxed) {
                 break;
             }
-            found(index, question, &question.text, &everything)?;
+            found(index, question, &everything)?;
         }
         Ok(())
     };
@@ -308,7 +326,7 @@ fn change(
         vector: entry.vector.clone(),
     };
     let until = |there: bool, began: Instant| -> Result<Duration> {
-        while found(index, &question, "", &permitted)?.contains(&question.passage) != there {}
+        while nearest_found(index, &question, &permitted)?.contains(&question.passage) != there {}
         Ok(began.elapsed())
     };
     let began = Instant::now();

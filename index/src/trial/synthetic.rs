@@ -95,6 +95,8 @@ impl Synthetic {
                 .join(" "),
             headings: vec![title.word(topic)],
             text: words.join(" "),
+            about: (passage % DOCUMENT == 1).then(|| format!("synthetic/{revision}")),
+            language: None,
             vector: self.vector(passage),
         }
     }

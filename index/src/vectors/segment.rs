@@ -145,9 +145,10 @@ impl Segment {
         &self.data.codes
     }
 
-    /// The revisions that can be found.
-    pub(crate) fn revisions(&self) -> impl Iterator<Item = u32> {
-        self.runs.iter().map(|run| run.revision)
+    /// The revisions that can be found, with the rows of each run of theirs.
+    pub(crate) fn revisions(&self) -> impl Iterator<Item = (u32, usize)> {
+        let runs = self.runs.iter();
+        runs.map(|run| (run.revision, run.end - run.start))
     }
 
     /// The places of the rows that can be found.

@@ -58,6 +58,8 @@ pub fn vector(seed: u64) -> Vec<f32> {
 pub fn entry(passage: i64, revision: i64) -> IndexEntry {
     let word = |i: i64| WORDS[usize::try_from(i).unwrap() % WORDS.len()];
     IndexEntry {
+        about: None,
+        language: None,
         passage: PassageId(passage),
         revision: RevisionId(revision),
         title: format!("Guideline {}", word(revision)),
@@ -81,13 +83,24 @@ pub fn everything() -> RoaringBitmap {
 }
 
 pub fn search(index: &Index, text: &str, seed: u64, permitted: &RoaringBitmap) -> SearchOutcome {
+    search_with(index, text, seed, permitted, None)
+}
+
+/// Searches with the arms alone, by this share of meaning.
+pub fn search_with(
+    index: &Index,
+    text: &str,
+    seed: u64,
+    permitted: &RoaringBitmap,
+    semantic_weight: Option<f32>,
+) -> SearchOutcome {
     let vector = vector(seed);
     let request = SearchRequest {
         text,
         vector: &vector,
         permitted,
         limit: 20,
-        semantic_weight: None,
+        semantic_weight,
     };
     index.search(&request).unwrap()
 }

@@ -201,6 +201,33 @@ widest! {
 }
 
 widest! {
+    /// [`gated_silu`] with the tanh form of GELU for the gate (Hendrycks and Gimpel 2016).
+    pub(crate) fn gated_gelu(rows: &[f32], inner: usize, out: &mut [f32]) {
+        for (row, out) in rows.chunks_exact(2 * inner).zip(out.chunks_exact_mut(inner)) {
+            let (gates, ups) = row.split_at(inner);
+            for ((gate, up), out) in gates.iter().zip(ups).zip(out) {
+                // x / 2 · (1 + tanh t) is x / (1 + e^(-2t)).
+                let t = 0.797_884_6 * (0.044_715 * gate * gate).mul_add(*gate, *gate);
+                *out = gate / (1.0 + exp(-2.0 * t)) * up;
+            }
+        }
+    }
+}
+
+widest! {
+    /// Root-mean-square normalisation of each row in place, as [`rms_norm`].
+    pub(crate) fn rms_norm_in_place(rows: &mut [f32], gain: &[f32], epsilon: f32) {
+        let width = gain.len();
+        for row in rows.chunks_exact_mut(width) {
+            let scale = 1.0 / (sum_of(row, |x| x * x) / width as f32 + epsilon).sqrt();
+            for (x, gain) in row.iter_mut().zip(gain) {
+                *x = *x * scale * gain;
+            }
+        }
+    }
+}
+
+widest! {
     /// `log Σ e^x`.
     fn log_sum_exp(values: &[f32]) -> f32 {
         let top = largest(values);

@@ -24,12 +24,14 @@ pub(crate) struct PageView<'a> {
     pub values: &'a [f32],
 }
 
-/// How many keys each query sees: query `i` sees `first + i / each + 1`.
+/// How many keys each query sees: query `i` sees the first `first + i / each + 1`, and of these
+/// the last `window`.
 #[derive(Clone, Copy)]
 pub(crate) struct Visible {
     pub first: usize,
     /// Queries that stand at the same position.
     pub each: usize,
+    pub window: usize,
 }
 
 impl Visible {
@@ -119,6 +121,7 @@ fn tiles<const ROWS: usize, const COLS: usize>(
         for (row, scores) in scores.chunks_exact_mut(width).take(rows).enumerate() {
             let own = visible.keys(first + row);
             scores[own..].fill(f32::NEG_INFINITY);
+            scores[..own.saturating_sub(visible.window)].fill(f32::NEG_INFINITY);
             softmax_row(scores);
         }
         let out = &mut out[first * size..];
@@ -194,13 +197,23 @@ mod tests {
 
     #[test]
     fn it_is_the_textbook_formula() {
-        for (past, tokens, each, size) in [(0, 1, 1, 16), (63, 5, 3, 64), (130, 7, 4, 32)] {
+        for (past, tokens, each, size, window) in [
+            (0, 1, 1, 16, 9),
+            (63, 5, 3, 64, usize::MAX),
+            (130, 7, 4, 32, 200),
+            (130, 7, 4, 32, 70),
+            (130, 7, 4, 32, 1),
+        ] {
             let keys = Keys::of(past + tokens, size);
             let queries: Vec<f32> = (0..tokens * each * size)
                 .map(|i| wave(i * 5) * 0.3)
                 .collect();
             let mut out = vec![0.0; queries.len()];
-            let visible = Visible { first: past, each };
+            let visible = Visible {
+                first: past,
+                each,
+                window,
+            };
             attend_pages(&queries, size, &keys.views(), visible, &mut out);
             for (index, (query, out)) in queries
                 .chunks_exact(size)
@@ -214,7 +227,9 @@ mod tests {
                         .map(|(i, q)| f64::from(*q) * f64::from(wave(key * size + i)))
                         .sum()
                 };
-                let weights: Vec<f64> = (0..seen).map(|key| score(key).exp()).collect();
+                let within = |key: usize| f64::from(u8::from(seen - key <= window));
+                let weights = (0..seen).map(|key| score(key).exp() * within(key));
+                let weights: Vec<f64> = weights.collect();
                 let total: f64 = weights.iter().sum();
                 for (i, found) in out.iter().enumerate() {
                     let value = |key: usize| f64::from(wave(key * 3 + i * 7));
@@ -231,7 +246,12 @@ mod tests {
         let keys = Keys::of(past + tokens, size);
         let queries: Vec<f32> = (0..tokens * each * size).map(|i| wave(i * 5)).collect();
         let mut together = vec![0.0; queries.len()];
-        let visible = Visible { first: past, each };
+        let window = 60;
+        let visible = Visible {
+            first: past,
+            each,
+            window,
+        };
         attend_pages(&queries, size, &keys.views(), visible, &mut together);
         let step = each * size;
         for (token, (query, expected)) in queries
@@ -246,7 +266,11 @@ mod tests {
                 query,
                 size,
                 &fewer.views(),
-                Visible { first, each },
+                Visible {
+                    first,
+                    each,
+                    window,
+                },
                 &mut alone,
             );
             assert_eq!(alone, expected, "{token}");

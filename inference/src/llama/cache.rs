@@ -1,23 +1,86 @@
 //! Keys and values of sequences, in pages that are set aside once and used again.
+//!
+//! A sequence that begins as another did shares that one's pages, and copies a page before it
+//! writes into it.
 
 use super::decoder::Shape;
+use crate::error::{InferenceError, Result};
 use crate::kernels::{PAGE, PageView};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// All pages that there are.
+pub(super) struct Pages {
+    shape: Shape,
+    free: Mutex<Vec<Box<[f32]>>>,
+    #[cfg(test)]
+    all: usize,
+}
 
 /// Room for [`PAGE`] tokens of one sequence: for each layer and head of keys, the keys as
-/// `[size, PAGE]`, then the values as `[PAGE, size]`.
-type Page = Box<[f32]>;
+/// `[size, PAGE]`, then the values as `[PAGE, size]`. It goes back when it is dropped.
+struct Page {
+    floats: Box<[f32]>,
+    home: Arc<Pages>,
+}
 
-/// What a sequence remembers: grows page by page, and shares none of what it writes.
+impl Drop for Page {
+    fn drop(&mut self) {
+        let floats = std::mem::take(&mut self.floats);
+        self.home.lock().push(floats);
+    }
+}
+
+impl Pages {
+    /// Sets `count` pages aside. The system gives the memory when a page is first written.
+    pub(super) fn new(shape: Shape, count: usize) -> Arc<Self> {
+        let page = || vec![0.0; page_floats(shape)].into_boxed_slice();
+        Arc::new(Self {
+            shape,
+            free: Mutex::new((0..count).map(|_| page()).collect()),
+            #[cfg(test)]
+            all: count,
+        })
+    }
+
+    /// Pages that nobody holds.
+    pub(super) fn free(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Pages in all.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> usize {
+        self.all
+    }
+
+    fn take(self: &Arc<Self>) -> Result<Page> {
+        // The page that was used last is the one that the processor's caches still know.
+        let floats = self.lock().pop();
+        let floats = floats.ok_or(InferenceError::Busy { retry_after_s: 1 })?;
+        Ok(Page {
+            floats,
+            home: Arc::clone(self),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Box<[f32]>>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a sequence remembers: grows page by page. A clone shares the pages.
+#[derive(Clone)]
 pub(super) struct Cache {
+    home: Arc<Pages>,
     // INVARIANT: at least `length` tokens fit into the pages.
     pages: Vec<Arc<Page>>,
     length: usize,
 }
 
 impl Cache {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(home: &Arc<Pages>) -> Self {
         Self {
+            home: Arc::clone(home),
             pages: Vec::new(),
             length: 0,
         }
@@ -28,16 +91,34 @@ impl Cache {
         self.length
     }
 
+    /// Forgets all but the first `length` tokens.
+    pub(super) fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+        self.pages.truncate(self.length.div_ceil(PAGE));
+    }
+
+    /// Pages that [`Self::reserve`] would have to take.
+    pub(super) fn lacking(&self, more: usize) -> usize {
+        let needed = (self.length + more).div_ceil(PAGE);
+        let written = self.pages.iter().skip(self.length / PAGE);
+        let shared = written.filter(|page| Arc::strong_count(page) > 1).count();
+        needed.saturating_sub(self.pages.len()) + if more > 0 { shared } else { 0 }
+    }
+
     /// Makes room for `more` tokens, each page written next this sequence's own.
-    pub(super) fn reserve(&mut self, more: usize, shape: Shape) {
+    pub(super) fn reserve(&mut self, more: usize) -> Result<()> {
         let first = self.length / PAGE;
         for page in self.pages.iter_mut().skip(first) {
-            Arc::make_mut(page);
+            if Arc::get_mut(page).is_none() {
+                let mut own = self.home.take()?;
+                own.floats.copy_from_slice(&page.floats);
+                *page = Arc::new(own);
+            }
         }
         while self.pages.len() * PAGE < self.length + more {
-            let page = vec![0.0; shape.layers * shape.kv_heads * part(shape)];
-            self.pages.push(Arc::new(page.into_boxed_slice()));
+            self.pages.push(Arc::new(self.home.take()?));
         }
+        Ok(())
     }
 
     /// Counts `more` tokens whose keys and values were all written.
@@ -49,16 +130,17 @@ impl Cache {
     /// must be reserved.
     pub(super) fn write(
         &mut self,
-        shape: Shape,
         layer: usize,
         position: usize,
         (keys, values): (&[f32], &[f32]),
     ) {
+        let shape = self.home.shape;
         let Some(page) = self.pages.get_mut(position / PAGE).and_then(Arc::get_mut) else {
             return;
         };
         let (size, at) = (shape.head_size, position % PAGE);
         let heads = page
+            .floats
             .chunks_exact_mut(part(shape))
             .skip(layer * shape.kv_heads);
         let vectors = keys.chunks_exact(size).zip(values.chunks_exact(size));
@@ -74,15 +156,21 @@ impl Cache {
     }
 
     /// One head of one layer in every page.
-    pub(super) fn head<'a>(&'a self, shape: Shape, layer: usize, head: usize) -> Vec<PageView<'a>> {
+    pub(super) fn head<'a>(&'a self, layer: usize, head: usize) -> Vec<PageView<'a>> {
+        let shape = self.home.shape;
         let start = (layer * shape.kv_heads + head) * part(shape);
         let view = |page: &'a Arc<Page>| {
-            let own = page.get(start..start + part(shape))?;
+            let own = page.floats.get(start..start + part(shape))?;
             let (keys, values) = own.split_at(shape.head_size * PAGE);
             Some(PageView { keys, values })
         };
         self.pages.iter().filter_map(view).collect()
     }
+}
+
+/// Floats of a page.
+pub(super) const fn page_floats(shape: Shape) -> usize {
+    shape.layers * shape.kv_heads * part(shape)
 }
 
 /// Floats of one head of one layer in a page.

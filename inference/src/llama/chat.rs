@@ -46,10 +46,16 @@ impl ChatTemplate {
         if let Some(system) = &request.system {
             messages.push(message("system", system));
         }
+        for turn in &request.turns {
+            messages.push(message("user", &turn.user));
+            messages.push(message("assistant", &turn.assistant));
+        }
         messages.push(message("user", &request.user));
         let variables = context! {
             messages => messages,
             add_generation_prompt => true,
+            // Models that can think aloud answer at once.
+            enable_thinking => false,
             bos_token => vocabulary.start_text,
             eos_token => vocabulary.end_text,
         };
@@ -64,18 +70,17 @@ impl ChatTemplate {
 fn python_method(value: &Value, method: &str, arguments: &[Value]) -> Result<Value, Error> {
     let unknown = || Error::from(ErrorKind::UnknownMethod);
     let text = value.as_str().ok_or_else(unknown)?;
-    let argument = || {
-        arguments
-            .first()
-            .and_then(Value::as_str)
-            .ok_or_else(unknown)
-    };
+    let argument = |index: usize| arguments.get(index).and_then(Value::as_str);
+    let needed = |index: usize| argument(index).ok_or_else(unknown);
+    let blank = |c: char| argument(0).map_or(c.is_whitespace(), |chars| chars.contains(c));
     Ok(match method {
-        "strip" => Value::from(text.trim()),
-        "lstrip" => Value::from(text.trim_start()),
-        "rstrip" => Value::from(text.trim_end()),
-        "startswith" => Value::from(text.starts_with(argument()?)),
-        "endswith" => Value::from(text.ends_with(argument()?)),
+        "strip" => Value::from(text.trim_matches(blank)),
+        "lstrip" => Value::from(text.trim_start_matches(blank)),
+        "rstrip" => Value::from(text.trim_end_matches(blank)),
+        "startswith" => Value::from(text.starts_with(needed(0)?)),
+        "endswith" => Value::from(text.ends_with(needed(0)?)),
+        "split" => text.split(needed(0)?).map(Value::from).collect(),
+        "replace" => Value::from(text.replace(needed(0)?, needed(1)?)),
         "upper" => Value::from(text.to_uppercase()),
         "lower" => Value::from(text.to_lowercase()),
         _ => return Err(unknown()),

@@ -1,5 +1,6 @@
-//! The llama family's forward pass (Touvron et al. 2023): RMS norm, rotary positions, grouped
-//! queries, a gated `SiLU`.
+//! The forward pass of llama (Touvron et al. 2023) and its relatives: RMS norm, rotary positions,
+//! grouped queries, a gated activation. What a relative adds (biases, norms of heads and of what a
+//! layer adds, windows) is there where its file has it.
 //!
 //! Sequences are laid end to end, so that the matrix products see all of their tokens at once and
 //! nothing is padded; attention runs inside each sequence against its own cache.
@@ -9,7 +10,7 @@ use super::linear::{Input, Linear, add_products};
 use super::rope::Rope;
 use crate::error::Result;
 use crate::kernels::{self, Eights, Pool, Visible};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Queries of one head that one thread attends with at a time.
 const QUERIES_A_PIECE: usize = 96;
@@ -40,16 +41,36 @@ impl Shape {
 pub(super) struct Layer {
     pub attention_norm: Vec<f32>,
     pub qkv: Vec<Linear>,
+    /// Added to queries, keys and values.
+    pub bias: Option<Vec<f32>>,
+    /// The gains of the norms of each head of queries and of keys.
+    pub head_norms: Option<[Vec<f32>; 2]>,
     pub attended: Linear,
+    /// The gain of the norm of what attention adds.
+    pub attended_norm: Option<Vec<f32>>,
     pub inner_norm: Vec<f32>,
     pub gate_up: Vec<Linear>,
     pub down: Linear,
+    /// The gain of the norm of what the second part adds.
+    pub down_norm: Option<Vec<f32>>,
+    /// Keys that a query sees, its own the last of them.
+    pub window: usize,
+    pub rope: Arc<Rope>,
+}
+
+/// What the gate of a layer's second part goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Activation {
+    Silu,
+    Gelu,
 }
 
 /// The whole decoder.
 pub(super) struct Decoder {
     pub shape: Shape,
-    pub rope: Rope,
+    pub activation: Activation,
+    /// What a token's embedding is multiplied with.
+    pub words_scale: f32,
     pub words: Linear,
     pub layers: Vec<Layer>,
     pub norm: Vec<f32>,
@@ -88,9 +109,12 @@ impl Decoder {
     pub(super) fn forward(&self, spans: &mut [Span<'_>]) -> Result<Vec<f32>> {
         let ids: Vec<u32> = spans.iter().flat_map(|span| span.tokens).copied().collect();
         for span in spans.iter_mut() {
-            span.cache.reserve(span.tokens.len(), self.shape);
+            span.cache.reserve(span.tokens.len())?;
         }
         let mut states = self.words.rows(&ids, &self.pool)?;
+        for x in &mut states {
+            *x *= self.words_scale;
+        }
         let mut spare = Spare::default();
         for (index, layer) in self.layers.iter().enumerate() {
             self.attention(index, layer, &mut states, spans, &mut spare)?;
@@ -127,21 +151,44 @@ impl Decoder {
         let row = self.shape.q_width() + 2 * self.shape.kv_width();
         let count = states.len() / self.shape.width;
         self.normed(states, &layer.attention_norm, spare);
-        zeros(&mut spare.wide, count * row);
+        match &layer.bias {
+            Some(bias) => spare.wide = bias.repeat(count),
+            None => zeros(&mut spare.wide, count * row),
+        }
         let input = Input::of(&spare.normed, self.shape.width, &spare.rounded);
         add_products(&layer.qkv, &input, &mut spare.wide, &self.pool)?;
-        self.remember(index, &mut spare.wide, spans);
+        self.remember((index, layer), &mut spare.wide, spans);
         zeros(&mut spare.context, count * self.shape.q_width());
-        self.attend(index, &spare.wide, spans, &mut spare.context);
+        let window = layer.window;
+        self.attend((index, window), &spare.wide, spans, &mut spare.context);
         let width = self.shape.q_width();
         spare.rounded.fill(&spare.context, width);
         let input = Input::of(&spare.context, width, &spare.rounded);
-        add_products(
-            std::slice::from_ref(&layer.attended),
+        self.add_normed(
+            &layer.attended,
             &input,
+            layer.attended_norm.as_deref(),
             states,
-            &self.pool,
         )
+    }
+
+    /// Adds a product to the states, normalised first where there is a gain for it.
+    fn add_normed(
+        &self,
+        matrix: &Linear,
+        input: &Input<'_>,
+        gain: Option<&[f32]>,
+        states: &mut [f32],
+    ) -> Result<()> {
+        let matrix = std::slice::from_ref(matrix);
+        let Some(gain) = gain else {
+            return add_products(matrix, input, states, &self.pool);
+        };
+        let mut added = vec![0.0; states.len()];
+        add_products(matrix, input, &mut added, &self.pool)?;
+        kernels::rms_norm_in_place(&mut added, gain, self.shape.epsilon);
+        kernels::add(states, &added);
+        Ok(())
     }
 
     fn inner(&self, layer: &Layer, states: &mut [f32], spare: &mut Spare) -> Result<()> {
@@ -152,11 +199,13 @@ impl Decoder {
         let input = Input::of(&spare.normed, self.shape.width, &spare.rounded);
         add_products(&layer.gate_up, &input, &mut spare.wide, &self.pool)?;
         spare.context.resize(count * inner, 0.0);
-        kernels::gated_silu(&spare.wide, inner, &mut spare.context);
+        match self.activation {
+            Activation::Silu => kernels::gated_silu(&spare.wide, inner, &mut spare.context),
+            Activation::Gelu => kernels::gated_gelu(&spare.wide, inner, &mut spare.context),
+        }
         spare.rounded.fill(&spare.context, inner);
         let input = Input::of(&spare.context, inner, &spare.rounded);
-        let down = std::slice::from_ref(&layer.down);
-        add_products(down, &input, states, &self.pool)
+        self.add_normed(&layer.down, &input, layer.down_norm.as_deref(), states)
     }
 
     /// The states, normalised and rounded, into `spare`.
@@ -167,7 +216,7 @@ impl Decoder {
     }
 
     /// Turns queries and keys to their positions and adds keys and values to the caches.
-    fn remember(&self, layer: usize, qkv: &mut [f32], spans: &mut [Span<'_>]) {
+    fn remember(&self, (index, layer): (usize, &Layer), qkv: &mut [f32], spans: &mut [Span<'_>]) {
         let (q, kv) = (self.shape.q_width(), self.shape.kv_width());
         let scale = 1.0 / (self.shape.head_size as f32).sqrt();
         let mut rows = qkv.chunks_exact_mut(q + 2 * kv);
@@ -176,18 +225,29 @@ impl Decoder {
             // The range is first, so that its end takes no row of the next span.
             for (position, row) in (first..first + span.tokens.len()).zip(rows.by_ref()) {
                 let (turned, value) = row.split_at_mut(q + kv);
-                self.rope.turn(turned, position);
                 let (queries, key) = turned.split_at_mut(q);
+                if let Some([of_queries, of_keys]) = &layer.head_norms {
+                    kernels::rms_norm_in_place(queries, of_queries, self.shape.epsilon);
+                    kernels::rms_norm_in_place(key, of_keys, self.shape.epsilon);
+                }
+                layer.rope.turn(queries, position);
+                layer.rope.turn(key, position);
                 for query in queries {
                     *query *= scale;
                 }
-                span.cache.write(self.shape, layer, position, (key, value));
+                span.cache.write(index, position, (key, value));
             }
         }
     }
 
     /// `[tokens, q + k + v]` to `[tokens, q]`, one span after the other.
-    fn attend(&self, layer: usize, qkv: &[f32], spans: &[Span<'_>], context: &mut [f32]) {
+    fn attend(
+        &self,
+        (layer, window): (usize, usize),
+        qkv: &[f32],
+        spans: &[Span<'_>],
+        context: &mut [f32],
+    ) {
         let size = self.shape.head_size;
         let group = self.shape.heads / self.shape.kv_heads;
         let mut packed = vec![0.0; context.len()];
@@ -199,10 +259,11 @@ impl Decoder {
             let (Some(span), Ok(mut out)) = (spans.get(piece.span), piece.context.lock()) else {
                 return;
             };
-            let pages = span.cache.head(self.shape, layer, piece.head);
+            let pages = span.cache.head(layer, piece.head);
             let visible = Visible {
                 first: span.cache.length() + piece.first,
                 each: group,
+                window,
             };
             kernels::attend_pages(&piece.queries, size, &pages, visible, &mut out);
         });

@@ -71,6 +71,12 @@ fn accelerator() -> Result<Device> {
     Ok(Device::Cpu)
 }
 
+/// The device's name for an administrator.
+pub(super) fn device_name() -> Result<&'static str> {
+    let device = accelerator()?;
+    Ok(if device.is_cpu() { "processor" } else { "gpu" })
+}
+
 /// The kernels' name of a format, where they know it for rows of this length.
 fn known(format: GgmlDType, inputs: usize) -> Option<Format> {
     let format = match format {
@@ -113,6 +119,11 @@ impl Linear {
             outputs,
             inputs,
         })
+    }
+
+    /// Whether products with rows of this format and length have a kernel of their own.
+    pub(super) fn has_kernel(format: GgmlDType, inputs: usize) -> bool {
+        known(format, inputs).is_some()
     }
 
     pub(super) fn outputs(&self) -> usize {

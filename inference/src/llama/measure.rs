@@ -42,10 +42,12 @@ impl LlamaGguf {
         let began = Instant::now();
         for sequence in 0..load.parallel {
             let ids = self.arbitrary(load.prompt_tokens, sequence);
-            self.read_prompt(&ids, &mut Cache::new())?;
+            self.read_prompt(&ids, &mut Cache::new(&self.pages))?;
         }
         let prefill = began.elapsed();
-        let mut caches: Vec<Cache> = (0..load.parallel).map(|_| Cache::new()).collect();
+        let mut caches: Vec<Cache> = (0..load.parallel)
+            .map(|_| Cache::new(&self.pages))
+            .collect();
         let mut tokens = self.arbitrary(load.parallel, 0);
         let began = Instant::now();
         for _ in 0..load.generate_tokens {
@@ -76,7 +78,7 @@ impl LlamaGguf {
     /// The ids that greedy decoding writes after `prompt`, at most `most`, none after an end.
     pub fn greedy_ids(&self, prompt: &[u32], most: usize) -> Result<Vec<u32>> {
         self.check_length(prompt.len() + most)?;
-        let mut cache = Cache::new();
+        let mut cache = Cache::new(&self.pages);
         let mut state = self.read_prompt(prompt, &mut cache)?;
         let mut written = Vec::new();
         while written.len() < most {
@@ -93,7 +95,7 @@ impl LlamaGguf {
     /// The scores of every token of the vocabulary after `ids`.
     pub fn scores_after(&self, ids: &[u32]) -> Result<Vec<f32>> {
         self.check_length(ids.len())?;
-        let state = self.read_prompt(ids, &mut Cache::new())?;
+        let state = self.read_prompt(ids, &mut Cache::new(&self.pages))?;
         self.decoder.logits(&state)
     }
 

@@ -56,6 +56,23 @@ impl<'a> Metadata<'a> {
             })
     }
 
+    /// The numbers of an array of floats.
+    pub(super) fn floats(self, key: &str) -> Result<Vec<f32>> {
+        let values = self.values.get(key).and_then(|value| value.to_vec().ok());
+        let values = values.ok_or_else(|| self.lacks(key))?;
+        let floats = values
+            .iter()
+            .map(Value::to_f32)
+            .collect::<candle_core::Result<_>>();
+        floats.map_err(|error| self.damaged(format!("`{key}` holds something else: {error}")))
+    }
+
+    /// Elements of an array; 0 where there is none.
+    pub(super) fn length(self, key: &str) -> usize {
+        let values = self.values.get(key).and_then(|value| value.to_vec().ok());
+        values.map_or(0, Vec::len)
+    }
+
     /// The numbers of an array of small integers, whatever their width.
     pub(super) fn integers(self, key: &str) -> Vec<u64> {
         let values = self.values.get(key).and_then(|value| value.to_vec().ok());

@@ -2,35 +2,47 @@
 
 mod cache;
 mod chat;
+mod choosing;
 mod decoder;
+mod drafting;
+mod fit;
 mod linear;
 mod load;
 mod measure;
 mod metadata;
+mod prefixes;
+mod quantise;
 mod rope;
 mod synth;
 mod tensors;
-mod together;
+mod text;
 mod vocabulary;
+mod writing;
 
 use crate::embedder::ModelIdentity;
 use crate::error::{InferenceError, Result};
-use crate::generator::{Desk, Finish, GenerateRequest, Generated, Generator};
-use crate::kernels;
+use crate::generator::{Desk, GenerateRequest, Generated, Generator};
+use crate::kernels::{self, PAGE};
 use crate::manifest::{ModelKind, ModelManifest};
-use cache::Cache;
+use cache::{Cache, Pages};
 use candle_core::quantized::gguf_file::Content;
 use chat::ChatTemplate;
 use decoder::{Decoder, Span};
-use metadata::Metadata;
+use prefixes::Prefixes;
+use std::fs::File;
 use std::io::BufReader;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tensors::Tensors;
 use vocabulary::Vocabulary;
+use writing::Alone;
 
+pub use fit::{Loading, Plan};
 pub use measure::{Load, Pace};
+pub use quantise::{QuantFormat, quantise};
 pub use synth::{SynthFormat, SynthShape, synthesise};
+pub use tensors::Arithmetic;
 
 /// Prompt tokens taken through the layers together; between two such steps a caller who has gone
 /// can be noticed, and attention's score matrix stays small.
@@ -38,6 +50,9 @@ const PROMPT_STEP: usize = 256;
 
 /// Tokens of several sequences judged together.
 const JUDGED_STEP: usize = 768;
+
+/// Pages that those who write leave to those who judge.
+const JUDGING_PAGES: usize = 32;
 
 /// A model of the llama family. Everything that is particular to one model (vocabulary, special
 /// tokens, chat template, sizes) is read from its file.
@@ -48,6 +63,8 @@ pub struct LlamaGguf {
     vocabulary: Vocabulary,
     template: ChatTemplate,
     decoder: Decoder,
+    pages: Arc<Pages>,
+    prefixes: Mutex<Prefixes>,
 }
 
 /// A context and a continuation as one sequence of ids; `judged` of them are the continuation's.
@@ -56,20 +73,61 @@ struct Judged {
     judged: usize,
 }
 
+impl Judged {
+    fn pages(&self) -> usize {
+        self.ids.len().div_ceil(PAGE)
+    }
+}
+
 impl LlamaGguf {
     /// Opens the model in the folder `dir`: `model.toml` and the GGUF file it names.
     pub fn open(dir: &Path) -> Result<Self> {
+        Self::open_with(dir, &Loading::default())
+    }
+
+    /// [`Self::open`], in this way.
+    pub fn open_with(dir: &Path, loading: &Loading) -> Result<Self> {
         let manifest = ModelManifest::read(dir)?;
-        Self::open_manifest(dir, manifest)
+        Self::open_manifest(dir, manifest, loading)
     }
 
     /// Opens a GGUF file that has no manifest, to measure it: nobody vouches for its bytes.
-    pub fn open_file(path: &Path) -> Result<Self> {
+    pub fn open_file(path: &Path, loading: &Loading) -> Result<Self> {
         let manifest = ModelManifest::of_unknown(path)?;
-        Self::open_manifest(path.parent().unwrap_or(Path::new("")), manifest)
+        let dir = path.parent().unwrap_or(Path::new(""));
+        Self::open_manifest(dir, manifest, loading)
     }
 
-    fn open_manifest(dir: &Path, manifest: ModelManifest) -> Result<Self> {
+    /// What opening this GGUF file would take; reads its head alone.
+    pub fn plan(path: &Path, loading: &Loading) -> Result<Plan> {
+        let file = open(path)?;
+        let content = read_head(&file, path)?;
+        let tensors = Tensors::of(&content, &file, path, loading.arithmetic)?;
+        fit::plan(&tensors, usize::MAX, loading)
+    }
+
+    /// A manifest for this GGUF file, from its head and its bytes. What the file does not say of
+    /// itself (often its licence, always what it is fit for) is for a person to write.
+    pub fn describe(path: &Path) -> Result<ModelManifest> {
+        let file = open(path)?;
+        let content = read_head(&file, path)?;
+        let tensors = Tensors::of(&content, &file, path, Arithmetic::Fast)?;
+        let (_, context) = load::sizes(&tensors)?;
+        Vocabulary::read(tensors.head)?;
+        ChatTemplate::read(tensors.head)?;
+        let known = ModelManifest::of_unknown(path)?;
+        let said = |key: &str| tensors.head.optional_text(key).map(str::to_owned);
+        Ok(ModelManifest {
+            name: said("general.name").unwrap_or_else(|| known.name.clone()),
+            licence: said("general.license").unwrap_or_else(|| known.licence.clone()),
+            architecture: tensors.head.text("general.architecture")?.to_owned(),
+            context: u32::try_from(context).unwrap_or(u32::MAX),
+            parameters: tensors.parameters(),
+            ..known
+        })
+    }
+
+    fn open_manifest(dir: &Path, manifest: ModelManifest, loading: &Loading) -> Result<Self> {
         let path = dir.join(&manifest.file);
         if manifest.kind != ModelKind::Generator {
             return Err(InferenceError::Unsupported {
@@ -78,33 +136,35 @@ impl LlamaGguf {
             });
         }
         let file = manifest.open_verified(dir)?;
-        let damaged = |error: candle_core::Error| InferenceError::Damaged {
-            path: path.clone(),
-            reason: error.to_string(),
-        };
-        let content = Content::read(&mut BufReader::new(&file)).map_err(damaged)?;
-        let head = Metadata {
-            values: &content.metadata,
-            path: &path,
-        };
-        let tensors = Tensors {
-            content: &content,
-            file: &file,
-            head,
-        };
-        let (loaded, vocabulary) =
-            rayon::join(|| load::decoder(&tensors), || Vocabulary::read(head));
-        let (decoder, context) = loaded?;
+        let content = read_head(&file, &path)?;
+        let tensors = Tensors::of(&content, &file, &path, loading.arithmetic)?;
+        let plan = fit::plan(&tensors, manifest.context as usize, loading)?;
+        for warning in &plan.warnings {
+            tracing::warn!(%warning, "{}: {warning}", manifest.name);
+        }
+        let (decoder, vocabulary) = rayon::join(
+            || load::decoder(&tensors, plan.context, loading.threads),
+            || Vocabulary::read(tensors.head),
+        );
+        let (decoder, vocabulary) = (decoder?, vocabulary?);
+        if vocabulary.count() > decoder.words.outputs().min(decoder.head.outputs()) {
+            let reason = "it has more tokens than rows of embeddings";
+            return Err(tensors.head.damaged(reason.into()));
+        }
+        let pages = plan.context.div_ceil(PAGE) + JUDGING_PAGES;
+        let pages = Pages::new(decoder.shape, pages);
         Ok(Self {
             identity: ModelIdentity {
                 name: manifest.name,
                 sha256: manifest.sha256,
             },
             parameters: tensors.parameters(),
-            context: context.min(manifest.context as usize),
-            vocabulary: vocabulary?,
-            template: ChatTemplate::read(head)?,
+            context: plan.context,
+            vocabulary,
+            template: ChatTemplate::read(tensors.head)?,
             decoder,
+            prefixes: Mutex::new(Prefixes::new(&pages)),
+            pages,
         })
     }
 
@@ -132,7 +192,9 @@ impl LlamaGguf {
         if sequences.iter().all(|sequence| sequence.judged == 0) {
             return Ok(vec![0.0; sequences.len()]);
         }
-        let mut caches: Vec<Cache> = sequences.iter().map(|_| Cache::new()).collect();
+        let pages = sequences.iter().map(Judged::pages).sum();
+        self.prefixes().make_room(pages);
+        let mut caches: Vec<Cache> = sequences.iter().map(|_| Cache::new(&self.pages)).collect();
         let mut spans: Vec<Span<'_>> = sequences
             .iter()
             .zip(&mut caches)
@@ -161,6 +223,10 @@ impl LlamaGguf {
             .collect())
     }
 
+    fn prefixes(&self) -> MutexGuard<'_, Prefixes> {
+        self.prefixes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn check_length(&self, tokens: usize) -> Result<()> {
         if tokens > self.context {
             return Err(InferenceError::TooLong {
@@ -186,6 +252,25 @@ impl LlamaGguf {
         u32::try_from(kernels::argmax(&logits))
             .map_err(|error| InferenceError::Compute(error.to_string()))
     }
+}
+
+fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(|source| InferenceError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Reads the head of a GGUF file. What it says is bounded by the file's length; candle divides
+/// by the alignment that it states, which may be 0.
+fn read_head(file: &File, path: &Path) -> Result<Content> {
+    let damaged = |reason: String| InferenceError::Damaged {
+        path: path.to_owned(),
+        reason,
+    };
+    std::panic::catch_unwind(|| Content::read(&mut BufReader::new(file)))
+        .map_err(|_panic| damaged("its head makes no sense".into()))?
+        .map_err(|error| damaged(error.to_string()))
 }
 
 /// Takes the sequence's rows of logits and averages what they give its tokens.
@@ -223,7 +308,10 @@ impl Generator for LlamaGguf {
         for (context, continuation) in pairs {
             let next = self.judged(context, continuation)?;
             let tokens: usize = waiting.iter().map(|sequence| sequence.ids.len()).sum();
-            if !waiting.is_empty() && tokens + next.ids.len() > JUDGED_STEP {
+            let pages: usize = waiting.iter().map(Judged::pages).sum();
+            let full =
+                tokens + next.ids.len() > JUDGED_STEP || pages + next.pages() > JUDGING_PAGES;
+            if !waiting.is_empty() && full {
                 found.extend(self.judge(&waiting)?);
                 waiting.clear();
             }
@@ -242,62 +330,14 @@ impl Generator for LlamaGguf {
         request: &GenerateRequest,
         piece: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Generated> {
-        let prompt = self.template.render(request, &self.vocabulary)?;
-        let prompt = self.vocabulary.encode(&prompt)?;
-        let room = prompt.len() + request.max_tokens;
-        self.check_length(room)?;
-        let mut cache = Cache::new();
-        let mut state = self.read_prompt(&prompt, &mut cache)?;
-        let mut written = Written::default();
-        while written.ids.len() < request.max_tokens {
-            let token = self.next_token(&state)?;
-            if self.vocabulary.ends.contains(&token) {
-                return Ok(written.finished(Finish::Complete));
-            }
-            written.ids.push(token);
-            let text = self.vocabulary.decode(&written.ids)?;
-            if written.hand_out(text, piece).is_break() {
-                return Ok(written.finished(Finish::Stopped));
-            }
-            let tokens = &[token];
-            let cache = &mut cache;
-            state = self.decoder.forward(&mut [Span { tokens, cache }])?;
-        }
-        Ok(written.finished(Finish::Length))
-    }
-}
-
-/// What has been written, and how much of it was handed out.
-#[derive(Default)]
-struct Written {
-    ids: Vec<u32>,
-    text: String,
-}
-
-impl Written {
-    /// Hands out what `text` has more than before, unless it ends inside a character.
-    fn hand_out(
-        &mut self,
-        text: String,
-        piece: &mut dyn FnMut(&str) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        if text.ends_with(char::REPLACEMENT_CHARACTER) {
-            return ControlFlow::Continue(());
-        }
-        let flow = match text.strip_prefix(self.text.as_str()) {
-            Some("") | None => ControlFlow::Continue(()),
-            Some(new) => piece(new),
+        let mut alone = Alone {
+            request: Some(request.clone()),
+            piece,
+            outcome: None,
         };
-        self.text = text;
-        flow
-    }
-
-    fn finished(self, finish: Finish) -> Generated {
-        Generated {
-            text: self.text,
-            tokens: self.ids.len(),
-            finish,
-        }
+        self.write_all(&mut alone);
+        let nothing = || Err(InferenceError::Compute("nothing was written".into()));
+        alone.outcome.unwrap_or_else(nothing)
     }
 }
 

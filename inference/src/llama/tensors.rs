@@ -5,17 +5,28 @@ use super::metadata::Metadata;
 use crate::error::{InferenceError, Result};
 use crate::kernels;
 use candle_core::Device;
-use candle_core::quantized::gguf_file::Content;
+use candle_core::quantized::gguf_file::{Content, TensorInfo};
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use std::borrow::Cow;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 /// An open GGUF file.
 pub(super) struct Tensors<'a> {
-    pub content: &'a Content,
-    pub file: &'a File,
+    content: &'a Content,
+    file: &'a File,
     pub head: Metadata<'a>,
+    arithmetic: Arithmetic,
+}
+
+/// What products are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// The formats of the file, where a kernel knows them, and rows rounded to eight bits.
+    Fast,
+    /// Floats of 32 bits throughout: slow and large, what the others are compared with.
+    Exact,
 }
 
 /// A matrix as stored, or re-quantised.
@@ -26,9 +37,75 @@ struct Packed {
     inputs: usize,
 }
 
-impl Tensors<'_> {
+impl<'a> Tensors<'a> {
+    /// The tensors of a file whose head was read; their places are checked.
+    pub(super) fn of(
+        content: &'a Content,
+        file: &'a File,
+        path: &'a Path,
+        arithmetic: Arithmetic,
+    ) -> Result<Self> {
+        let head = Metadata {
+            values: &content.metadata,
+            path,
+        };
+        let tensors = Self {
+            content,
+            file,
+            head,
+            arithmetic,
+        };
+        tensors.check()?;
+        Ok(tensors)
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.content.tensor_infos.contains_key(name)
+    }
+
+    pub(super) fn infos(&self) -> impl Iterator<Item = &TensorInfo> {
+        self.content.tensor_infos.values()
+    }
+
+    /// Refuses a file whose tensors lie over each other, behind its end, or are so large that
+    /// counting their elements overflows: before anything is read or set aside for them.
+    fn check(&self) -> Result<()> {
+        let there = self.file.metadata().map_or(0, |metadata| metadata.len());
+        let mut places = Vec::with_capacity(self.count());
+        for (name, info) in &self.content.tensor_infos {
+            let dims = info.shape.dims().iter();
+            let count = dims
+                .into_iter()
+                .try_fold(1_usize, |count, n| count.checked_mul(*n));
+            let blocks = count.map(|count| count.div_ceil(info.ggml_dtype.block_size()) as u64);
+            let bytes = blocks.and_then(|n| n.checked_mul(info.ggml_dtype.type_size() as u64));
+            let start = self.content.tensor_data_offset.checked_add(info.offset);
+            let end = start
+                .zip(bytes)
+                .and_then(|(start, bytes)| start.checked_add(bytes));
+            match (start, end) {
+                (Some(start), Some(end)) if end <= there => places.push((start, end, name)),
+                _ => return Err(self.head.damaged(format!("`{name}` ends after the file"))),
+            }
+        }
+        places.sort_unstable();
+        for pair in places.windows(2) {
+            if let [(_, end, name), (start, _, other)] = pair
+                && start < end
+            {
+                let reason = format!("`{name}` and `{other}` lie over each other");
+                return Err(self.head.damaged(reason));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.content.tensor_infos.len()
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.content.tensor_infos.keys().map(String::as_str)
     }
 
     /// All parameters of the file.
@@ -39,10 +116,7 @@ impl Tensors<'_> {
 
     /// A small tensor as floats, of exactly `length` values.
     pub(super) fn floats(&self, name: &str, length: usize) -> Result<Vec<f32>> {
-        let (bytes, format, dims) = self.raw(name)?;
-        let storage = QStorage::from_data(Cow::Owned(bytes), &Device::Cpu, format)?;
-        let tensor = QTensor::new(storage, dims)?.dequantize(&Device::Cpu)?;
-        let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
+        let (values, _, _) = self.values(name)?;
         if values.len() == length {
             Ok(values)
         } else {
@@ -51,6 +125,12 @@ impl Tensors<'_> {
                 .head
                 .damaged(format!("`{name}` has {found} values, not {length}")))
         }
+    }
+
+    /// A tensor as floats, with the format it is stored in and its shape.
+    pub(super) fn values(&self, name: &str) -> Result<(Vec<f32>, GgmlDType, Vec<usize>)> {
+        let (bytes, format, dims) = self.raw(name)?;
+        Ok((dequantised(bytes, format, dims.clone())?, format, dims))
     }
 
     /// One matrix of `inputs` columns.
@@ -80,8 +160,8 @@ impl Tensors<'_> {
         Ok(vec![Linear::new(&bytes, format, outputs, inputs)?])
     }
 
-    /// Formats whose products candle runs value by value become `Q8_0`, which loses nothing that
-    /// four or five bits had.
+    /// A format without a kernel becomes `Q8_0`: two to five bits lose nothing that counts, and
+    /// half floats what eight bits with a scale for each 32 lose.
     fn packed(&self, name: &str, inputs: usize) -> Result<Packed> {
         let (bytes, format, dims) = self.raw(name)?;
         let [outputs, columns] = *dims.as_slice() else {
@@ -92,26 +172,27 @@ impl Tensors<'_> {
                 .head
                 .damaged(format!("`{name}` has {columns} columns, not {inputs}")));
         }
-        let slow = matches!(format, GgmlDType::Q5_0 | GgmlDType::Q5_1);
-        if !slow {
-            return Ok(Packed {
-                bytes,
-                format,
-                outputs,
-                inputs,
-            });
-        }
-        let storage = QStorage::from_data(Cow::Owned(bytes), &Device::Cpu, format)?;
-        let tensor = QTensor::new(storage, dims)?.dequantize(&Device::Cpu)?;
-        let values: Vec<f32> = tensor.flatten_all()?.to_vec1()?;
-        let mut bytes = vec![0; values.len() / 32 * 34];
-        kernels::quantise_q8_0(&values, &mut bytes);
-        Ok(Packed {
+        let packed = |bytes, format| Packed {
             bytes,
-            format: GgmlDType::Q8_0,
+            format,
             outputs,
             inputs,
-        })
+        };
+        let kept = Linear::has_kernel(format, inputs);
+        match self.arithmetic {
+            Arithmetic::Fast if kept => Ok(packed(bytes, format)),
+            Arithmetic::Fast if inputs.is_multiple_of(32) => {
+                let values = dequantised(bytes, format, dims)?;
+                let mut bytes = vec![0; values.len() / 32 * 34];
+                kernels::quantise_q8_0(&values, &mut bytes);
+                Ok(packed(bytes, GgmlDType::Q8_0))
+            }
+            Arithmetic::Fast | Arithmetic::Exact => {
+                let values = dequantised(bytes, format, dims)?;
+                let bytes = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+                Ok(packed(bytes, GgmlDType::F32))
+            }
+        }
     }
 
     /// The bytes of a tensor, its format and its shape.
@@ -146,4 +227,10 @@ impl Tensors<'_> {
             })?;
         Ok((bytes, format, info.shape.dims().to_vec()))
     }
+}
+
+fn dequantised(bytes: Vec<u8>, format: GgmlDType, dims: Vec<usize>) -> Result<Vec<f32>> {
+    let storage = QStorage::from_data(Cow::Owned(bytes), &Device::Cpu, format)?;
+    let tensor = QTensor::new(storage, dims)?.dequantize(&Device::Cpu)?;
+    Ok(tensor.flatten_all()?.to_vec1()?)
 }

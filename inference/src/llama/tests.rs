@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 /// A small model of random weights with a real tokenizer, where this machine has one.
-static TINY: LazyLock<Option<LlamaGguf>> = LazyLock::new(|| {
+static TINY_FILE: LazyLock<Option<tempfile::TempDir>> = LazyLock::new(|| {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../models");
     let root = PathBuf::from(option_env!("CLOISTER_MODELS").unwrap_or(beside));
     let tokenizer = root.join("smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
@@ -24,9 +24,19 @@ static TINY: LazyLock<Option<LlamaGguf>> = LazyLock::new(|| {
         context: 512,
     };
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("tiny.gguf");
-    synthesise(shape, SynthFormat::Q4K, &tokenizer, &file).unwrap();
-    Some(LlamaGguf::open_file(&file).unwrap())
+    synthesise(
+        shape,
+        SynthFormat::Q4K,
+        &tokenizer,
+        &dir.path().join("tiny.gguf"),
+    )
+    .unwrap();
+    Some(dir)
+});
+
+static TINY: LazyLock<Option<LlamaGguf>> = LazyLock::new(|| {
+    let dir = TINY_FILE.as_ref()?;
+    Some(LlamaGguf::open_file(&dir.path().join("tiny.gguf"), &Loading::default()).unwrap())
 });
 
 const SEQUENCES: usize = 3;
@@ -39,7 +49,7 @@ fn ids(sequence: usize) -> Vec<u32> {
 
 /// The states after each token, the sequence alone and one token at a time.
 fn alone(model: &LlamaGguf, ids: &[u32]) -> Vec<Vec<f32>> {
-    let cache = &mut Cache::new();
+    let cache = &mut Cache::new(&model.pages);
     let step = |token: &u32| {
         let tokens = std::slice::from_ref(token);
         model
@@ -71,7 +81,7 @@ proptest! {
     ) {
         let Some(model) = TINY.as_ref() else { return Ok(()) };
         let all: Vec<Vec<u32>> = (0..SEQUENCES).map(ids).collect();
-        let mut caches: Vec<Cache> = all.iter().map(|_| Cache::new()).collect();
+        let mut caches: Vec<Cache> = all.iter().map(|_| Cache::new(&model.pages)).collect();
         let mut done = [0; SEQUENCES];
         for step in steps {
             let mut expected: Vec<f32> = Vec::new();
@@ -126,3 +136,5 @@ fn greedy_decoding_takes_the_best_score_each_time() {
         text.push(token);
     }
 }
+
+mod writing;

@@ -4,7 +4,7 @@ use super::queue::{Lane, Queue, QueueLimits};
 use super::{Closing, gone, guarded, spawn};
 use crate::embedder::ModelIdentity;
 use crate::error::{InferenceError, Result};
-use crate::generator::{Desk, GenerateRequest, Generated, Generator};
+use crate::generator::{Desk, GenerateRequest, Generated, Generator, Person};
 use crate::llama::LlamaGguf;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -14,7 +14,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 /// Texts that are written at once.
-const SEATS: usize = 8;
+pub(crate) const SEATS: usize = 8;
 
 /// Whether the generator can be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +58,19 @@ enum Job {
         reply: oneshot::Sender<Result<Vec<f32>>>,
     },
     Write {
-        request: GenerateRequest,
+        request: Box<GenerateRequest>,
         pieces: mpsc::UnboundedSender<Piece>,
     },
+}
+
+impl Job {
+    /// Whether whoever asked has gone.
+    fn abandoned(&self) -> bool {
+        match self {
+            Self::Judge { reply, .. } => reply.is_closed(),
+            Self::Write { pieces, .. } => pieces.is_closed(),
+        }
+    }
 }
 
 impl GeneratorService {
@@ -120,8 +130,11 @@ impl GeneratorService {
         self.check_ready()?;
         // At most `max_tokens` pieces are ever sent, so a slow reader cannot make it grow.
         let (pieces, stream) = mpsc::unbounded_channel();
+        self.closing.0.drop_bulk(Job::abandoned);
+        let person = request.person.clone();
+        let request = Box::new(request);
         let job = Job::Write { request, pieces };
-        self.closing.0.push(Lane::Bulk, job)?;
+        self.closing.0.push_of(Lane::Bulk, person.as_ref(), job)?;
         Ok(stream)
     }
 
@@ -176,6 +189,7 @@ struct Counter<'a> {
 
 /// Who waits for a text, and since when.
 struct Seat {
+    person: Option<Person>,
     pieces: mpsc::UnboundedSender<Piece>,
     began: Instant,
 }
@@ -204,22 +218,30 @@ impl Desk for Counter<'_> {
     fn next(&mut self, writing: usize) -> Option<(usize, GenerateRequest)> {
         loop {
             let full = writing >= SEATS;
+            let seated = |person: Option<&Person>| {
+                let seats = self.seats.values();
+                seats.filter(|seat| seat.person.as_ref() == person).count()
+            };
             let waiting = || {
                 if full {
                     self.queue.next_urgent()
                 } else {
-                    self.queue.next_now()
+                    self.queue.next_now(&seated)
                 }
             };
             match self.first.take().or_else(waiting)? {
-                Job::Judge { pairs, reply } if !reply.is_closed() => self.judge(&pairs, reply),
-                Job::Write { request, pieces } if !pieces.is_closed() => {
+                job if job.abandoned() => {}
+                Job::Judge { pairs, reply } => self.judge(&pairs, reply),
+                Job::Write { request, pieces } => {
                     self.tickets += 1;
-                    let began = Instant::now();
-                    self.seats.insert(self.tickets, Seat { pieces, began });
-                    return Some((self.tickets, request));
+                    let seat = Seat {
+                        person: request.person.clone(),
+                        pieces,
+                        began: Instant::now(),
+                    };
+                    self.seats.insert(self.tickets, seat);
+                    return Some((self.tickets, *request));
                 }
-                Job::Judge { .. } | Job::Write { .. } => {}
             }
         }
     }

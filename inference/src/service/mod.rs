@@ -3,8 +3,10 @@
 mod embedding;
 mod generating;
 mod queue;
+mod turns;
 
 pub use embedding::{Attending, EmbedderService};
+pub(crate) use generating::SEATS;
 pub use generating::{GeneratorService, GeneratorState, Piece};
 pub use queue::QueueLimits;
 

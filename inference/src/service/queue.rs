@@ -1,6 +1,9 @@
-//! A bounded queue with two lanes: what a person waits for goes before bulk work.
+//! A bounded queue with two lanes: what a person waits for goes before bulk work, and in the
+//! second lane people take turns.
 
+use super::turns::Turns;
 use crate::error::{InferenceError, Result};
+use crate::generator::Person;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -41,7 +44,7 @@ pub(super) struct Queue<J> {
 
 struct Lanes<J> {
     urgent: VecDeque<J>,
-    bulk: VecDeque<J>,
+    bulk: Turns<J>,
     closed: Option<String>,
     mean_s: f32,
     /// How many people are being attended to: bulk work would take the processors from them.
@@ -68,7 +71,7 @@ impl<J> Queue<J> {
         Self {
             lanes: Mutex::new(Lanes {
                 urgent: VecDeque::new(),
-                bulk: VecDeque::new(),
+                bulk: Turns::default(),
                 closed: None,
                 mean_s: 0.1,
                 attended: 0,
@@ -81,22 +84,41 @@ impl<J> Queue<J> {
 
     /// Adds a job at the end of its lane, or says when to come back.
     pub(super) fn push(&self, lane: Lane, job: J) -> Result<()> {
+        self.push_of(lane, None, job)
+    }
+
+    /// [`Self::push`] for a person, who may fill half of the bulk lane and no more.
+    pub(super) fn push_of(&self, lane: Lane, person: Option<&Person>, job: J) -> Result<()> {
         let mut lanes = self.lock();
         if let Some(reason) = &lanes.closed {
             return Err(InferenceError::Stopped(reason.clone()));
         }
-        let mean_s = lanes.mean_s;
-        let (jobs, limit) = match lane {
-            Lane::Urgent => (&mut lanes.urgent, self.limits.urgent),
-            Lane::Bulk => (&mut lanes.bulk, self.limits.bulk),
+        let (waiting, full) = match lane {
+            Lane::Urgent => {
+                let waiting = lanes.urgent.len();
+                (waiting, waiting >= self.limits.urgent)
+            }
+            Lane::Bulk => {
+                let (waiting, own) = (lanes.bulk.len(), lanes.bulk.of(person));
+                let greedy = person.is_some() && own >= self.limits.bulk.div_ceil(2);
+                (waiting, waiting >= self.limits.bulk || greedy)
+            }
         };
-        if jobs.len() >= limit {
-            let retry_after_s = seconds_until_room(mean_s, jobs.len());
+        if full {
+            let retry_after_s = seconds_until_room(lanes.mean_s, waiting);
             return Err(InferenceError::Busy { retry_after_s });
         }
-        jobs.push_back(job);
+        match lane {
+            Lane::Urgent => lanes.urgent.push_back(job),
+            Lane::Bulk => lanes.bulk.push(person.cloned(), job),
+        }
         self.wake.notify_one();
         Ok(())
+    }
+
+    /// Drops the bulk jobs that nobody waits for any more, so that they take nobody's place.
+    pub(super) fn drop_bulk(&self, abandoned: impl Fn(&J) -> bool) {
+        self.lock().bulk.retain(|job| !abandoned(job));
     }
 
     /// Puts back a bulk job that is not finished, before the others of its lane.
@@ -113,7 +135,7 @@ impl<J> Queue<J> {
             }
             let patience = lanes.patience();
             if patience.is_zero()
-                && let Some(job) = lanes.bulk.pop_front()
+                && let Some(job) = lanes.bulk.next(&|_| 0)
             {
                 lanes.last_bulk = Instant::now();
                 return Some((Lane::Bulk, job));
@@ -151,8 +173,9 @@ impl<J> Queue<J> {
         self.lock().urgent.pop_front()
     }
 
-    /// The next job, if one waits that may be begun now.
-    pub(super) fn next_now(&self) -> Option<J> {
+    /// The next job, if one waits that may be begun now: of those who wait, the person's of whom
+    /// the fewest jobs are being done, as `busy` counts them.
+    pub(super) fn next_now(&self, busy: &dyn Fn(Option<&Person>) -> usize) -> Option<J> {
         let mut lanes = self.lock();
         if let Some(job) = lanes.urgent.pop_front() {
             return Some(job);
@@ -160,7 +183,7 @@ impl<J> Queue<J> {
         if !lanes.patience().is_zero() {
             return None;
         }
-        let job = lanes.bulk.pop_front()?;
+        let job = lanes.bulk.next(busy)?;
         lanes.last_bulk = Instant::now();
         Some(job)
     }
@@ -238,6 +261,20 @@ mod tests {
         let error = queue.push(Lane::Urgent, "second").unwrap_err();
         assert!(matches!(error, InferenceError::Busy { retry_after_s: 1.. }));
         queue.push(Lane::Bulk, "bulk").unwrap();
+    }
+
+    #[test]
+    fn nobody_fills_a_lane_alone() {
+        let queue = Queue::new(QueueLimits { urgent: 1, bulk: 4 });
+        let (ann, bob) = (Person("ann".into()), Person("bob".into()));
+        let push = |person: &Person| queue.push_of(Lane::Bulk, Some(person), person.0.clone());
+        push(&ann).unwrap();
+        push(&ann).unwrap();
+        assert!(matches!(push(&ann), Err(InferenceError::Busy { .. })));
+        push(&bob).unwrap();
+        push(&bob).unwrap();
+        let order: Vec<String> = std::iter::from_fn(|| queue.next_now(&|_| 0)).collect();
+        assert_eq!(order, ["ann", "bob", "ann", "bob"]);
     }
 
     #[test]

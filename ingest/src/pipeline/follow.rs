@@ -116,6 +116,8 @@ fn entry(passage: StoredPassage) -> IndexEntry {
         passage: passage.id,
         revision: passage.revision,
         title: passage.title,
+        about: passage.about,
+        language: passage.language,
         headings: passage.draft.headings,
         text: passage.draft.text,
         vector: passage.vector,

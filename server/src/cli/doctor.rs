@@ -5,6 +5,7 @@ use super::commands::{Json, Task};
 use super::console;
 use super::control::Saying;
 use super::reach;
+use crate::active::Active;
 use crate::app::AppState;
 use crate::config::Config;
 use crate::escape::{Attempt, Target, attempt_all};
@@ -120,7 +121,14 @@ fn machine_checks(config: &Config) -> Vec<Check> {
         "the program that reads files",
         crate::app::reader_program(),
     )];
-    for name in [&config.models.embedder, &config.models.generator] {
+    let active = match Active::of(config) {
+        Ok(active) => active,
+        Err(cause) => {
+            checks.push(check("which models are in use", Err(cause)));
+            return checks;
+        }
+    };
+    for name in [&active.embedder, &active.generator] {
         if !name.is_empty() {
             let folder = config.paths.models.join(name);
             let verified = ModelManifest::read(&folder)

@@ -26,6 +26,8 @@ pub struct Document {
     pub id: String,
     /// Its title.
     pub title: String,
+    /// ISO 639-3 code of its language, where it could be told.
+    pub language: Option<String>,
     /// Its pages.
     pub pages: Vec<Page>,
     /// Whether the questions name pages (`ID#p12`) rather than documents.
@@ -119,6 +121,7 @@ impl Corpus {
             documents.push(Document {
                 id,
                 title: read.info.title,
+                language: read.info.language,
                 pages: read.pages,
                 by_page: true,
             });
@@ -148,6 +151,7 @@ impl Document {
         Self {
             id: article.id,
             title: article.title,
+            language: None,
             pages: sections
                 .finish()
                 .into_iter()

@@ -171,12 +171,15 @@ impl Indexed {
         let settings = app::passages(config);
         let mut waiting = Vec::new();
         for (number, document) in (1_i64..).zip(documents) {
+            let mut first = Some(document.id.clone());
             for draft in cut(&document.pages, &indexed.embedder, &settings) {
                 let pages = draft.spans.iter().map(|span| span.page);
                 indexed.judged.push(document.judged_as(pages));
                 waiting.push(IndexEntry {
                     passage: PassageId(i64::try_from(indexed.judged.len())?),
                     revision: RevisionId(number),
+                    about: first.take(),
+                    language: document.language.clone(),
                     title: document.title.clone(),
                     headings: draft.headings,
                     text: draft.text,

@@ -1,0 +1,86 @@
+//! One search: both arms side by side, the documents that the question points to, and one ranking.
+
+use crate::entry::{SearchOutcome, SearchRequest};
+use crate::error::Result;
+use crate::fusion::{Blend, fuse};
+use crate::keyword::KeywordsFound;
+use crate::snapshot::{Snapshot, check_vector};
+use roaring::RoaringBitmap;
+use std::collections::{HashMap, HashSet};
+
+/// A document of fewer passages says in each of them what it is about; longer ones are routed to.
+const LONG: usize = 4;
+
+/// A document that reaches this share of the best route is searched by itself.
+const CLEAR: f32 = 0.8;
+
+/// Where the question holds a rare code, meaning keeps this share of its weight.
+const CODED: f32 = 0.5;
+
+/// Finds the best permitted passages in one snapshot.
+pub(crate) fn search(snapshot: &Snapshot, request: &SearchRequest<'_>) -> Result<SearchOutcome> {
+    let settings = &snapshot.settings;
+    check_vector(request.vector, settings.dimensions, 0)?;
+    let depth = settings.depth.max(request.limit).max(1);
+    let question = snapshot.question(request.vector);
+    let (words, (meaning, exact)) = rayon::join(
+        || by_words(snapshot, request, depth),
+        || snapshot.nearest(&question, request.permitted, depth),
+    );
+    let (words, routes) = words?;
+    let mut near = meaning;
+    if let Some(documents) = clear(snapshot, &routes) {
+        let (more, _) = snapshot.nearest(&question, &documents, depth);
+        let known: HashSet<i64> = near.iter().map(|hit| hit.passage).collect();
+        near.extend(more.into_iter().filter(|hit| !known.contains(&hit.passage)));
+    }
+    if let Some(quoting) = &words.quoting {
+        near.retain(|hit| quoting.contains(&hit.passage));
+    }
+    let blend = match request.semantic_weight {
+        Some(meaning) => Blend {
+            meaning,
+            route: 0.0,
+            neighbour: 0.0,
+        },
+        None => Blend {
+            meaning: settings.semantic_weight * if words.coded { CODED } else { 1.0 },
+            route: settings.route_weight,
+            neighbour: settings.neighbour_weight,
+        },
+    };
+    let cosine = |passage| snapshot.cosine(passage, &question);
+    let mut hits = fuse(&words.hits, &near, cosine, &routes, blend);
+    hits.truncate(request.limit);
+    Ok(SearchOutcome {
+        hits,
+        generation: snapshot.name.clone(),
+        exact,
+        complete: true,
+    })
+}
+
+/// What the words found, and how much the question points to each long document. Nothing where
+/// the words were damaged.
+fn by_words(
+    snapshot: &Snapshot,
+    request: &SearchRequest<'_>,
+    depth: usize,
+) -> Result<(KeywordsFound, HashMap<u32, f32>)> {
+    let Some(keywords) = &snapshot.keywords else {
+        return Ok(Default::default());
+    };
+    let words = keywords.search(request.text, request.permitted, depth, &snapshot.settings)?;
+    let long = snapshot.revisions.iter().filter(|(_, n)| *n >= LONG);
+    let permitted = long.map(|(revision, _)| *revision);
+    let permitted = permitted.filter(|revision| request.permitted.contains(*revision));
+    Ok((words, keywords.routes(request.text, permitted)?))
+}
+
+/// The documents that the question clearly points to, where they are few among all.
+fn clear(snapshot: &Snapshot, routes: &HashMap<u32, f32>) -> Option<RoaringBitmap> {
+    let best = routes.iter().filter(|(_, route)| **route >= CLEAR);
+    let documents: RoaringBitmap = best.map(|(revision, _)| *revision).collect();
+    let few = documents.len() * 2 <= snapshot.revisions.len() as u64;
+    (!documents.is_empty() && few).then_some(documents)
+}

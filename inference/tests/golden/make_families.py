@@ -1,0 +1,232 @@
+"""Makes tiny models of random weights with transformers, one for each family, and what they say.
+
+    pip install torch transformers gguf numpy
+    make_families.py FOLDER        writes FOLDER/NAME.gguf and FOLDER/NAME.json
+
+The files follow llama.cpp's conversion: llama's queries and keys are reordered so that neighbours
+turn together, Gemma's norms have 1 added, and so on. Weights are half floats in the file and the
+same numbers in transformers, so what is compared is arithmetic and not rounding.
+"""
+
+import json
+import pathlib
+import sys
+
+import gguf
+import numpy as np
+import torch
+import transformers as t
+
+WORDS, WIDTH, HEADS, KV_HEADS, SIZE, INNER, LAYERS = 288, 64, 4, 2, 16, 96, 2
+IDS = [(i * 37 + i * i * 11) % 256 for i in range(70)]
+# Places whose scores are kept: at the beginning, in the middle, past a page, at the end.
+PLACES = [0, 20, 66, 69]
+
+COMMON = dict(
+    vocab_size=WORDS,
+    hidden_size=WIDTH,
+    intermediate_size=INNER,
+    num_hidden_layers=LAYERS,
+    num_attention_heads=HEADS,
+    num_key_value_heads=KV_HEADS,
+    max_position_embeddings=512,
+    initializer_range=0.25,
+    tie_word_embeddings=False,
+    bos_token_id=0,
+    eos_token_id=1,
+    pad_token_id=1,
+)
+LLAMA3 = dict(
+    rope_type="llama3",
+    rope_theta=10000.0,
+    factor=8.0,
+    low_freq_factor=1.0,
+    high_freq_factor=4.0,
+    original_max_position_embeddings=64,
+)
+YARN = dict(rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=64)
+LINEAR = dict(rope_type="linear", rope_theta=10000.0, factor=2.0)
+LONG = [1.0 + 0.5 * i for i in range(SIZE // 2)]
+SHORT = [1.0 + 0.1 * i for i in range(SIZE // 2)]
+LONGROPE = dict(
+    rope_type="longrope",
+    rope_theta=10000.0,
+    long_factor=LONG,
+    short_factor=SHORT,
+    original_max_position_embeddings=64,
+    factor=8.0,
+)
+
+
+def families():
+    plain = dict(rope_type="default", rope_theta=10000.0)
+    yield "llama", "llama", t.LlamaConfig(**COMMON, rope_parameters=plain)
+    yield "llama3", "llama", t.LlamaConfig(**COMMON, rope_parameters=LLAMA3)
+    yield "llama-linear", "llama", t.LlamaConfig(**COMMON, rope_parameters=LINEAR)
+    wide = dict(rope_type="default", rope_theta=1000000.0)
+    yield "mistral", "llama", t.MistralConfig(**COMMON, rope_parameters=wide, head_dim=32, sliding_window=None)
+    yield "qwen2", "qwen2", t.Qwen2Config(**COMMON, rope_parameters=plain)
+    yield "qwen2-yarn", "qwen2", t.Qwen2Config(**COMMON, rope_parameters=YARN)
+    yield "qwen3", "qwen3", t.Qwen3Config(**COMMON, rope_parameters=plain, head_dim=32)
+    yield "phi3", "phi3", t.Phi3Config(**COMMON, rope_parameters=plain, sliding_window=24)
+    yield "phi3-longrope", "phi3", t.Phi3Config(
+        **COMMON, rope_parameters=LONGROPE, sliding_window=None, original_max_position_embeddings=64
+    )
+    gemma = COMMON | dict(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=7, tie_word_embeddings=True, num_attention_heads=2,
+        num_key_value_heads=1,
+    )
+    yield "gemma3", "gemma3", t.Gemma3TextConfig(
+        **gemma,
+        head_dim=SIZE,
+        query_pre_attn_scalar=SIZE,
+        sliding_window=24,
+        rope_parameters={
+            "sliding_attention": dict(rope_type="default", rope_theta=10000.0),
+            "full_attention": dict(rope_type="linear", rope_theta=1000000.0, factor=8.0),
+        },
+    )
+
+
+def model_of(config):
+    torch.manual_seed(7)
+    model = t.AutoModelForCausalLM.from_config(config, attn_implementation="eager").float().eval()
+    with torch.no_grad():
+        for name, tensor in model.named_parameters():
+            if "norm" in name:
+                tensor.add_(torch.randn_like(tensor) * 0.2)
+            if name.endswith("bias"):
+                tensor.copy_(torch.randn_like(tensor) * 0.2)
+            tensor.copy_(tensor.half().float())
+    return model
+
+
+NAMES = {
+    "model.embed_tokens": "token_embd",
+    "model.norm": "output_norm",
+    "lm_head": "output",
+    "input_layernorm": "attn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.qkv_proj": "attn_qkv",
+    "self_attn.o_proj": "attn_output",
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
+    "post_attention_layernorm": "ffn_norm",
+    "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.gate_up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
+
+
+def stored(name, values, architecture, config):
+    """The name and values of a tensor as GGUF has them."""
+    stem, kind = name.rsplit(".", 1)
+    prefix = ""
+    if stem.startswith("model.layers."):
+        index, stem = stem.removeprefix("model.layers.").split(".", 1)
+        prefix = f"blk.{index}."
+    part = NAMES[stem]
+    if architecture == "gemma3" and stem == "post_attention_layernorm":
+        part = "post_attention_norm"
+    if architecture == "gemma3" and "norm" in stem:
+        values = values + 1
+    if architecture == "llama" and part in ("attn_q", "attn_k"):
+        heads = config.num_attention_heads if part == "attn_q" else config.num_key_value_heads
+        rows = values.reshape(heads, 2, values.shape[0] // heads // 2, *values.shape[1:])
+        values = rows.swapaxes(1, 2).reshape(values.shape)
+    return f"{prefix}{part}.{kind}", values
+
+
+def write_head(writer, config, scaling):
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    writer.add_context_length(512)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_key_length(size)
+    writer.add_value_length(size)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_dimension_count(size)
+    writer.add_vocab_size(WORDS)
+    if getattr(config, "sliding_window", None):
+        writer.add_sliding_window(config.sliding_window)
+    scaling = scaling.get("full_attention", scaling)
+    writer.add_rope_freq_base(scaling["rope_theta"])
+    kind = scaling["rope_type"]
+    if kind in ("linear", "yarn", "longrope"):
+        writer.add_rope_scaling_type(gguf.RopeScalingType(kind))
+    if kind in ("linear", "yarn"):
+        writer.add_rope_scaling_factor(scaling["factor"])
+    if kind in ("yarn", "longrope"):
+        writer.add_rope_scaling_orig_ctx_len(64)
+    if kind == "longrope":
+        # 512 positions instead of 64.
+        factor = float(np.sqrt(1 + np.log(512 / 64) / np.log(64)))
+        writer.add_rope_scaling_attn_factors(factor)
+        writer.add_tensor("rope_factors_long.weight", np.array(LONG, np.float32))
+        writer.add_tensor("rope_factors_short.weight", np.array(SHORT, np.float32))
+    if kind == "llama3":
+        writer.add_tensor("rope_freqs.weight", llama3_factors(size))
+
+
+def llama3_factors(size):
+    """What each frequency is divided by, as llama.cpp's conversion computes it."""
+    base = 10000.0 ** (np.arange(0, size, 2) / size)
+    length = 2 * np.pi * base
+    low, high = 64 / LLAMA3["low_freq_factor"], 64 / LLAMA3["high_freq_factor"]
+    smooth = (64 / length - 1.0) / (4.0 - 1.0)
+    between = 1 / ((1 - smooth) / LLAMA3["factor"] + smooth)
+    return np.where(length < high, 1.0, np.where(length > low, 8.0, between)).astype(np.float32)
+
+
+def write_words(writer):
+    """A byte-level vocabulary with one merge."""
+    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in plain]
+    letters = {byte: chr(byte) for byte in plain} | {byte: chr(256 + i) for i, byte in enumerate(others)}
+    pair = (letters[ord(" ")], letters[ord("a")])
+    tokens = [letters[byte] for byte in range(256)] + ["".join(pair)]
+    tokens += [f"<|special{i}|>" for i in range(WORDS - 257)]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([1] * 257 + [3] * (WORDS - 257))
+    writer.add_token_merges([" ".join(pair)])
+    writer.add_bos_token_id(257)
+    writer.add_eos_token_id(258)
+    writer.add_chat_template("{% for message in messages %}{{ message['content'] }}\n{% endfor %}")
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    for name, architecture, config in families():
+        model = model_of(config)
+        with torch.no_grad():
+            scores = model(torch.tensor([IDS])).logits[0]
+        writer = gguf.GGUFWriter(folder / f"{name}.gguf", architecture)
+        write_head(writer, config, config.rope_parameters)
+        write_words(writer)
+        for key, tensor in model.state_dict().items():
+            if key == "lm_head.weight" and config.tie_word_embeddings:
+                continue
+            key, values = stored(key, tensor.numpy(), architecture, config)
+            values = values.astype(np.float32 if values.ndim == 1 else np.float16)
+            writer.add_tensor(key, values)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        kept = {str(place): [round(float(x), 4) for x in scores[place]] for place in PLACES}
+        (folder / f"{name}.json").write_text(json.dumps({"ids": IDS, "scores": kept}))
+        print(name, sum(p.numel() for p in model.parameters()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+//! Which models are in use: those of the settings, unless an administrator activated another.
+//!
+//! `active.toml` in the models' folder says so, and what was in use before, so that an activation
+//! can be undone.
+
+use crate::config::Config;
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// The folders in use, inside `paths.models`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Active {
+    /// The embedder's.
+    pub embedder: String,
+    /// The generator's; empty where answers are quotes alone.
+    pub generator: String,
+    chosen: Chosen,
+}
+
+/// `active.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Chosen {
+    /// The generator that was activated last; without one, that of the settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generator: Option<String>,
+    /// What was in use before, the latest last; an empty name stands for that of the settings.
+    #[serde(default)]
+    before: Vec<String>,
+}
+
+impl Active {
+    /// What is in use under these settings.
+    pub fn of(config: &Config) -> anyhow::Result<Self> {
+        let path = file(config);
+        let chosen = match std::fs::read_to_string(&path) {
+            Ok(text) => toml::from_str(&text)
+                .with_context(|| format!("`{}` cannot be understood", path.display()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Chosen::default(),
+            Err(error) => {
+                return Err(error).with_context(|| format!("`{}` cannot be read", path.display()));
+            }
+        };
+        let settings = &config.models;
+        Ok(Self {
+            embedder: settings.embedder.clone(),
+            generator: chosen
+                .generator
+                .clone()
+                .unwrap_or_else(|| settings.generator.clone()),
+            chosen,
+        })
+    }
+
+    /// Puts the generator in the folder `name` in use.
+    pub fn activate(mut self, name: &str, config: &Config) -> anyhow::Result<()> {
+        let before = self.chosen.generator.replace(name.to_owned());
+        self.chosen.before.push(before.unwrap_or_default());
+        self.write(config)
+    }
+
+    /// Undoes the last activation; returns the generator that is in use again.
+    pub fn roll_back(mut self, config: &Config) -> anyhow::Result<String> {
+        let before = self.chosen.before.pop();
+        let before = before.context("nothing was activated that could be undone")?;
+        self.chosen.generator = Some(before).filter(|name| !name.is_empty());
+        self.write(config)?;
+        Ok(Self::of(config)?.generator)
+    }
+
+    /// Writes aside, flushes, renames: after a power cut either the old or the new file is there.
+    fn write(&self, config: &Config) -> anyhow::Result<()> {
+        let mut aside = tempfile::NamedTempFile::new_in(&config.paths.models)?;
+        aside.write_all(toml::to_string(&self.chosen)?.as_bytes())?;
+        aside.as_file().sync_all()?;
+        aside.persist(file(config))?;
+        std::fs::File::open(&config.paths.models)?.sync_all()?;
+        Ok(())
+    }
+}
+
+fn file(config: &Config) -> PathBuf {
+    config.paths.models.join("active.toml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn activations_are_undone_one_by_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::load(None, std::iter::empty()).unwrap();
+        config.paths.models = dir.path().to_owned();
+        config.models.generator = "small".into();
+        let generator = || Active::of(&config).unwrap().generator;
+        assert_eq!(generator(), "small");
+        for name in ["medium", "large"] {
+            Active::of(&config)
+                .unwrap()
+                .activate(name, &config)
+                .unwrap();
+            assert_eq!(generator(), name);
+        }
+        for name in ["medium", "small"] {
+            assert_eq!(
+                Active::of(&config).unwrap().roll_back(&config).unwrap(),
+                name
+            );
+            assert_eq!(generator(), name);
+        }
+        let error = Active::of(&config).unwrap().roll_back(&config).unwrap_err();
+        assert!(error.to_string().contains("nothing"), "{error}");
+    }
+
+    #[test]
+    fn a_damaged_choice_is_named_and_not_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::load(None, std::iter::empty()).unwrap();
+        config.paths.models = dir.path().to_owned();
+        std::fs::write(dir.path().join("active.toml"), "generator = 3").unwrap();
+        let error = Active::of(&config).unwrap_err();
+        assert!(error.to_string().contains("active.toml"), "{error}");
+    }
+}
