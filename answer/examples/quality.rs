@@ -30,7 +30,7 @@ use cloister_domain::{
 };
 use cloister_index::{Index, IndexEntry, IndexSettings, SearchRequest};
 use cloister_inference::{
-    EmbedderService, GeneratorService, GeneratorState, MiniLm, Piece, QueueLimits,
+    EmbedderService, GeneratorService, GeneratorState, Piece, QueueLimits, SentenceEncoder,
 };
 use cloister_store::RevisionRecord;
 use roaring::RoaringBitmap;
@@ -96,7 +96,7 @@ impl Corpus {
         }
         let mut questions: Vec<Question> = lines(&folder.join("queries.jsonl"));
         questions.retain(|question| relevant.get(&question.id).is_some_and(|r| !r.is_empty()));
-        let minilm = Arc::new(MiniLm::open(&models().join("minilm")).unwrap());
+        let minilm = Arc::new(SentenceEncoder::open(&models().join("minilm")).unwrap());
         let embedder = EmbedderService::start(minilm, QueueLimits::default()).unwrap();
         let temporary = tempfile::tempdir().unwrap();
         let index = Index::open(temporary.path(), IndexSettings::default()).unwrap();

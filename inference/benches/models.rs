@@ -6,7 +6,7 @@
     reason = "a benchmark that cannot run should stop, and say so"
 )]
 
-use cloister_inference::{Embedder, GenerateRequest, Generator, LlamaGguf, MiniLm};
+use cloister_inference::{Embedder, GenerateRequest, Generator, LlamaGguf, SentenceEncoder};
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -47,7 +47,7 @@ fn passages() -> Vec<String> {
 
 fn embedding(c: &mut Criterion) {
     let Some(dir) = model("minilm") else { return };
-    let minilm = MiniLm::open(&dir).unwrap();
+    let minilm = SentenceEncoder::open(&dir).unwrap();
     let passages = passages();
     let texts: Vec<&str> = passages.iter().map(String::as_str).collect();
     let tokens: usize = texts.iter().map(|text| minilm.count_tokens(text)).sum();
@@ -64,7 +64,7 @@ fn embedding(c: &mut Criterion) {
                 .unwrap()
         });
     });
-    group.bench_function("open", |b| b.iter(|| MiniLm::open(&dir).unwrap()));
+    group.bench_function("open", |b| b.iter(|| SentenceEncoder::open(&dir).unwrap()));
 }
 
 fn generation(c: &mut Criterion) {

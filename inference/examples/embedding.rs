@@ -12,14 +12,14 @@
     reason = "a measuring tool that cannot go on should stop, and its output is its purpose"
 )]
 
-use cloister_inference::{Embedder, MiniLm, Weights};
+use cloister_inference::{Embedder, SentenceEncoder, Weights};
 use std::path::Path;
 use std::time::Instant;
 
 /// Texts handed over at once, as the appliance does.
 const STEP: usize = 64;
 
-fn vectors(model: &MiniLm, texts: &[&str]) -> (Vec<Vec<f32>>, f64) {
+fn vectors(model: &SentenceEncoder, texts: &[&str]) -> (Vec<Vec<f32>>, f64) {
     let began = Instant::now();
     let steps = texts.chunks(STEP).map(|part| model.embed(part).unwrap());
     (steps.flatten().collect(), began.elapsed().as_secs_f64())
@@ -50,7 +50,7 @@ fn main() {
         _ => Weights::Int8,
     };
     let folder = Path::new(&arguments[0]);
-    let model = MiniLm::open_with(folder, weights).unwrap();
+    let model = SentenceEncoder::open_with(folder, weights).unwrap();
     let tokens: usize = texts
         .iter()
         .map(|text| model.count_tokens(text).min(model.max_tokens()))
@@ -64,7 +64,7 @@ fn main() {
         "texts_a_second": texts.len() as f64 / seconds,
     });
     if arguments.get(3).is_some() {
-        let floats = MiniLm::open_with(folder, Weights::F32).unwrap();
+        let floats = SentenceEncoder::open_with(folder, Weights::F32).unwrap();
         let (other, _) = vectors(&floats, &texts);
         let cosines: Vec<f32> = own.iter().zip(&other).map(|(a, b)| dot(a, b)).collect();
         let shared = nearest(&own).into_iter().zip(nearest(&other));

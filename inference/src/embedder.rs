@@ -1,6 +1,7 @@
 //! What an embedder promises.
 
 use crate::error::Result;
+use crate::manifest::Prefixes;
 use serde::{Deserialize, Serialize};
 
 /// Which model it was, for receipts and for knowing which vectors belong together.
@@ -29,6 +30,23 @@ pub trait Embedder: Send + Sync {
     /// [`max_tokens`](Self::max_tokens) means that all of it is seen.
     fn count_tokens(&self, text: &str) -> usize;
 
+    /// What has to stand before a question and before a passage.
+    fn prefixes(&self) -> Prefixes {
+        Prefixes::default()
+    }
+
     /// One vector of length 1 for each text, in the same order: `[texts, dimensions]`.
     fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>>;
+}
+
+/// Judges how well a passage answers a question, reading both together.
+pub trait Reranker: Send + Sync {
+    /// Which model this is.
+    fn identity(&self) -> ModelIdentity;
+
+    /// The tokens of question and passage together that count; a passage is cut to the rest.
+    fn max_tokens(&self) -> usize;
+
+    /// One score for each passage, whose order means something and whose size is the model's own.
+    fn scores(&self, question: &str, passages: &[&str]) -> Result<Vec<f32>>;
 }

@@ -1,7 +1,8 @@
 //! Tensors in, vectors and words out: the only crate that knows candle.
 //!
-//! Two traits are what the rest of the house sees: an [`Embedder`] turns text into vectors, a
-//! [`Generator`] writes text and judges how likely a text is. [`EmbedderService`] and
+//! Three traits are what the rest of the house sees: an [`Embedder`] turns text into vectors, a
+//! [`Reranker`] judges a passage by a question, a [`Generator`] writes text and judges how likely
+//! a text is. [`EmbedderService`] and
 //! [`GeneratorService`] put each model on a thread of its own behind a bounded queue, questions
 //! before bulk work.
 //!
@@ -9,21 +10,23 @@
 //! and never reaches for a network: a model is a folder with a [`ModelManifest`], whose hashes
 //! are checked before a byte of it is parsed.
 //!
-//! To add an architecture, add a module beside `minilm` or `llama` that implements one of the two
+//! To add an architecture, add a module beside `encoder` or `llama` that implements one of the
 //! traits, refuse by name what it does not know, and run it through `tests/`. What is particular
 //! to one model belongs in its files, not in code.
 
 mod constraint;
 mod embedder;
+mod encoder;
 mod error;
 mod generator;
 mod kernels;
 mod llama;
 mod manifest;
-mod minilm;
+mod rope;
 mod service;
 
-pub use embedder::{Embedder, ModelIdentity};
+pub use embedder::{Embedder, ModelIdentity, Reranker};
+pub use encoder::{CrossEncoder, SentenceEncoder};
 pub use error::{InferenceError, Result};
 pub use generator::{
     Constraint, Desk, Finish, GenerateRequest, Generated, Generator, Person, Sampling, Scope, Turn,
@@ -32,8 +35,9 @@ pub use llama::{
     Arithmetic, LlamaGguf, Load, Loading, Pace, Plan, QuantFormat, SynthFormat, SynthShape,
     quantise, synthesise,
 };
-pub use manifest::{MANIFEST_FILE, ModelKind, ModelManifest, Weights, hash_file};
-pub use minilm::MiniLm;
+pub use manifest::{
+    MANIFEST_FILE, ModelKind, ModelManifest, Pooling, Prefixes, Weights, hash_file,
+};
 pub use service::{
     Attending, EmbedderService, GeneratorService, GeneratorState, Piece, QueueLimits,
 };

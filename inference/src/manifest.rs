@@ -19,6 +19,29 @@ pub enum ModelKind {
     Embedder,
     /// Writes text and judges how likely a text is.
     Generator,
+    /// Judges how well a passage answers a question.
+    Reranker,
+}
+
+/// How an encoder's token vectors become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pooling {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// The first of them.
+    First,
+}
+
+/// What an encoder was trained to see before a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Prefixes {
+    /// Before a question.
+    pub question: String,
+    /// Before a passage.
+    pub passage: String,
 }
 
 /// The form in which an encoder's matrices are kept and multiplied.
@@ -47,7 +70,7 @@ pub struct ModelManifest {
     pub sha256: String,
     /// Its licence, as an SPDX expression.
     pub licence: String,
-    /// The family of its architecture: `bert`, `llama`.
+    /// The family of its architecture: `bert`, `xlm-roberta`, `modernbert`, `llama` and so on.
     pub architecture: String,
     /// The most tokens it takes at once.
     pub context: u32,
@@ -58,6 +81,12 @@ pub struct ModelManifest {
     /// How an encoder's matrices are kept. A generator's file says it itself.
     #[serde(default)]
     pub weights: Weights,
+    /// How an encoder's token vectors become one.
+    #[serde(default)]
+    pub pooling: Pooling,
+    /// What an encoder wants to see before a text.
+    #[serde(default)]
+    pub prefixes: Prefixes,
     /// Other files that change what the model says, with their SHA-256: tokenizer, configuration.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub companions: BTreeMap<String, String>,
@@ -96,6 +125,8 @@ impl ModelManifest {
             parameters: 0,
             fitness: "unknown".into(),
             weights: Weights::default(),
+            pooling: Pooling::default(),
+            prefixes: Prefixes::default(),
             companions: BTreeMap::new(),
         })
     }
@@ -220,6 +251,11 @@ mod tests {
             parameters: 22_713_216,
             fitness: "finds passages in English".into(),
             weights: Weights::Int8,
+            pooling: Pooling::First,
+            prefixes: Prefixes {
+                question: "query: ".into(),
+                passage: String::new(),
+            },
             companions: BTreeMap::new(),
         }
     }

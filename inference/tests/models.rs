@@ -2,7 +2,8 @@
 
 use cloister_inference::{
     Embedder, EmbedderService, Finish, GenerateRequest, Generator, GeneratorService,
-    GeneratorState, InferenceError, LlamaGguf, MiniLm, ModelManifest, Piece, QueueLimits, Weights,
+    GeneratorState, InferenceError, LlamaGguf, ModelManifest, Piece, QueueLimits, SentenceEncoder,
+    Weights,
 };
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -41,7 +42,7 @@ const TEXTS: [&str; 4] = [
 #[test]
 fn a_text_has_the_same_vector_alone_and_in_a_batch() {
     let Some(dir) = model("minilm") else { return };
-    let minilm = MiniLm::open(&dir).unwrap();
+    let minilm = SentenceEncoder::open(&dir).unwrap();
     let long = "word ".repeat(400);
     let texts: Vec<&str> = TEXTS.into_iter().chain([long.as_str()]).collect();
     let together = minilm.embed(&texts).unwrap();
@@ -57,7 +58,7 @@ fn a_text_has_the_same_vector_alone_and_in_a_batch() {
 #[test]
 fn what_lies_past_the_most_tokens_changes_nothing() {
     let Some(dir) = model("minilm") else { return };
-    let minilm = MiniLm::open(&dir).unwrap();
+    let minilm = SentenceEncoder::open(&dir).unwrap();
     assert_eq!(minilm.max_tokens(), 256);
     assert_eq!(minilm.count_tokens("one two"), 4);
     let long = "ward ".repeat(300);
@@ -80,7 +81,7 @@ fn vectors_equal_those_of_the_reference() {
     let golden: Vec<Golden> = serde_json::from_str(include_str!("golden/minilm.json")).unwrap();
     assert!(golden.len() >= 5);
     for (weights, least) in [(Weights::F32, 0.9999), (Weights::Int8, 0.995)] {
-        let minilm = MiniLm::open_with(&dir, weights).unwrap();
+        let minilm = SentenceEncoder::open_with(&dir, weights).unwrap();
         for Golden { text, vector } in &golden {
             let own = minilm.embed(&[text]).unwrap();
             let cosine = dot(&own[0], vector) / dot(vector, vector).sqrt();
@@ -92,7 +93,11 @@ fn vectors_equal_those_of_the_reference() {
 #[test]
 fn vectors_of_other_weights_are_of_another_model() {
     let Some(dir) = model("minilm") else { return };
-    let identity = |weights| MiniLm::open_with(&dir, weights).unwrap().identity();
+    let identity = |weights| {
+        SentenceEncoder::open_with(&dir, weights)
+            .unwrap()
+            .identity()
+    };
     let (floats, eights) = (identity(Weights::F32), identity(Weights::Int8));
     assert_ne!(floats.sha256, eights.sha256);
     assert_eq!(floats.sha256, ModelManifest::read(&dir).unwrap().sha256);
@@ -102,7 +107,7 @@ fn vectors_of_other_weights_are_of_another_model() {
 #[test]
 fn a_rounded_vector_has_the_same_bits_alone_and_in_a_batch() {
     let Some(dir) = model("minilm") else { return };
-    let minilm = MiniLm::open_with(&dir, Weights::Int8).unwrap();
+    let minilm = SentenceEncoder::open_with(&dir, Weights::Int8).unwrap();
     let together = minilm.embed(&TEXTS).unwrap();
     for (text, vector) in TEXTS.iter().zip(&together) {
         assert_eq!(&minilm.embed(&[text]).unwrap()[0], vector, "{text}");
@@ -240,7 +245,7 @@ fn more_than_the_context_is_refused() {
 #[tokio::test]
 async fn the_services_answer_and_say_when_they_cannot() {
     let Some(dir) = model("minilm") else { return };
-    let embedder = Arc::new(MiniLm::open(&dir).unwrap());
+    let embedder = Arc::new(SentenceEncoder::open(&dir).unwrap());
     let limits = QueueLimits { urgent: 4, bulk: 1 };
     let service = EmbedderService::start(embedder, limits).unwrap();
     let passages = vec![TEXTS[0].to_owned(); 80];

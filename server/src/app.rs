@@ -12,7 +12,7 @@ use cloister_domain::chance::NoEntropy;
 use cloister_domain::{Clock, CollectionId, Entropy, Principal};
 use cloister_index::{Index, IndexSettings};
 use cloister_inference::{
-    EmbedderService, GeneratorService, GeneratorState, MiniLm, ModelManifest, QueueLimits,
+    EmbedderService, GeneratorService, GeneratorState, ModelManifest, QueueLimits, SentenceEncoder,
 };
 use cloister_ingest::{ChunkSettings, Limits, Meter, Reader, Recogniser};
 use cloister_policies::{Granted, Policies};
@@ -231,7 +231,7 @@ impl App {
 pub fn open_embedder(config: &Config) -> anyhow::Result<(EmbedderService, ModelManifest)> {
     let folder = config.paths.models.join(Active::of(config)?.embedder);
     let manifest = ModelManifest::read(&folder).with_context(|| missing(&folder))?;
-    let model = MiniLm::open(&folder).with_context(|| missing(&folder))?;
+    let model = SentenceEncoder::open(&folder).with_context(|| missing(&folder))?;
     Ok((
         EmbedderService::start(Arc::new(model), QueueLimits::default())?,
         manifest,

@@ -19,6 +19,8 @@ pub(crate) struct Head<'a> {
     pub query: usize,
     pub key: usize,
     pub value: usize,
+    /// How far before and behind it a query sees.
+    pub window: usize,
 }
 
 /// Memory that one head after the other uses.
@@ -45,6 +47,7 @@ impl Scratch {
         let shape = Shape {
             count: head.count,
             size: head.size,
+            window: head.window,
         };
         #[cfg(target_arch = "x86_64")]
         if super::has_512() {
@@ -99,6 +102,7 @@ impl Scratch {
 struct Shape {
     count: usize,
     size: usize,
+    window: usize,
 }
 
 widest! {
@@ -122,7 +126,11 @@ widest! {
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "it must be compiled into `widest`")]
 fn attend_tiles<const ROWS: usize, const KEYS: usize, const VALUES: usize>(
-    Shape { count, size }: Shape,
+    Shape {
+        count,
+        size,
+        window,
+    }: Shape,
     queries: &[f32],
     keys: &[f32],
     values: &[f32],
@@ -158,8 +166,12 @@ fn attend_tiles<const ROWS: usize, const KEYS: usize, const VALUES: usize>(
             store(&tile, &mut scores[at..], padded, ROWS);
             at += LANES;
         }
-        for row in scores.chunks_exact_mut(padded).take(ROWS) {
+        for (query, row) in (first..).zip(scores.chunks_exact_mut(padded).take(ROWS)) {
             row[count..].fill(f32::NEG_INFINITY);
+            let query = query.min(count - 1);
+            row[..query.saturating_sub(window)].fill(f32::NEG_INFINITY);
+            row[count.min(query.saturating_add(window).saturating_add(1))..]
+                .fill(f32::NEG_INFINITY);
             super::softmax_row(row);
         }
         let out = &mut out[first * out_stride..];
@@ -241,7 +253,15 @@ mod tests {
 
     #[test]
     fn attention_is_the_textbook_formula() {
-        for (count, size) in [(1, 32), (5, 16), (6, 64), (47, 32), (64, 48), (131, 32)] {
+        for (count, size, window) in [
+            (1, 32, 0),
+            (5, 16, 9),
+            (6, 64, usize::MAX),
+            (47, 32, 3),
+            (64, 48, usize::MAX),
+            (131, 32, 40),
+            (131, 32, usize::MAX),
+        ] {
             let stride = 3 * size;
             let wave = |i: usize| ((i * 37 % 101) as f32 / 50.0 - 1.0) * 1.7;
             let data: Vec<f32> = (0..count * stride).map(wave).collect();
@@ -253,6 +273,7 @@ mod tests {
                 query: 0,
                 key: size,
                 value: 2 * size,
+                window,
             };
             let mut out = vec![0.0; count * size];
             Scratch::default().attend(head, 0.2, &mut out, size);
@@ -266,7 +287,9 @@ mod tests {
                         .sum::<f64>()
                         * 0.2
                 };
-                let weights: Vec<f64> = (0..count).map(|key| score(key).exp()).collect();
+                let seen = |key: usize| f64::from(u8::from(key.abs_diff(row) <= window));
+                let weights = (0..count).map(|key| score(key).exp() * seen(key));
+                let weights: Vec<f64> = weights.collect();
                 let total: f64 = weights.iter().sum();
                 for (i, found) in out.iter().enumerate() {
                     let expected: f64 = (0..count)

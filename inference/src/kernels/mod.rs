@@ -215,6 +215,18 @@ widest! {
 }
 
 widest! {
+    /// `GELU(gate) · up` of each row `[gate | up]`, with the exact GELU, into `out`.
+    pub(crate) fn gated_exact_gelu(rows: &[f32], inner: usize, out: &mut [f32]) {
+        for (row, out) in rows.chunks_exact(2 * inner).zip(out.chunks_exact_mut(inner)) {
+            let (gates, ups) = row.split_at(inner);
+            for ((gate, up), out) in gates.iter().zip(ups).zip(out) {
+                *out = 0.5 * gate * (1.0 + erf(gate * FRAC_1_SQRT_2)) * up;
+            }
+        }
+    }
+}
+
+widest! {
     /// Root-mean-square normalisation of each row in place, as [`rms_norm`].
     pub(crate) fn rms_norm_in_place(rows: &mut [f32], gain: &[f32], epsilon: f32) {
         let width = gain.len();

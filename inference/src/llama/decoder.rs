@@ -7,9 +7,9 @@
 
 use super::cache::Cache;
 use super::linear::{Input, Linear, add_products};
-use super::rope::Rope;
 use crate::error::Result;
 use crate::kernels::{self, Eights, Pool, Visible};
+use crate::rope::Rope;
 use std::sync::{Arc, Mutex};
 
 /// Queries of one head that one thread attends with at a time.

@@ -3,10 +3,11 @@
 use super::decoder::{Activation, Decoder, Layer, Shape};
 use super::linear::Linear;
 use super::metadata::Metadata;
-use super::rope::{self, Pairs, Rope, Turning};
+
 use super::tensors::Tensors;
 use crate::error::Result;
 use crate::kernels::Pool;
+use crate::rope::{Pairs, Rope, Stretch, Turning};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -130,7 +131,7 @@ pub(super) fn decoder(
     let windowed = if family.windowed.is_some() {
         let turning = Turning {
             base: WINDOWED_BASE,
-            stretch: rope::Stretch::None,
+            stretch: Stretch::None,
             factors: Vec::new(),
             ..turning(tensors, family, &head, context)?
         };
@@ -273,7 +274,7 @@ fn turning(
         .optional_integer("rope.dimension_count")
         .unwrap_or(head_size)
         .min(head_size);
-    let (stretch, magnitude) = rope::stretch(head)?;
+    let (stretch, magnitude) = stretch(head)?;
     let learnt = head.optional_integer("rope.scaling.original_context_length");
     // Phi 3 has factors for contexts up to the one that was learnt, and others beyond it.
     let names = if learnt.is_some_and(|learnt| context <= learnt) {
@@ -292,6 +293,34 @@ fn turning(
         factors: factors.transpose()?.unwrap_or_default(),
         magnitude,
     })
+}
+
+/// Reads how the file stretches its positions; the second value multiplies cosines and sines.
+fn stretch(head: &Head<'_>) -> Result<(Stretch, f32)> {
+    let name = head.text("rope.scaling.type").unwrap_or("none");
+    let factor = head.float("rope.scaling.factor").unwrap_or(1.0);
+    let own = head.float("rope.scaling.attn_factor").unwrap_or(1.0);
+    let usable = factor.is_finite() && factor >= 1.0 && own.is_finite();
+    match name {
+        "none" => Ok((Stretch::None, 1.0)),
+        "linear" if usable => Ok((Stretch::Linear(factor), 1.0)),
+        // Phi 3: the factors of the pairs do it all, and `attn_factor` is the magnitude.
+        "longrope" => Ok((Stretch::None, own)),
+        "yarn" if usable => {
+            let learnt = head.integer("rope.scaling.original_context_length")?;
+            let stretch = Stretch::Yarn {
+                factor,
+                learnt: learnt as f32,
+                fast: head.float("rope.scaling.yarn_beta_fast").unwrap_or(32.0),
+                slow: head.float("rope.scaling.yarn_beta_slow").unwrap_or(1.0),
+            };
+            Ok((stretch, own * 0.1_f32.mul_add(factor.ln(), 1.0)))
+        }
+        other => Err(head.of.unsupported(format!(
+            "it stretches its positions by `{other}` times {factor}, and known are linear, yarn \
+             and longrope, from 1 on"
+        ))),
+    }
 }
 
 impl Source<'_> {

@@ -77,9 +77,15 @@ impl LlamaGguf {
 
     /// The ids that greedy decoding writes after `prompt`, at most `most`, none after an end.
     pub fn greedy_ids(&self, prompt: &[u32], most: usize) -> Result<Vec<u32>> {
-        self.check_length(prompt.len() + most)?;
+        self.greedy_timed(prompt, most).map(|(written, _)| written)
+    }
+
+    /// [`Self::greedy_ids`], and the time from the end of the prompt to the last of them.
+    pub fn greedy_timed(&self, prompt: &[u32], most: usize) -> Result<(Vec<u32>, Duration)> {
+        self.check_length(prompt.len().saturating_add(most))?;
         let mut cache = Cache::new(&self.pages);
         let mut state = self.read_prompt(prompt, &mut cache)?;
+        let began = Instant::now();
         let mut written = Vec::new();
         while written.len() < most {
             let token = self.next_token(&state)?;
@@ -89,7 +95,7 @@ impl LlamaGguf {
             }
             state = self.read_prompt(&[token], &mut cache)?;
         }
-        Ok(written)
+        Ok((written, began.elapsed()))
     }
 
     /// The scores of every token of the vocabulary after `ids`.

@@ -12,7 +12,6 @@ mod measure;
 mod metadata;
 mod prefixes;
 mod quantise;
-mod rope;
 mod synth;
 mod tensors;
 mod text;

@@ -60,9 +60,10 @@ impl EmbedderService {
         self.embedder.max_tokens()
     }
 
-    /// Counts tokens on the caller's thread; see [`Embedder::count_tokens`].
+    /// Counts a passage's tokens on the caller's thread; see [`Embedder::count_tokens`].
     pub fn count_tokens(&self, text: &str) -> usize {
-        self.embedder.count_tokens(text)
+        let prefix = self.embedder.prefixes().passage;
+        self.embedder.count_tokens(&format!("{prefix}{text}"))
     }
 
     /// Holds bulk work back, but for a turn now and then, until what is returned is dropped: the
@@ -75,18 +76,27 @@ impl EmbedderService {
 
     /// The vector of a question, before any bulk work.
     pub async fn embed_question(&self, text: String) -> Result<Vec<f32>> {
+        let text = self.embedder.prefixes().question + &text;
         let vectors = self.submit(Lane::Urgent, vec![text]).await?;
         vectors.into_iter().next().ok_or_else(gone)
     }
 
     /// The vectors of sentences that a question waits for, before any bulk work.
     pub async fn embed_sentences(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
-        self.submit(Lane::Urgent, texts).await
+        self.submit(Lane::Urgent, self.as_passages(texts)).await
     }
 
     /// The vectors of passages, between questions.
     pub async fn embed_passages(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
-        self.submit(Lane::Bulk, texts).await
+        self.submit(Lane::Bulk, self.as_passages(texts)).await
+    }
+
+    fn as_passages(&self, texts: Vec<String>) -> Vec<String> {
+        let prefix = self.embedder.prefixes().passage;
+        if prefix.is_empty() {
+            return texts;
+        }
+        texts.iter().map(|text| format!("{prefix}{text}")).collect()
     }
 
     async fn submit(&self, lane: Lane, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {

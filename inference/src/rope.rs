@@ -1,11 +1,8 @@
 //! Rotary positions (Su et al. 2021), and the ways to stretch them over a longer context.
 
-use super::load::Head;
-use crate::error::Result;
-
 /// Which elements of a head turn together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pairs {
+pub(crate) enum Pairs {
     /// Neighbours: the order of GGUF's llama files.
     Neighbours,
     /// One of the first half with one of the second: that of the others.
@@ -14,7 +11,7 @@ pub(super) enum Pairs {
 
 /// How the angles of a long context are made from those of the one that was learnt.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Stretch {
+pub(crate) enum Stretch {
     /// As they are.
     None,
     /// Every position divided (Chen et al. 2023).
@@ -32,7 +29,7 @@ pub(super) enum Stretch {
 
 /// What the angles follow from.
 #[derive(Clone, Debug)]
-pub(super) struct Turning {
+pub(crate) struct Turning {
     pub head_size: usize,
     /// Elements of a head that turn.
     pub turned: usize,
@@ -46,7 +43,7 @@ pub(super) struct Turning {
 }
 
 /// The angles' cosines and sines for every position of the context.
-pub(super) struct Rope {
+pub(crate) struct Rope {
     turns: Vec<(f32, f32)>,
     head_size: usize,
     turned: usize,
@@ -95,7 +92,7 @@ impl Turning {
 }
 
 impl Rope {
-    pub(super) fn new(turning: &Turning, context: usize) -> Self {
+    pub(crate) fn new(turning: &Turning, context: usize) -> Self {
         let frequencies = turning.frequencies();
         let magnitude = f64::from(turning.magnitude);
         let turns = (0..context)
@@ -119,7 +116,7 @@ impl Rope {
     }
 
     /// Turns each head of `row` to `position`.
-    pub(super) fn turn(&self, row: &mut [f32], position: usize) {
+    pub(crate) fn turn(&self, row: &mut [f32], position: usize) {
         let pairs = self.turned / 2;
         let start = (position * pairs).min(self.turns.len());
         let (_, turns) = self.turns.split_at(start);
@@ -144,32 +141,4 @@ impl Rope {
 
 fn turned(x: f32, y: f32, (cos, sin): (f32, f32)) -> (f32, f32) {
     (x * cos - y * sin, x * sin + y * cos)
-}
-
-/// Reads how the file stretches its positions; the second value multiplies cosines and sines.
-pub(super) fn stretch(head: &Head<'_>) -> Result<(Stretch, f32)> {
-    let name = head.text("rope.scaling.type").unwrap_or("none");
-    let factor = head.float("rope.scaling.factor").unwrap_or(1.0);
-    let own = head.float("rope.scaling.attn_factor").unwrap_or(1.0);
-    let usable = factor.is_finite() && factor >= 1.0 && own.is_finite();
-    match name {
-        "none" => Ok((Stretch::None, 1.0)),
-        "linear" if usable => Ok((Stretch::Linear(factor), 1.0)),
-        // Phi 3: the factors of the pairs do it all, and `attn_factor` is the magnitude.
-        "longrope" => Ok((Stretch::None, own)),
-        "yarn" if usable => {
-            let learnt = head.integer("rope.scaling.original_context_length")?;
-            let stretch = Stretch::Yarn {
-                factor,
-                learnt: learnt as f32,
-                fast: head.float("rope.scaling.yarn_beta_fast").unwrap_or(32.0),
-                slow: head.float("rope.scaling.yarn_beta_slow").unwrap_or(1.0),
-            };
-            Ok((stretch, own * 0.1_f32.mul_add(factor.ln(), 1.0)))
-        }
-        other => Err(head.of.unsupported(format!(
-            "it stretches its positions by `{other}` times {factor}, and known are linear, yarn \
-             and longrope, from 1 on"
-        ))),
-    }
 }
