@@ -7,8 +7,6 @@ mod ingestion;
 mod metrics;
 mod retrieval;
 
-pub use ingestion::peak_megabytes;
-
 use crate::config::Config;
 use clap::Subcommand;
 use std::process::ExitCode;

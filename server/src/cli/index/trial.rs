@@ -2,7 +2,7 @@
 //! machine will do with so many. Nothing of the appliance's data is touched.
 
 use crate::cli::console;
-use crate::cli::eval::peak_megabytes;
+use crate::cli::memory::peak_megabytes;
 use clap::{Args, Subcommand};
 use cloister_index::trial::{Latency, Measured, Synthetic, Wanted, measure};
 use cloister_index::{Index, IndexSettings, SearchRequest};
