@@ -65,9 +65,10 @@ impl IndexError {
 
 impl From<tantivy::TantivyError> for IndexError {
     fn from(error: tantivy::TantivyError) -> Self {
-        match error {
-            tantivy::TantivyError::LockFailure(..) => Self::Busy,
-            error => Self::Keyword(error.to_string()),
+        if let tantivy::TantivyError::LockFailure(..) = error {
+            Self::Busy
+        } else {
+            Self::Keyword(error.to_string())
         }
     }
 }

@@ -189,7 +189,7 @@ fn zipf(numbers: &mut Numbers, bound: f64) -> u64 {
     bound.powf(share) as u64 - 1
 }
 
-/// A stream of random numbers (Vigna's SplitMix64).
+/// A stream of random numbers (Vigna's `SplitMix64`).
 struct Numbers(u64);
 
 impl Numbers {

@@ -40,7 +40,6 @@ macro_rules! widest {
             use super::*;
 
             #[inline(always)]
-            #[expect(clippy::inline_always, reason = "it is compiled once for each vector width")]
             pub(super) fn plain($($arg: $kind),*) $body
 
             #[cfg(target_arch = "x86_64")]

@@ -1,6 +1,6 @@
 //! Vectors in few bits: one bit a coordinate to pass over most of them, eight to rank the rest.
 //!
-//! The binary code is that of RaBitQ (Gao and Long, SIGMOD 2024): the signs of the rotated vector,
+//! The binary code is that of `RaBitQ` (Gao and Long, SIGMOD 2024): the signs of the rotated vector,
 //! and one number with which the count of agreeing signs becomes an unbiased estimate of the dot
 //! product, whose error is bounded with a known probability.
 
@@ -67,7 +67,7 @@ impl Quantiser {
         }
     }
 
-    /// How far the estimate of a row of `reach` may be off: the bound of RaBitQ's theorem 3.2.
+    /// How far the estimate of a row of `reach` may be off: the bound of `RaBitQ`'s theorem 3.2.
     pub(crate) fn margin(&self, reach: f32) -> f32 {
         let dimensions = self.dimensions as f32;
         let spread = (reach * reach * dimensions - 1.0).max(0.0) / (dimensions - 1.0).max(1.0);

@@ -72,7 +72,7 @@ fn hadamard(values: &mut [f32]) {
     }
 }
 
-/// One step of Vigna's SplitMix64.
+/// One step of Vigna's `SplitMix64`.
 fn splitmix(state: u64) -> u64 {
     let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

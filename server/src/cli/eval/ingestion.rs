@@ -123,5 +123,3 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     }
     Ok(())
 }
-
-/// The most memory that this process has held, as the kernel tells.
