@@ -6,6 +6,7 @@
 //! of its input, `meaning` or `words`, with questions a second and the passages found.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::print_stdout,
     reason = "an example that cannot go on should stop, and prints"
 )]

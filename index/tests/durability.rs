@@ -224,7 +224,7 @@ fn a_rebuild_takes_the_place_of_the_old_and_the_last_two_are_kept() {
     let mut heard = 0;
     index
         .rebuild(entries(1..=50).into_iter().map(Ok), &mut |done| {
-            heard = done
+            heard = done;
         })
         .unwrap();
     assert_eq!(heard, 50);
