@@ -2,6 +2,7 @@
 //! searches the same corpus when it is told to.
 //!
 //! `peer export FOLDER PASSAGES` writes `base.f32`, `questions.f32`, `texts.json`.
+//! `peer measure FOLDER PASSAGES` does what `cloister index synth` and `bench` do.
 //! `peer serve FOLDER PASSAGES` builds both arms, prints how long that took, then answers each line
 //! of its input, `meaning` or `words`, with questions a second and the passages found.
 #![expect(
@@ -12,13 +13,13 @@
 )]
 
 use cloister_domain::PassageId;
-use cloister_index::trial::{Question, Synthetic};
+use cloister_index::trial::{Question, Synthetic, Wanted, measure};
 use cloister_index::{Index, IndexEntry, IndexSettings, SearchRequest};
 use roaring::RoaringBitmap;
 use serde_json::json;
 use std::io::BufRead;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const QUESTIONS: i64 = 1000;
 const DIMENSIONS: usize = 384;
@@ -30,11 +31,12 @@ const HITS: usize = 10;
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, command, folder, passages] = &arguments[..] else {
-        panic!("peer export|serve FOLDER PASSAGES");
+        panic!("peer export|measure|serve FOLDER PASSAGES");
     };
     let (folder, passages) = (Path::new(folder), passages.parse().unwrap());
     match command.as_str() {
         "export" => export(folder, passages),
+        "measure" => measured(folder, passages),
         _ => serve(folder, passages),
     }
 }
@@ -103,6 +105,44 @@ impl Arm {
             found,
         )
     }
+}
+
+/// Builds what is missing, then measures.
+fn measured(folder: &Path, passages: i64) {
+    let corpus = Synthetic::new(1, passages, DIMENSIONS);
+    let began = Instant::now();
+    let mut index = Index::open(folder, IndexSettings::default()).unwrap();
+    if index.sequence().0 < passages {
+        drop(index);
+        index = Arm::build(folder, &corpus, |passage| corpus.entry(passage));
+        println!(
+            "built in {:.1} s, {} MB",
+            began.elapsed().as_secs_f64(),
+            memory()
+        );
+    }
+    let question = corpus.question(0);
+    let permitted = (0..=u32::try_from(passages).unwrap()).collect();
+    let request = SearchRequest {
+        text: &question.text,
+        vector: &question.vector,
+        permitted: &permitted,
+        limit: HITS,
+        semantic_weight: None,
+    };
+    index.search(&request).unwrap();
+    println!(
+        "open and first answer: {:.2} s",
+        began.elapsed().as_secs_f64()
+    );
+    let wanted = Wanted {
+        questions: 300,
+        crowd: Duration::from_secs(5),
+        recall_questions: 50,
+        changes: 5,
+    };
+    println!("{:#?}", measure(&index, &corpus, wanted).unwrap());
+    println!("{} MB", memory());
 }
 
 fn serve(folder: &Path, passages: i64) {

@@ -6,7 +6,7 @@ use crate::entry::Hit;
 use crate::keyword::KeywordHit;
 use crate::vectors::VectorHit;
 use cloister_domain::{PassageId, RevisionId};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// What both arms know of one passage.
 struct Both {
@@ -32,7 +32,7 @@ pub(crate) fn fuse(
     words: &[KeywordHit],
     meaning: &[VectorHit],
     cosine: impl Fn(i64) -> Option<f32>,
-    routes: &HashMap<u32, f32>,
+    routes: impl Fn(u32) -> Option<f32>,
     blend: Blend,
 ) -> Vec<Hit> {
     let found = join(words, meaning, cosine);
@@ -56,7 +56,7 @@ pub(crate) fn fuse(
         .map(|(passage, both)| {
             let revision = both.revision;
             let mut score = arms(both);
-            if let Some(route) = routes.get(&revision) {
+            if let Some(route) = routes(revision) {
                 let neighbour = beside(passage - 1, revision).max(beside(passage + 1, revision));
                 score += blend.neighbour * neighbour + blend.route * route;
             }
@@ -113,6 +113,7 @@ fn share(value: f32, low: f32, high: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashMap;
 
     #[test]
     fn a_passage_of_both_arms_is_first_and_one_of_the_words_alone_gets_its_cosine() {
@@ -134,7 +135,7 @@ mod tests {
             neighbour: 0.0,
         };
         let cosine = |passage| (passage == 2).then_some(0.3);
-        let hits = fuse(&words, &meaning, cosine, &HashMap::new(), blend);
+        let hits = fuse(&words, &meaning, cosine, |_| None, blend);
         let order: Vec<i64> = hits.iter().map(|hit| hit.passage.0).collect();
         assert_eq!(order, [1, 3, 2, 4]);
         assert_eq!(hits[2].semantic, Some(0.3));
@@ -162,7 +163,7 @@ mod tests {
                 neighbour,
             };
             let routes = HashMap::from([(8, 1.0), (7, 0.5)]);
-            let hits = fuse(&[], &meaning, |_| None, &routes, blend);
+            let hits = fuse(&[], &meaning, |_| None, |r| routes.get(&r).copied(), blend);
             hits.first().map(|hit| hit.passage.0)
         };
         assert_eq!(first(0.0, 0.0), Some(1));

@@ -3,10 +3,10 @@
 use crate::entry::{SearchOutcome, SearchRequest};
 use crate::error::Result;
 use crate::fusion::{Blend, fuse};
-use crate::keyword::KeywordsFound;
+use crate::keyword::{KeywordsFound, Routes};
 use crate::snapshot::{Snapshot, check_vector};
 use roaring::RoaringBitmap;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// A document of fewer passages says in each of them what it is about; longer ones are routed to.
 const LONG: usize = 4;
@@ -50,7 +50,13 @@ pub(crate) fn search(snapshot: &Snapshot, request: &SearchRequest<'_>) -> Result
         },
     };
     let cosine = |passage| snapshot.cosine(passage, &question);
-    let mut hits = fuse(&words.hits, &near, cosine, &routes, blend);
+    let mut hits = fuse(
+        &words.hits,
+        &near,
+        cosine,
+        |revision| routes.to(revision),
+        blend,
+    );
     hits.truncate(request.limit);
     Ok(SearchOutcome {
         hits,
@@ -66,7 +72,7 @@ fn by_words(
     snapshot: &Snapshot,
     request: &SearchRequest<'_>,
     depth: usize,
-) -> Result<(KeywordsFound, HashMap<u32, f32>)> {
+) -> Result<(KeywordsFound, Routes)> {
     let Some(keywords) = &snapshot.keywords else {
         return Ok(Default::default());
     };
@@ -78,9 +84,8 @@ fn by_words(
 }
 
 /// The documents that the question clearly points to, where they are few among all.
-fn clear(snapshot: &Snapshot, routes: &HashMap<u32, f32>) -> Option<RoaringBitmap> {
-    let best = routes.iter().filter(|(_, route)| **route >= CLEAR);
-    let documents: RoaringBitmap = best.map(|(revision, _)| *revision).collect();
+fn clear(snapshot: &Snapshot, routes: &Routes) -> Option<RoaringBitmap> {
+    let documents = routes.reaching(CLEAR);
     let few = documents.len() * 2 <= snapshot.revisions.len() as u64;
     (!documents.is_empty() && few).then_some(documents)
 }

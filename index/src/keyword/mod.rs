@@ -23,7 +23,7 @@ use tantivy::{
     SegmentReader, TantivyDocument, Term,
 };
 
-pub(crate) use search::{KeywordSearcher, KeywordsFound};
+pub(crate) use search::{KeywordSearcher, KeywordsFound, Routes};
 
 /// A passage that the words found.
 pub(crate) type KeywordHit = Hit;
@@ -72,6 +72,8 @@ pub(crate) struct Keywords {
 struct Rows {
     passages: Vec<i64>,
     revisions: Vec<u32>,
+    /// The highest of `revisions`.
+    last_revision: u32,
 }
 
 impl Rows {
@@ -85,6 +87,7 @@ impl Rows {
             revisions.push(fits(revision.first(doc).ok_or_else(missing)?)?);
         }
         Ok(Self {
+            last_revision: revisions.iter().copied().max().unwrap_or(0),
             passages,
             revisions,
         })
