@@ -8,15 +8,16 @@ RUST_SOURCES := $(shell find . -path ./$(CARGO_TARGET_DIR) -prune -o -path '*/no
     \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.sql' -o -name '*.cedar*' -o -name 'cloister.toml' -o -name '*.toml' -path '*/answer/*' \) -type f -print)
 RELEASE := $(CARGO_TARGET_DIR)/release/cloister
 
-.PHONY: run test bench bench-peers crash fuzz doctor models samples web lint unit browser types help
+.PHONY: run test bench bench-peers bench-peers-index crash fuzz doctor models samples web lint unit browser types help
 
 help:
 	@echo "make run      build, take in the sample library, and serve https://127.0.0.1:8443"
 	@echo "make test     everything that CI checks"
 	@echo "make fuzz     look for files that break a reader (SECONDS=300 for each kind)"
 	@echo "make bench    benchmarks of embedding, search and generation"
-	@echo "make bench-peers  the same beside llama.cpp and ONNX Runtime, which it installs from PyPI"
-	@echo "make crash    kill the ingestion thousands of times (CRASHES=5000), and look what is left"
+	@echo "make bench-peers        the same beside llama.cpp and ONNX Runtime"
+	@echo "make bench-peers-index  finding, beside hnswlib, usearch, faiss and bm25s"
+	@echo "make crash    kill ingestion and index thousands of times (CRASHES=5000), and look what is left"
 	@echo "make doctor   show what confines the appliance, and try to get out"
 
 run: $(RELEASE) models/.checked inbox
@@ -98,20 +99,25 @@ bench: models web $(RELEASE) inbox
 	CLOISTER_MODELS=$(MODELS) cargo bench --package cloister-inference --package cloister-index
 	$(RELEASE) eval ingestion $(FILES)
 
-# The peers are installed from PyPI into the target folder, llama.cpp built for this machine, which
-# takes some minutes once. A round takes about three minutes of an idle machine.
-PEERS := $(CARGO_TARGET_DIR)/peers
+# In turns with what is found on PyPI, on the same files; the table says how busy the machine was.
+# llama.cpp is built once, for this machine. A round takes about three minutes of an idle machine.
+PEERS ?= $(CARGO_TARGET_DIR)/peers
 ROUNDS ?= 2
 
-$(PEERS)/.installed: inference/peers/requirements.txt
-	python3 -m venv $(PEERS)/venv
+$(PEERS)/%/.installed: %/peers/requirements.txt
+	python3 -m venv $(@D)
 	CMAKE_ARGS="-DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF" \
-	    $(PEERS)/venv/bin/pip install --quiet --prefer-binary --requirement $<
+	    $(@D)/bin/pip install --quiet --prefer-binary --requirement $<
 	@touch $@
 
-bench-peers: models $(PEERS)/.installed
+bench-peers: models $(PEERS)/inference/.installed
 	cargo build --release --locked --package cloister-inference --examples
-	$(PEERS)/venv/bin/python inference/peers/bench.py $(CARGO_TARGET_DIR)/release/examples $(MODELS) $(PEERS)/work $(ROUNDS)
+	$(PEERS)/inference/bin/python inference/peers/bench.py $(CARGO_TARGET_DIR)/release/examples $(MODELS) $(PEERS)/work $(ROUNDS)
+
+PASSAGES ?= 100000
+bench-peers-index: $(PEERS)/index/.installed
+	cargo build --release --locked --package cloister-index --example peer
+	$(PEERS)/index/bin/python index/peers/bench.py $(CARGO_TARGET_DIR)/release/examples/peer $(PEERS)/index/work $(PASSAGES)
 
 CRASHES ?= 5000
 crash:

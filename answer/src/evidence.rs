@@ -1,6 +1,9 @@
 //! The weights and thresholds, which are data: `evidence.toml`.
 
+use cloister_domain::FileHash;
 use serde::Deserialize;
+
+const CALIBRATED: &str = include_str!("../evidence.toml");
 
 /// How sentences are weighed, and what an answer needs.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -45,6 +48,11 @@ pub struct AnswerNeeds {
 impl Evidence {
     /// The calibrated values, compiled in.
     pub fn calibrated() -> Result<Self, toml::de::Error> {
-        toml::from_str(include_str!("../evidence.toml"))
+        toml::from_str(CALIBRATED)
+    }
+
+    /// SHA-256 of the calibrated values.
+    pub fn hash() -> FileHash {
+        FileHash::of(CALIBRATED.as_bytes())
     }
 }

@@ -3,6 +3,7 @@
 use cloister_domain::{PassageId, RevisionId};
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// A passage as the index takes it in.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +33,7 @@ pub struct IndexEntry {
 pub struct IndexSettings {
     /// The length of every vector.
     pub dimensions: usize,
-    /// Up to so many permitted vectors are scanned one by one: exact, and faster than the graph.
+    /// Up to so many permitted vectors are scanned one by one: exact, and without a graph's memory.
     pub exact_limit: usize,
     /// The share of meaning in the fused score, from 0 to 1; the rest is the words'.
     pub semantic_weight: f32,
@@ -46,10 +47,10 @@ pub struct IndexSettings {
     pub title_weight: f32,
     /// What a code counts that is found as it is written, beside its parts as words.
     pub code_weight: f32,
-    /// What is added to the passages of the long document that the question's names and years point
-    /// to.
+    /// What is added to the passages of the document that the question's names and years point to,
+    /// where documents are long.
     pub route_weight: f32,
-    /// The share of a passage's score that is added to those beside it in a long document.
+    /// The share of a passage's score that is added to those beside it, where documents are long.
     pub neighbour_weight: f32,
 }
 
@@ -57,7 +58,7 @@ impl Default for IndexSettings {
     fn default() -> Self {
         Self {
             dimensions: 384,
-            exact_limit: 200_000,
+            exact_limit: 4_000_000,
             semantic_weight: 0.7,
             depth: 300,
             k1: 1.2,
@@ -110,15 +111,46 @@ pub struct SearchOutcome {
     pub generation: String,
     /// Whether every permitted vector was compared, rather than those the graph led to.
     pub exact: bool,
+    /// Whether everything that was fed was searched. `false` while what was lost is fed again.
+    pub complete: bool,
 }
 
-/// The state in which [`crate::Index::open`] found the folder.
+/// How an index is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IndexCondition {
-    /// Everything was as it was left.
+    /// Everything is as it was left.
     Sound,
-    /// Something was not, so an empty generation was begun: feed it from the database.
+    /// Something was not, so a new generation was begun: feed it from the database. What is sound
+    /// of the old one answers meanwhile.
     Damaged(String),
     /// There was nothing yet.
     Absent,
+}
+
+/// What an index holds and how it is, for whoever watches it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexStatus {
+    /// How it is.
+    pub condition: IndexCondition,
+    /// Passages of the generation that is fed.
+    pub passages: u64,
+    /// Passages that answer today; more than `passages` while an old generation still does.
+    pub answering: u64,
+    /// Passages that a rebuild aside has taken in, while there is one.
+    pub rebuilding: Option<u64>,
+}
+
+impl fmt::Display for IndexStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.condition, self.rebuilding) {
+            (_, Some(done)) => write!(f, "being rebuilt aside, {done} passages so far"),
+            (IndexCondition::Sound, None) => f.write_str("sound"),
+            (IndexCondition::Absent, None) => f.write_str("new"),
+            (IndexCondition::Damaged(reason), None) => write!(
+                f,
+                "incomplete, {} passages are filled in again so far: {reason}",
+                self.passages
+            ),
+        }
+    }
 }

@@ -35,14 +35,41 @@ pub enum IndexError {
     /// Us: what was just written cannot be read back.
     #[error("the index is damaged: {0}. `cloister index rebuild` makes a new one")]
     Damaged(String),
+    /// The caller: another process has the index open.
+    #[error("another process has the index open. Stop it first, or ask it")]
+    Busy,
+    /// The caller: the rows of a rebuild could not be read to their end.
+    #[error("the passages could not be read to the last one")]
+    RowsEnded,
     /// The machine: a thread could not be started.
     #[error("no thread for the index: {0}")]
     Thread(std::io::Error),
 }
 
+impl IndexError {
+    /// Whether it says nothing of what is stored: another has the folder, or the disk is full.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Busy => true,
+            Self::File { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+            Self::Keyword(_)
+            | Self::Dimensions { .. }
+            | Self::NotNormalised(_)
+            | Self::RevisionTooLarge(_)
+            | Self::Damaged(_)
+            | Self::RowsEnded
+            | Self::Thread(_) => false,
+        }
+    }
+}
+
 impl From<tantivy::TantivyError> for IndexError {
     fn from(error: tantivy::TantivyError) -> Self {
-        Self::Keyword(error.to_string())
+        if let tantivy::TantivyError::LockFailure(..) = error {
+            Self::Busy
+        } else {
+            Self::Keyword(error.to_string())
+        }
     }
 }
 

@@ -6,15 +6,16 @@ use crate::files;
 use crate::keyword::Keywords;
 use crate::seal::{self, FORMAT, Manifest, VectorFile};
 use crate::snapshot::{Snapshot, check_vector};
-use crate::vectors::{Graph, Segment};
+use crate::vectors::{self, Graph, Segment};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-const KEYWORDS: &str = "keywords";
+pub(crate) const KEYWORDS: &str = "keywords";
 
-/// Vector files grow together up to this many rows; larger ones are left alone.
-const MOST_ROWS: usize = 1 << 16;
+/// What is added joins the last segments up to this many rows, so that many small commits make few
+/// files. Larger segments are merged in the background.
+const MOST_JOINED: usize = 4096;
 
 pub(crate) struct Generation {
     number: u64,
@@ -24,11 +25,29 @@ pub(crate) struct Generation {
     snapshot: RwLock<Arc<Snapshot>>,
 }
 
+/// A file of vectors and what was read of it.
+#[derive(Clone)]
+pub(crate) struct Part {
+    pub file: VectorFile,
+    pub segment: Arc<Segment>,
+}
+
 /// Whoever holds this may change the generation.
-struct Writer {
-    keywords: Keywords,
-    manifest: Manifest,
-    segments: Vec<(VectorFile, Arc<Segment>)>,
+pub(crate) struct Writer {
+    pub keywords: Keywords,
+    pub manifest: Manifest,
+    pub parts: Vec<Part>,
+    /// What the background works on: its files are left alone, and the seal stays open.
+    pub upkeep: Upkeep,
+}
+
+/// Background work on a generation that a commit must not disturb.
+#[derive(Default)]
+pub(crate) struct Upkeep {
+    /// Vector files that are becoming one, and that one.
+    pub vectors: BTreeSet<String>,
+    /// Whether tantivy is merging, which changes its records when it is done.
+    pub words: bool,
 }
 
 impl Generation {
@@ -40,49 +59,34 @@ impl Generation {
         let manifest = Manifest::empty(settings.dimensions);
         keywords.commit(&seal::to_json(&manifest)?)?;
         seal::close(&dir, &dir.join(KEYWORDS))?;
-        let segments = Vec::new();
-        Ok(Self::with(
-            dir,
-            number,
-            settings,
-            Writer {
-                keywords,
-                manifest,
-                segments,
-            },
-        ))
-    }
-
-    /// Opens the generation in `dir` after checking every file of it.
-    pub(crate) fn open(dir: PathBuf, number: u64, settings: IndexSettings) -> Result<Self> {
-        let sealed = seal::check(&dir, &dir.join(KEYWORDS))?;
-        let keywords = Keywords::open(&dir.join(KEYWORDS))?;
-        let payload = keywords
-            .payload()?
-            .ok_or_else(|| IndexError::Damaged("it has no manifest".into()))?;
-        let manifest: Manifest = seal::parse(payload.as_bytes(), "its manifest")?;
-        if manifest.format != FORMAT || manifest.dimensions != settings.dimensions {
-            return Err(IndexError::Damaged(
-                "it is of another format or model".into(),
-            ));
-        }
-        let segments = manifest
-            .vectors
-            .iter()
-            .map(|file| {
-                let segment =
-                    Segment::read(&dir.join(&file.name), &file.sha256, settings.dimensions)?;
-                Ok((file.clone(), Arc::new(segment)))
-            })
-            .collect::<Result<Vec<_>>>()?;
         let writer = Writer {
             keywords,
             manifest,
-            segments,
+            parts: Vec::new(),
+            upkeep: Upkeep::default(),
+        };
+        Ok(Self::with(dir, number, settings, writer))
+    }
+
+    /// Opens the generation in `dir` after checking everything that a search looks at in memory.
+    /// Vectors on the disk are checked one by one as they are read.
+    pub(crate) fn open(dir: PathBuf, number: u64, settings: IndexSettings) -> Result<Self> {
+        let sealed = seal::check(&dir, &dir.join(KEYWORDS))?;
+        let manifest = read_manifest(&dir, settings)?;
+        let (keywords, parts) = rayon::join(
+            || Keywords::open(&dir.join(KEYWORDS)),
+            || read_parts(&dir, &manifest),
+        );
+        let writer = Writer {
+            keywords: keywords?,
+            manifest,
+            parts: parts?,
+            upkeep: Upkeep::default(),
         };
         writer.check_counts()?;
-        if !sealed {
-            seal::close(&dir, &dir.join(KEYWORDS))?;
+        if !sealed && let Err(error) = seal::close(&dir, &dir.join(KEYWORDS)) {
+            // A disk that is full now is no reason to doubt what was read from it.
+            tracing::warn!(%error, "the index stays unsealed: {error}");
         }
         writer.remove_strays(&dir);
         Ok(Self::with(dir, number, settings, writer))
@@ -103,6 +107,14 @@ impl Generation {
         self.number
     }
 
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn dimensions(&self) -> usize {
+        self.settings.dimensions
+    }
+
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -119,43 +131,47 @@ impl Generation {
         let Some(last) = new.last().map(|entry| entry.passage.0) else {
             return Ok(());
         };
-        let mut batch = Segment::empty(self.settings.dimensions);
+        let mut rows = Vec::with_capacity(new.len());
         for entry in &new {
             check_vector(&entry.vector, self.settings.dimensions, entry.passage.0)?;
-            batch.push(entry.passage.0, revision(entry.revision.0)?, &entry.vector);
+            rows.push((entry.passage.0, revision(entry.revision.0)?, &*entry.vector));
         }
-        let mut segments = writer.segments.clone();
-        let joined = join_small(&mut segments, batch, self.settings.dimensions);
+        let parts = self.grown(&writer, &rows, last)?;
+        self.commit(&mut writer, parts, last, |writer| writer.add_words(&new))
+    }
+
+    /// The parts with `rows` in them, in a new file that the last small ones join.
+    fn grown(&self, writer: &Writer, rows: &[vectors::Row<'_>], last: i64) -> Result<Vec<Part>> {
         let name = format!("{last:012}-{}.vec", writer.manifest.commit + 1);
-        let sha256 = joined.write(&self.dir.join(&name))?;
-        segments.push((VectorFile { name, sha256 }, Arc::new(joined)));
-        let added = writer.add_words(&new);
-        self.commit(&mut writer, added, segments, last)
+        let path = self.dir.join(&name);
+        let mut parts = writer.parts.clone();
+        let small = parts.split_off(writer.first_small(rows.len()));
+        let segments: Vec<_> = small.iter().map(|part| Arc::clone(&part.segment)).collect();
+        let joined = vectors::join(&path, self.settings.dimensions, &segments, rows);
+        let (sha256, segment) = match joined {
+            // A damaged neighbour must not keep new passages out; it is noticed by itself.
+            Err(IndexError::Damaged(_)) if !small.is_empty() => {
+                parts.extend(small);
+                vectors::join(&path, self.settings.dimensions, &[], rows)?
+            }
+            joined => joined?,
+        };
+        parts.push(Part::new(name, sha256, segment));
+        Ok(parts)
     }
 
     /// Takes revisions out in one durable commit.
     pub(crate) fn forget(&self, revisions: &BTreeSet<u32>) -> Result<()> {
         let mut writer = self.lock();
-        let held = |segment: &Segment| segment.revisions.iter().any(|r| revisions.contains(r));
-        let mut segments = Vec::new();
-        let commit = writer.manifest.commit + 1;
-        for (index, (file, segment)) in writer.segments.iter().enumerate() {
-            if !held(segment) {
-                segments.push((file.clone(), Arc::clone(segment)));
-                continue;
-            }
-            let kept = segment.filtered(|revision| !revisions.contains(&revision));
-            if kept.len() > 0 {
-                let name = format!("{index:012}-{commit}f.vec");
-                let sha256 = kept.write(&self.dir.join(&name))?;
-                segments.push((VectorFile { name, sha256 }, Arc::new(kept)));
-            }
-        }
-        for revision in revisions {
-            writer.keywords.forget(*revision);
-        }
+        let parts = writer.parts.iter().map(|part| part.without(revisions));
+        let parts = parts.collect();
         let sequence = writer.manifest.sequence;
-        self.commit(&mut writer, Ok(()), segments, sequence)
+        self.commit(&mut writer, parts, sequence, |writer| {
+            for revision in revisions {
+                writer.keywords.forget(*revision);
+            }
+            Ok(())
+        })
     }
 
     /// Builds the graph for the present state, where that is large enough to need one.
@@ -177,38 +193,45 @@ impl Generation {
         rows > self.settings.exact_limit && covered * 5 < rows * 4
     }
 
-    fn commit(
+    /// Commits what `stage` gives to tantivy and these vector files, in one durable step.
+    pub(crate) fn commit(
         &self,
         writer: &mut Writer,
-        staged: Result<()>,
-        segments: Vec<(VectorFile, Arc<Segment>)>,
+        parts: Vec<Part>,
         sequence: i64,
+        stage: impl FnOnce(&Writer) -> Result<()>,
     ) -> Result<()> {
         let manifest = Manifest {
             commit: writer.manifest.commit + 1,
             sequence,
-            passages: segments
-                .iter()
-                .map(|(_, segment)| segment.len() as u64)
-                .sum(),
-            vectors: segments.iter().map(|(file, _)| file.clone()).collect(),
+            passages: parts.iter().map(|part| part.segment.live() as u64).sum(),
+            vectors: parts.iter().map(|part| part.file.clone()).collect(),
             ..writer.manifest.clone()
         };
-        let committed = staged.and_then(|()| {
-            seal::open(&self.dir)?;
-            writer.keywords.commit(&seal::to_json(&manifest)?)
-        });
+        // tantivy changes its records as soon as it is given something.
+        seal::open(&self.dir)?;
+        let committed =
+            stage(writer).and_then(|()| writer.keywords.commit(&seal::to_json(&manifest)?));
         if let Err(error) = committed {
             // What was staged must not slip into the next commit.
             writer.keywords.roll_back()?;
+            writer.remove_strays(&self.dir);
             return Err(error);
         }
-        seal::close(&self.dir, &self.dir.join(KEYWORDS))?;
         writer.manifest = manifest;
-        writer.segments = segments;
+        writer.parts = parts;
+        self.close_and_show(writer)?;
+        writer.remove_strays(&self.dir);
+        Ok(())
+    }
+
+    /// Seals the records as they are now and lets searches see them.
+    pub(crate) fn close_and_show(&self, writer: &Writer) -> Result<()> {
+        if !writer.upkeep.words {
+            seal::close(&self.dir, &self.dir.join(KEYWORDS))?;
+        }
         let graph = self.snapshot().graph.clone();
         self.show(writer.snapshot(self.number, self.settings, graph));
-        writer.remove_strays(&self.dir);
         Ok(())
     }
 
@@ -219,8 +242,35 @@ impl Generation {
             .unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Writer> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Part {
+    pub(crate) fn new(name: String, sha256: String, segment: Segment) -> Self {
+        Self {
+            file: VectorFile {
+                name,
+                sha256,
+                forgotten: BTreeSet::new(),
+            },
+            segment: Arc::new(segment),
+        }
+    }
+
+    /// The same without these revisions.
+    pub(crate) fn without(&self, revisions: &BTreeSet<u32>) -> Self {
+        let held = |revision: &u32| revisions.contains(revision);
+        let known = self.segment.revisions().map(|(revision, _)| revision);
+        let gone: BTreeSet<u32> = known.filter(held).collect();
+        if gone.is_empty() {
+            return self.clone();
+        }
+        let segment = Arc::new(self.segment.without(&gone));
+        let mut file = self.file.clone();
+        file.forgotten.extend(gone);
+        Self { file, segment }
     }
 }
 
@@ -235,18 +285,33 @@ impl Writer {
         Ok(())
     }
 
+    /// The first of the last parts that `rows` more can join.
+    fn first_small(&self, mut rows: usize) -> usize {
+        let mut first = self.parts.len();
+        while let Some(part) = first.checked_sub(1).and_then(|last| self.parts.get(last))
+            && part.segment.live() <= 2 * rows
+            && part.segment.live() + rows <= MOST_JOINED
+            && !self.upkeep.vectors.contains(&part.file.name)
+        {
+            rows += part.segment.live();
+            first -= 1;
+        }
+        first
+    }
+
     fn snapshot(
         &self,
         number: u64,
         settings: IndexSettings,
         graph: Option<Arc<Graph>>,
     ) -> Snapshot {
-        let segments: Vec<_> = self.segments.iter().map(|(_, s)| Arc::clone(s)).collect();
+        let parts = self.parts.iter();
+        let segments: Vec<_> = parts.map(|part| Arc::clone(&part.segment)).collect();
         Snapshot {
             name: format!("{number}.{}", self.manifest.commit),
             settings,
             sequence: self.manifest.sequence,
-            keywords: self.keywords.searcher(),
+            keywords: Some(self.keywords.searcher()),
             revisions: Snapshot::count(&segments),
             segments,
             graph,
@@ -255,7 +320,8 @@ impl Writer {
 
     /// Words and vectors must be of the same passages, whatever each says of itself.
     fn check_counts(&self) -> Result<()> {
-        let rows: usize = self.segments.iter().map(|(_, segment)| segment.len()).sum();
+        let segments = || self.parts.iter().map(|part| &part.segment);
+        let rows: usize = segments().map(|segment| segment.live()).sum();
         let words = self.keywords.searcher().passages();
         if rows as u64 != self.manifest.passages || words != self.manifest.passages {
             return Err(IndexError::Damaged(format!(
@@ -263,10 +329,7 @@ impl Writer {
                 self.manifest.passages
             )));
         }
-        let ids = self
-            .segments
-            .iter()
-            .flat_map(|(_, segment)| &segment.passages);
+        let ids = segments().flat_map(|segment| &segment.codes().passages);
         if !ids.clone().is_sorted() || ids.max().is_some_and(|id| *id > self.manifest.sequence) {
             return Err(IndexError::Damaged("its passages are out of order".into()));
         }
@@ -276,8 +339,9 @@ impl Writer {
     /// Removes vector files that no commit names: a crash or a merge left them.
     fn remove_strays(&self, dir: &Path) {
         for name in files::names(dir).unwrap_or_default() {
-            let named = self.segments.iter().any(|(file, _)| file.name == name);
-            if is_vectors(&name) && !named {
+            let named = self.parts.iter().any(|part| part.file.name == name);
+            let kept = named || self.upkeep.vectors.iter().any(|file| of_one(file, &name));
+            if is_vectors(&name) && !kept {
                 // A file that cannot be removed now is tried again after the next commit.
                 let _ = std::fs::remove_file(dir.join(name));
             }
@@ -285,32 +349,44 @@ impl Writer {
     }
 }
 
-/// Takes the last segments that are not larger than what follows them into `batch`, so that the
-/// number of files grows with the logarithm of the passages.
-fn join_small(
-    segments: &mut Vec<(VectorFile, Arc<Segment>)>,
-    batch: Segment,
-    dimensions: usize,
-) -> Segment {
-    let mut rows = batch.len();
-    let mut from = segments.len();
-    while let Some((_, segment)) = from.checked_sub(1).and_then(|last| segments.get(last))
-        && segment.len() <= 2 * rows
-        && segment.len() + rows <= MOST_ROWS
-    {
-        rows += segment.len();
-        from -= 1;
+/// Reads the manifest, which tantivy's records carry.
+fn read_manifest(dir: &Path, settings: IndexSettings) -> Result<Manifest> {
+    let payload = Keywords::payload(&dir.join(KEYWORDS))?
+        .ok_or_else(|| IndexError::Damaged("it has no manifest".into()))?;
+    let manifest: Manifest = seal::parse(payload.as_bytes(), "its manifest")?;
+    if manifest.format != FORMAT || manifest.dimensions != settings.dimensions {
+        return Err(IndexError::Damaged(
+            "it is of another format or model".into(),
+        ));
     }
-    let small = segments.split_off(from);
-    if small.is_empty() {
-        return batch;
-    }
-    let parts = small.iter().map(|(_, segment)| segment.as_ref());
-    Segment::joined(dimensions, parts.chain([&batch]))
+    Ok(manifest)
 }
 
-fn is_vectors(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|end| end == "vec")
+fn read_parts(dir: &Path, manifest: &Manifest) -> Result<Vec<Part>> {
+    use rayon::prelude::*;
+    manifest
+        .vectors
+        .par_iter()
+        .map(|file| {
+            let path = dir.join(&file.name);
+            let segment = Segment::read(&path, Some(&file.sha256), manifest.dimensions)?;
+            Ok(Part {
+                file: file.clone(),
+                segment: Arc::new(segment.without(&file.forgotten)),
+            })
+        })
+        .collect()
+}
+
+/// Whether `name` is a file of vectors, or one that was being written.
+pub(crate) fn is_vectors(name: &str) -> bool {
+    let end = Path::new(name).extension();
+    end.is_some_and(|end| end == "vec" || end == files::ASIDE)
+}
+
+/// Whether both are one file, finished or being written.
+fn of_one(a: &str, b: &str) -> bool {
+    Path::new(a).file_stem() == Path::new(b).file_stem()
 }
 
 pub(crate) fn revision(id: i64) -> Result<u32> {

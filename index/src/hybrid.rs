@@ -3,11 +3,13 @@
 use crate::entry::{SearchOutcome, SearchRequest};
 use crate::error::Result;
 use crate::fusion::{Blend, fuse};
+use crate::keyword::{KeywordsFound, Routes};
 use crate::snapshot::{Snapshot, check_vector};
 use roaring::RoaringBitmap;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-/// A document of fewer passages says in each of them what it is about; longer ones are routed to.
+/// Where documents have fewer passages on average, each passage says what it is about, and neither
+/// routes nor neighbours add to it.
 const LONG: usize = 4;
 
 /// A document that reaches this share of the best route is searched by itself.
@@ -21,20 +23,15 @@ pub(crate) fn search(snapshot: &Snapshot, request: &SearchRequest<'_>) -> Result
     let settings = &snapshot.settings;
     check_vector(request.vector, settings.dimensions, 0)?;
     let depth = settings.depth.max(request.limit).max(1);
+    let question = snapshot.question(request.vector);
     let (words, (meaning, exact)) = rayon::join(
-        || -> Result<_> {
-            let words =
-                snapshot
-                    .keywords
-                    .search(request.text, request.permitted, depth, settings)?;
-            Ok((words, routes(snapshot, request)?))
-        },
-        || snapshot.nearest(request.vector, request.permitted, depth),
+        || by_words(snapshot, request, depth),
+        || snapshot.nearest(&question, request.permitted, depth),
     );
     let (words, routes) = words?;
     let mut near = meaning;
     if let Some(documents) = clear(snapshot, &routes) {
-        let (more, _) = snapshot.nearest(request.vector, &documents, depth);
+        let (more, _) = snapshot.nearest(&question, &documents, depth);
         let known: HashSet<i64> = near.iter().map(|hit| hit.passage).collect();
         near.extend(more.into_iter().filter(|hit| !known.contains(&hit.passage)));
     }
@@ -53,28 +50,44 @@ pub(crate) fn search(snapshot: &Snapshot, request: &SearchRequest<'_>) -> Result
             neighbour: settings.neighbour_weight,
         },
     };
-    let cosine = |passage| snapshot.cosine(passage, request.vector);
-    let mut hits = fuse(&words.hits, &near, cosine, &routes, blend);
+    let cosine = |passage| snapshot.cosine(passage, &question);
+    let route = |revision| routes.to(revision);
+    let alone = |revision| snapshot.passages_of(revision) == 1;
+    let mut hits = fuse(&words.hits, &near, cosine, route, alone, blend);
     hits.truncate(request.limit);
     Ok(SearchOutcome {
         hits,
         generation: snapshot.name.clone(),
         exact,
+        complete: true,
     })
 }
 
-/// How much the question points to each long document.
-fn routes(snapshot: &Snapshot, request: &SearchRequest<'_>) -> Result<HashMap<u32, f32>> {
-    let long = snapshot.revisions.iter().filter(|(_, n)| **n >= LONG);
-    let permitted = long.map(|(revision, _)| *revision);
-    let permitted = permitted.filter(|revision| request.permitted.contains(*revision));
-    snapshot.keywords.routes(request.text, permitted)
+/// What the words found, and how much the question points to each document: nothing of that where
+/// most documents are short. Nothing at all where the words were damaged.
+fn by_words(
+    snapshot: &Snapshot,
+    request: &SearchRequest<'_>,
+    depth: usize,
+) -> Result<(KeywordsFound, Routes)> {
+    let Some(keywords) = &snapshot.keywords else {
+        return Ok(Default::default());
+    };
+    let words = keywords.search(request.text, request.permitted, depth, &snapshot.settings)?;
+    let permitted = |revision: &u32| request.permitted.contains(*revision);
+    let known = snapshot.revisions.iter().filter(|(id, _)| permitted(id));
+    let (documents, passages) = known.fold((0, 0), |(n, sum), (_, rows)| (n + 1, sum + rows));
+    if passages < LONG * documents {
+        return Ok((words, Routes::default()));
+    }
+    let revisions = snapshot.revisions.iter().map(|(revision, _)| *revision);
+    let revisions = revisions.filter(permitted);
+    Ok((words, keywords.routes(request.text, revisions)?))
 }
 
 /// The documents that the question clearly points to, where they are few among all.
-fn clear(snapshot: &Snapshot, routes: &HashMap<u32, f32>) -> Option<RoaringBitmap> {
-    let best = routes.iter().filter(|(_, route)| **route >= CLEAR);
-    let documents: RoaringBitmap = best.map(|(revision, _)| *revision).collect();
+fn clear(snapshot: &Snapshot, routes: &Routes) -> Option<RoaringBitmap> {
+    let documents = routes.reaching(CLEAR);
     let few = documents.len() * 2 <= snapshot.revisions.len() as u64;
     (!documents.is_empty() && few).then_some(documents)
 }

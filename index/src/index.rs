@@ -1,29 +1,26 @@
 //! The index as everybody else sees it: the live generation, and how another takes its place.
 
-use crate::entry::{IndexCondition, IndexEntry, IndexSettings, SearchOutcome, SearchRequest};
+use crate::entry::{
+    IndexCondition, IndexEntry, IndexSettings, IndexStatus, SearchOutcome, SearchRequest,
+};
 use crate::error::{IndexError, Result};
 use crate::files;
 use crate::generation::{Generation, revision};
 use crate::hybrid;
-use crate::seal::{self, FORMAT};
+use crate::pointer::{self, Pointer, Refilling};
+use crate::salvage::salvage;
+use crate::snapshot::Snapshot;
 use cloister_domain::{PassageId, RevisionId};
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
-
-const POINTER: &str = "current.json";
+use std::thread::JoinHandle;
 
 /// Passages that a rebuild commits at a time.
 const REBUILD_STEP: usize = 4096;
 
-/// Which generation is live.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Pointer {
-    format: u32,
-    generation: u64,
-}
+/// No rebuild is going on.
+const NO_REBUILD: u64 = u64::MAX;
 
 /// A searchable copy of the database's passages, in a folder that may be deleted at any time.
 ///
@@ -31,73 +28,116 @@ struct Pointer {
 pub struct Index {
     dir: PathBuf,
     settings: IndexSettings,
-    condition: IndexCondition,
-    live: RwLock<Arc<Generation>>,
+    live: RwLock<Live>,
     rebuilding: Mutex<()>,
-    growing: Arc<AtomicBool>,
+    rebuilt: AtomicU64,
+    upkeep: Mutex<Option<JoinHandle<()>>>,
+    closing: Arc<AtomicBool>,
+}
+
+/// What is written to and what answers.
+#[derive(Clone)]
+struct Live {
+    generation: Arc<Generation>,
+    condition: IndexCondition,
+    /// The sound part of a damaged generation, which answers until the new one holds more.
+    salvaged: Option<Arc<Snapshot>>,
 }
 
 impl Index {
-    /// Opens the folder `dir`, making it where it is absent. Every file is checked before it is
-    /// used; where one does not hold, [`Self::condition`] says why and the index is empty, with
-    /// [`Self::sequence`] 0, so that the caller feeds it again from the database.
+    /// Opens the folder `dir`, making it where it is absent. Where something in it does not hold,
+    /// [`Self::status`] says what, a new generation is begun, with [`Self::sequence`] 0, so that
+    /// the caller feeds it again from the database, and what is sound of the old one answers until
+    /// the new one holds more.
     pub fn open(dir: &Path, settings: IndexSettings) -> Result<Self> {
         files::make_dir(dir)?;
-        let (condition, live) = match Self::open_live(dir, settings) {
-            Ok(Some(live)) => (IndexCondition::Sound, live),
-            Ok(None) => (IndexCondition::Absent, Self::begin(dir, settings)?),
-            Err(error) => {
-                tracing::warn!(%error, "the index is begun anew: {error}");
-                let condition = IndexCondition::Damaged(error.to_string());
-                (condition, Self::begin(dir, settings)?)
-            }
+        let live = match Self::open_live(dir, settings) {
+            Ok(Some(live)) => live,
+            Ok(None) => Live {
+                generation: begin(dir, settings, None)?,
+                condition: IndexCondition::Absent,
+                salvaged: None,
+            },
+            Err(error) if error.is_passing() => return Err(error),
+            Err(error) => Self::begin_anew(dir, settings, &error)?,
         };
         let index = Self {
             dir: dir.to_owned(),
             settings,
-            condition,
-            live: RwLock::new(Arc::new(live)),
+            live: RwLock::new(live),
             rebuilding: Mutex::new(()),
-            growing: Arc::default(),
+            rebuilt: AtomicU64::new(NO_REBUILD),
+            upkeep: Mutex::default(),
+            closing: Arc::default(),
         };
-        index.keep_two();
-        index.grow_graph()?;
+        index.remove_old();
+        index.tend()?;
         Ok(index)
     }
 
-    /// How [`Self::open`] found the folder.
-    pub fn condition(&self) -> &IndexCondition {
-        &self.condition
+    /// How the index is and what it holds.
+    pub fn status(&self) -> IndexStatus {
+        let live = self.live();
+        let passages = live.generation.snapshot().rows() as u64;
+        let salvaged = live.salvaged.as_ref().map_or(0, |old| old.rows() as u64);
+        let rebuilt = self.rebuilt.load(Ordering::Relaxed);
+        IndexStatus {
+            condition: live.condition,
+            passages,
+            answering: passages.max(salvaged),
+            rebuilding: (rebuilt != NO_REBUILD).then_some(rebuilt),
+        }
+    }
+
+    /// What was found damaged since the index was opened. Its answers are right still, by what was
+    /// checked; [`Self::rebuild`] makes it whole.
+    pub fn torn(&self) -> Option<String> {
+        self.live().generation.snapshot().torn()
     }
 
     /// The highest passage committed; 0 where there is none. Feed it what the database has above.
     pub fn sequence(&self) -> PassageId {
-        PassageId(self.live().snapshot().sequence)
+        PassageId(self.live().generation.snapshot().sequence)
     }
 
     /// The name of the present state: generation, a dot, and the number of its last commit. The
     /// same name is the same passages.
     pub fn generation(&self) -> String {
-        self.live().snapshot().name.clone()
+        self.live().generation.snapshot().name.clone()
     }
 
-    /// How many passages can be found.
+    /// How many passages the generation that is fed holds.
     pub fn passages(&self) -> u64 {
-        self.live().snapshot().keywords.passages()
+        self.live().generation.snapshot().rows() as u64
     }
 
     /// The revisions of which there are passages, ascending, to reconcile with the database.
     pub fn revisions(&self) -> Vec<RevisionId> {
-        let snapshot = self.live().snapshot();
-        let ids = snapshot.revisions.keys();
-        ids.map(|id| RevisionId(i64::from(*id))).collect()
+        let snapshot = self.live().generation.snapshot();
+        let ids = snapshot.revisions.iter().map(|(revision, _)| *revision);
+        ids.map(|id| RevisionId(i64::from(id))).collect()
     }
 
     /// Adds passages in one durable commit. Passages up to [`Self::sequence`] are taken to be
     /// there already, so feeding the same again after a crash changes nothing.
     pub fn add(&self, entries: &[IndexEntry]) -> Result<()> {
-        self.live().add(entries)?;
-        self.grow_graph()
+        self.live().generation.add(entries)?;
+        self.tend()
+    }
+
+    /// Says that the database has nothing above [`Self::sequence`]: what was lost is there again.
+    pub fn caught_up(&self) -> Result<()> {
+        let mut live = self.write();
+        if matches!(live.condition, IndexCondition::Damaged(_)) {
+            pointer::write(&self.dir, &Pointer::new(live.generation.number(), None))?;
+        }
+        live.condition = IndexCondition::Sound;
+        if live.salvaged.take().is_some() {
+            drop(live);
+            // Nothing to roll back to: what was salvaged was damaged.
+            self.remove_all_but_live();
+        }
+        Ok(())
     }
 
     /// Takes out the passages of these revisions. Permission has already hidden them: this gives
@@ -107,132 +147,229 @@ impl Index {
             .iter()
             .map(|id| revision(id.0))
             .collect::<Result<_>>()?;
-        self.live().forget(&ids)
+        self.live().generation.forget(&ids)?;
+        self.tend()
     }
 
     /// Builds a new generation aside from all of `entries`, in growing order of their passages,
     /// and puts it in the place of the live one; `progress` hears how many are in. What was added
-    /// to the old generation meanwhile is above the new [`Self::sequence`] and is fed again.
+    /// to the old generation meanwhile is above the new [`Self::sequence`] and is fed again. An
+    /// entry that is an error ends it, and the live generation stays.
     pub fn rebuild(
         &self,
-        entries: impl IntoIterator<Item = IndexEntry>,
+        entries: impl IntoIterator<Item = Result<IndexEntry>>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
         let _only_one = self
             .rebuilding
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let number = next_number(&self.dir)?;
-        let next = Generation::create(generation_dir(&self.dir, number), number, self.settings)?;
-        let mut entries = entries.into_iter();
-        let mut done = 0;
-        loop {
-            let step: Vec<IndexEntry> = entries.by_ref().take(REBUILD_STEP).collect();
-            if step.is_empty() {
-                break;
-            }
-            next.add(&step)?;
-            done += step.len() as u64;
-            progress(done);
-        }
-        point(&self.dir, number)?;
-        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
-        self.keep_two();
-        self.grow_graph()
+        let number = pointer::next_number(&self.dir)?;
+        let dir = pointer::generation_dir(&self.dir, number);
+        self.rebuilt.store(0, Ordering::Relaxed);
+        let built = self.build(number, entries, progress);
+        self.rebuilt.store(NO_REBUILD, Ordering::Relaxed);
+        let generation = built.inspect_err(|_| {
+            // On a full disk the room matters; where it cannot be removed, the next rebuild does.
+            let _ = std::fs::remove_dir_all(&dir);
+        })?;
+        self.go_live(generation)
+    }
+
+    /// Puts the generation before the live one in its place, where there is one and it holds. Feed
+    /// it what the database has above [`Self::sequence`]. `false` where there is none.
+    pub fn roll_back(&self) -> Result<bool> {
+        let _only_one = self
+            .rebuilding
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let live = self.live().generation.number();
+        let numbers = pointer::numbers(&self.dir)?;
+        let Some(before) = numbers.into_iter().rfind(|number| *number != live) else {
+            return Ok(false);
+        };
+        let dir = pointer::generation_dir(&self.dir, before);
+        self.go_live(Generation::open(dir, before, self.settings)?)?;
+        Ok(true)
     }
 
     /// The best permitted passages for a question, by words and by meaning. Both arms look at
     /// permitted passages only.
     pub fn search(&self, request: &SearchRequest<'_>) -> Result<SearchOutcome> {
-        hybrid::search(&self.live().snapshot(), request)
-    }
-
-    fn live(&self) -> Arc<Generation> {
-        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn open_live(dir: &Path, settings: IndexSettings) -> Result<Option<Generation>> {
-        let Some(bytes) = files::read(&dir.join(POINTER))? else {
-            if numbers(dir)?.is_empty() {
-                return Ok(None);
-            }
-            return Err(IndexError::Damaged(format!("`{POINTER}` is missing")));
-        };
-        let pointer: Pointer = seal::parse(&bytes, POINTER)?;
-        if pointer.format != FORMAT {
-            return Err(IndexError::Damaged(format!(
-                "it has format {}",
-                pointer.format
-            )));
-        }
-        let number = pointer.generation;
-        Generation::open(generation_dir(dir, number), number, settings).map(Some)
-    }
-
-    fn begin(dir: &Path, settings: IndexSettings) -> Result<Generation> {
-        let number = next_number(dir)?;
-        let generation = Generation::create(generation_dir(dir, number), number, settings)?;
-        point(dir, number)?;
-        Ok(generation)
-    }
-
-    /// Removes all but the live generation and the one before it.
-    fn keep_two(&self) {
-        let live = self.live().number();
-        let mut older = numbers(&self.dir).unwrap_or_default();
-        older.retain(|number| *number != live);
-        older.pop();
-        for number in older {
-            // A folder that cannot be removed now is tried again after the next rebuild.
-            let _ = std::fs::remove_dir_all(generation_dir(&self.dir, number));
-        }
-    }
-
-    /// Starts building the graph in the background, where the index has outgrown the exact scan.
-    fn grow_graph(&self) -> Result<()> {
         let live = self.live();
-        if !live.needs_graph() || self.growing.swap(true, Ordering::SeqCst) {
+        let snapshot = live.generation.snapshot();
+        let salvaged = live.salvaged.filter(|old| old.weight() > snapshot.weight());
+        let mut outcome = hybrid::search(&salvaged.unwrap_or(snapshot), request)?;
+        outcome.complete = !matches!(live.condition, IndexCondition::Damaged(_));
+        Ok(outcome)
+    }
+
+    fn live(&self) -> Live {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        live.clone()
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, Live> {
+        self.live.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open_live(dir: &Path, settings: IndexSettings) -> Result<Option<Live>> {
+        let Some(pointer) = pointer::read(dir)? else {
+            return Ok(None);
+        };
+        let number = pointer.generation;
+        let folder = pointer::generation_dir(dir, number);
+        let generation = Arc::new(Generation::open(folder, number, settings)?);
+        let salvage = |number| salvage(&pointer::generation_dir(dir, number), number, settings);
+        let salvaged = pointer.refilling.as_ref().and_then(|r| r.salvage);
+        Ok(Some(Live {
+            generation,
+            salvaged: salvaged.and_then(salvage).map(Arc::new),
+            condition: match pointer.refilling {
+                Some(refilling) => IndexCondition::Damaged(refilling.reason),
+                None => IndexCondition::Sound,
+            },
+        }))
+    }
+
+    /// Begins an empty generation beside what is sound of those that are there.
+    fn begin_anew(dir: &Path, settings: IndexSettings, error: &IndexError) -> Result<Live> {
+        tracing::warn!(%error, "the index is begun anew: {error}");
+        let numbers = pointer::numbers(dir)?.into_iter();
+        let salvaged = numbers
+            .filter_map(|number| {
+                let folder = pointer::generation_dir(dir, number);
+                Some((number, salvage(&folder, number, settings)?))
+            })
+            .max_by_key(|(_, snapshot)| snapshot.weight());
+        let refilling = Refilling {
+            reason: error.to_string(),
+            salvage: salvaged.as_ref().map(|(number, _)| *number),
+        };
+        Ok(Live {
+            generation: begin(dir, settings, Some(refilling))?,
+            condition: IndexCondition::Damaged(error.to_string()),
+            salvaged: salvaged.map(|(_, snapshot)| Arc::new(snapshot)),
+        })
+    }
+
+    fn build(
+        &self,
+        number: u64,
+        entries: impl IntoIterator<Item = Result<IndexEntry>>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Generation> {
+        let dir = pointer::generation_dir(&self.dir, number);
+        let next = Generation::create(dir, number, self.settings)?;
+        let mut entries = entries.into_iter();
+        let mut done = 0;
+        loop {
+            let step = entries.by_ref().take(REBUILD_STEP);
+            let step = step.collect::<Result<Vec<IndexEntry>>>()?;
+            if step.is_empty() {
+                return Ok(next);
+            }
+            next.add(&step)?;
+            while next.tend()? {}
+            done += step.len() as u64;
+            self.rebuilt.store(done, Ordering::Relaxed);
+            progress(done);
+        }
+    }
+
+    /// Puts a whole generation in the place of the live one.
+    fn go_live(&self, generation: Generation) -> Result<()> {
+        pointer::write(&self.dir, &Pointer::new(generation.number(), None))?;
+        *self.write() = Live {
+            generation: Arc::new(generation),
+            condition: IndexCondition::Sound,
+            salvaged: None,
+        };
+        self.remove_old();
+        self.tend()
+    }
+
+    /// Removes all but the live generation and one more: what was salvaged, or the one before.
+    fn remove_old(&self) {
+        let live = self.live().generation.number();
+        let kept = pointer::read(&self.dir).ok().flatten();
+        let kept = kept.and_then(|pointer| pointer.refilling?.salvage);
+        let mut older = pointer::numbers(&self.dir).unwrap_or_default();
+        older.retain(|number| *number != live);
+        let kept = kept.or(older.last().copied());
+        self.remove(older.into_iter().filter(|number| Some(*number) != kept));
+    }
+
+    fn remove_all_but_live(&self) {
+        let live = self.live().generation.number();
+        let older = pointer::numbers(&self.dir).unwrap_or_default().into_iter();
+        self.remove(older.filter(|number| *number != live));
+    }
+
+    fn remove(&self, numbers: impl Iterator<Item = u64>) {
+        for number in numbers {
+            // A folder that cannot be removed now is tried again after the next rebuild.
+            let _ = std::fs::remove_dir_all(pointer::generation_dir(&self.dir, number));
+        }
+    }
+
+    /// Starts what the generation needs done in the background, unless that is going on.
+    fn tend(&self) -> Result<()> {
+        let mut upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+        if upkeep.as_ref().is_some_and(|thread| !thread.is_finished()) {
             return Ok(());
         }
-        let growing = Arc::clone(&self.growing);
-        let generation: Weak<Generation> = Arc::downgrade(&live);
-        drop(live);
-        std::thread::Builder::new()
-            .name("index-graph".into())
-            .spawn(move || {
-                if let Some(live) = generation.upgrade() {
-                    // One holder more than this thread means that it is still the live one.
-                    live.grow(|| generation.strong_count() > 1);
-                }
-                growing.store(false, Ordering::SeqCst);
-            })
-            .map(drop)
-            .map_err(IndexError::Thread)
+        let closing = Arc::clone(&self.closing);
+        let generation = Arc::downgrade(&self.live().generation);
+        let thread = std::thread::Builder::new().name("index-upkeep".into());
+        let tending = move || {
+            if let Err(error) = tend(&generation, &closing) {
+                tracing::warn!(%error, "the index's upkeep is put off: {error}");
+            }
+        };
+        *upkeep = Some(thread.spawn(tending).map_err(IndexError::Thread)?);
+        Ok(())
     }
 }
 
-fn point(dir: &Path, generation: u64) -> Result<()> {
-    let pointer = Pointer {
-        format: FORMAT,
-        generation,
-    };
-    files::write_whole(&dir.join(POINTER), seal::to_json(&pointer)?.as_bytes())
+impl Drop for Index {
+    /// Waits for the background, which holds the folder's lock.
+    fn drop(&mut self) {
+        self.closing.store(true, Ordering::Relaxed);
+        let upkeep = self
+            .upkeep
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = upkeep.take() {
+            // A panic there was told by its own thread.
+            let _ = thread.join();
+        }
+    }
 }
 
-fn generation_dir(dir: &Path, number: u64) -> PathBuf {
-    dir.join(format!("generation-{number:06}"))
+/// Merges what is to be merged, then grows the graph where the index has outgrown the scan.
+fn tend(generation: &Weak<Generation>, closing: &AtomicBool) -> Result<()> {
+    let open = || !closing.load(Ordering::Relaxed);
+    while let Some(live) = generation.upgrade().filter(|_| open()) {
+        if !live.tend()? {
+            if live.needs_graph() {
+                // One holder more than this thread means that it is still the live one.
+                live.grow(|| open() && generation.strong_count() > 1);
+            }
+            break;
+        }
+    }
+    Ok(())
 }
 
-/// The generations in the folder, ascending.
-fn numbers(dir: &Path) -> Result<Vec<u64>> {
-    let mut numbers: Vec<u64> = files::names(dir)?
-        .iter()
-        .filter_map(|name| name.strip_prefix("generation-")?.parse().ok())
-        .collect();
-    numbers.sort_unstable();
-    Ok(numbers)
-}
-
-fn next_number(dir: &Path) -> Result<u64> {
-    Ok(numbers(dir)?.last().copied().unwrap_or(0) + 1)
+fn begin(
+    dir: &Path,
+    settings: IndexSettings,
+    refilling: Option<Refilling>,
+) -> Result<Arc<Generation>> {
+    let number = pointer::next_number(dir)?;
+    let folder = pointer::generation_dir(dir, number);
+    let generation = Generation::create(folder, number, settings)?;
+    pointer::write(dir, &Pointer::new(number, refilling))?;
+    Ok(Arc::new(generation))
 }

@@ -2,7 +2,8 @@
 //! knows tantivy and `hnsw_rs`.
 //!
 //! An [`Index`] is a cache. The database's rows are the truth; the index follows their sequence
-//! numbers, checks every file before it uses it, and starts empty rather than guess. Permission
+//! numbers, checks what it reads before it uses it, and where something does not hold begins anew
+//! while the rest answers. Permission
 //! comes in with each [`SearchRequest`] as a bitmap of revisions and acts inside both arms, so a
 //! deleted or superseded revision is gone with the next search; [`Index::forget`] is only
 //! compaction.
@@ -22,11 +23,18 @@ mod generation;
 mod hybrid;
 mod index;
 mod keyword;
+mod keyword_files;
+mod pointer;
+mod salvage;
 mod seal;
 mod snapshot;
+pub mod trial;
+mod upkeep;
 mod vectors;
 mod words;
 
-pub use entry::{Hit, IndexCondition, IndexEntry, IndexSettings, SearchOutcome, SearchRequest};
+pub use entry::{
+    Hit, IndexCondition, IndexEntry, IndexSettings, IndexStatus, SearchOutcome, SearchRequest,
+};
 pub use error::{IndexError, Result};
 pub use index::Index;

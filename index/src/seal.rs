@@ -9,10 +9,11 @@
 use crate::error::{IndexError, Result};
 use crate::files;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The version of everything in a generation's folder.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 const SEAL: &str = "seal.json";
 /// tantivy's own records, which carry no checksum.
@@ -38,7 +39,10 @@ pub(crate) struct Manifest {
 #[serde(deny_unknown_fields)]
 pub(crate) struct VectorFile {
     pub name: String,
+    /// Of its codes; each vector has a sum of its own.
     pub sha256: String,
+    /// The revisions in it that were forgotten since it was written.
+    pub forgotten: BTreeSet<u32>,
 }
 
 impl Manifest {

@@ -3,72 +3,116 @@
 use crate::entry::IndexSettings;
 use crate::error::{IndexError, Result};
 use crate::keyword::KeywordSearcher;
-use crate::vectors::{self, Graph, Segment, VectorHit};
+use crate::vectors::{self, Graph, Quantiser, Question, Segment, VectorHit};
 use roaring::RoaringBitmap;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) struct Snapshot {
     pub name: String,
     pub settings: IndexSettings,
     pub sequence: i64,
-    pub keywords: KeywordSearcher,
+    /// None where the words were damaged.
+    pub keywords: Option<KeywordSearcher>,
     pub segments: Vec<Arc<Segment>>,
-    /// How many passages each revision has.
-    pub revisions: BTreeMap<u32, usize>,
+    /// The revisions of which there are passages, ascending, and how many of each.
+    pub revisions: Vec<(u32, usize)>,
     pub graph: Option<Arc<Graph>>,
 }
 
 impl Snapshot {
-    pub(crate) fn count(segments: &[Arc<Segment>]) -> BTreeMap<u32, usize> {
-        let mut revisions = BTreeMap::new();
-        for revision in segments.iter().flat_map(|segment| &segment.revisions) {
-            *revisions.entry(*revision).or_insert(0) += 1;
-        }
-        revisions
+    /// Passages that their vectors find.
+    pub(crate) fn rows(&self) -> usize {
+        self.segments.iter().map(|segment| segment.live()).sum()
     }
 
-    pub(crate) fn rows(&self) -> usize {
-        self.segments.iter().map(|segment| segment.len()).sum()
+    /// How much can be found, to choose between two: passages by their vectors and by their words.
+    pub(crate) fn weight(&self) -> u64 {
+        let words = self.keywords.as_ref().map_or(0, KeywordSearcher::passages);
+        self.rows() as u64 + words
+    }
+
+    /// See [`Self::revisions`].
+    pub(crate) fn count(segments: &[Arc<Segment>]) -> Vec<(u32, usize)> {
+        let runs = segments.iter().flat_map(|segment| segment.revisions());
+        let mut counts: Vec<(u32, usize)> = runs.collect();
+        counts.sort_unstable();
+        let same = |a: &mut (u32, usize), b: &mut (u32, usize)| {
+            let same = a.0 == b.0;
+            b.1 += if same { a.1 } else { 0 };
+            same
+        };
+        counts.dedup_by(same);
+        counts
+    }
+
+    /// What was found damaged on the disk since it was opened.
+    pub(crate) fn torn(&self) -> Option<String> {
+        self.segments.iter().find_map(|segment| segment.torn())
+    }
+
+    /// What the arm of meaning compares.
+    pub(crate) fn question(&self, vector: &[f32]) -> Question {
+        Quantiser::new(self.settings.dimensions).question(vector)
+    }
+
+    /// How many passages a revision has.
+    pub(crate) fn passages_of(&self, revision: u32) -> usize {
+        let place = self
+            .revisions
+            .binary_search_by_key(&revision, |(id, _)| *id);
+        let known = place.ok().and_then(|place| self.revisions.get(place));
+        known.map_or(0, |(_, passages)| *passages)
     }
 
     /// The cosine of a passage's vector and a question's.
-    pub(crate) fn cosine(&self, passage: i64, question: &[f32]) -> Option<f32> {
-        let mut vectors = self.segments.iter().filter_map(|s| s.vector(passage));
-        vectors.next().map(|vector| vectors::dot(vector, question))
+    pub(crate) fn cosine(&self, passage: i64, question: &Question) -> Option<f32> {
+        let segments = self.segments.iter();
+        let mut rows = segments.filter_map(|segment| Some((segment, segment.row_of(passage)?)));
+        let (segment, row) = rows.next()?;
+        Some(segment.exact(row, question))
     }
 
     /// The nearest permitted passages, and whether all of them were compared.
     pub(crate) fn nearest(
         &self,
-        question: &[f32],
+        question: &Question,
         permitted: &RoaringBitmap,
         limit: usize,
     ) -> (Vec<VectorHit>, bool) {
-        let known = self
-            .revisions
-            .iter()
-            .filter(|(revision, _)| permitted.contains(**revision));
-        let readable: usize = known.map(|(_, rows)| rows).sum();
-        if readable > self.settings.exact_limit
-            && let Some(graph) = &self.graph
+        if let Some(graph) = &self.graph
+            && let Some(hits) = self.along(graph, question, permitted, limit)
         {
-            let mut hits = graph.nearest(question, permitted, limit);
-            hits.retain(|hit| self.revisions.contains_key(&hit.revision));
-            let later =
-                vectors::nearest(&self.segments, question, permitted, graph.sequence(), limit);
-            let enough = hits.len() + later.len() >= limit.min(readable);
-            if enough {
-                hits.extend(later);
-                vectors::sort(&mut hits);
-                hits.truncate(limit);
-                return (hits, false);
-            }
+            return (hits, false);
         }
-        (
-            vectors::nearest(&self.segments, question, permitted, i64::MIN, limit),
-            true,
-        )
+        let all = vectors::nearest(&self.segments, question, permitted, i64::MIN, limit);
+        (all, true)
+    }
+
+    /// The same along the graph; `None` where so little is permitted that a scan is better, or
+    /// where the graph did not lead to enough.
+    fn along(
+        &self,
+        graph: &Graph,
+        question: &Question,
+        permitted: &RoaringBitmap,
+        limit: usize,
+    ) -> Option<Vec<VectorHit>> {
+        let readable = vectors::count(&self.segments, permitted, i64::MIN);
+        if readable <= self.settings.exact_limit {
+            return None;
+        }
+        let mut hits = graph.nearest(&self.segments, question, permitted, limit);
+        let later = graph.sequence();
+        hits.extend(vectors::nearest(
+            &self.segments,
+            question,
+            permitted,
+            later,
+            limit,
+        ));
+        vectors::sort(&mut hits);
+        hits.truncate(limit);
+        (hits.len() >= limit.min(readable)).then_some(hits)
     }
 }
 

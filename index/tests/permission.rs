@@ -7,7 +7,7 @@ use cloister_domain::{PassageId, RevisionId};
 use cloister_index::{Index, IndexEntry, IndexSettings, SearchRequest};
 use proptest::prelude::*;
 use roaring::RoaringBitmap;
-use support::{WORDS, entries, entry, everything, search, search_with, settings, vector};
+use support::{WORDS, entries, entry, everything, folder, search, search_with, settings, vector};
 
 /// The permitted passages in the order of their cosine, by the plainest of loops.
 fn brute_force(question: &[f32], permitted: &RoaringBitmap) -> Vec<PassageId> {
@@ -41,7 +41,7 @@ fn index(dir: &std::path::Path, exact_limit: usize) -> Index {
 
 #[test]
 fn no_hit_is_outside_and_the_exact_arm_equals_brute_force() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let index = index(dir.path(), usize::MAX);
     let cases = (
         prop::collection::btree_set(0_u32..76, 0..76),
@@ -65,7 +65,7 @@ fn no_hit_is_outside_and_the_exact_arm_equals_brute_force() {
 
 #[test]
 fn the_graph_too_finds_only_what_is_permitted_and_passages_added_after_it() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let index = index(dir.path(), 50);
     let grown = || !search(&index, "", 3, &everything()).exact;
     while !grown() {
@@ -84,7 +84,7 @@ fn the_graph_too_finds_only_what_is_permitted_and_passages_added_after_it() {
 
 #[test]
 fn a_revision_is_gone_with_the_bitmap_and_stays_gone_once_forgotten() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let index = index(dir.path(), usize::MAX);
     let text = "§ 41(2)";
     assert_eq!(
@@ -116,7 +116,7 @@ fn a_revision_is_gone_with_the_bitmap_and_stays_gone_once_forgotten() {
 
 #[test]
 fn words_codes_and_headings_find_their_passage() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let index = index(dir.path(), usize::MAX);
     let first = |text: &str| {
         let found = search(&index, text, 9_999, &everything());
@@ -145,7 +145,7 @@ fn words_codes_and_headings_find_their_passage() {
 
 #[test]
 fn vectors_of_another_model_are_refused() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let index = index(dir.path(), usize::MAX);
     let permitted = everything();
     for vector in [
@@ -170,7 +170,7 @@ fn vectors_of_another_model_are_refused() {
 
 #[test]
 fn what_is_quoted_must_stand_there_and_a_code_finds_those_that_begin_with_it() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let index = Index::open(dir.path(), settings()).unwrap();
     let texts = [
         "Codes: E11.9 and E11.65 are coded with diabetes.",
@@ -207,7 +207,7 @@ fn what_is_quoted_must_stand_there_and_a_code_finds_those_that_begin_with_it() {
 
 #[test]
 fn a_question_is_routed_to_the_document_it_names() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let index = Index::open(dir.path(), settings()).unwrap();
     let passage = |id: i64, revision: i64| IndexEntry {
         title: "Annual report".into(),

@@ -280,6 +280,17 @@ fn open_generator(
     Ok((Some(service), Some(manifest)))
 }
 
+/// The generator, once it is loaded; none where none is set up.
+pub async fn generator_ready(config: &Config) -> anyhow::Result<Option<GeneratorService>> {
+    let (Some(generator), _) = open_generator(config)? else {
+        return Ok(None);
+    };
+    while generator.state() == GeneratorState::Loading {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(Some(generator))
+}
+
 /// What reads files, with the recogniser of scanned pages where it is installed.
 pub fn open_reader(config: &Config) -> anyhow::Result<Reader> {
     let reader = Reader::new(reader_program()?, limits(config));

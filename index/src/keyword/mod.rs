@@ -6,6 +6,7 @@ mod search;
 
 use crate::entry::IndexEntry;
 use crate::error::{IndexError, Result};
+use crate::keyword_files;
 use crate::words::{self, Language};
 use rank::KeywordHit as Hit;
 use std::collections::HashMap;
@@ -18,10 +19,11 @@ use tantivy::schema::{
 };
 use tantivy::tokenizer::{PreTokenizedString, Token};
 use tantivy::{
-    Index, IndexReader, IndexWriter, ReloadPolicy, SegmentReader, TantivyDocument, Term,
+    FutureResult, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, SegmentMeta,
+    SegmentReader, TantivyDocument, Term,
 };
 
-pub(crate) use search::KeywordSearcher;
+pub(crate) use search::{KeywordSearcher, KeywordsFound, Routes};
 
 /// A passage that the words found.
 pub(crate) type KeywordHit = Hit;
@@ -70,6 +72,8 @@ pub(crate) struct Keywords {
 struct Rows {
     passages: Vec<i64>,
     revisions: Vec<u32>,
+    /// The highest of `revisions`.
+    last_revision: u32,
 }
 
 impl Rows {
@@ -83,6 +87,7 @@ impl Rows {
             revisions.push(fits(revision.first(doc).ok_or_else(missing)?)?);
         }
         Ok(Self {
+            last_revision: revisions.iter().copied().max().unwrap_or(0),
             passages,
             revisions,
         })
@@ -133,14 +138,8 @@ impl Keywords {
 
     /// Opens the index in `dir` and checks the sums of all of its files.
     pub(crate) fn open(dir: &Path) -> Result<Self> {
-        let index = Index::open_in_dir(dir)?;
-        if index.schema() != schema().0 {
-            return Err(IndexError::Damaged(
-                "it has fields of another version".into(),
-            ));
-        }
-        let damaged = index.validate_checksum()?;
-        if let Some(file) = damaged.iter().min() {
+        let index = open_index(dir)?;
+        if let Some(file) = keyword_files::damaged(&index)?.first() {
             return Err(IndexError::Damaged(format!(
                 "`{}` has changed",
                 file.display()
@@ -153,41 +152,20 @@ impl Keywords {
         let writer: IndexWriter = index.writer_with_num_threads(1, WRITER_BYTES)?;
         // Merging by itself would change files behind the seal's back.
         writer.set_merge_policy(Box::new(NoMergePolicy));
-        let reader = index
-            .reader_builder()
-            .reload_policy(ReloadPolicy::Manual)
-            .try_into()?;
+        let reader = open_reader(&index)?;
         let (_, fields) = schema();
-        let mut keywords = Self {
+        Ok(Self {
+            rows: read_rows(&reader.searcher(), &HashMap::new())?,
             index,
             fields,
             writer,
             reader,
-            rows: HashMap::new(),
-        };
-        keywords.read_rows()?;
-        Ok(keywords)
+        })
     }
 
-    /// Reads the ids of segments that are new, and forgets those of segments that are gone.
-    fn read_rows(&mut self) -> Result<()> {
-        let mut rows = HashMap::new();
-        for reader in self.reader.searcher().segment_readers() {
-            let id = reader.segment_id();
-            let known = self.rows.get(&id).map(Arc::clone);
-            let of = match known {
-                Some(known) => known,
-                None => Arc::new(Rows::read(reader)?),
-            };
-            rows.insert(id, of);
-        }
-        self.rows = rows;
-        Ok(())
-    }
-
-    /// What the last commit was given to remember.
-    pub(crate) fn payload(&self) -> Result<Option<String>> {
-        Ok(self.index.load_metas()?.payload)
+    /// What the last commit in `dir` was given to remember.
+    pub(crate) fn payload(dir: &Path) -> Result<Option<String>> {
+        Ok(Index::open_in_dir(dir)?.load_metas()?.payload)
     }
 
     /// A view of the last commit.
@@ -238,20 +216,85 @@ impl Keywords {
         let mut commit = self.writer.prepare_commit()?;
         commit.set_payload(payload);
         commit.commit()?;
-        self.merge()?;
-        self.reader.reload()?;
-        self.read_rows()
+        self.refresh()
     }
 
-    fn merge(&mut self) -> Result<()> {
+    /// Lets later searchers see what is committed or merged.
+    pub(crate) fn refresh(&mut self) -> Result<()> {
+        self.reader.reload()?;
+        self.rows = read_rows(&self.reader.searcher(), &self.rows)?;
+        Ok(())
+    }
+
+    /// The smallest segments, where there are too many.
+    pub(crate) fn wanted_merge(&self) -> Result<Option<Vec<SegmentId>>> {
         let mut segments = self.index.searchable_segment_metas()?;
         if segments.len() <= MOST_SEGMENTS {
-            return Ok(());
+            return Ok(None);
         }
         segments.sort_by_key(tantivy::SegmentMeta::num_docs);
         let small = segments.iter().take(MOST_SEGMENTS - 1);
-        let ids: Vec<_> = small.map(tantivy::SegmentMeta::id).collect();
-        self.writer.merge(&ids).wait()?;
+        Ok(Some(small.map(tantivy::SegmentMeta::id).collect()))
+    }
+
+    /// Starts to merge segments; [`Self::refresh`] shows what came of it.
+    pub(crate) fn merge(&mut self, segments: &[SegmentId]) -> Merge {
+        Merge(self.writer.merge(segments))
+    }
+}
+
+/// A merge that goes on in a thread of tantivy's.
+pub(crate) struct Merge(FutureResult<Option<SegmentMeta>>);
+
+impl Merge {
+    pub(crate) fn wait(self) -> Result<()> {
+        self.0.wait()?;
         Ok(())
     }
+}
+
+fn open_index(dir: &Path) -> Result<Index> {
+    let index = Index::open_in_dir(dir)?;
+    if index.schema() == schema().0 {
+        Ok(index)
+    } else {
+        Err(IndexError::Damaged(
+            "it has fields of another version".into(),
+        ))
+    }
+}
+
+fn open_reader(index: &Index) -> Result<IndexReader> {
+    let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual);
+    Ok(reader.try_into()?)
+}
+
+/// The ids of every segment; those that are `known` are not read again.
+fn read_rows(
+    searcher: &Searcher,
+    known: &HashMap<SegmentId, Arc<Rows>>,
+) -> Result<HashMap<SegmentId, Arc<Rows>>> {
+    let readers = searcher.segment_readers().iter();
+    readers
+        .map(|reader| {
+            let id = reader.segment_id();
+            let rows = match known.get(&id) {
+                Some(known) => Arc::clone(known),
+                None => Arc::new(Rows::read(reader)?),
+            };
+            Ok((id, rows))
+        })
+        .collect()
+}
+
+/// A view of the sound segments in `dir`; `None` where not even the records can be read.
+pub(crate) fn salvage(dir: &Path) -> Option<KeywordSearcher> {
+    let view = || {
+        let damaged = keyword_files::damaged(&open_index(dir)?)?;
+        keyword_files::leave_out(dir, &damaged)?;
+        let searcher = open_reader(&open_index(dir)?)?.searcher();
+        let rows = read_rows(&searcher, &HashMap::new())?;
+        Ok::<_, IndexError>(KeywordSearcher::new(searcher, schema().1, &rows))
+    };
+    view().ok()
 }

@@ -44,6 +44,70 @@ pub(crate) struct KeywordsFound {
     pub coded: bool,
 }
 
+/// How much a question points to each document, from 0 to 1 for the best.
+#[derive(Default)]
+pub(crate) struct Routes {
+    /// By revision; negative where there is no route.
+    shares: Vec<f32>,
+}
+
+impl Routes {
+    /// The routes to `revisions`, of each of which the question's words told so much.
+    fn new(told: &[f32], revisions: impl Iterator<Item = u32>) -> Self {
+        let mut shares = vec![-1.0_f32; told.len()];
+        let mut best = 0.0_f32;
+        for place in revisions.map(|revision| revision as usize) {
+            if let (Some(share), Some(told)) = (shares.get_mut(place), told.get(place)) {
+                *share = *told;
+                best = best.max(*told);
+            }
+        }
+        if best > 0.0 {
+            for share in &mut shares {
+                *share /= best;
+            }
+        }
+        Self { shares }
+    }
+
+    /// The route to a revision, where there is one.
+    pub(crate) fn to(&self, revision: u32) -> Option<f32> {
+        let share = self.shares.get(revision as usize).copied();
+        share.filter(|share| *share >= 0.0)
+    }
+
+    /// The revisions whose routes reach `share`.
+    pub(crate) fn reaching(&self, share: f32) -> RoaringBitmap {
+        let routes = (0_u32..).zip(&self.shares);
+        let reaching = routes.filter(|(_, route)| **route >= share);
+        reaching.map(|(revision, _)| revision).collect()
+    }
+}
+
+/// The permitted revisions, quickly asked for each passage that a common word meets.
+struct Readable {
+    bits: Vec<u64>,
+}
+
+impl Readable {
+    /// Those of `permitted` up to the revision `last`.
+    fn new(permitted: &RoaringBitmap, last: usize) -> Self {
+        let mut bits = vec![0; last / 64 + 1];
+        for revision in permitted.iter().map(|revision| revision as usize) {
+            match bits.get_mut(revision / 64) {
+                Some(word) => *word |= 1 << (revision % 64),
+                None => break,
+            }
+        }
+        Self { bits }
+    }
+
+    fn contains(&self, revision: u32) -> bool {
+        let word = self.bits.get(revision as usize / 64);
+        word.is_some_and(|word| word >> (revision % 64) & 1 == 1)
+    }
+}
+
 /// A word to look up.
 struct Word {
     /// It, in every field where it counts.
@@ -82,7 +146,8 @@ impl KeywordSearcher {
         limit: usize,
         settings: &IndexSettings,
     ) -> Result<KeywordsFound> {
-        let quoting = self.quoting(text, permitted)?;
+        let permitted = Readable::new(permitted, self.last_revision());
+        let quoting = self.quoting(text, &permitted)?;
         let words = self.words(text, settings)?;
         if words.is_empty() || limit == 0 {
             return Ok(KeywordsFound {
@@ -104,7 +169,7 @@ impl KeywordSearcher {
             }
             let clauses = clauses(&words, reader, &lengths, settings.k1)?;
             let seen = |doc| {
-                let found = admit(reader, rows, permitted, doc)?;
+                let found = admit(reader, rows, &permitted, doc)?;
                 let quotes = quoting.as_ref().is_none_or(|set| set.contains(&found.0));
                 quotes.then_some(found)
             };
@@ -186,7 +251,7 @@ impl KeywordSearcher {
                 let Some(after) = bytes.strip_prefix(code.as_bytes()) else {
                     break;
                 };
-                let goes_on = after.first().is_some_and(|c| c.is_ascii_punctuation());
+                let goes_on = after.first().is_some_and(u8::is_ascii_punctuation);
                 if let Ok(word) = std::str::from_utf8(bytes)
                     && goes_on
                 {
@@ -206,29 +271,22 @@ impl KeywordSearcher {
         &self,
         text: &str,
         revisions: impl Iterator<Item = u32>,
-    ) -> Result<HashMap<u32, f32>> {
-        let mut terms = Vec::new();
+    ) -> Result<Routes> {
+        let mut told = vec![0.0_f32; self.last_revision() + 1];
         for stem in words::question_stems(text, &self.languages) {
             let term = Term::from_field_text(self.fields.about, &stem);
-            let documents = self.about(&term)?;
-            let rarity = rarity(documents.len() as u64, self.documents()?);
-            terms.push((documents, rarity));
+            let rarity = rarity(self.searcher.doc_freq(&term)?, self.documents()?);
+            self.about(&term, |revision| {
+                if let Some(told) = told.get_mut(revision as usize) {
+                    *told += rarity;
+                }
+            })?;
         }
-        let route = |revision: u32| {
-            let about = terms.iter().filter(|(about, _)| about.contains(&revision));
-            (revision, about.map(|(_, rarity)| rarity).sum::<f32>())
-        };
-        let mut routes: HashMap<u32, f32> = revisions.map(route).collect();
-        let best = routes.values().copied().fold(0.0, f32::max);
-        if best > 0.0 {
-            routes.values_mut().for_each(|route| *route /= best);
-        }
-        Ok(routes)
+        Ok(Routes::new(&told, revisions))
     }
 
-    /// The revisions that are about a word.
-    fn about(&self, term: &Term) -> Result<HashSet<u32>> {
-        let mut found = HashSet::new();
+    /// Calls `each` with the revisions that are about a word.
+    fn about(&self, term: &Term, mut each: impl FnMut(u32)) -> Result<()> {
         for (reader, rows) in self.searcher.segment_readers().iter().zip(&self.rows) {
             let index = reader.inverted_index(term.field())?;
             let postings = index.read_postings(term, IndexRecordOption::Basic);
@@ -236,15 +294,21 @@ impl KeywordSearcher {
                 continue;
             };
             while docs.doc() != TERMINATED {
-                let alive = reader
-                    .alive_bitset()
-                    .is_none_or(|set| set.is_alive(docs.doc()));
                 let place = usize::try_from(docs.doc()).unwrap_or(usize::MAX);
-                found.extend(rows.revisions.get(place).filter(|_| alive));
+                let known = rows.revisions.get(place).copied();
+                if let Some(revision) = known.filter(|_| is_alive(reader, docs.doc())) {
+                    each(revision);
+                }
                 docs.advance();
             }
         }
-        Ok(found)
+        Ok(())
+    }
+
+    /// The highest revision of which there are passages.
+    fn last_revision(&self) -> usize {
+        let last = self.rows.iter().map(|rows| rows.last_revision).max();
+        last.unwrap_or(0) as usize
     }
 
     /// How many documents there are.
@@ -270,7 +334,7 @@ impl KeywordSearcher {
 
     /// The permitted passages that hold all that the question quotes. A question that quotes what
     /// no passage says is asked as if it quoted nothing.
-    fn quoting(&self, text: &str, permitted: &RoaringBitmap) -> Result<Option<HashSet<i64>>> {
+    fn quoting(&self, text: &str, permitted: &Readable) -> Result<Option<HashSet<i64>>> {
         let mut all: Option<HashSet<i64>> = None;
         for phrase in words::quoted(text) {
             let with = self.with_phrase(&phrase, permitted)?;
@@ -282,7 +346,7 @@ impl KeywordSearcher {
         Ok(all.filter(|passages| !passages.is_empty()))
     }
 
-    fn with_phrase(&self, phrase: &[String], permitted: &RoaringBitmap) -> Result<HashSet<i64>> {
+    fn with_phrase(&self, phrase: &[String], permitted: &Readable) -> Result<HashSet<i64>> {
         let term = |word: &String| Term::from_field_text(self.fields.written, word);
         let query: Box<dyn Query> = match phrase {
             [word] => Box::new(TermQuery::new(term(word), IndexRecordOption::Basic)),
@@ -336,14 +400,18 @@ fn clauses(
 fn admit(
     reader: &SegmentReader,
     rows: &Rows,
-    permitted: &RoaringBitmap,
+    permitted: &Readable,
     doc: DocId,
 ) -> Option<(i64, u32)> {
     let place = usize::try_from(doc).ok()?;
     let revision = *rows.revisions.get(place)?;
-    let alive = reader.alive_bitset().is_none_or(|set| set.is_alive(doc));
+    let readable = permitted.contains(revision) && is_alive(reader, doc);
     let passage = *rows.passages.get(place)?;
-    (alive && permitted.contains(revision)).then_some((passage, revision))
+    readable.then_some((passage, revision))
+}
+
+fn is_alive(reader: &SegmentReader, doc: DocId) -> bool {
+    reader.alive_bitset().is_none_or(|set| set.is_alive(doc))
 }
 
 fn unread(cause: std::io::Error) -> IndexError {

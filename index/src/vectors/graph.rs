@@ -1,10 +1,12 @@
-//! The graph for large collections: HNSW (Malkov and Yashunin 2018) by `hnsw_rs`.
+//! The search along a graph, for more vectors than can be compared one by one: `hnsw_rs` over
+//! int8 codes.
 //!
-//! It is never stored: it is built in the background from the checked vector files, and until it
-//! is ready every search is exact. Nothing can be taken out of it, so what is forgotten or not
-//! permitted is passed over by the filter.
+//! It is never stored: it is built in the background from the checked codes, and until it is ready
+//! every search is a scan. Nothing can be taken out of it, so what is forgotten or not permitted is
+//! passed over by the filter.
 
-use super::{Segment, VectorHit, dot, sort};
+use super::quantise::Question;
+use super::{Segment, VectorHit, sort};
 use hnsw_rs::prelude::{Distance, Hnsw};
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
@@ -18,18 +20,35 @@ const SEARCH_EFFORT: usize = 256;
 /// Rows inserted between two looks at whether the graph is still wanted.
 const BUILD_STEP: usize = 4096;
 
+/// Bytes of a code's step, which follow its coordinates.
+const STEP: usize = 4;
+
 struct OneMinusDot;
 
-impl Distance<f32> for OneMinusDot {
-    fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
+impl Distance<i8> for OneMinusDot {
+    fn eval(&self, a: &[i8], b: &[i8]) -> f32 {
+        let (Some((a, a_step)), Some((b, b_step))) =
+            (a.split_last_chunk::<STEP>(), b.split_last_chunk::<STEP>())
+        else {
+            return 1.0;
+        };
+        let products = a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b));
+        let step = |bytes: &[i8; STEP]| f32::from_le_bytes(bytes.map(i8::cast_unsigned));
         // Rounding may take the product of two unit vectors past 1.
-        (1.0 - dot(a, b)).max(0.0)
+        (1.0 - products.sum::<i32>() as f32 * (step(a_step) * step(b_step))).max(0.0)
     }
+}
+
+/// Coordinates and step as the graph keeps them.
+fn point(int8: &[i8], step: f32) -> Vec<i8> {
+    let mut point = int8.to_vec();
+    point.extend(step.to_le_bytes().map(u8::cast_signed));
+    point
 }
 
 /// A graph over the passages up to [`Graph::sequence`].
 pub(crate) struct Graph {
-    hnsw: Hnsw<'static, f32, OneMinusDot>,
+    hnsw: Hnsw<'static, i8, OneMinusDot>,
     passages: Vec<i64>,
     revisions: Vec<u32>,
 }
@@ -37,23 +56,34 @@ pub(crate) struct Graph {
 impl Graph {
     /// Builds it, on all threads. `None` where `wanted` said no in between.
     pub(crate) fn build(segments: &[Arc<Segment>], wanted: impl Fn() -> bool) -> Option<Self> {
-        let count = segments.iter().map(|segment| segment.len()).sum();
+        let count = segments.iter().map(|segment| segment.live()).sum();
         let hnsw = Hnsw::new(NEIGHBOURS, count, LAYERS, BUILD_EFFORT, OneMinusDot);
-        let rows: Vec<_> = segments.iter().flat_map(|segment| segment.rows()).collect();
-        let mut ids = 0..count;
-        for step in rows.chunks(BUILD_STEP) {
-            if !wanted() {
-                return None;
-            }
-            let step: Vec<_> = step.iter().zip(ids.by_ref().take(step.len())).collect();
-            step.par_iter()
-                .for_each(|((_, _, vector), id)| hnsw.insert_slice((vector, *id)));
-        }
-        Some(Self {
+        let mut graph = Self {
             hnsw,
-            passages: rows.iter().map(|(passage, _, _)| *passage).collect(),
-            revisions: rows.iter().map(|(_, revision, _)| *revision).collect(),
-        })
+            passages: Vec::with_capacity(count),
+            revisions: Vec::with_capacity(count),
+        };
+        for segment in segments {
+            let (codes, width) = (segment.codes(), segment.dimensions());
+            let rows: Vec<usize> = segment.live_rows().collect();
+            for rows in rows.chunks(BUILD_STEP) {
+                if !wanted() {
+                    return None;
+                }
+                let first = graph.passages.len();
+                rows.par_iter().enumerate().for_each(|(id, row)| {
+                    let int8 = codes.int8.get(row * width..(row + 1) * width);
+                    let step = codes.steps.get(*row).copied();
+                    let point = point(int8.unwrap_or_default(), step.unwrap_or(0.0));
+                    graph.hnsw.insert_slice((&point, first + id));
+                });
+                let ids = rows.iter().filter_map(|row| codes.passages.get(*row));
+                graph.passages.extend(ids);
+                let ids = rows.iter().filter_map(|row| codes.revisions.get(*row));
+                graph.revisions.extend(ids);
+            }
+        }
+        Some(graph)
     }
 
     /// The highest passage in it.
@@ -68,7 +98,8 @@ impl Graph {
     /// About the `limit` nearest permitted passages, best first; it may find fewer.
     pub(crate) fn nearest(
         &self,
-        question: &[f32],
+        segments: &[Arc<Segment>],
+        question: &Question,
         permitted: &RoaringBitmap,
         limit: usize,
     ) -> Vec<VectorHit> {
@@ -78,19 +109,21 @@ impl Graph {
                 .is_some_and(|r| permitted.contains(*r))
         };
         let effort = SEARCH_EFFORT.max(2 * limit);
+        let (int8, step) = question.int8();
         let found = self
             .hnsw
-            .search_filter(question, limit, effort, Some(&allowed));
-        let mut hits: Vec<VectorHit> = found
-            .into_iter()
-            .filter_map(|neighbour| {
-                Some(VectorHit {
-                    passage: *self.passages.get(neighbour.d_id)?,
-                    revision: *self.revisions.get(neighbour.d_id)?,
-                    cosine: 1.0 - neighbour.distance,
-                })
-            })
-            .collect();
+            .search_filter(&point(&int8, step), limit, effort, Some(&allowed));
+        let passages = found
+            .iter()
+            .filter_map(|neighbour| self.passages.get(neighbour.d_id));
+        let hit = |passage: &i64| {
+            let mut rows = segments
+                .iter()
+                .filter_map(|segment| Some((segment, segment.row_of(*passage)?)));
+            let (segment, row) = rows.next()?;
+            segment.hit(row, question)
+        };
+        let mut hits: Vec<VectorHit> = passages.filter_map(hit).collect();
         sort(&mut hits);
         hits
     }

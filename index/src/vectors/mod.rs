@@ -1,12 +1,27 @@
-//! The arm of meaning: every vector in memory, compared one by one or along a graph.
+//! The arm of meaning.
+//!
+//! A segment keeps two codes of each vector in memory, one bit and eight bits a coordinate, and the
+//! vector itself in a file. [`nearest`] scans the codes under the permission filter and reads the
+//! few vectors that decide; past a measured size [`Graph`] leads to them instead.
 
+mod format1;
 mod graph;
+mod kernels;
+mod merge;
+mod quantise;
+mod rotation;
 mod scan;
 mod segment;
+mod segment_file;
 
 pub(crate) use graph::Graph;
-pub(crate) use scan::{dot, nearest};
+pub(crate) use kernels::dot;
+pub(crate) use merge::{Row, join, wanted as wanted_merge};
+pub(crate) use quantise::{Quantiser, Question};
+pub(crate) use scan::{count, nearest};
 pub(crate) use segment::Segment;
+
+use std::path::Path;
 
 /// A passage that its vector found.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,4 +38,10 @@ pub(crate) fn sort(hits: &mut [VectorHit]) {
             .total_cmp(&a.cosine)
             .then(a.passage.cmp(&b.passage))
     });
+}
+
+/// A segment from a file of any format, judged by the file alone; `None` where it does not hold.
+pub(crate) fn salvage(path: &Path, dimensions: usize) -> Option<Segment> {
+    let segment = Segment::read(path, None, dimensions).ok();
+    segment.or_else(|| format1::read(path, dimensions))
 }

@@ -1,158 +1,270 @@
-//! The exact search: every permitted vector against the question's.
+//! The search without a graph: every permitted vector's binary code against the question.
+//!
+//! Codes give bounds. A row whose upper bound lies below what is found already is passed over, the
+//! others are ranked by their int8 codes, and what may belong to the best is read from the disk and
+//! compared exactly. Nothing depends on the number of threads or on how they take turns.
 
+use super::kernels::{self, BLOCK};
+use super::quantise::Question;
 use super::{Segment, VectorHit, sort};
 use rayon::prelude::*;
 use roaring::RoaringBitmap;
+use std::ops::Range;
 use std::sync::Arc;
 
-/// Rows that one thread compares at a time.
-const ROWS: usize = 4096;
-const LANES: usize = 16;
+/// Blocks of rows that one thread compares at a time.
+const PART: usize = 512;
 
-/// The dot product of each row with `question`, into `out`.
-#[inline(always)]
-#[expect(
-    clippy::inline_always,
-    reason = "it is compiled once for each vector width"
-)]
-fn dots_plain(rows: &[f32], question: &[f32], out: &mut [f32]) {
-    let (asked, asked_rest) = question.as_chunks::<LANES>();
-    for (row, out) in rows.chunks_exact(question.len()).zip(out) {
-        let (chunks, rest) = row.as_chunks::<LANES>();
-        let mut even = [0.0_f32; LANES];
-        let mut odd = [0.0_f32; LANES];
-        let mut pairs = chunks.chunks_exact(2).zip(asked.chunks_exact(2));
-        for (row, asked) in &mut pairs {
-            for i in 0..LANES {
-                even[i] += row[0][i] * asked[0][i];
-                odd[i] += row[1][i] * asked[1][i];
-            }
-        }
-        if chunks.len() % 2 == 1
-            && let (Some(row), Some(asked)) = (chunks.last(), asked.last())
-        {
-            for i in 0..LANES {
-                even[i] += row[i] * asked[i];
-            }
-        }
-        let mut sum = 0.0;
-        for i in 0..LANES {
-            sum += even[i] + odd[i];
-        }
-        *out = sum + rest.iter().zip(asked_rest).map(|(a, b)| a * b).sum::<f32>();
-    }
+/// Blocks whose bounds are made together, in a buffer on the stack.
+const STEP: usize = 64;
+
+/// Blocks that stand for one value where the first threshold is chosen.
+const GROUP: usize = 16;
+
+/// Up to so many permitted rows int8 codes alone are faster than bounds first.
+const FEW: usize = 4096;
+
+/// The permitted rows of a segment.
+struct View<'a> {
+    segment: &'a Segment,
+    ranges: Vec<Range<usize>>,
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx2,fma")]
-fn dots_512(rows: &[f32], question: &[f32], out: &mut [f32]) {
-    dots_plain(rows, question, out);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn dots_256(rows: &[f32], question: &[f32], out: &mut [f32]) {
-    dots_plain(rows, question, out);
-}
-
-/// [`dots_plain`] at the widest vectors of this machine.
-fn dots(rows: &[f32], question: &[f32], out: &mut [f32]) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-        if avx2 && is_x86_feature_detected!("avx512f") {
-            #[expect(unsafe_code, reason = "calls what this machine was found to have")]
-            // SAFETY: every feature that `dots_512` is compiled for was found above.
-            return unsafe { dots_512(rows, question, out) };
-        }
-        if avx2 {
-            #[expect(unsafe_code, reason = "calls what this machine was found to have")]
-            // SAFETY: every feature that `dots_256` is compiled for was found above.
-            return unsafe { dots_256(rows, question, out) };
-        }
-    }
-    dots_plain(rows, question, out);
-}
-
-/// The dot product of two vectors of one length.
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut out = [0.0];
-    if a.len() == b.len() && !a.is_empty() {
-        dots(a, b, &mut out);
-    }
-    out[0]
+/// A row that may be among the best.
+#[derive(Clone, Copy)]
+struct Candidate<'a> {
+    segment: &'a Segment,
+    row: usize,
+    /// The dot product by int8 codes, and how far it may be off.
+    score: f32,
+    slack: f32,
 }
 
 /// The `limit` nearest permitted rows of all segments with a passage after `after`, best first.
-/// No row outside `permitted` is compared.
 pub(crate) fn nearest(
     segments: &[Arc<Segment>],
-    question: &[f32],
+    question: &Question,
     permitted: &RoaringBitmap,
     after: i64,
     limit: usize,
 ) -> Vec<VectorHit> {
-    let parts: Vec<(&Segment, usize)> = segments
+    let views: Vec<View<'_>> = segments
         .iter()
-        .flat_map(|segment| {
-            (0..segment.len())
-                .step_by(ROWS)
-                .map(move |row| (segment.as_ref(), row))
+        .map(|segment| View {
+            segment,
+            ranges: segment.permitted(permitted, after),
         })
         .collect();
-    let mut hits: Vec<VectorHit> = parts
-        .into_par_iter()
-        .flat_map_iter(|(segment, first)| {
-            let end = (first + ROWS).min(segment.len());
-            part(segment, first..end, question, permitted, after, limit)
-        })
-        .collect();
+    let readable: usize = views
+        .iter()
+        .flat_map(|view| &view.ranges)
+        .map(Range::len)
+        .sum();
+    if readable <= FEW {
+        // So little is done sooner than other threads are woken for it.
+        let few = views.iter().flat_map(|view| view.all(question)).collect();
+        let hits = among_best(few, limit).into_iter();
+        return best(hits.filter_map(|row| row.hit(question)).collect(), limit);
+    }
+    let several = among_best(by_bounds(&views, question, limit), limit);
+    let several = several.par_iter().with_min_len(32);
+    best(several.filter_map(|row| row.hit(question)).collect(), limit)
+}
+
+/// How many permitted rows with a passage after `after` there are.
+pub(crate) fn count(segments: &[Arc<Segment>], permitted: &RoaringBitmap, after: i64) -> usize {
+    let ranges = segments
+        .iter()
+        .flat_map(|segment| segment.permitted(permitted, after));
+    ranges.map(|range| range.len()).sum()
+}
+
+fn by_bounds<'a>(views: &'a [View<'a>], question: &Question, limit: usize) -> Vec<Candidate<'a>> {
+    let parts: Vec<Part<'_>> = views.iter().flat_map(View::parts).collect();
+    let maxima: Vec<Vec<f32>> = parts.par_iter().map(|part| part.maxima(question)).collect();
+    let above = |threshold: f32| -> Vec<Candidate<'a>> {
+        let parts = parts.par_iter().zip(&maxima);
+        parts
+            .flat_map_iter(|(part, maxima)| {
+                part.view
+                    .scored(&part.above(threshold, maxima, question), question)
+            })
+            .collect()
+    };
+    // What the rows with the highest bounds are worth tells which others still matter.
+    let first = above(first_threshold(&maxima, 2 * limit));
+    above(surely_reached(&first, limit))
+}
+
+/// A value that the bounds of about `wanted` rows reach, or of all where there are not many more.
+fn first_threshold(maxima: &[Vec<f32>], wanted: usize) -> f32 {
+    let top = |values: &[f32]| values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let groups = maxima.iter().flat_map(|part| part.chunks(GROUP)).map(top);
+    let mut groups: Vec<f32> = groups.filter(|bound| bound.is_finite()).collect();
+    if groups.len() < 4 * wanted {
+        let blocks = maxima.iter().flatten().copied();
+        groups = blocks.filter(|bound| bound.is_finite()).collect();
+    }
+    kth_largest(&mut groups, wanted)
+}
+
+/// The dot product that at least `limit` of the candidates surely reach.
+fn surely_reached(candidates: &[Candidate<'_>], limit: usize) -> f32 {
+    let mut low: Vec<f32> = candidates.iter().map(|c| c.score - c.slack).collect();
+    kth_largest(&mut low, limit)
+}
+
+/// The `k`-th largest value; minus infinity where there are fewer.
+fn kth_largest(values: &mut [f32], k: usize) -> f32 {
+    if k == 0 || values.len() < k {
+        return f32::NEG_INFINITY;
+    }
+    *values
+        .select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a))
+        .1
+}
+
+/// The candidates that may belong to the best.
+fn among_best(mut candidates: Vec<Candidate<'_>>, limit: usize) -> Vec<Candidate<'_>> {
+    let threshold = surely_reached(&candidates, limit);
+    candidates.retain(|candidate| candidate.score + candidate.slack >= threshold);
+    candidates
+}
+
+fn best(mut hits: Vec<VectorHit>, limit: usize) -> Vec<VectorHit> {
     sort(&mut hits);
     hits.truncate(limit);
     hits
 }
 
-fn part(
-    segment: &Segment,
-    rows: std::ops::Range<usize>,
-    question: &[f32],
-    permitted: &RoaringBitmap,
-    after: i64,
-    limit: usize,
-) -> Vec<VectorHit> {
-    let mut hits = Vec::new();
-    let mut out = [0.0_f32; ROWS];
-    let mut start = rows.start;
-    while start < rows.end {
-        // A run of neighbours of one revision is permitted or not as a whole.
-        let revision = segment.revisions.get(start).copied().unwrap_or(u32::MAX);
-        let rest = segment.revisions.get(start..rows.end).unwrap_or_default();
-        let length = rest.iter().take_while(|r| **r == revision).count().max(1);
-        let run = start..start + length;
-        start = run.end;
-        let passages = segment.passages.get(run.clone()).unwrap_or_default();
-        if !permitted.contains(revision) || passages.last().is_none_or(|last| *last <= after) {
-            continue;
+impl Candidate<'_> {
+    /// The row with the dot product of its vector.
+    fn hit(&self, question: &Question) -> Option<VectorHit> {
+        self.segment.hit(self.row, question)
+    }
+}
+
+impl<'a> View<'a> {
+    fn all(&self, question: &Question) -> Vec<Candidate<'a>> {
+        let rows: Vec<usize> = self.ranges.iter().cloned().flatten().collect();
+        self.scored(&rows, question)
+    }
+
+    /// The rows with the dot products of their int8 codes.
+    fn scored(&self, rows: &[usize], question: &Question) -> Vec<Candidate<'a>> {
+        let codes = self.segment.codes();
+        let mut sums = vec![0; rows.len()];
+        kernels::dots_int8(&codes.int8, rows, &question.twelve_bits, &mut sums);
+        let scored = rows.iter().zip(sums).map(|(row, sum)| {
+            let step = codes.steps.get(*row).copied().unwrap_or(0.0);
+            let (score, slack) = question.dot_of(sum, step);
+            Candidate {
+                segment: self.segment,
+                row: *row,
+                score,
+                slack,
+            }
+        });
+        scored.collect()
+    }
+
+    fn parts(&'a self) -> impl Iterator<Item = Part<'a>> {
+        let blocks = self.segment.rows().div_ceil(BLOCK);
+        (0..blocks).step_by(PART).filter_map(move |first| {
+            let rows = first * BLOCK..(first + PART) * BLOCK;
+            let from = self.ranges.partition_point(|range| range.end <= rows.start);
+            let to = self.ranges.partition_point(|range| range.start < rows.end);
+            let ranges = self
+                .ranges
+                .get(from..to)
+                .filter(|ranges| !ranges.is_empty())?;
+            Some(Part {
+                view: self,
+                rows,
+                ranges,
+            })
+        })
+    }
+}
+
+/// Some neighbouring rows of a segment, and which of them are permitted.
+struct Part<'a> {
+    view: &'a View<'a>,
+    /// Whole blocks.
+    rows: Range<usize>,
+    /// Those that reach into `rows`.
+    ranges: &'a [Range<usize>],
+}
+
+impl Part<'_> {
+    fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
+        let rows = self.rows.clone();
+        let inside =
+            move |range: &Range<usize>| range.start.max(rows.start)..range.end.min(rows.end);
+        self.ranges.iter().map(inside)
+    }
+
+    /// The highest bound of the permitted rows of each block; minus infinity where there is none.
+    fn maxima(&self, question: &Question) -> Vec<f32> {
+        let first = self.rows.start / BLOCK;
+        let mut maxima = vec![f32::NEG_INFINITY; PART];
+        let mut bounds = [0.0; STEP * BLOCK];
+        let mut tops = [0.0; STEP];
+        for range in self.ranges() {
+            let blocks = range.start / BLOCK..range.end.div_ceil(BLOCK);
+            for start in blocks.clone().step_by(STEP) {
+                let step = start..(start + STEP).min(blocks.end);
+                let count = step.len();
+                let bounds = bounds.split_at_mut(count * BLOCK).0;
+                let tops = tops.split_at_mut(count).0;
+                self.permitted_bounds(step, &range, question, bounds);
+                kernels::block_maxima(bounds, tops);
+                let places = maxima.iter_mut().skip(start - first);
+                for (place, top) in places.zip(tops) {
+                    *place = place.max(*top);
+                }
+            }
         }
-        let width = segment.dimensions;
-        let values = segment
-            .values
-            .get(run.start * width..run.end * width)
-            .unwrap_or_default();
-        dots(values, question, &mut out);
-        let scored = passages
-            .iter()
-            .zip(out)
-            .filter(|(passage, _)| **passage > after);
-        hits.extend(scored.map(|(passage, cosine)| VectorHit {
-            passage: *passage,
-            revision,
-            cosine,
-        }));
+        maxima
     }
-    if hits.len() > 2 * limit {
-        sort(&mut hits);
-        hits.truncate(limit);
+
+    /// The permitted rows whose bounds reach `threshold`.
+    fn above(&self, threshold: f32, maxima: &[f32], question: &Question) -> Vec<usize> {
+        let first = self.rows.start / BLOCK;
+        let mut rows = Vec::new();
+        let mut bounds = [0.0; BLOCK];
+        for range in self.ranges() {
+            for block in range.start / BLOCK..range.end.div_ceil(BLOCK) {
+                if maxima.get(block - first).is_none_or(|top| *top < threshold) {
+                    continue;
+                }
+                self.permitted_bounds(block..block + 1, &range, question, &mut bounds);
+                let lanes = bounds.iter().enumerate();
+                let reaching = lanes.filter(|(_, bound)| **bound >= threshold && bound.is_finite());
+                rows.extend(reaching.map(|(lane, _)| block * BLOCK + lane));
+            }
+        }
+        rows
     }
-    hits
+
+    /// Upper bounds of the rows of `blocks`; minus infinity outside `permitted`.
+    fn permitted_bounds(
+        &self,
+        blocks: Range<usize>,
+        permitted: &Range<usize>,
+        question: &Question,
+        bounds: &mut [f32],
+    ) {
+        let rows = blocks.start * BLOCK..blocks.end * BLOCK;
+        self.view.segment.upper_bounds(blocks, question, bounds);
+        let before = permitted.start.saturating_sub(rows.start);
+        let after = rows.end.saturating_sub(permitted.end);
+        let outside = bounds.len() - after.min(bounds.len());
+        for bound in bounds.iter_mut().take(before) {
+            *bound = f32::NEG_INFINITY;
+        }
+        for bound in bounds.iter_mut().skip(outside) {
+            *bound = f32::NEG_INFINITY;
+        }
+    }
 }

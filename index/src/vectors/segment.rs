@@ -1,156 +1,304 @@
-//! A file of vectors, and the same in memory.
-//!
-//! Layout, little-endian: `CLVEC001`, dimensions `u32`, count `u32`, then `count` passages `i64`
-//! in growing order, `count` revisions `u32`, `count · dimensions` values `f32`, and the SHA-256
-//! of all that.
+//! Some passages' vectors: their codes in memory, the vectors themselves in a file.
 
-use crate::error::{IndexError, Result};
-use crate::files;
-use sha2::{Digest, Sha256};
+use super::VectorHit;
+use super::kernels::{self, BLOCK};
+use super::quantise::{Quantiser, Question};
+use super::segment_file::{self, RowFile};
+use crate::error::Result;
+use roaring::RoaringBitmap;
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
-const MAGIC: &[u8; 8] = b"CLVEC001";
-const HEAD: usize = 16;
-const SUM: usize = 32;
-
-/// Some passages' vectors, in the order of their ids.
+/// The codes of passages, in the order of their ids.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Segment {
-    pub dimensions: usize,
+pub(crate) struct Codes {
     pub passages: Vec<i64>,
     pub revisions: Vec<u32>,
-    pub values: Vec<f32>,
+    /// See [`super::quantise::Factors`], one for each row.
+    pub reach: Vec<f32>,
+    pub steps: Vec<f32>,
+    /// `[row][dimension]`.
+    pub int8: Vec<i8>,
+    /// `[block][word][lane]`, whole blocks.
+    pub binary: Vec<u64>,
+}
+
+impl Codes {
+    /// Appends a row with its codes; `binary` has one word for each 64 dimensions.
+    pub(crate) fn push(
+        &mut self,
+        (passage, revision): (i64, u32),
+        (reach, step): (f32, f32),
+        int8: &[i8],
+        binary: &[u64],
+    ) {
+        let lane = self.passages.len() % BLOCK;
+        if lane == 0 {
+            let grown = self.binary.len() + binary.len() * BLOCK;
+            self.binary.resize(grown, 0);
+        }
+        let block = self.binary.len() - binary.len() * BLOCK;
+        for (word, bits) in binary.iter().enumerate() {
+            if let Some(place) = self.binary.get_mut(block + word * BLOCK + lane) {
+                *place = *bits;
+            }
+        }
+        self.passages.push(passage);
+        self.revisions.push(revision);
+        self.reach.push(reach);
+        self.steps.push(step);
+        self.int8.extend_from_slice(int8);
+    }
+}
+
+/// Neighbouring rows of one revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    revision: u32,
+    start: usize,
+    end: usize,
+}
+
+/// What never changes of a segment.
+#[derive(Debug)]
+struct Data {
+    dimensions: usize,
+    codes: Codes,
+    /// How far the estimate of each row may be off, for whole blocks.
+    margins: Vec<f32>,
+    /// `codes.reach`, for whole blocks.
+    reach: Vec<f32>,
+    rows: RowFile,
+}
+
+/// Some passages' vectors, less those of revisions that were forgotten.
+#[derive(Clone, Debug)]
+pub(crate) struct Segment {
+    data: Arc<Data>,
+    /// The runs of rows that can be found.
+    runs: Vec<Run>,
 }
 
 impl Segment {
-    pub(crate) fn empty(dimensions: usize) -> Self {
+    /// Writes codes and vectors to a new file. `row` gives the vector of each row.
+    pub(crate) fn write(
+        path: &Path,
+        dimensions: usize,
+        codes: Codes,
+        row: impl FnMut(usize, &mut Vec<f32>) -> Result<()>,
+    ) -> Result<(String, Self)> {
+        let (sha256, rows) = segment_file::write(path, dimensions, &codes, row)?;
+        Ok((sha256, Self::new(dimensions, codes, rows)))
+    }
+
+    /// Reads the file at `path`, whose codes must have the sum `expected` where one is given.
+    pub(crate) fn read(path: &Path, expected: Option<&str>, dimensions: usize) -> Result<Self> {
+        let (codes, rows) = segment_file::read(path, expected, dimensions)?;
+        Ok(Self::new(dimensions, codes, rows))
+    }
+
+    pub(crate) fn new(dimensions: usize, codes: Codes, rows: RowFile) -> Self {
+        let quantiser = Quantiser::new(dimensions);
+        let whole = codes.passages.len().next_multiple_of(BLOCK);
+        let mut margins: Vec<f32> = codes.reach.iter().map(|r| quantiser.margin(*r)).collect();
+        margins.resize(whole, 0.0);
+        let mut reach = codes.reach.clone();
+        reach.resize(whole, 0.0);
+        let runs = runs(&codes.revisions);
+        let data = Arc::new(Data {
+            dimensions,
+            codes,
+            margins,
+            reach,
+            rows,
+        });
+        Self { data, runs }
+    }
+
+    /// The same without the rows of these revisions.
+    pub(crate) fn without(&self, forgotten: &BTreeSet<u32>) -> Self {
+        let mut runs = self.runs.clone();
+        runs.retain(|run| !forgotten.contains(&run.revision));
         Self {
-            dimensions,
-            ..Self::default()
+            data: Arc::clone(&self.data),
+            runs,
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.passages.len()
+    /// Rows of the file, found or not.
+    pub(crate) fn rows(&self) -> usize {
+        self.data.codes.passages.len()
     }
 
-    pub(crate) fn push(&mut self, passage: i64, revision: u32, vector: &[f32]) {
-        self.passages.push(passage);
-        self.revisions.push(revision);
-        self.values.extend_from_slice(vector);
+    /// Rows that can be found.
+    pub(crate) fn live(&self) -> usize {
+        self.runs.iter().map(|run| run.end - run.start).sum()
     }
 
-    pub(crate) fn rows(&self) -> impl Iterator<Item = (i64, u32, &[f32])> {
-        let ids = self
-            .passages
-            .iter()
-            .copied()
-            .zip(self.revisions.iter().copied());
-        let vectors = self.values.chunks_exact(self.dimensions.max(1));
-        ids.zip(vectors)
-            .map(|((passage, revision), vector)| (passage, revision, vector))
+    pub(crate) fn dimensions(&self) -> usize {
+        self.data.dimensions
     }
 
-    /// The vector of a passage.
-    pub(crate) fn vector(&self, passage: i64) -> Option<&[f32]> {
-        let row = self.passages.binary_search(&passage).ok()?;
-        self.values
-            .get(row * self.dimensions..(row + 1) * self.dimensions)
+    pub(crate) fn codes(&self) -> &Codes {
+        &self.data.codes
     }
 
-    /// The rows for which `keep` holds.
-    pub(crate) fn filtered(&self, keep: impl Fn(u32) -> bool) -> Self {
-        let mut kept = Self::empty(self.dimensions);
-        for (passage, revision, vector) in self.rows().filter(|(_, revision, _)| keep(*revision)) {
-            kept.push(passage, revision, vector);
+    /// The revisions that can be found, with the rows of each run of theirs.
+    pub(crate) fn revisions(&self) -> impl Iterator<Item = (u32, usize)> {
+        let runs = self.runs.iter();
+        runs.map(|run| (run.revision, run.end - run.start))
+    }
+
+    /// The places of the rows that can be found.
+    pub(crate) fn live_rows(&self) -> impl Iterator<Item = usize> {
+        self.runs.iter().flat_map(|run| run.start..run.end)
+    }
+
+    /// The rows of `permitted` revisions with a passage after `after`, as few ranges as they make.
+    pub(crate) fn permitted(&self, permitted: &RoaringBitmap, after: i64) -> Vec<Range<usize>> {
+        let first = self.codes().passages.partition_point(|id| *id <= after);
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for run in self.runs.iter().filter(|run| run.end > first) {
+            if !permitted.contains(run.revision) {
+                continue;
+            }
+            let start = run.start.max(first);
+            match ranges.last_mut() {
+                Some(last) if last.end == start => last.end = run.end,
+                _ => ranges.push(start..run.end),
+            }
         }
-        kept
+        ranges
     }
 
-    /// The rows of all, one after the other.
-    pub(crate) fn joined<'a>(dimensions: usize, parts: impl Iterator<Item = &'a Self>) -> Self {
-        let mut whole = Self::empty(dimensions);
-        for part in parts {
-            whole.passages.extend_from_slice(&part.passages);
-            whole.revisions.extend_from_slice(&part.revisions);
-            whole.values.extend_from_slice(&part.values);
-        }
-        whole
+    /// The row of a passage that can be found.
+    pub(crate) fn row_of(&self, passage: i64) -> Option<usize> {
+        let row = self.codes().passages.binary_search(&passage).ok()?;
+        let run = self.runs.partition_point(|run| run.end <= row);
+        self.runs.get(run).filter(|run| run.start <= row)?;
+        Some(row)
     }
 
-    /// Writes the file; returns its SHA-256 (that of the whole file, sum included).
-    pub(crate) fn write(&self, path: &Path) -> Result<String> {
-        let size = HEAD + self.len() * 12 + self.values.len() * 4 + SUM;
-        let mut bytes = Vec::with_capacity(size);
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&small(self.dimensions)?.to_le_bytes());
-        bytes.extend_from_slice(&small(self.len())?.to_le_bytes());
-        bytes.extend(self.passages.iter().flat_map(|id| id.to_le_bytes()));
-        bytes.extend(self.revisions.iter().flat_map(|id| id.to_le_bytes()));
-        bytes.extend(self.values.iter().flat_map(|value| value.to_le_bytes()));
-        let sum = Sha256::digest(&bytes);
-        bytes.extend_from_slice(&sum);
-        files::write_whole(path, &bytes)?;
-        Ok(files::sha256(&bytes))
+    /// Upper bounds of the dot products of the rows in `blocks`, `BLOCK` rows each.
+    pub(crate) fn upper_bounds(&self, blocks: Range<usize>, question: &Question, out: &mut [f32]) {
+        let data = &*self.data;
+        let words = Quantiser::words(data.dimensions) * BLOCK;
+        let rows = blocks.start * BLOCK..blocks.end * BLOCK;
+        kernels::upper_bounds(
+            data.codes
+                .binary
+                .get(blocks.start * words..blocks.end * words)
+                .unwrap_or_default(),
+            data.reach.get(rows.clone()).unwrap_or_default(),
+            data.margins.get(rows).unwrap_or_default(),
+            &question.planes,
+            out,
+        );
     }
 
-    /// Reads a file whose SHA-256 must be `expected`.
-    pub(crate) fn read(path: &Path, expected: &str, dimensions: usize) -> Result<Self> {
-        let bytes = files::read(path)?
-            .ok_or_else(|| IndexError::Damaged(format!("`{}` is missing", path.display())))?;
-        if files::sha256(&bytes) != expected {
-            return Err(IndexError::Damaged(format!(
-                "`{}` has changed",
-                path.display()
-            )));
-        }
-        Self::parse(&bytes, dimensions).ok_or_else(|| {
-            IndexError::Damaged(format!("`{}` is of another format", path.display()))
+    /// What a search returns of a row.
+    pub(crate) fn hit(&self, row: usize, question: &Question) -> Option<VectorHit> {
+        Some(VectorHit {
+            passage: *self.codes().passages.get(row)?,
+            revision: *self.codes().revisions.get(row)?,
+            cosine: self.exact(row, question),
         })
     }
 
-    fn parse(bytes: &[u8], dimensions: usize) -> Option<Self> {
-        let (head, rest) = bytes.split_first_chunk::<HEAD>()?;
-        let (magic, sizes) = head.split_first_chunk::<8>()?;
-        let (sizes, _) = sizes.as_chunks::<4>();
-        let [stored, count] = [*sizes.first()?, *sizes.get(1)?].map(u32::from_le_bytes);
-        let count = usize::try_from(count).ok()?;
-        let expected = count.checked_mul(12 + dimensions * 4)?.checked_add(SUM)?;
-        if magic != MAGIC || usize::try_from(stored).ok()? != dimensions || rest.len() != expected {
-            return None;
+    /// The exact dot product of a row. Where its bytes on the disk do not hold, that of its codes,
+    /// which were checked, and the segment is [`Self::torn`] from then on.
+    pub(crate) fn exact(&self, row: usize, question: &Question) -> f32 {
+        let mut vector = Vec::new();
+        match self.vector(row, &mut vector) {
+            Ok(()) => kernels::dot(&vector, &question.exact),
+            Err(error) => {
+                tracing::error!(%error, "a vector was read from its codes instead: {error}");
+                self.rounded(row, question)
+            }
         }
-        let (passages, rest) = rest.split_at(count * 8);
-        let (revisions, rest) = rest.split_at(count * 4);
-        let (values, _) = rest.split_at(count * dimensions * 4);
-        let read_ids = |bytes: &[u8]| {
-            bytes
-                .as_chunks()
-                .0
-                .iter()
-                .map(|b| i64::from_le_bytes(*b))
-                .collect()
-        };
-        Some(Self {
-            dimensions,
-            passages: read_ids(passages),
-            revisions: revisions
-                .as_chunks()
-                .0
-                .iter()
-                .map(|b| u32::from_le_bytes(*b))
-                .collect(),
-            values: values
-                .as_chunks()
-                .0
-                .iter()
-                .map(|b| f32::from_le_bytes(*b))
-                .collect(),
-        })
+    }
+
+    /// The vector of a row, into `out`.
+    pub(crate) fn vector(&self, row: usize, out: &mut Vec<f32>) -> Result<()> {
+        let passage = self.codes().passages.get(row).copied().unwrap_or(0);
+        self.data.rows.read(row, passage, out)
+    }
+
+    /// The dot product of a row's int8 code.
+    fn rounded(&self, row: usize, question: &Question) -> f32 {
+        let mut sum = [0];
+        kernels::dots_int8(&self.codes().int8, &[row], &question.twelve_bits, &mut sum);
+        let step = self.codes().steps.get(row).copied().unwrap_or(0.0);
+        question.dot_of(sum[0], step).0
+    }
+
+    /// Whether a vector was found damaged since the file was opened.
+    pub(crate) fn torn(&self) -> Option<String> {
+        self.data.rows.torn()
     }
 }
 
-fn small(number: usize) -> Result<u32> {
-    u32::try_from(number).map_err(|_too_large| {
-        IndexError::Damaged(format!("`{number}` is too large for a vector file"))
-    })
+fn runs(revisions: &[u32]) -> Vec<Run> {
+    let mut runs = Vec::new();
+    let mut start = 0;
+    for part in revisions.chunk_by(|a, b| a == b) {
+        let end = start + part.len();
+        if let Some(revision) = part.first().copied() {
+            runs.push(Run {
+                revision,
+                start,
+                end,
+            });
+        }
+        start = end;
+    }
+    runs
+}
+
+/// Appends the codes of new vectors, in growing order of their passages.
+pub(crate) fn encode<'a>(
+    codes: &mut Codes,
+    dimensions: usize,
+    rows: impl Iterator<Item = (i64, u32, &'a [f32])>,
+) {
+    let quantiser = Quantiser::new(dimensions);
+    let mut binary = vec![0; Quantiser::words(dimensions)];
+    let mut int8 = vec![0; dimensions];
+    for (passage, revision, vector) in rows {
+        let factors = quantiser.encode(vector, &mut binary, &mut int8);
+        let ids = (passage, revision);
+        codes.push(ids, (factors.reach, factors.step), &int8, &binary);
+    }
+}
+
+/// The live rows of `parts`, one after the other, and where each comes from.
+pub(crate) fn gather(parts: &[Arc<Segment>]) -> (Codes, Vec<(usize, usize)>) {
+    let mut codes = Codes::default();
+    let mut origins = Vec::new();
+    for (index, part) in parts.iter().enumerate() {
+        let from = part.codes();
+        let width = part.dimensions();
+        let words = Quantiser::words(width);
+        let mut binary = vec![0; words];
+        for row in part.live_rows() {
+            let block = row / BLOCK * words * BLOCK + row % BLOCK;
+            for (word, bits) in binary.iter_mut().enumerate() {
+                *bits = from.binary.get(block + word * BLOCK).copied().unwrap_or(0);
+            }
+            let int8 = from.int8.get(row * width..(row + 1) * width);
+            if let (Some(passage), Some(revision), Some(reach), Some(step), Some(int8)) = (
+                from.passages.get(row),
+                from.revisions.get(row),
+                from.reach.get(row),
+                from.steps.get(row),
+                int8,
+            ) {
+                codes.push((*passage, *revision), (*reach, *step), int8, &binary);
+                origins.push((index, row));
+            }
+        }
+    }
+    (codes, origins)
 }

@@ -23,6 +23,13 @@ pub const WORDS: [&str; 8] = [
     "incident",
 ];
 
+/// A folder in memory where there is one: what is tested is killed, not cut off from its power.
+pub fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
 pub fn settings() -> IndexSettings {
     IndexSettings {
         dimensions: WIDTH,

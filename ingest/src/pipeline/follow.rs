@@ -2,7 +2,7 @@
 
 use super::IngestError;
 use cloister_domain::{PassageId, RevisionId, Timestamp};
-use cloister_index::{Index, IndexEntry};
+use cloister_index::{Index, IndexEntry, IndexError};
 use cloister_store::{Store, StoredPassage};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,13 +15,27 @@ const STEP: u32 = 2048;
 /// was moved or restored meanwhile is back without work.
 const GRACE: Duration = Duration::from_mins(10);
 
+/// Steps of passages that wait for a rebuild to take them in.
+const WAITING: usize = 2;
+
 /// Brings the index up to the last passage, and lets go of what has not answered for a while. An
-/// index that was lost begins at the first passage.
+/// index that was lost begins at the first passage; one that is found damaged is built anew.
 pub async fn catch_up(
     store: &Store,
     index: &Arc<Index>,
     now: Timestamp,
 ) -> Result<(), IngestError> {
+    follow(store, index, now).await?;
+    match index.torn() {
+        None => Ok(()),
+        Some(reason) => {
+            tracing::warn!(%reason, "the index is built anew: {reason}");
+            rebuild(store, index, now, |_| {}).await
+        }
+    }
+}
+
+async fn follow(store: &Store, index: &Arc<Index>, now: Timestamp) -> Result<(), IngestError> {
     loop {
         let passages = store.passages_after(index.sequence(), STEP).await?;
         if passages.is_empty() {
@@ -31,6 +45,7 @@ pub async fn catch_up(
         let index = Arc::clone(index);
         tokio::task::spawn_blocking(move || index.add(&entries)).await??;
     }
+    index.caught_up()?;
     forget_dead(store, index, now).await
 }
 
@@ -54,19 +69,46 @@ pub async fn rebuild(
     now: Timestamp,
     mut progress: impl FnMut(u64) + Send + 'static,
 ) -> Result<(), IngestError> {
-    let mut entries = Vec::new();
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(WAITING);
+    let rebuilt = Arc::clone(index);
+    let building = tokio::task::spawn_blocking(move || {
+        let steps = std::iter::from_fn(|| receiver.blocking_recv());
+        let entries = steps.flat_map(|step: Result<Vec<StoredPassage>, IndexError>| match step {
+            Ok(passages) => passages.into_iter().map(|p| Ok(entry(p))).collect(),
+            Err(error) => vec![Err(error)],
+        });
+        rebuilt.rebuild(entries, &mut |done| progress(done))
+    });
+    let read = send_passages(store, &sender).await;
+    if read.is_err() {
+        // Without this the rebuild would take what came for all there is. A rebuild that has
+        // stopped already hears nothing.
+        drop(sender.send(Err(IndexError::RowsEnded)).await);
+    }
+    drop(sender);
+    let built = building.await?;
+    read?;
+    built?;
+    // What was published meanwhile.
+    follow(store, index, now).await
+}
+
+/// Sends every passage that answers today, until nobody listens.
+async fn send_passages(
+    store: &Store,
+    sender: &tokio::sync::mpsc::Sender<Result<Vec<StoredPassage>, IndexError>>,
+) -> Result<(), IngestError> {
     let mut after = PassageId(0);
     loop {
         let passages = store.passages_after(after, STEP).await?;
-        let Some(last) = passages.last() else { break };
+        let Some(last) = passages.last() else {
+            return Ok(());
+        };
         after = last.id;
-        entries.extend(passages.into_iter().map(entry));
+        if sender.send(Ok(passages)).await.is_err() {
+            return Ok(());
+        }
     }
-    let rebuilt = Arc::clone(index);
-    tokio::task::spawn_blocking(move || rebuilt.rebuild(entries, &mut |done| progress(done)))
-        .await??;
-    // What was published meanwhile.
-    catch_up(store, index, now).await
 }
 
 fn entry(passage: StoredPassage) -> IndexEntry {

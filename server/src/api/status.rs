@@ -39,6 +39,10 @@ pub struct Status {
     pub index_generation: String,
     /// The last passage that the index holds.
     pub index_sequence: i64,
+    /// How the index is: "sound", or what is done about it.
+    pub index_condition: String,
+    /// Passages that answer today by the index.
+    pub index_answering: u64,
     /// The embedder's name.
     pub embedder: String,
     /// The generator's name and state.
@@ -84,6 +88,7 @@ pub async fn status(
     State(app): State<AppState>,
     _: Administrator,
 ) -> Result<Json<Status>, Problem> {
+    let index = app.index.status();
     let InForce { landlock, seccomp } = app.isolation.clone();
     let generator = app.models.generator.as_ref().map(|m| m.name.as_str());
     Ok(Json(Status {
@@ -91,6 +96,8 @@ pub async fn status(
         passages: app.store.count_passages().await?,
         index_generation: app.index.generation(),
         index_sequence: app.index.sequence().0,
+        index_condition: index.to_string(),
+        index_answering: index.answering,
         embedder: app.models.embedder.name.clone(),
         generator: format!("{}: {}", generator.unwrap_or("none"), app.generator_state()),
         audit_entries: app.audit.len(),

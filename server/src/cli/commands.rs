@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use super::{config, control, doctor, eval, models, people, serve};
+use super::{config, control, doctor, eval, index, models, people, serve};
 use crate::config::Config;
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,9 @@ enum Command {
     /// Measure a step of the appliance on files of yours.
     #[command(subcommand)]
     Eval(eval::Command),
+    /// Show, rebuild or try out the indexes.
+    #[command(subcommand)]
+    Index(index::Command),
     /// Print the API's description.
     Openapi,
     #[command(flatten)]
@@ -60,9 +63,9 @@ pub enum Task {
     /// List and verify the audit log.
     #[command(subcommand)]
     Audit(super::audit::Command),
-    /// Show or rebuild the indexes.
-    #[command(subcommand)]
-    Index(super::index::Command),
+    /// Show or rebuild the indexes: typed as a [`index::Command`], some of which are no tasks.
+    #[command(skip)]
+    Index(index::Task),
     /// Print a new one-time link that makes the first administrator.
     SetupLink(Json),
     /// What the running appliance says of its own confinement.
@@ -105,6 +108,8 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Doctor(output) => doctor::run(&config, output),
         Command::Models(command) => models::run(&command, &config),
         Command::Eval(command) => eval::run(&command, &config),
+        Command::Index(index::Command::Trial(trial)) => index::run_trial(&trial),
+        Command::Index(index::Command::Task(task)) => control::perform(Task::Index(task), config),
         Command::Task(mut task) => {
             if let Task::Audit(command) = &mut task {
                 command.read_files()?;

@@ -13,6 +13,7 @@ mod doctor;
 mod eval;
 mod index;
 mod ingest;
+mod memory;
 mod models;
 mod people;
 mod reach;

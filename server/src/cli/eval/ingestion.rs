@@ -2,6 +2,7 @@
 
 use crate::app;
 use crate::cli::console;
+use crate::cli::memory::peak_megabytes;
 use crate::config::Config;
 use crate::machine::{SystemClock, SystemEntropy};
 use anyhow::Context;
@@ -121,12 +122,4 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The most memory that this process has held, as the kernel tells.
-fn peak_megabytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = peak.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kilobytes.unwrap_or_default() / 1024
 }

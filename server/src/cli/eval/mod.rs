@@ -1,8 +1,10 @@
 //! `cloister eval`: how good each step is, on files and questions that the site brings. Nothing of
 //! the appliance's data is touched.
 
+mod answers;
 mod corpus;
 mod extraction;
+mod indexed;
 mod ingestion;
 mod metrics;
 mod pii;
@@ -23,6 +25,8 @@ pub enum Command {
     Pii(pii::Pii),
     /// Measure whether the right passages are found, for questions whose passages are known.
     Retrieval(retrieval::Retrieval),
+    /// Measure whether the quotes answer, and whether questions without an answer are refused.
+    Answers(answers::Answers),
 }
 
 /// Measures, and prints what was measured.
@@ -36,6 +40,7 @@ pub fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode> {
             Command::Ingestion(wanted) => ingestion::run(wanted, config).await,
             Command::Pii(wanted) => pii::run(wanted),
             Command::Retrieval(wanted) => retrieval::run(wanted, config).await,
+            Command::Answers(wanted) => answers::run(wanted, config).await,
         }
     })?;
     Ok(ExitCode::SUCCESS)

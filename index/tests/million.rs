@@ -1,0 +1,212 @@
+//! A million random cases of (person, groups, grants, documents, changes, question), and not one
+//! passage that should not be there.
+//!
+//! The oracle is a plain model of the world: who is in which group, which group reads which
+//! collection, which revision is of which collection. It shares no code with the index.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod support;
+
+use cloister_domain::RevisionId;
+use cloister_index::{Index, SearchRequest};
+use roaring::RoaringBitmap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use support::{WORDS, entry, folder, settings, vector};
+
+const CASES: u64 = 1_000_000;
+const WORLDS: u64 = 40;
+/// Questions between two changes of the documents.
+const QUESTIONS: u64 = 1000;
+const PEOPLE: u64 = 6;
+const GROUPS: u64 = 4;
+const COLLECTIONS: u64 = 5;
+const PASSAGES_OF_A_REVISION: i64 = 3;
+
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 >> 11
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+}
+
+struct World {
+    dice: Dice,
+    index: Index,
+    members: BTreeSet<(u64, u64)>,
+    grants: BTreeSet<(u64, u64)>,
+    /// The collection of each revision that answers, and its passages.
+    revisions: BTreeMap<u32, (u64, Vec<i64>)>,
+    passages: i64,
+    last_revision: i64,
+}
+
+impl World {
+    fn new(seed: u64, dir: &std::path::Path) -> Self {
+        let mut world = Self {
+            dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            index: Index::open(dir, settings()).unwrap(),
+            members: BTreeSet::new(),
+            grants: BTreeSet::new(),
+            revisions: BTreeMap::new(),
+            passages: 0,
+            last_revision: 0,
+        };
+        for _ in 0..6 {
+            world.publish();
+        }
+        for _ in 0..12 {
+            world.change_access();
+        }
+        world
+    }
+
+    fn publish(&mut self) {
+        let mut entries = Vec::new();
+        for _ in 0..=self.dice.below(3) {
+            self.last_revision += 1;
+            let collection = self.dice.below(COLLECTIONS);
+            let ids: Vec<i64> = (1..=PASSAGES_OF_A_REVISION)
+                .map(|i| self.passages + i)
+                .collect();
+            entries.extend(ids.iter().map(|id| entry(*id, self.last_revision)));
+            self.passages += PASSAGES_OF_A_REVISION;
+            let revision = u32::try_from(self.last_revision).unwrap();
+            self.revisions.insert(revision, (collection, ids));
+        }
+        self.index.add(&entries).unwrap();
+    }
+
+    /// Supersedes, removes or moves revisions, or builds the index anew.
+    fn change_documents(&mut self) {
+        let known: Vec<u32> = self.revisions.keys().copied().collect();
+        let one = known.get(usize::try_from(self.dice.below(known.len().max(1) as u64)).unwrap());
+        match (self.dice.below(8), one) {
+            (0 | 1, Some(revision)) => {
+                // Gone from the rows; the index is told later, or never.
+                self.revisions.remove(revision);
+                if self.dice.below(2) == 0 {
+                    self.index
+                        .forget(&[RevisionId(i64::from(*revision))])
+                        .unwrap();
+                }
+            }
+            (2, Some(revision)) => {
+                let collection = self.dice.below(COLLECTIONS);
+                self.revisions.get_mut(revision).unwrap().0 = collection;
+            }
+            (3, _) => {
+                let live = self.revisions.iter().flat_map(|(revision, (_, ids))| {
+                    ids.iter().map(|id| Ok(entry(*id, i64::from(*revision))))
+                });
+                let live: Vec<_> = live.collect();
+                self.index.rebuild(live, &mut |_| ()).unwrap();
+                // Passages that were removed are never fed again, so the ids go on.
+                self.index.add(&[]).unwrap();
+            }
+            _ => self.publish(),
+        }
+    }
+
+    fn change_access(&mut self) {
+        let (person, group) = (self.dice.below(PEOPLE), self.dice.below(GROUPS));
+        let grant = (self.dice.below(COLLECTIONS), group);
+        match self.dice.below(5) {
+            0 => self.members.remove(&(person, group)),
+            1 => self.grants.remove(&grant),
+            2 => self.members.insert((person, group)),
+            _ => self.grants.insert(grant),
+        };
+    }
+
+    /// What a person may read now: the revisions of the collections granted to a group of theirs.
+    fn readable(&self, person: u64) -> BTreeSet<u32> {
+        let mine = |group: u64| self.members.contains(&(person, group));
+        let granted = |collection: u64| {
+            (0..GROUPS).any(|group| mine(group) && self.grants.contains(&(collection, group)))
+        };
+        let readable = self.revisions.iter().filter(|(_, (c, _))| granted(*c));
+        readable.map(|(revision, _)| *revision).collect()
+    }
+
+    /// One case; returns how many passages were found.
+    fn ask(&mut self) -> u64 {
+        if self.dice.below(4) == 0 {
+            self.change_access();
+        }
+        let person = self.dice.below(PEOPLE);
+        let readable = self.readable(person);
+        let permitted: RoaringBitmap = readable.iter().copied().collect();
+        let question = vector(self.dice.below(500));
+        let word = WORDS[usize::try_from(self.dice.below(WORDS.len() as u64)).unwrap()];
+        let text = match self.dice.below(4) {
+            0 => "",
+            1 => "§ 7(2)",
+            _ => word,
+        };
+        let limit = 1 + usize::try_from(self.dice.below(8)).unwrap();
+        let request = SearchRequest {
+            text,
+            vector: &question,
+            permitted: &permitted,
+            limit,
+            semantic_weight: None,
+        };
+        let found = self.index.search(&request).unwrap();
+        let mut passages = BTreeSet::new();
+        for hit in &found.hits {
+            let revision = u32::try_from(hit.revision.0).unwrap();
+            assert!(readable.contains(&revision), "{hit:?} of {readable:?}");
+            let of = &self.revisions[&revision].1;
+            assert!(of.contains(&hit.passage.0), "{hit:?} is not of {of:?}");
+            assert!(passages.insert(hit.passage), "{hit:?} twice");
+        }
+        // The count tells nothing of what may not be read: it is that of the readable alone.
+        let all = readable.len() * usize::try_from(PASSAGES_OF_A_REVISION).unwrap();
+        assert_eq!(found.hits.len(), limit.min(all), "of {readable:?}");
+        found.hits.len() as u64
+    }
+}
+
+#[test]
+fn a_million_cases_show_nobody_what_they_may_not_read() {
+    let (next, cases, found) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let work = || {
+        loop {
+            let world = next.fetch_add(1, Ordering::Relaxed);
+            if world >= WORLDS {
+                return;
+            }
+            let dir = folder();
+            let mut world = World::new(world + 1, dir.path());
+            for _ in 0..CASES / WORLDS / QUESTIONS {
+                world.change_documents();
+                for _ in 0..QUESTIONS {
+                    found.fetch_add(world.ask(), Ordering::Relaxed);
+                    cases.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads = [scope.spawn(work), scope.spawn(work)];
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+    let (cases, found) = (cases.into_inner(), found.into_inner());
+    println!("{cases} cases, {found} passages found, none outside");
+    assert_eq!(cases, CASES);
+    assert!(
+        found > cases,
+        "the worlds are too poor to show anything: {found}"
+    );
+}

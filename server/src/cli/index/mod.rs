@@ -1,0 +1,110 @@
+//! `cloister index`.
+
+mod trial;
+
+use super::act::{console_event, result};
+use super::control::{Said, Saying};
+use crate::app::AppState;
+use clap::Subcommand;
+use cloister_audit::EventKind;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+pub use trial::run as run_trial;
+
+/// Show, rebuild or try out the indexes.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    #[command(flatten)]
+    Task(Task),
+    #[command(flatten)]
+    Trial(trial::Trial),
+}
+
+/// What works on the appliance's own indexes.
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+pub enum Task {
+    /// Build the indexes anew from the rows, aside, and swap when done.
+    Rebuild {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Go back to the generation before the live one, and bring that up to the rows.
+    Rollback {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what the indexes hold and how they are.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+pub async fn run(app: &AppState, task: Task, say: &Saying) -> anyhow::Result<u8> {
+    let json = match task {
+        Task::Rebuild { json } => {
+            rebuild(app, say).await?;
+            json
+        }
+        Task::Rollback { json } => {
+            roll_back(app).await?;
+            json
+        }
+        Task::Status { json } => json,
+    };
+    let (generation, sequence) = (app.index.generation(), app.index.sequence());
+    let passages = app.store.count_passages().await?;
+    let status = app.index.status();
+    let value = json!({
+        "generation": generation, "sequence": sequence, "passages": passages,
+        "condition": status.to_string(), "indexed": status.passages,
+        "answering": status.answering, "rebuilding": status.rebuilding,
+    });
+    let sentence = format!(
+        "generation {generation}, up to passage {sequence}, {} of {passages} passages answer; {status}",
+        status.answering.min(passages),
+    );
+    result(say, json, value, sentence).await;
+    Ok(0)
+}
+
+async fn rebuild(app: &AppState, say: &Saying) -> anyhow::Result<()> {
+    let total = app.store.count_passages().await?;
+    let progress = say.clone();
+    cloister_ingest::rebuild(&app.store, &app.index, app.clock.now(), move |done| {
+        // A progress report that finds no room is followed by a newer one.
+        drop(progress.try_send(Said::Progress {
+            done,
+            total,
+            what: "passages".into(),
+        }));
+    })
+    .await?;
+    record(
+        app,
+        json!({ "generation": app.index.generation(), "passages": total }),
+    )
+    .await
+}
+
+async fn roll_back(app: &AppState) -> anyhow::Result<()> {
+    let index = app.index.clone();
+    let there = tokio::task::spawn_blocking(move || index.roll_back()).await??;
+    anyhow::ensure!(there, "there is no generation before the live one");
+    cloister_ingest::catch_up(&app.store, &app.index, app.clock.now()).await?;
+    record(
+        app,
+        json!({ "generation": app.index.generation(), "rolled_back": true }),
+    )
+    .await
+}
+
+async fn record(app: &AppState, detail: Value) -> anyhow::Result<()> {
+    let event = console_event(EventKind::IndexRebuilt, detail);
+    app.audit.append(event).await?;
+    Ok(())
+}
