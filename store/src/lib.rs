@@ -20,6 +20,7 @@ mod publish;
 mod sequence;
 mod sessions;
 mod settings;
+mod vectors;
 
 pub use access::{Collection, Group};
 pub use connection::Store;
@@ -33,3 +34,4 @@ pub use publish::{FileInside, NewRevision, Settled};
 pub use sequence::StoredPassage;
 pub use sessions::{Session, SignInRecord};
 pub use settings::ReadingOf;
+pub use vectors::StaleRevision;

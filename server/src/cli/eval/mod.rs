@@ -7,6 +7,7 @@ mod extraction;
 mod indexed;
 mod ingestion;
 mod metrics;
+mod pii;
 mod retrieval;
 
 use crate::config::Config;
@@ -20,6 +21,8 @@ pub enum Command {
     Extraction(extraction::Extraction),
     /// Take a folder in, into a data folder that is thrown away, and tell the pace and the memory.
     Ingestion(ingestion::Measured),
+    /// Measure how much labelled personal data is found.
+    Pii(pii::Pii),
     /// Measure whether the right passages are found, for questions whose passages are known.
     Retrieval(retrieval::Retrieval),
     /// Measure whether the quotes answer, and whether questions without an answer are refused.
@@ -35,6 +38,7 @@ pub fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode> {
         match command {
             Command::Extraction(wanted) => extraction::run(wanted, config).await,
             Command::Ingestion(wanted) => ingestion::run(wanted, config).await,
+            Command::Pii(wanted) => pii::run(wanted),
             Command::Retrieval(wanted) => retrieval::run(wanted, config).await,
             Command::Answers(wanted) => answers::run(wanted, config).await,
         }
