@@ -99,9 +99,10 @@ bench: models web $(RELEASE) inbox
 	CLOISTER_MODELS=$(MODELS) cargo bench --package cloister-inference --package cloister-index
 	$(RELEASE) eval ingestion $(FILES)
 
-# In turns with what is found on PyPI, on the same files; the table says how busy the machine was.
-# llama.cpp is built once, for this machine. A round takes about three minutes of an idle machine.
-PEERS ?= $(CARGO_TARGET_DIR)/peers
+# The peers are installed from PyPI into the target folder and measured in turns with ours, on the
+# same files; llama.cpp is built for this machine, which takes some minutes once. A round takes about
+# three minutes of an idle machine.
+PEERS := $(CARGO_TARGET_DIR)/peers
 ROUNDS ?= 2
 
 $(PEERS)/%/.installed: %/peers/requirements.txt

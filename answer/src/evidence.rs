@@ -25,6 +25,8 @@ pub struct SentenceWeights {
     pub words: f32,
     /// Of the nats by which the sentence makes a token of the question likelier.
     pub likelihood: f32,
+    /// Of whether the sentence holds the kind of thing that the question asks for.
+    pub kind: f32,
     /// How near to the first a further quote must come.
     pub nearness: f32,
 }

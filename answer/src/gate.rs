@@ -107,6 +107,7 @@ mod tests {
             range: ByteRange::new(0, 1),
             meaning: score,
             words: 0.0,
+            kind: 0.5,
             likelihood: None,
             score,
         };

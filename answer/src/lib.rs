@@ -18,6 +18,7 @@ mod error;
 mod event;
 pub mod evidence;
 pub mod gate;
+pub mod kind;
 mod replay;
 mod retrieve;
 pub mod select;

@@ -266,7 +266,7 @@ fn signals(
             let found = passages.get(candidate.passage);
             json!({
                 "text": text(passages, candidate), "meaning": candidate.meaning,
-                "words": candidate.words, "likelihood": candidate.likelihood,
+                "words": candidate.words, "kind": candidate.kind, "likelihood": candidate.likelihood,
                 "passage": candidate.passage, "passage_score": found.map(|f| f.score),
                 "semantic": found.and_then(|f| f.semantic), "keyword": found.and_then(|f| f.keyword),
                 "right": answers(text(passages, candidate), question),
