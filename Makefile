@@ -99,17 +99,21 @@ bench: models web $(RELEASE) inbox
 	CLOISTER_MODELS=$(MODELS) cargo bench --package cloister-inference --package cloister-index
 	$(RELEASE) eval ingestion $(FILES)
 
-# In turns with what is found on PyPI, on the same files; the table says how busy the machine was.
-PEERS ?= $(CARGO_TARGET_DIR)/peers
+# The peers are installed from PyPI into the target folder and measured in turns with ours, on the
+# same files; llama.cpp is built for this machine, which takes some minutes once. A round takes about
+# three minutes of an idle machine.
+PEERS := $(CARGO_TARGET_DIR)/peers
+ROUNDS ?= 2
 
 $(PEERS)/%/.installed: %/peers/requirements.txt
 	python3 -m venv $(@D)
-	$(@D)/bin/pip install --quiet --requirement $<
+	CMAKE_ARGS="-DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF" \
+	    $(@D)/bin/pip install --quiet --prefer-binary --requirement $<
 	@touch $@
 
 bench-peers: models $(PEERS)/inference/.installed
 	cargo build --release --locked --package cloister-inference --examples
-	$(PEERS)/inference/bin/python inference/peers/bench.py $(CARGO_TARGET_DIR)/release/examples $(MODELS) $(PEERS)/work
+	$(PEERS)/inference/bin/python inference/peers/bench.py $(CARGO_TARGET_DIR)/release/examples $(MODELS) $(PEERS)/work $(ROUNDS)
 
 PASSAGES ?= 100000
 bench-peers-index: $(PEERS)/index/.installed

@@ -1,22 +1,25 @@
 //! From the question to the first quote: everything that happens before a byte leaves.
 
+use crate::arrange;
 use crate::composing::Composing;
 use crate::error::AnswerError;
-use crate::event::{AnswerEvent, Quote, Receipt};
+use crate::event::{AnswerEvent, MadeWith, Quote, Receipt};
 use crate::evidence::Evidence;
 use crate::gate::{self, Verdict};
 use crate::retrieve::{Found, FoundPassage, SearchTask};
-use crate::select::{self, Candidate, Judges};
+use crate::select::{self, Candidate, Judges, Selection};
 use cloister_audit::{Actor, AuditLog, Event, EventKind, Outcome};
 use cloister_domain::{Clock, CollectionId};
 use cloister_index::Index;
-use cloister_inference::{EmbedderService, GeneratorService};
-use cloister_store::Library;
+use cloister_inference::{EmbedderService, GeneratorService, GeneratorState};
+use cloister_store::{DocumentFilter, Library};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Passages that are retrieved for a question.
+/// Passages that are retrieved for a question, before like ones are folded.
+const CANDIDATES: usize = 24;
+/// Passages that a question is answered from.
 const RETRIEVED: usize = 12;
 /// Passages that a refusal shows.
 const NEAREST: usize = 3;
@@ -38,6 +41,8 @@ pub struct Asked {
     pub composed_in: Vec<CollectionId>,
     /// SHA-256 of the rules in force.
     pub policy_version: String,
+    /// Which of the documents are asked.
+    pub filter: DocumentFilter,
 }
 
 /// An answer that has begun: its audit entry is on the disk.
@@ -82,18 +87,16 @@ impl Answerer {
     pub async fn ask(&self, library: Library, asked: Asked) -> Result<Answer, AnswerError> {
         let began = self.clock.now();
         let attending = self.embedder.attend();
-        let task = SearchTask {
-            text: asked.question.clone(),
-            limit: RETRIEVED,
-        };
-        let found = self.search(&library, &task).await?;
-        let (verdict, chosen) = self.choose(&asked, &found).await?;
-        let quotes = quotes(&found.passages, &chosen);
+        let examined = self
+            .examine(&library, &asked.question, &asked.filter)
+            .await?;
+        let made_with = self.made_with();
         self.audit
-            .append(entry(&asked, &found, &verdict, &quotes))
+            .append(entry(&asked, &examined, &made_with))
             .await?;
         let (steps, events) = mpsc::channel(PENDING);
-        let first = first_steps(&asked, &found, &verdict, &quotes);
+        let first = first_steps(&asked, &examined, made_with);
+        let Examined { found, quotes, .. } = examined;
         let composing = Composing {
             answerer: self.clone(),
             asked,
@@ -107,26 +110,89 @@ impl Answerer {
         Ok(Answer { events })
     }
 
-    async fn choose(
+    /// Retrieves, selects and decides, and leaves no trace.
+    pub(crate) async fn examine(
         &self,
-        asked: &Asked,
-        found: &Found,
-    ) -> Result<(Verdict, Vec<Candidate>), AnswerError> {
+        library: &Library,
+        question: &str,
+        filter: &DocumentFilter,
+    ) -> Result<Examined, AnswerError> {
+        let task = SearchTask {
+            text: question.to_owned(),
+            limit: CANDIDATES,
+            filter: filter.clone(),
+        };
+        let mut found = self.search(library, &task).await?;
+        found.passages = arrange::for_an_answer(found.passages, RETRIEVED);
         let judges = Judges {
             embedder: &self.embedder,
             generator: self.generator.as_ref(),
             weights: &self.evidence.sentence,
         };
-        let (question, passages) = (&asked.question, &found.passages);
-        let selection = select::select(question, &found.vector, passages, &judges).await?;
-        let verdict = gate::decide(question, &selection, passages, &self.evidence.answer);
-        let chosen = if verdict.answer {
-            selection.quotes(passages, self.evidence.sentence.nearness)
-        } else {
-            Vec::new()
-        };
-        Ok((verdict, chosen))
+        let (vector, passages) = (&found.vector, &found.passages);
+        let judged = judge(question, vector, passages, &judges, &self.evidence).await?;
+        let quotes = quotes(&found.passages, &judged.chosen);
+        Ok(Examined {
+            found,
+            verdict: judged.verdict,
+            quotes,
+        })
     }
+
+    /// What answers are made with now.
+    pub(crate) fn made_with(&self) -> MadeWith {
+        let generator = self.generator.as_ref().map(GeneratorService::state);
+        MadeWith {
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            embedder: self.embedder.identity().sha256,
+            generator: generator.and_then(|state| match state {
+                GeneratorState::Ready { identity, .. } => Some(identity.sha256),
+                GeneratorState::Loading | GeneratorState::Failed(_) => None,
+            }),
+            evidence: Evidence::hash().as_str().to_owned(),
+        }
+    }
+}
+
+/// A question, looked into.
+pub(crate) struct Examined {
+    pub found: Found,
+    pub verdict: Verdict,
+    pub quotes: Vec<Quote>,
+}
+
+/// What was decided about a question, and on what.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The sentences that came into question.
+    pub selection: Selection,
+    /// Whether they answer.
+    pub verdict: Verdict,
+    /// The sentences to quote; none where they do not.
+    pub chosen: Vec<Candidate>,
+}
+
+/// Selects sentences and decides whether they answer: the same for a person's question and for
+/// one that measures.
+pub async fn judge(
+    question: &str,
+    vector: &[f32],
+    passages: &[FoundPassage],
+    judges: &Judges<'_>,
+    evidence: &Evidence,
+) -> Result<Judged, AnswerError> {
+    let selection = select::select(question, vector, passages, judges).await?;
+    let verdict = gate::decide(question, &selection, passages, &evidence.answer);
+    let chosen = if verdict.answer {
+        selection.quotes(passages, evidence.sentence.nearness)
+    } else {
+        Vec::new()
+    };
+    Ok(Judged {
+        selection,
+        verdict,
+        chosen,
+    })
 }
 
 fn quotes(passages: &[FoundPassage], chosen: &[Candidate]) -> Vec<Quote> {
@@ -154,7 +220,12 @@ fn quotes(passages: &[FoundPassage], chosen: &[Candidate]) -> Vec<Quote> {
 
 /// What the log keeps: what was asked, what was retrieved, and what is about to be shown, as four
 /// separate facts.
-fn entry(asked: &Asked, found: &Found, verdict: &Verdict, quotes: &[Quote]) -> Event {
+fn entry(asked: &Asked, examined: &Examined, made_with: &MadeWith) -> Event {
+    let Examined {
+        found,
+        verdict,
+        quotes,
+    } = examined;
     let retrieved: Vec<Value> = found
         .passages
         .iter()
@@ -183,24 +254,26 @@ fn entry(asked: &Asked, found: &Found, verdict: &Verdict, quotes: &[Quote]) -> E
         origin: asked.origin.clone(),
         request: Some(asked.request.clone()),
         detail: json!({
-            "question": asked.question, "retrieved": retrieved, "quoted": quoted,
+            "question": asked.question, "filter": asked.filter, "retrieved": retrieved, "quoted": quoted,
             "verdict": verdict, "documents": found.documents,
             "index_generation": found.index_generation, "policy_version": asked.policy_version,
+            "made_with": made_with,
         }),
     }
 }
 
-fn first_steps(
-    asked: &Asked,
-    found: &Found,
-    verdict: &Verdict,
-    quotes: &[Quote],
-) -> Vec<AnswerEvent> {
+fn first_steps(asked: &Asked, examined: &Examined, made_with: MadeWith) -> Vec<AnswerEvent> {
+    let Examined {
+        found,
+        verdict,
+        quotes,
+    } = examined;
     let mut steps = vec![AnswerEvent::Receipt(Receipt {
         id: asked.request.clone(),
         documents: found.documents,
         index_generation: found.index_generation.clone(),
         policy_version: asked.policy_version.clone(),
+        made_with,
     })];
     steps.extend(quotes.iter().cloned().map(Box::new).map(AnswerEvent::Quote));
     if !verdict.answer {

@@ -147,27 +147,10 @@ impl Composing {
         generator: &GeneratorService,
         quote: &Quote,
     ) -> Result<Result<Option<String>, AnswerError>, Left> {
-        let request = task(&quote.text, &self.asked.question);
-        let mut pieces = match generator.generate(request) {
-            Ok(pieces) => pieces,
-            Err(cause) => return Ok(Err(cause.into())),
-        };
-        let mut sentences = Sentences::default();
-        loop {
-            let piece = tokio::select! {
-                piece = pieces.recv() => piece,
-                // Dropping `pieces` frees the model at once.
-                () = self.steps.closed() => return Err(Left),
-            };
-            match piece {
-                Some(Piece::Text(text)) => {
-                    if let Some(sentence) = sentences.push(&text) {
-                        return Ok(Ok(Some(sentence)));
-                    }
-                }
-                Some(Piece::End(_)) | None => return Ok(Ok(sentences.finish())),
-                Some(Piece::Failed(cause)) => return Ok(Err(cause.into())),
-            }
+        tokio::select! {
+            sentence = first_sentence(generator, &quote.text, &self.asked.question) => Ok(sentence),
+            // Dropping the sentence frees the model at once.
+            () = self.steps.closed() => Err(Left),
         }
     }
 
@@ -234,4 +217,39 @@ impl Composing {
         self.answerer.audit.append(event).await?;
         Ok(())
     }
+}
+
+impl Answerer {
+    /// What the model writes from a quote; `None` where there is no model, or it writes nothing.
+    pub(crate) async fn sentence_from(
+        &self,
+        quote: &str,
+        question: &str,
+    ) -> Result<Option<String>, AnswerError> {
+        match &self.generator {
+            Some(generator) => first_sentence(generator, quote, question).await,
+            None => Ok(None),
+        }
+    }
+}
+
+async fn first_sentence(
+    generator: &GeneratorService,
+    quote: &str,
+    question: &str,
+) -> Result<Option<String>, AnswerError> {
+    let mut pieces = generator.generate(task(quote, question))?;
+    let mut sentences = Sentences::default();
+    while let Some(piece) = pieces.recv().await {
+        match piece {
+            Piece::Text(text) => {
+                if let Some(sentence) = sentences.push(&text) {
+                    return Ok(Some(sentence));
+                }
+            }
+            Piece::End(_) => break,
+            Piece::Failed(cause) => return Err(cause.into()),
+        }
+    }
+    Ok(sentences.finish())
 }

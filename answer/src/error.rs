@@ -26,6 +26,9 @@ pub enum AnswerError {
     /// A step of ours ended early.
     #[error("a step of the answer broke off: {0}")]
     Broken(#[from] tokio::task::JoinError),
+    /// Us, or an older version: an entry of the log does not say what an answer was made of.
+    #[error("the log's entry cannot be read as an answer: {0}")]
+    Entry(#[from] serde_json::Error),
     /// Too many questions at once.
     #[error("too many questions at once; try again in {retry_after_s} seconds")]
     Busy {

@@ -4,6 +4,37 @@ use crate::error::AnswerError;
 use crate::retrieve::FoundPassage;
 use cloister_domain::{ByteRange, PassageId};
 use cloister_store::RevisionRecord;
+use serde::{Deserialize, Serialize};
+
+/// The models, weights and program that an answer is made with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeWith {
+    /// The program's version.
+    pub program: String,
+    /// SHA-256 of the embedder's weights.
+    pub embedder: String,
+    /// SHA-256 of the generator's file, which holds its tokenizer and its template too; none where
+    /// no model judged or wrote.
+    pub generator: Option<String>,
+    /// SHA-256 of the weights and thresholds by which sentences are chosen.
+    pub evidence: String,
+}
+
+impl MadeWith {
+    /// What differs in `now`, in a sentence; empty where nothing does.
+    pub fn difference(&self, now: &Self) -> String {
+        let generator = |made: &Self| made.generator.clone().unwrap_or_else(|| "none".into());
+        let parts = [
+            ("program", self.program.clone(), now.program.clone()),
+            ("embedder", self.embedder.clone(), now.embedder.clone()),
+            ("generator", generator(self), generator(now)),
+            ("evidence", self.evidence.clone(), now.evidence.clone()),
+        ];
+        let changed = parts.iter().filter(|(_, then, now)| then != now);
+        let told = changed.map(|(part, then, now)| format!("the {part} was {then} and is {now}"));
+        told.collect::<Vec<_>>().join("; ")
+    }
+}
 
 /// What an answer is made of.
 #[derive(Clone, Debug)]
@@ -16,6 +47,8 @@ pub struct Receipt {
     pub index_generation: String,
     /// SHA-256 of the rules in force.
     pub policy_version: String,
+    /// The models, weights and program.
+    pub made_with: MadeWith,
 }
 
 /// A sentence of a document, byte for byte.

@@ -1,6 +1,9 @@
 //! The weights and thresholds, which are data: `evidence.toml`.
 
+use cloister_domain::FileHash;
 use serde::Deserialize;
+
+const CALIBRATED: &str = include_str!("../evidence.toml");
 
 /// How sentences are weighed, and what an answer needs.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -22,6 +25,8 @@ pub struct SentenceWeights {
     pub words: f32,
     /// Of the nats by which the sentence makes a token of the question likelier.
     pub likelihood: f32,
+    /// Of whether the sentence holds the kind of thing that the question asks for.
+    pub kind: f32,
     /// How near to the first a further quote must come.
     pub nearness: f32,
 }
@@ -45,6 +50,11 @@ pub struct AnswerNeeds {
 impl Evidence {
     /// The calibrated values, compiled in.
     pub fn calibrated() -> Result<Self, toml::de::Error> {
-        toml::from_str(include_str!("../evidence.toml"))
+        toml::from_str(CALIBRATED)
+    }
+
+    /// SHA-256 of the calibrated values.
+    pub fn hash() -> FileHash {
+        FileHash::of(CALIBRATED.as_bytes())
     }
 }

@@ -90,49 +90,14 @@ fn share(words: &BTreeSet<String>, holds: impl Fn(&String) -> bool) -> f32 {
 mod tests {
     use super::*;
     use crate::evidence::Evidence;
+    use crate::retrieve::sample;
     use crate::select::Candidate;
-    use cloister_domain::{
-        ByteRange, CollectionId, DocumentId, FileHash, Passage, PassageDraft, PassageId,
-        RevisionId, Timestamp,
-    };
-    use cloister_store::RevisionRecord;
+    use cloister_domain::ByteRange;
 
     fn found(text: &str, semantic: f32) -> FoundPassage {
-        let (document, collection) = (DocumentId(1), CollectionId(1));
-        let revision = RevisionId(1);
-        let draft = PassageDraft {
-            text: text.into(),
-            spans: vec![],
-            headings: vec!["Visiting".into()],
-            sentences: vec![ByteRange::new(0, text.len())],
-            tokens: 9,
-            doubtful: Vec::new(),
-        };
         FoundPassage {
-            passage: Passage {
-                id: PassageId(1),
-                revision,
-                document,
-                collection,
-                draft,
-            },
-            source: RevisionRecord {
-                id: revision,
-                document,
-                collection,
-                collection_name: "wards".into(),
-                path: "hours.md".into(),
-                hash: FileHash::of(text.as_bytes()),
-                title: "House rules of St Anne".into(),
-                format: "markdown".into(),
-                pages: 1,
-                effective_from: Timestamp::from_millis(0),
-                superseded_at: None,
-                labels: cloister_domain::Labels::default(),
-            },
-            score: 1.0,
-            keyword: None,
             semantic: Some(semantic),
+            ..sample(1, 1, text)
         }
     }
 
@@ -142,6 +107,7 @@ mod tests {
             range: ByteRange::new(0, 1),
             meaning: score,
             words: 0.0,
+            kind: 0.5,
             likelihood: None,
             score,
         };

@@ -11,18 +11,23 @@
 //! of supported and unsupported sentences.
 
 mod answerer;
+pub mod arrange;
 pub mod compose;
 mod composing;
 mod error;
 mod event;
 pub mod evidence;
 pub mod gate;
+pub mod kind;
+mod replay;
 mod retrieve;
 pub mod select;
+pub mod snippet;
 pub mod verify;
 mod words;
 
-pub use answerer::{Answer, Answerer, Asked};
+pub use answerer::{Answer, Answerer, Asked, Judged, judge};
 pub use error::AnswerError;
-pub use event::{AnswerEvent, Quote, Receipt};
+pub use event::{AnswerEvent, MadeWith, Quote, Receipt};
+pub use replay::{Compared, Replay};
 pub use retrieve::{Found, FoundPassage, SearchTask};

@@ -2,10 +2,11 @@
 
 use crate::answerer::Answerer;
 use crate::error::AnswerError;
-use cloister_domain::Passage;
+use cloister_domain::{Passage, PassageId, RevisionId};
 use cloister_index::SearchRequest;
-use cloister_store::{Library, RevisionRecord};
+use cloister_store::{DocumentFilter, Library, RevisionRecord};
 use roaring::RoaringBitmap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// What is searched for.
@@ -15,6 +16,8 @@ pub struct SearchTask {
     pub text: String,
     /// At most this many passages.
     pub limit: usize,
+    /// Among these documents.
+    pub filter: DocumentFilter,
 }
 
 /// A passage that was found.
@@ -48,7 +51,7 @@ pub struct Found {
 impl Answerer {
     /// Finds passages by meaning and by words among the documents of `library`, and no others.
     pub async fn search(&self, library: &Library, task: &SearchTask) -> Result<Found, AnswerError> {
-        let revisions = library.current_revisions().await?;
+        let revisions = library.revisions(&task.filter).await?;
         let permitted: RoaringBitmap = revisions
             .iter()
             .filter_map(|revision| u32::try_from(revision.0).ok())
@@ -56,24 +59,7 @@ impl Answerer {
         let vector = self.embedder.embed_question(task.text.clone()).await?;
         let documents = permitted.len();
         let hits = self.hits(task, vector.clone(), permitted).await?;
-        let ids: Vec<_> = hits.iter().map(|hit| hit.passage).collect();
-        let mut passages = Vec::with_capacity(ids.len());
-        for passage in library.passages(&ids).await? {
-            let Some(source) = library.revision(passage.revision).await? else {
-                continue;
-            };
-            let Some(hit) = hits.iter().find(|hit| hit.passage == passage.id) else {
-                continue;
-            };
-            let (score, keyword, semantic) = (hit.score, hit.keyword, hit.semantic);
-            passages.push(FoundPassage {
-                passage,
-                source,
-                score,
-                keyword,
-                semantic,
-            });
-        }
+        let passages = read(library, &hits).await?;
         let index_generation = self.index.generation();
         Ok(Found {
             passages,
@@ -103,5 +89,77 @@ impl Answerer {
             index.search(&request)
         });
         Ok(searched.await??.hits)
+    }
+}
+
+/// The passages that were hit, with their documents, best first.
+async fn read(
+    library: &Library,
+    hits: &[cloister_index::Hit],
+) -> Result<Vec<FoundPassage>, AnswerError> {
+    let ids: Vec<PassageId> = hits.iter().map(|hit| hit.passage).collect();
+    let revisions: BTreeSet<RevisionId> = hits.iter().map(|hit| hit.revision).collect();
+    let revisions: Vec<RevisionId> = revisions.into_iter().collect();
+    let sources = library.revisions_of(&revisions).await?;
+    let by_id: HashMap<PassageId, &cloister_index::Hit> =
+        hits.iter().map(|hit| (hit.passage, hit)).collect();
+    let passages = library.passages(&ids).await?.into_iter();
+    let found = passages.filter_map(|passage| {
+        let hit = by_id.get(&passage.id)?;
+        let source = sources.get(&passage.revision)?.clone();
+        Some(FoundPassage {
+            passage,
+            source,
+            score: hit.score,
+            keyword: hit.keyword,
+            semantic: hit.semantic,
+        })
+    });
+    Ok(found.collect())
+}
+
+/// A passage with its document, for tests.
+#[cfg(test)]
+pub(crate) fn sample(passage: i64, document: i64, text: &str) -> FoundPassage {
+    use cloister_domain::{
+        ByteRange, CollectionId, DocumentId, FileHash, Labels, PassageDraft, Timestamp,
+    };
+    let revision = RevisionId(document);
+    let (document, collection) = (DocumentId(document), CollectionId(1));
+    let draft = PassageDraft {
+        text: text.into(),
+        spans: vec![],
+        headings: vec!["Visiting".into()],
+        sentences: vec![ByteRange::new(0, text.len())],
+        tokens: 9,
+        doubtful: Vec::new(),
+    };
+    FoundPassage {
+        passage: Passage {
+            id: PassageId(passage),
+            revision,
+            document,
+            collection,
+            draft,
+        },
+        source: RevisionRecord {
+            id: revision,
+            document,
+            collection,
+            collection_name: "wards".into(),
+            path: "hours.md".into(),
+            hash: FileHash::of(text.as_bytes()),
+            title: "House rules of St Anne".into(),
+            format: "markdown".into(),
+            language: None,
+            dated: None,
+            pages: 1,
+            effective_from: Timestamp::from_millis(0),
+            superseded_at: None,
+            labels: Labels::default(),
+        },
+        score: 1.0,
+        keyword: None,
+        semantic: Some(0.5),
     }
 }

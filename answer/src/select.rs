@@ -6,6 +6,7 @@
 
 use crate::error::AnswerError;
 use crate::evidence::SentenceWeights;
+use crate::kind::Kind;
 use crate::retrieve::FoundPassage;
 use crate::words::content_stems;
 use cloister_domain::ByteRange;
@@ -17,9 +18,11 @@ const PASSAGES: usize = 8;
 /// And no more of them than this.
 const SENTENCES: usize = 96;
 /// The model judges this many.
-const JUDGED: usize = 6;
+const JUDGED: usize = 8;
 /// At most this many quotes.
 const QUOTES: usize = 3;
+/// A longer item says too much to be put before each of its points.
+const LONGEST_ITEM: usize = 240;
 /// A stretch with fewer words is a heading or a fragment.
 const SHORTEST_WORDS: usize = 3;
 
@@ -34,6 +37,8 @@ pub struct Candidate {
     pub meaning: f32,
     /// Share of the question's words in the sentence, rare ones counting more.
     pub words: f32,
+    /// Whether the sentence holds the kind of thing that the question asks for; see [`Kind::fits`].
+    pub kind: f32,
     /// Nats by which the sentence makes a token of the question likelier, where a model judged it.
     pub likelihood: Option<f32>,
     /// All of these, weighed.
@@ -73,9 +78,11 @@ pub async fn select(
         .collect();
     let vectors = judges.embedder.embed_sentences(texts.clone()).await?;
     let shares = WordShares::of(question, passages);
+    let asked = Kind::of(question);
     for ((candidate, text), vector) in candidates.iter_mut().zip(&texts).zip(&vectors) {
         candidate.meaning = dot(vector, question_vector);
         candidate.words = shares.share(text);
+        candidate.kind = asked.fits(self::text(passages, candidate));
         candidate.score = weigh(candidate, judges.weights);
     }
     sort(&mut candidates);
@@ -121,14 +128,39 @@ pub fn text<'a>(passages: &'a [FoundPassage], candidate: &Candidate) -> &'a str 
 /// within one hour` answers a question about sepsis only in the guideline on sepsis.
 fn in_place(passages: &[FoundPassage], candidate: &Candidate) -> String {
     let text = text(passages, candidate);
-    let headings = passages
-        .get(candidate.passage)
-        .map(|f| f.passage.draft.headings.as_slice());
-    match headings.unwrap_or_default() {
-        [] => text.to_owned(),
-        [only] => format!("{only}: {text}"),
-        [first, .., last] => format!("{first}, {last}: {text}"),
+    let Some(found) = passages.get(candidate.passage) else {
+        return text.to_owned();
+    };
+    let headings = &found.passage.draft.headings;
+    let mut above: Vec<&str> = Vec::new();
+    above.extend(headings.first().map(String::as_str));
+    above.extend(
+        headings
+            .get(1..)
+            .and_then(<[String]>::last)
+            .map(String::as_str),
+    );
+    let item = item_above(found, candidate.range);
+    above.extend(item.filter(|item| item.len() <= LONGEST_ITEM));
+    if above.is_empty() {
+        return text.to_owned();
     }
+    format!("{}: {text}", above.join(", "))
+}
+
+/// The item that a point stands under: `13. The network is tested:` above `• Testing is monthly.`
+fn item_above(found: &FoundPassage, range: ByteRange) -> Option<&str> {
+    let draft = &found.passage.draft;
+    let text = |range: &ByteRange| range.of(&draft.text).map(str::trim);
+    let is_point = |text: &str| text.starts_with(['•', '◦', '–']);
+    if !text(&range).is_some_and(is_point) {
+        return None;
+    }
+    let before = draft
+        .sentences
+        .iter()
+        .filter(|other| other.end <= range.start);
+    before.rev().filter_map(text).find(|text| !is_point(text))
 }
 
 fn sentences(passages: &[FoundPassage]) -> Vec<Candidate> {
@@ -152,6 +184,7 @@ fn sentences(passages: &[FoundPassage]) -> Vec<Candidate> {
             range,
             meaning: 0.0,
             words: 0.0,
+            kind: 0.0,
             likelihood: None,
             score: 0.0,
         })
@@ -196,6 +229,7 @@ async fn judge(
 fn weigh(candidate: &Candidate, weights: &SentenceWeights) -> f32 {
     weights.meaning * candidate.meaning
         + weights.words * candidate.words
+        + weights.kind * candidate.kind
         + weights.likelihood * candidate.likelihood.unwrap_or(0.0)
 }
 

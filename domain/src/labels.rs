@@ -1,6 +1,7 @@
 //! What a site says about a document beside its text: in the document's own first lines, or in a
 //! `document.toml` that lies beside it.
 
+use crate::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -8,6 +9,16 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Day(time::Date);
+
+impl Day {
+    /// The day of a moment, in UTC.
+    pub fn of(moment: Timestamp) -> Self {
+        let seconds = moment.as_millis().div_euclid(1000);
+        let date =
+            time::OffsetDateTime::from_unix_timestamp(seconds).map(time::OffsetDateTime::date);
+        Self(date.unwrap_or(time::Date::MAX))
+    }
+}
 
 /// A text that is not a day.
 #[derive(Debug, Clone, thiserror::Error)]

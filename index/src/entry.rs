@@ -47,10 +47,10 @@ pub struct IndexSettings {
     pub title_weight: f32,
     /// What a code counts that is found as it is written, beside its parts as words.
     pub code_weight: f32,
-    /// What is added to the passages of the long document that the question's names and years point
-    /// to.
+    /// What is added to the passages of the document that the question's names and years point to,
+    /// where documents are long.
     pub route_weight: f32,
-    /// The share of a passage's score that is added to those beside it in a long document.
+    /// The share of a passage's score that is added to those beside it, where documents are long.
     pub neighbour_weight: f32,
 }
 

@@ -27,12 +27,14 @@ pub(crate) struct Blend {
 }
 
 /// Joins the arms. `cosine` fills in the nearness of passages that only the words found; `routes`
-/// says how much the question points to each long document, from 0 to 1.
+/// says how much the question points to each document, from 0 to 1, where documents are long, and
+/// which of them are a passage alone, which is its own neighbour.
 pub(crate) fn fuse(
     words: &[KeywordHit],
     meaning: &[VectorHit],
     cosine: impl Fn(i64) -> Option<f32>,
     routes: impl Fn(u32) -> Option<f32>,
+    alone: impl Fn(u32) -> bool,
     blend: Blend,
 ) -> Vec<Hit> {
     let found = join(words, meaning, cosine);
@@ -57,7 +59,11 @@ pub(crate) fn fuse(
             let revision = both.revision;
             let mut score = arms(both);
             if let Some(route) = routes(revision) {
-                let neighbour = beside(passage - 1, revision).max(beside(passage + 1, revision));
+                let neighbour = if alone(revision) {
+                    score
+                } else {
+                    beside(passage - 1, revision).max(beside(passage + 1, revision))
+                };
                 score += blend.neighbour * neighbour + blend.route * route;
             }
             Hit {
@@ -135,7 +141,7 @@ mod tests {
             neighbour: 0.0,
         };
         let cosine = |passage| (passage == 2).then_some(0.3);
-        let hits = fuse(&words, &meaning, cosine, |_| None, blend);
+        let hits = fuse(&words, &meaning, cosine, |_| None, |_| false, blend);
         let order: Vec<i64> = hits.iter().map(|hit| hit.passage.0).collect();
         assert_eq!(order, [1, 3, 2, 4]);
         assert_eq!(hits[2].semantic, Some(0.3));
@@ -163,7 +169,8 @@ mod tests {
                 neighbour,
             };
             let routes = HashMap::from([(8, 1.0), (7, 0.5)]);
-            let hits = fuse(&[], &meaning, |_| None, |r| routes.get(&r).copied(), blend);
+            let route = |revision| routes.get(&revision).copied();
+            let hits = fuse(&[], &meaning, |_| None, route, |_| false, blend);
             hits.first().map(|hit| hit.passage.0)
         };
         assert_eq!(first(0.0, 0.0), Some(1));

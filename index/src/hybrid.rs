@@ -8,7 +8,8 @@ use crate::snapshot::{Snapshot, check_vector};
 use roaring::RoaringBitmap;
 use std::collections::HashSet;
 
-/// A document of fewer passages says in each of them what it is about; longer ones are routed to.
+/// Where documents have fewer passages on average, each passage says what it is about, and neither
+/// routes nor neighbours add to it.
 const LONG: usize = 4;
 
 /// A document that reaches this share of the best route is searched by itself.
@@ -60,13 +61,9 @@ pub(crate) fn search(
         },
     };
     let cosine = |passage| snapshot.cosine(passage, &question);
-    let mut hits = fuse(
-        &words.hits,
-        &near,
-        cosine,
-        |revision| routes.to(revision),
-        blend,
-    );
+    let route = |revision| routes.to(revision);
+    let alone = |revision| snapshot.passages_of(revision) == 1;
+    let mut hits = fuse(&words.hits, &near, cosine, route, alone, blend);
     hits.truncate(request.limit);
     Ok(SearchOutcome {
         hits,
@@ -76,8 +73,8 @@ pub(crate) fn search(
     })
 }
 
-/// What the words found, and how much the question points to each long document. Nothing where
-/// the words were damaged.
+/// What the words found, and how much the question points to each document: nothing of that where
+/// most documents are short. Nothing at all where the words were damaged.
 fn by_words(
     snapshot: &Snapshot,
     request: &SearchRequest<'_>,
@@ -87,10 +84,15 @@ fn by_words(
         return Ok(Default::default());
     };
     let words = keywords.search(request.text, request.permitted, depth, &snapshot.settings)?;
-    let long = snapshot.revisions.iter().filter(|(_, n)| *n >= LONG);
-    let permitted = long.map(|(revision, _)| *revision);
-    let permitted = permitted.filter(|revision| request.permitted.contains(*revision));
-    Ok((words, keywords.routes(request.text, permitted)?))
+    let permitted = |revision: &u32| request.permitted.contains(*revision);
+    let known = snapshot.revisions.iter().filter(|(id, _)| permitted(id));
+    let (documents, passages) = known.fold((0, 0), |(n, sum), (_, rows)| (n + 1, sum + rows));
+    if passages < LONG * documents {
+        return Ok((words, Routes::default()));
+    }
+    let revisions = snapshot.revisions.iter().map(|(revision, _)| *revision);
+    let revisions = revisions.filter(permitted);
+    Ok((words, keywords.routes(request.text, revisions)?))
 }
 
 /// The documents that the question clearly points to, where they are few among all.

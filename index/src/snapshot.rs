@@ -55,6 +55,15 @@ impl Snapshot {
         Quantiser::new(self.settings.dimensions).question(vector, all_threads)
     }
 
+    /// How many passages a revision has.
+    pub(crate) fn passages_of(&self, revision: u32) -> usize {
+        let place = self
+            .revisions
+            .binary_search_by_key(&revision, |(id, _)| *id);
+        let known = place.ok().and_then(|place| self.revisions.get(place));
+        known.map_or(0, |(_, passages)| *passages)
+    }
+
     /// The cosine of a passage's vector and a question's.
     pub(crate) fn cosine(&self, passage: i64, question: &Question) -> Option<f32> {
         let segments = self.segments.iter();

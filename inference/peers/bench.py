@@ -2,7 +2,7 @@
 
     bench.py PROGRAMS MODELS WORK [ROUNDS]
 
-PROGRAMS holds the built examples `embedding` and `generating`, MODELS the folders `minilm` and
+PROGRAMS holds the built examples `embedding`, `generating` and `answering`, MODELS the folders `minilm` and
 `smollm2`; WORK is for what is made on the way. Every round runs everybody once after the other;
 printed are medians and ratios. On a busy machine only the ratios say something, and less the
 busier it is: the load is printed beside them.
@@ -89,6 +89,21 @@ def embedders(programs, models, work, rounds):
     table("Passages a second, the peer is ONNX Runtime", rows)
 
 
+def alone(programs, models, rounds):
+    """What is compared with Cloister itself: eight texts with one, and what `answering` measures."""
+    small = next((models / "smollm2").glob("*.gguf"))
+    rows = {}
+    for _ in range(rounds):
+        for threads in (1, 2):
+            pair = rows.setdefault(("SmolLM2-135M, eight texts beside one", threads), ([], []))
+            for count, rates in ((8, pair[0]), (1, pair[1])):
+                rates.append(run([programs / "generating", small, "32", "64", str(count), "1"], threads)["decode"])
+    table("Tokens a second of all texts, the peer is one text", rows)
+    environment = {**os.environ, "RAYON_NUM_THREADS": "2"}
+    print("\nFollow-ups and quotes, two threads\n")
+    subprocess.run([programs / "answering", models / "smollm2", "5"], env=environment, check=True)
+
+
 def main():
     programs, models, work = map(pathlib.Path, sys.argv[1:4])
     rounds = int(sys.argv[4]) if len(sys.argv) > 4 else 3
@@ -96,6 +111,7 @@ def main():
     print("load before:", os.getloadavg())
     embedders(programs, models, work, rounds)
     generators(programs, models, work, rounds)
+    alone(programs, models, rounds)
     print("\nload after:", os.getloadavg())
 
 

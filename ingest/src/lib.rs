@@ -35,7 +35,7 @@ pub use error::Quarantine;
 pub use limits::Limits;
 pub use pipeline::{
     IngestError, Ingestion, Meter, Pace, Parts as IngestParts, Progress,
-    Settings as IngestSettings, Stage, catch_up, rebuild,
+    Settings as IngestSettings, Stage, catch_up, rebuild, reembed,
 };
 pub use reader::recognise::Recogniser;
 pub use reader::{About, Attachment, Extraction, Reader};

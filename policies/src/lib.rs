@@ -6,9 +6,12 @@
 //! the schema at start. This is the only crate that knows Cedar. It deliberately knows neither the
 //! database nor a session: it is handed a principal and what is granted, and decides. To add a
 //! rule, write it, with an allow and a deny row beside it.
+//!
+//! [`redaction`] is the second half: which personal data is masked in what is shown, for whom.
 
 mod decide;
 mod error;
+pub mod redaction;
 
 pub use decide::{Decision, Granted, Policies, Question};
 pub use error::PolicyError;

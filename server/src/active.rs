@@ -19,16 +19,42 @@ pub struct Active {
     chosen: Chosen,
 }
 
-/// `active.toml`.
+/// `active.toml`. What is not named is that of the settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Chosen {
-    /// The generator that was activated last; without one, that of the settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    embedder: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     generator: Option<String>,
-    /// What was in use before, the latest last; an empty name stands for that of the settings.
+    /// The choices that were replaced, the latest last.
     #[serde(default)]
-    before: Vec<String>,
+    before: Vec<Replaced>,
+}
+
+/// What was chosen before for one part; without a folder, that of the settings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Replaced {
+    part: Part,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder: Option<String>,
+}
+
+/// What a model can be chosen for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    Embedder,
+    Generator,
+}
+
+impl Chosen {
+    fn of(&mut self, part: Part) -> &mut Option<String> {
+        match part {
+            Part::Embedder => &mut self.embedder,
+            Part::Generator => &mut self.generator,
+        }
+    }
 }
 
 impl Active {
@@ -45,7 +71,10 @@ impl Active {
         };
         let settings = &config.models;
         Ok(Self {
-            embedder: settings.embedder.clone(),
+            embedder: chosen
+                .embedder
+                .clone()
+                .unwrap_or_else(|| settings.embedder.clone()),
             generator: chosen
                 .generator
                 .clone()
@@ -54,20 +83,24 @@ impl Active {
         })
     }
 
-    /// Puts the generator in the folder `name` in use.
-    pub fn activate(mut self, name: &str, config: &Config) -> anyhow::Result<()> {
-        let before = self.chosen.generator.replace(name.to_owned());
-        self.chosen.before.push(before.unwrap_or_default());
+    /// Puts the model in the folder `name` in use.
+    pub fn activate(mut self, part: Part, name: &str, config: &Config) -> anyhow::Result<()> {
+        let folder = self.chosen.of(part).replace(name.to_owned());
+        self.chosen.before.push(Replaced { part, folder });
         self.write(config)
     }
 
-    /// Undoes the last activation; returns the generator that is in use again.
+    /// Undoes the last activation; returns the folder that is in use again.
     pub fn roll_back(mut self, config: &Config) -> anyhow::Result<String> {
         let before = self.chosen.before.pop();
         let before = before.context("nothing was activated that could be undone")?;
-        self.chosen.generator = Some(before).filter(|name| !name.is_empty());
+        *self.chosen.of(before.part) = before.folder;
         self.write(config)?;
-        Ok(Self::of(config)?.generator)
+        let now = Self::of(config)?;
+        Ok(match before.part {
+            Part::Embedder => now.embedder,
+            Part::Generator => now.generator,
+        })
     }
 
     /// Writes aside, flushes, renames: after a power cut either the old or the new file is there.
@@ -100,10 +133,24 @@ mod tests {
         for name in ["medium", "large"] {
             Active::of(&config)
                 .unwrap()
-                .activate(name, &config)
+                .activate(Part::Generator, name, &config)
                 .unwrap();
             assert_eq!(generator(), name);
         }
+        let embedder = || Active::of(&config).unwrap().embedder;
+        let first = embedder();
+        Active::of(&config)
+            .unwrap()
+            .activate(Part::Embedder, "other", &config)
+            .unwrap();
+        assert_eq!(
+            (embedder().as_str(), generator().as_str()),
+            ("other", "large")
+        );
+        assert_eq!(
+            Active::of(&config).unwrap().roll_back(&config).unwrap(),
+            first
+        );
         for name in ["medium", "small"] {
             assert_eq!(
                 Active::of(&config).unwrap().roll_back(&config).unwrap(),

@@ -14,7 +14,7 @@ use cloister_index::{Index, IndexSettings};
 use cloister_inference::{
     EmbedderService, GeneratorService, GeneratorState, ModelManifest, QueueLimits, SentenceEncoder,
 };
-use cloister_ingest::{ChunkSettings, Limits, Meter, Reader, Recogniser};
+use cloister_ingest::{ChunkSettings, Limits, Meter, Reader, Recogniser, reembed};
 use cloister_policies::{Granted, Policies};
 use cloister_store::{Library, Store};
 use std::path::{Path, PathBuf};
@@ -102,6 +102,7 @@ impl App {
         let policies = Policies::load()?;
         let (embedder, embedder_manifest) = open_embedder(&config)?;
         let (generator, generator_manifest) = open_generator(&config)?;
+        embed_anew(&store, &embedder, &data.join("index")).await?;
         let index = Arc::new(Index::open(
             &data.join("index"),
             index_settings(&config, &embedder),
@@ -238,6 +239,34 @@ pub fn open_embedder(config: &Config) -> anyhow::Result<(EmbedderService, ModelM
     ))
 }
 
+/// Where another embedder made the stored vectors, they are made anew before anybody is answered.
+/// The index knows the old ones, so it goes first, and follows the rows again afterwards.
+async fn embed_anew(store: &Store, embedder: &EmbedderService, index: &Path) -> anyhow::Result<()> {
+    let stale = store.count_stale(&embedder.identity().sha256).await?;
+    if stale == 0 {
+        return Ok(());
+    }
+    tracing::warn!(
+        revisions = stale,
+        "another embedder made the vectors of {stale} revisions: they are made anew by {}, and \
+         nobody is answered until it is done. It goes on where it stopped if it is cut short",
+        embedder.identity().name
+    );
+    match std::fs::remove_dir_all(index) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("the index `{}`", index.display()));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    reembed(store, embedder, |done| {
+        if done % 100 == 0 || done == stale {
+            tracing::info!(done, stale, "{done} of {stale} revisions are embedded anew");
+        }
+    })
+    .await?;
+    Ok(())
+}
+
 fn open_generator(
     config: &Config,
 ) -> anyhow::Result<(Option<GeneratorService>, Option<ModelManifest>)> {
@@ -249,6 +278,17 @@ fn open_generator(
     let manifest = ModelManifest::read(&folder).with_context(|| missing(&folder))?;
     let service = GeneratorService::starting(folder, QueueLimits::default())?;
     Ok((Some(service), Some(manifest)))
+}
+
+/// The generator, once it is loaded; none where none is set up.
+pub async fn generator_ready(config: &Config) -> anyhow::Result<Option<GeneratorService>> {
+    let (Some(generator), _) = open_generator(config)? else {
+        return Ok(None);
+    };
+    while generator.state() == GeneratorState::Loading {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(Some(generator))
 }
 
 /// What reads files, with the recogniser of scanned pages where it is installed.

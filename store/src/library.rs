@@ -5,12 +5,13 @@ use crate::error::StoreError;
 use crate::files::read_labels;
 use crate::sequence::parse_draft;
 use cloister_domain::{
-    CollectionId, DocumentId, FileHash, Labels, Page, Passage, PassageId, Permitted, RevisionId,
-    Timestamp,
+    CollectionId, Day, DocumentId, FileHash, Labels, Page, Passage, PassageId, Permitted,
+    RevisionId, Timestamp,
 };
 use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite};
+use std::collections::HashMap;
 
 /// The documents that one person may read, for one request.
 #[derive(Clone, Debug)]
@@ -39,6 +40,10 @@ pub struct RevisionRecord {
     pub title: String,
     /// The format it was read as.
     pub format: String,
+    /// ISO 639-3 code of its main language, where it could be told.
+    pub language: Option<String>,
+    /// The day of its last change, as it says itself.
+    pub dated: Option<Day>,
     /// How many pages it has.
     pub pages: u32,
     /// Since when it answers.
@@ -53,8 +58,8 @@ pub struct RevisionRecord {
 pub type DocumentRecord = RevisionRecord;
 
 const REVISION: &str = "SELECT r.id, r.document_id, d.collection_id, c.name AS collection_name, \
-                        d.path, r.hash, r.title, r.format, r.pages, r.effective_from, \
-                        r.superseded_at, r.labels \
+                        d.path, r.hash, r.title, r.format, r.language, r.dated, r.pages, \
+                        r.effective_from, r.superseded_at, r.labels \
                         FROM revisions r JOIN documents d ON d.id = r.document_id \
                         JOIN collections c ON c.id = d.collection_id \
                         WHERE d.deleted_at IS NULL";
@@ -103,6 +108,38 @@ impl Library {
         query.push(" ORDER BY r.title, r.id");
         let rows = query.build().fetch_all(&self.store.readers).await?;
         rows.iter().map(revision).collect()
+    }
+
+    /// All revisions of the documents that answer today, superseded ones among them.
+    pub(crate) async fn history(&self) -> Result<Vec<RevisionRecord>, StoreError> {
+        if self.permitted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = QueryBuilder::new(REVISION);
+        self.narrow(&mut query);
+        let rows = query.build().fetch_all(&self.store.readers).await?;
+        rows.iter().map(revision).collect()
+    }
+
+    /// These revisions, superseded or not; those that may not be read are left out.
+    pub async fn revisions_of(
+        &self,
+        ids: &[RevisionId],
+    ) -> Result<HashMap<RevisionId, RevisionRecord>, StoreError> {
+        if self.permitted.is_empty() || ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut query = QueryBuilder::new(REVISION);
+        query.push(" AND r.id IN (");
+        let mut list = query.separated(", ");
+        for id in ids {
+            list.push_bind(id.0);
+        }
+        query.push(")");
+        self.narrow(&mut query);
+        let rows = query.build().fetch_all(&self.store.readers).await?;
+        let known = rows.iter().map(revision);
+        known.map(|known| known.map(|r| (r.id, r))).collect()
     }
 
     /// A revision, superseded or not, so that an old citation still opens.
@@ -199,6 +236,11 @@ fn revision(row: &SqliteRow) -> Result<RevisionRecord, StoreError> {
         hash: FileHash::try_from(hash).map_err(|e| StoreError::corrupt("revisions", e))?,
         title: row.try_get("title")?,
         format: row.try_get("format")?,
+        language: row.try_get("language")?,
+        dated: row
+            .try_get::<Option<String>, _>("dated")?
+            .map(|day| Day::try_from(day).map_err(|e| StoreError::corrupt("revisions", e)))
+            .transpose()?,
         pages: u32::try_from(pages).unwrap_or(0),
         effective_from: Timestamp::from_millis(row.try_get("effective_from")?),
         superseded_at: superseded_at.map(Timestamp::from_millis),

@@ -241,8 +241,8 @@ async fn insert_revision(
         .map_err(|e| StoreError::corrupt("revisions", e))?;
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO revisions (document_id, hash, size, title, format, language, pages, warnings,
-                                embedder, effective_from, file_labels, labels)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id",
+                                embedder, effective_from, file_labels, labels, dated)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id",
     )
     .bind(document.0)
     .bind(new.hash.as_str())
@@ -256,6 +256,7 @@ async fn insert_revision(
     .bind(now.as_millis())
     .bind(write_labels(&new.labels)?)
     .bind(write_labels(&new.info.labels)?.unwrap_or_else(|| "{}".to_owned()))
+    .bind(new.info.date.map(|day| day.to_string()))
     .fetch_one(&mut **transaction)
     .await?;
     Ok(RevisionId(id))

@@ -27,7 +27,8 @@ pub struct StoredPassage {
 }
 
 impl Store {
-    /// The next passages after `sequence` of revisions that answer today, at most `limit`.
+    /// The next passages after `sequence` of documents that answer today, at most `limit`. Those of
+    /// superseded revisions are among them: a question may ask for what was in force on a day.
     pub async fn passages_after(
         &self,
         sequence: PassageId,
@@ -40,7 +41,7 @@ impl Store {
              FROM passages p
              JOIN revisions r ON r.id = p.revision_id
              JOIN documents d ON d.id = r.document_id
-             WHERE p.id > $1 AND r.superseded_at IS NULL AND d.deleted_at IS NULL
+             WHERE p.id > $1 AND d.deleted_at IS NULL
              ORDER BY p.id LIMIT $2",
         )
         .bind(sequence.0)
@@ -65,12 +66,13 @@ impl Store {
             .collect()
     }
 
-    /// The revisions that answer today, or did until `since`: one that was removed may be back at
-    /// once under another name. Those without passages are not among them. For the indexes; questions go through [`crate::Library`].
+    /// The revisions, superseded ones among them, of documents that answer today or did until
+    /// `since`: one that was removed may be back at once under another name. Those without passages
+    /// are not among them. For the indexes; questions go through [`crate::Library`].
     pub async fn revisions_since(&self, since: Timestamp) -> Result<Vec<RevisionId>, StoreError> {
         let ids: Vec<i64> = sqlx::query_scalar(
             "SELECT r.id FROM revisions r JOIN documents d ON d.id = r.document_id
-             WHERE COALESCE(r.superseded_at, $1) >= $1 AND COALESCE(d.deleted_at, $1) >= $1
+             WHERE COALESCE(d.deleted_at, $1) >= $1
                AND EXISTS (SELECT 1 FROM passages p WHERE p.revision_id = r.id)
              ORDER BY r.id",
         )

@@ -360,3 +360,28 @@ async fn the_setup_link_works_once() {
     let twice = house.store.add_user(&new, at(3)).await;
     assert!(matches!(twice, Err(StoreError::NameTaken(_))));
 }
+
+#[tokio::test]
+async fn vectors_of_another_model_are_found_and_replaced_revision_by_revision() {
+    let house = house().await;
+    let old = house.publish("doses.txt", "Give 5 mg.", at(1)).await;
+    let new = house.publish("doses.txt", "Give 10 mg now.", at(2)).await;
+    let (before, after) = ("0".repeat(64), "1".repeat(64));
+    assert_eq!(house.store.count_stale(&before).await.unwrap(), 0);
+    assert_eq!(house.store.next_stale(&before).await.unwrap(), None);
+    for (expected, left) in [(old, 1), (new, 0)] {
+        let stale = house.store.next_stale(&after).await.unwrap().unwrap();
+        assert_eq!((stale.id, stale.title.as_str()), (expected, "Guide"));
+        assert_eq!(stale.passages.len(), 1);
+        let vectors = [(stale.passages[0].0, vec![0.0, 0.6, 0.8])];
+        house
+            .store
+            .replace_vectors(stale.id, &after, &vectors)
+            .await
+            .unwrap();
+        assert_eq!(house.store.count_stale(&after).await.unwrap(), left);
+    }
+    let passages = house.store.passages_after(PassageId(0), 9).await.unwrap();
+    assert_eq!(passages.len(), 1, "the older revision no longer answers");
+    assert_eq!(passages[0].vector, [0.0, 0.6, 0.8]);
+}

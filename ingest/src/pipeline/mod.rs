@@ -7,10 +7,12 @@
 mod follow;
 mod meter;
 mod notice;
+mod reembed;
 mod work;
 
 pub use follow::{catch_up, rebuild};
 pub use meter::{Meter, Pace, Stage};
+pub use reembed::reembed;
 
 use crate::chunk::{ChunkSettings, TokenCounter};
 use crate::limits::Limits;

@@ -1,7 +1,7 @@
 //! Asking: the answer streams as server-sent events.
 
 use super::problem::{Problem, ProblemCode};
-use super::search::{PassageView, checked};
+use super::search::{FilterView, PassageView, checked};
 use super::session::SignedIn;
 use crate::app::{App, AppState};
 use axum::Json;
@@ -10,7 +10,7 @@ use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response};
 use cloister_answer::{Answer, AnswerError, AnswerEvent, Asked, Quote};
 use cloister_audit::Actor;
-use cloister_store::Library;
+use cloister_store::{DocumentFilter, Library};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
@@ -21,6 +21,9 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 pub struct Question {
     question: String,
+    /// Which documents are asked; all of them where it is absent.
+    #[serde(default)]
+    filter: FilterView,
 }
 
 /// A quote, byte for byte from the document.
@@ -97,6 +100,12 @@ pub enum Step {
         index_generation: String,
         /// The rules in force.
         policy_version: String,
+        /// SHA-256 of the embedder's weights.
+        embedder: String,
+        /// SHA-256 of the generator's file, where one takes part.
+        generator: Option<String>,
+        /// SHA-256 of the weights and thresholds by which sentences are chosen.
+        evidence: String,
     },
     /// A quote.
     Quote(QuoteView),
@@ -138,6 +147,9 @@ impl From<AnswerEvent> for Step {
                 documents: receipt.documents,
                 index_generation: receipt.index_generation,
                 policy_version: receipt.policy_version,
+                embedder: receipt.made_with.embedder,
+                generator: receipt.made_with.generator,
+                evidence: receipt.made_with.evidence,
             },
             AnswerEvent::Quote(quote) => Self::Quote(QuoteView::from(&*quote)),
             AnswerEvent::Refusal { reason, nearest } => Self::Refusal {
@@ -169,6 +181,7 @@ impl From<AnswerError> for Problem {
             AnswerError::Index(cause) => Self::internal(cause),
             AnswerError::Evidence(cause) => Self::internal(cause),
             AnswerError::Broken(cause) => Self::internal(cause),
+            AnswerError::Entry(cause) => Self::internal(cause),
         }
     }
 }
@@ -185,7 +198,8 @@ pub async fn ask(
 ) -> Result<Response, Problem> {
     let question = checked(&asked.question)?;
     let library = app.library(&person.principal).await?;
-    let answer = start(&app, library, question, &person).await?;
+    let filter = asked.filter.checked()?;
+    let answer = start(&app, library, question, filter, &person).await?;
     let steps = ReceiverStream::new(answer.events).map(|event| {
         let step = Step::from(event);
         let data = serde_json::to_string(&step).unwrap_or_default();
@@ -200,6 +214,7 @@ async fn start(
     app: &App,
     library: Library,
     question: String,
+    filter: DocumentFilter,
     person: &SignedIn,
 ) -> Result<Answer, Problem> {
     let asked = Asked {
@@ -209,6 +224,7 @@ async fn start(
         request: person.origin.request.clone(),
         composed_in: app.composed_collections().await?,
         policy_version: app.policies.version().to_owned(),
+        filter,
     };
     Ok(app.answerer.ask(library, asked).await?)
 }

@@ -5,13 +5,21 @@ use super::session::SignedIn;
 use crate::app::AppState;
 use axum::Json;
 use axum::extract::State;
+use cloister_answer::arrange::{Readable, for_reading};
+use cloister_answer::snippet::{Piece, snippet};
 use cloister_answer::{FoundPassage, SearchTask};
 use cloister_audit::EventKind;
+use cloister_domain::Day;
+use cloister_store::DocumentFilter;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
 const LONGEST: usize = 2000;
+
+/// The best passages whose documents are counted in the facets.
+const COUNTED: usize = 200;
 
 /// What is searched for.
 #[derive(Deserialize, ToSchema)]
@@ -19,6 +27,137 @@ pub struct Search {
     text: String,
     /// At most this many passages, up to 50; 10 where absent.
     limit: Option<usize>,
+    /// Which documents are searched; all of them where it is absent.
+    #[serde(default)]
+    filter: FilterView,
+}
+
+/// Which documents are searched. An empty list narrows nothing; of a list's values one must hold.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FilterView {
+    /// Names of collections.
+    collections: Vec<String>,
+    /// Formats, such as `pdf`.
+    formats: Vec<String>,
+    /// ISO 639-3 codes of languages, such as `deu`.
+    languages: Vec<String>,
+    /// Tags, in the site's words.
+    tags: Vec<String>,
+    /// The earliest day: `2026-01-01`.
+    from: Option<String>,
+    /// The latest day.
+    until: Option<String>,
+    /// The day whose documents are asked for: superseded ones may be found.
+    as_of: Option<String>,
+}
+
+impl FilterView {
+    /// The filter, where its days are days.
+    pub fn checked(self) -> Result<DocumentFilter, Problem> {
+        let day = |text: Option<String>| {
+            let said = text.filter(|text| !text.is_empty());
+            said.map(Day::try_from)
+                .transpose()
+                .map_err(|cause| ProblemCode::Invalid.because(cause))
+        };
+        Ok(DocumentFilter {
+            collections: self.collections,
+            formats: self.formats,
+            languages: self.languages,
+            tags: self.tags,
+            from: day(self.from)?,
+            until: day(self.until)?,
+            as_of: day(self.as_of)?,
+        })
+    }
+}
+
+/// What a search found.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SearchView {
+    /// How many documents were searched.
+    documents: u64,
+    /// The passages, best first.
+    hits: Vec<HitView>,
+    /// The documents of the best passages, counted.
+    facets: Facets,
+}
+
+/// A passage that was found, to be read.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HitView {
+    /// The passage; joined with its neighbours where these were found too.
+    passage: PassageView,
+    /// The part that shows why it was found.
+    snippet: Vec<SnippetPiece>,
+    /// The document's day: since when it is in force, or the day it names itself, or when it was
+    /// taken in.
+    day: String,
+    /// Whether a newer revision answers instead.
+    superseded: bool,
+    /// Where else the same stands.
+    also: Vec<AlsoView>,
+}
+
+/// A piece of a snippet.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SnippetPiece {
+    /// Its text.
+    text: String,
+    /// Whether it is a word of the question.
+    marked: bool,
+}
+
+/// Another place that says the same.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct AlsoView {
+    /// The revision.
+    revision: i64,
+    /// The document's title.
+    title: String,
+    /// The name of its collection.
+    collection: String,
+    /// The page.
+    page: u32,
+}
+
+/// How many documents there are of each kind.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Facets {
+    /// By collection.
+    collections: BTreeMap<String, u32>,
+    /// By format.
+    formats: BTreeMap<String, u32>,
+    /// By language.
+    languages: BTreeMap<String, u32>,
+    /// By tag.
+    tags: BTreeMap<String, u32>,
+}
+
+impl Facets {
+    fn of(passages: &[FoundPassage]) -> Self {
+        let mut facets = Self::default();
+        let mut seen = BTreeSet::new();
+        for found in passages {
+            let source = &found.source;
+            if !seen.insert(source.id) {
+                continue;
+            }
+            let count = |of: &mut BTreeMap<String, u32>, value: &str| {
+                *of.entry(value.to_owned()).or_default() += 1;
+            };
+            count(&mut facets.collections, &source.collection_name);
+            count(&mut facets.formats, &source.format);
+            if let Some(language) = &source.language {
+                count(&mut facets.languages, language);
+            }
+            for tag in &source.labels.tags {
+                count(&mut facets.tags, tag);
+            }
+        }
+        facets
+    }
 }
 
 /// A passage that was found.
@@ -61,32 +200,68 @@ impl From<&FoundPassage> for PassageView {
     }
 }
 
+impl HitView {
+    fn of(question: &str, found: Readable) -> Self {
+        let draft = &found.best.passage.draft;
+        let pieces = snippet(question, &draft.text, &draft.sentences);
+        let source = &found.best.source;
+        let also = found.also.iter().map(|(source, page)| AlsoView {
+            revision: source.id.0,
+            title: source.title.clone(),
+            collection: source.collection_name.clone(),
+            page: *page,
+        });
+        Self {
+            snippet: pieces
+                .into_iter()
+                .map(|Piece { text, marked }| SnippetPiece { text, marked })
+                .collect(),
+            day: source.day().to_string(),
+            superseded: source.superseded_at.is_some(),
+            also: also.collect(),
+            passage: PassageView {
+                text: found.text,
+                ..PassageView::from(&found.best)
+            },
+        }
+    }
+}
+
 /// Finds passages by meaning and by words.
 #[utoipa::path(post, path = "/api/v1/search", tag = "questions", request_body = Search,
-    responses((status = 200, body = Vec<PassageView>)))]
+    responses((status = 200, body = SearchView), (status = 422, body = Problem)))]
 pub async fn search(
     State(app): State<AppState>,
     person: SignedIn,
     Json(asked): Json<Search>,
-) -> Result<Json<Vec<PassageView>>, Problem> {
+) -> Result<Json<SearchView>, Problem> {
     let text = checked(&asked.text)?;
+    let filter = asked.filter.checked()?;
     let library = app.library(&person.principal).await?;
     let limit = asked.limit.unwrap_or(10).clamp(1, 50);
     let task = SearchTask {
         text: text.clone(),
-        limit,
+        limit: COUNTED,
+        filter: filter.clone(),
     };
     let found = app
         .answerer
         .search(&library, &task)
         .await
         .map_err(Problem::from)?;
-    let ids: Vec<i64> = found.passages.iter().map(|f| f.passage.id.0).collect();
-    let detail = json!({ "text": text, "passages": ids });
+    let facets = Facets::of(&found.passages);
+    let readable = for_reading(found.passages, limit);
+    let ids: Vec<i64> = readable.iter().map(|hit| hit.best.passage.id.0).collect();
+    let detail = json!({ "text": text, "filter": filter, "passages": ids });
     app.audit
         .append(person.event(EventKind::Searched, detail))
         .await?;
-    Ok(Json(found.passages.iter().map(PassageView::from).collect()))
+    let hits = readable.into_iter().map(|hit| HitView::of(&text, hit));
+    Ok(Json(SearchView {
+        documents: found.documents,
+        hits: hits.collect(),
+        facets,
+    }))
 }
 
 /// A question or search text that can be worked on.

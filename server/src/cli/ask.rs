@@ -8,7 +8,8 @@ use crate::app::AppState;
 use clap::Args;
 use cloister_answer::{Asked, SearchTask};
 use cloister_audit::{Actor, Event, EventKind, Outcome};
-use cloister_domain::Principal;
+use cloister_domain::{Day, NotADay, Principal};
+use cloister_store::DocumentFilter;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -23,6 +24,8 @@ pub struct Search {
     /// At most this many passages.
     #[arg(long, default_value_t = 5)]
     limit: usize,
+    #[command(flatten)]
+    among: Among,
     /// Print JSON, a line for each passage.
     #[arg(long)]
     json: bool,
@@ -36,9 +39,55 @@ pub struct Ask {
     /// The person whose rights hold.
     #[arg(long = "as", value_name = "PERSON")]
     person: String,
+    #[command(flatten)]
+    among: Among,
     /// Print JSON, a line for each step.
     #[arg(long)]
     json: bool,
+}
+
+/// Which of the documents.
+#[derive(Clone, Debug, Default, Args, Serialize, Deserialize)]
+pub struct Among {
+    /// Only this collection (may be given again).
+    #[arg(long = "collection", value_name = "NAME")]
+    collections: Vec<String>,
+    /// Only this format, such as pdf (may be given again).
+    #[arg(long = "format", value_name = "FORMAT")]
+    formats: Vec<String>,
+    /// Only this language, such as deu (may be given again).
+    #[arg(long = "language", value_name = "CODE")]
+    languages: Vec<String>,
+    /// Only what has this tag (may be given again).
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// Only documents of this day or later, such as 2026-01-31.
+    #[arg(long, value_parser = day)]
+    from: Option<Day>,
+    /// Only documents of this day or earlier.
+    #[arg(long, value_parser = day)]
+    until: Option<Day>,
+    /// What was in force on this day, superseded revisions among it.
+    #[arg(long, value_parser = day)]
+    as_of: Option<Day>,
+}
+
+fn day(text: &str) -> Result<Day, NotADay> {
+    Day::try_from(text.to_owned())
+}
+
+impl From<Among> for DocumentFilter {
+    fn from(among: Among) -> Self {
+        Self {
+            collections: among.collections,
+            formats: among.formats,
+            languages: among.languages,
+            tags: among.tags,
+            from: among.from,
+            until: among.until,
+            as_of: among.as_of,
+        }
+    }
 }
 
 /// Whoever sits at the console acts for someone; the log names both.
@@ -56,6 +105,7 @@ pub async fn search(app: &AppState, task: Search, say: &Saying) -> anyhow::Resul
     let wanted = SearchTask {
         text: task.text.clone(),
         limit: task.limit.clamp(1, 50),
+        filter: task.among.into(),
     };
     let found = app.answerer.search(&library, &wanted).await?;
     let ids: Vec<i64> = found.passages.iter().map(|f| f.passage.id.0).collect();
@@ -96,6 +146,7 @@ pub async fn ask(app: &AppState, task: Ask, say: &Saying) -> anyhow::Result<u8> 
         request: app.request_id()?,
         composed_in: app.composed_collections().await?,
         policy_version: app.policies.version().to_owned(),
+        filter: task.among.clone().into(),
     };
     app.generator_settled().await;
     let mut answer = app.answerer.ask(library, asked).await?;

@@ -6,6 +6,7 @@ use crate::app::AppState;
 use anyhow::Context;
 use clap::Subcommand;
 use cloister_audit::{EventKind, Filter, verify};
+use cloister_domain::Principal;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::PathBuf;
@@ -20,6 +21,15 @@ pub enum Command {
         kept: Vec<PathBuf>,
         #[arg(skip)]
         notes: Vec<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make an answer again from its receipt, with the rights its asker has today, and say what is
+    /// equal and what has changed.
+    Replay {
+        /// The id on the receipt.
+        id: String,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -57,6 +67,7 @@ impl Command {
 pub async fn run(app: &AppState, command: Command, say: &Saying) -> anyhow::Result<u8> {
     match command {
         Command::Verify { notes, json, .. } => verify_log(app, notes, json, say).await,
+        Command::Replay { id, json } => replay(app, &id, json, say).await,
         Command::Checkpoint => {
             line(say, app.audit.checkpoint_note()?.trim_end()).await;
             Ok(0)
@@ -112,4 +123,61 @@ async fn verify_log(
     }
     result(say, as_json, serde_json::to_value(&found)?, sentence).await;
     Ok(if found.holds() { 0 } else { 2 })
+}
+
+/// Entries of one answer: its own, its sentences, its end.
+const OF_ONE_ANSWER: usize = 50;
+
+async fn replay(app: &AppState, id: &str, as_json: bool, say: &Saying) -> anyhow::Result<u8> {
+    let filter = Filter {
+        request: Some(id.to_owned()),
+        ..Filter::default()
+    };
+    let mut entries = app.audit.find(&filter, OF_ONE_ANSWER)?.entries;
+    entries.reverse();
+    let answered = [EventKind::QuestionAnswered, EventKind::QuestionRefused];
+    let answer = entries.iter().find(|entry| answered.contains(&entry.kind));
+    let answer =
+        answer.with_context(|| format!("the log has no answer with the receipt `{id}`"))?;
+    let asker = answer.actor.user.context("the entry names no person")?;
+    let asker = app.store.user(asker).await?.with_context(|| {
+        format!(
+            "`{}` is no longer known, so nobody's rights hold",
+            answer.actor.name
+        )
+    })?;
+    let library = app.library(&Principal::from(asker)).await?;
+    let shown = entries
+        .iter()
+        .filter(|entry| entry.kind == EventKind::SentenceShown);
+    let sentences: Vec<_> = shown.map(|entry| entry.detail.clone()).collect();
+    app.generator_settled().await;
+    let replay = app
+        .answerer
+        .replay(&library, &answer.detail, &sentences, app.policies.version())
+        .await?;
+    let same = replay.same_answer();
+    let detail = json!({ "receipt": id, "same_answer": same, "parts": replay.parts });
+    app.audit
+        .append(console_event(EventKind::AnswerReplayed, detail))
+        .await?;
+    let told = replay.parts.iter().map(|part| {
+        let told = if part.equal {
+            "equal"
+        } else {
+            &part.difference
+        };
+        format!("\n  {:<19} {told}", part.part)
+    });
+    let told: String = told.collect();
+    let verdict = if same {
+        "The answer is the same."
+    } else {
+        "The answer is not the same; the parts above say what has changed since."
+    };
+    let sentence = format!("“{}”{told}\n{verdict}", replay.question);
+    let mut value = serde_json::to_value(&replay)?;
+    value["same_answer"] = same.into();
+    result(say, as_json, value, sentence).await;
+    Ok(if same { 0 } else { 3 })
 }

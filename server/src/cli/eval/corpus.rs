@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::extraction::pdf_files;
 
@@ -42,6 +42,8 @@ pub struct Question {
     pub text: String,
     /// How relevant each right document or page is.
     pub relevant: HashMap<String, f64>,
+    /// Texts of which each answers, where they are known.
+    pub answers: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +66,23 @@ struct Asked {
 }
 
 #[derive(Deserialize)]
+struct AskedOfDocument {
+    #[serde(rename = "_id")]
+    id: String,
+    question: String,
+    answers: Vec<String>,
+    document: String,
+}
+
+#[derive(Deserialize)]
+struct Answered {
+    #[serde(rename = "_id")]
+    id: String,
+    #[serde(default)]
+    answers: Vec<String>,
+}
+
+#[derive(Deserialize)]
 struct Gold {
     doc: String,
     page_checked: u32,
@@ -78,6 +97,45 @@ impl Corpus {
         } else {
             Self::of_files(folder, reader).await
         }
+    }
+
+    /// Reads the documents of a folder, and questions of a file that name documents by their path
+    /// in it and the texts that answer.
+    pub async fn of_handbooks(
+        folder: &Path,
+        questions: &Path,
+        reader: &Reader,
+    ) -> anyhow::Result<Self> {
+        let asked: Vec<AskedOfDocument> = lines(questions)?;
+        let mut documents = Vec::new();
+        for path in files(folder)? {
+            let id = path.strip_prefix(folder)?.to_string_lossy().into_owned();
+            let Ok(read) = reader.extract(File::open(&path)?, &id, |_, _| {}).await else {
+                continue;
+            };
+            documents.push(Document {
+                id,
+                title: read.info.title,
+                language: read.info.language,
+                pages: read.pages,
+                by_page: false,
+            });
+        }
+        let held = |asked: &AskedOfDocument| documents.iter().any(|d| d.id == asked.document);
+        let questions: Vec<Question> = asked
+            .into_iter()
+            .filter(held)
+            .map(|asked| Question {
+                relevant: HashMap::from([(asked.document, 1.0)]),
+                id: asked.id,
+                text: asked.question,
+                answers: asked.answers,
+            })
+            .collect();
+        Ok(Self {
+            documents,
+            questions,
+        })
     }
 
     fn of_texts(folder: &Path) -> anyhow::Result<Self> {
@@ -97,10 +155,17 @@ impl Corpus {
                 of.insert(document.to_owned(), gain);
             }
         }
+        let mut answers = known_answers(&folder.join("answers.jsonl"))?;
         let known = asked.into_iter().filter_map(|asked| {
             let relevant = relevant.remove(&asked.id)?;
             let (id, text) = (asked.id, asked.text);
-            Some(Question { id, text, relevant })
+            let answers = answers.remove(&id).unwrap_or_default();
+            Some(Question {
+                id,
+                text,
+                relevant,
+                answers,
+            })
         });
         Ok(Self {
             questions: known.collect(),
@@ -134,6 +199,7 @@ impl Corpus {
                 .collect(),
             id: asked.id,
             text: asked.text,
+            answers: Vec::new(),
         });
         Ok(Self {
             questions: questions.collect(),
@@ -167,4 +233,29 @@ fn lines<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
     let read = text.lines().map(|line| Ok(serde_json::from_str(line)?));
     read.collect::<anyhow::Result<_>>()
         .with_context(|| format!("`{}`", path.display()))
+}
+
+fn known_answers(path: &Path) -> anyhow::Result<HashMap<String, Vec<String>>> {
+    if !path.exists() {
+        return Ok(HashMap::new());
+    }
+    let answered: Vec<Answered> = lines(path)?;
+    let known = answered.into_iter().map(|known| (known.id, known.answers));
+    Ok(known.collect())
+}
+
+/// All files below a folder, by their names.
+fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }

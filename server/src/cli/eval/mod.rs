@@ -1,10 +1,13 @@
 //! `cloister eval`: how good each step is, on files and questions that the site brings. Nothing of
 //! the appliance's data is touched.
 
+mod answers;
 mod corpus;
 mod extraction;
+mod indexed;
 mod ingestion;
 mod metrics;
+mod pii;
 mod retrieval;
 
 use crate::config::Config;
@@ -18,8 +21,12 @@ pub enum Command {
     Extraction(extraction::Extraction),
     /// Take a folder in, into a data folder that is thrown away, and tell the pace and the memory.
     Ingestion(ingestion::Measured),
+    /// Measure how much labelled personal data is found.
+    Pii(pii::Pii),
     /// Measure whether the right passages are found, for questions whose passages are known.
     Retrieval(retrieval::Retrieval),
+    /// Measure whether the quotes answer, and whether questions without an answer are refused.
+    Answers(answers::Answers),
 }
 
 /// Measures, and prints what was measured.
@@ -31,7 +38,9 @@ pub fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode> {
         match command {
             Command::Extraction(wanted) => extraction::run(wanted, config).await,
             Command::Ingestion(wanted) => ingestion::run(wanted, config).await,
+            Command::Pii(wanted) => pii::run(wanted),
             Command::Retrieval(wanted) => retrieval::run(wanted, config).await,
+            Command::Answers(wanted) => answers::run(wanted, config).await,
         }
     })?;
     Ok(ExitCode::SUCCESS)

@@ -1,16 +1,13 @@
 //! `cloister eval retrieval`: whether the right passages are found.
 
-use super::corpus::{Corpus, Document};
+use super::corpus::Corpus;
+use super::indexed::Indexed;
 use super::metrics::{Mean, Worth, percentile, worth};
 use crate::app;
 use crate::cli::console;
 use crate::config::Config;
 use clap::Args;
-use cloister_domain::{PassageId, RevisionId};
-use cloister_index::{Index, IndexEntry, SearchRequest};
-use cloister_inference::EmbedderService;
-use cloister_ingest::{cut, embedded_text};
-use roaring::RoaringBitmap;
+use cloister_index::SearchRequest;
 use serde::Serialize;
 use serde_json::json;
 use std::collections::HashSet;
@@ -36,9 +33,6 @@ pub struct Retrieval {
 
 /// Passages asked for: enough for a hundred documents.
 const DEPTH: usize = 300;
-/// Passages embedded at a time.
-const BATCH: usize = 256;
-
 /// One way of ranking, measured.
 #[derive(Debug, Serialize)]
 struct Arm {
@@ -49,16 +43,6 @@ struct Arm {
     recall_100: Mean,
     p50_ms: f64,
     p95_ms: f64,
-}
-
-/// The set as the index holds it.
-struct Indexed {
-    index: Index,
-    embedder: EmbedderService,
-    /// For each passage, from 1, the documents or pages that it is judged as.
-    judged: Vec<Vec<String>>,
-    everything: RoaringBitmap,
-    _folder: tempfile::TempDir,
 }
 
 /// Indexes the set as the appliance would, asks its questions, and prints what each arm is worth.
@@ -157,59 +141,6 @@ impl std::fmt::Display for Arm {
 }
 
 impl Indexed {
-    async fn build(documents: &[Document], config: &Config) -> anyhow::Result<Self> {
-        let embedder = app::open_embedder(config)?.0;
-        let folder = tempfile::tempdir()?;
-        let index = Index::open(folder.path(), app::index_settings(config, &embedder))?;
-        let mut indexed = Self {
-            index,
-            embedder,
-            judged: Vec::new(),
-            everything: (1..=u32::try_from(documents.len())?).collect(),
-            _folder: folder,
-        };
-        let settings = app::passages(config);
-        let mut waiting = Vec::new();
-        for (number, document) in (1_i64..).zip(documents) {
-            let mut first = Some(document.id.clone());
-            for draft in cut(&document.pages, &indexed.embedder, &settings) {
-                let pages = draft.spans.iter().map(|span| span.page);
-                indexed.judged.push(document.judged_as(pages));
-                waiting.push(IndexEntry {
-                    passage: PassageId(i64::try_from(indexed.judged.len())?),
-                    revision: RevisionId(number),
-                    about: first.take(),
-                    language: document.language.clone(),
-                    title: document.title.clone(),
-                    headings: draft.headings,
-                    text: draft.text,
-                    vector: Vec::new(),
-                });
-            }
-            if waiting.len() >= BATCH || number == i64::try_from(documents.len())? {
-                indexed.add(&mut waiting).await?;
-            }
-        }
-        Ok(indexed)
-    }
-
-    async fn add(&self, waiting: &mut Vec<IndexEntry>) -> anyhow::Result<()> {
-        let text = |entry: &IndexEntry| embedded_text(&entry.title, &entry.headings, &entry.text);
-        let texts = waiting.iter().map(text).collect();
-        let vectors = self.embedder.embed_passages(texts).await?;
-        for (entry, vector) in waiting.iter_mut().zip(vectors) {
-            entry.vector = vector;
-        }
-        self.index.add(waiting)?;
-        waiting.clear();
-        Ok(())
-    }
-
-    fn judged_as(&self, passage: PassageId) -> &[String] {
-        let index = usize::try_from(passage.0 - 1).unwrap_or(usize::MAX);
-        self.judged.get(index).map_or(&[], Vec::as_slice)
-    }
-
     /// Documents or pages by their best passage.
     fn ranking(&self, hits: &[cloister_index::Hit]) -> Vec<&str> {
         let mut seen = HashSet::new();
@@ -235,16 +166,5 @@ impl Indexed {
             "hits": hits,
         })
         .to_string()
-    }
-}
-
-impl Document {
-    fn judged_as(&self, pages: impl Iterator<Item = u32>) -> Vec<String> {
-        if !self.by_page {
-            return vec![self.id.clone()];
-        }
-        let mut ids: Vec<String> = pages.map(|page| format!("{}#p{page}", self.id)).collect();
-        ids.dedup();
-        ids
     }
 }

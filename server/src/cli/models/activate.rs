@@ -1,25 +1,36 @@
 //! `cloister models activate` and `rollback`.
 
-use crate::active::Active;
+use crate::active::{Active, Part};
 use crate::cli::console;
 use crate::config::Config;
-use cloister_inference::{LlamaGguf, Loading, ModelKind, ModelManifest};
+use cloister_inference::{LlamaGguf, Loading, ModelKind, ModelManifest, SentenceEncoder};
 
 pub fn run(name: &str, config: &Config) -> anyhow::Result<()> {
     let folder = config.paths.models.join(name);
     let manifest = ModelManifest::read(&folder)?;
-    anyhow::ensure!(
-        manifest.kind == ModelKind::Generator,
-        "`{name}` is an embedder. Stored vectors are those of the embedder that made them, so it is \
-         changed in the settings (models.embedder), for an empty appliance"
-    );
     manifest.verify(&folder)?;
-    let plan = LlamaGguf::plan(&folder.join(&manifest.file), &Loading::default())?;
-    for warning in &plan.warnings {
-        console::note(&format!("warning: {warning}"));
-    }
-    Active::of(config)?.activate(name, config)?;
-    console::line(&format!("{name} answers from the next start on"));
+    let part = match manifest.kind {
+        ModelKind::Generator => {
+            let plan = LlamaGguf::plan(&folder.join(&manifest.file), &Loading::default())?;
+            for warning in &plan.warnings {
+                console::note(&format!("warning: {warning}"));
+            }
+            Part::Generator
+        }
+        ModelKind::Embedder => {
+            SentenceEncoder::open(&folder)?;
+            Part::Embedder
+        }
+        ModelKind::Reranker => anyhow::bail!("`{name}` is a reranker, and nothing uses one yet"),
+    };
+    Active::of(config)?.activate(part, name, config)?;
+    console::line(&match part {
+        Part::Generator => format!("{name} answers from the next start on"),
+        Part::Embedder => format!(
+            "{name} finds passages from the next start on, which embeds all of them anew before \
+             anybody is answered"
+        ),
+    });
     Ok(())
 }
 
@@ -30,6 +41,6 @@ pub fn undo(config: &Config) -> anyhow::Result<()> {
     } else {
         &name
     };
-    console::line(&format!("{name} answers from the next start on"));
+    console::line(&format!("{name} is in use from the next start on"));
     Ok(())
 }

@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, clap::Args)]
 pub struct Add {
     /// The GGUF file.
-    file: PathBuf,
+    pub(super) file: PathBuf,
     /// The folder to make in `paths.models`; the file's name without its ending, if not given.
     #[arg(long)]
-    folder: Option<String>,
+    pub(super) folder: Option<String>,
     /// Its licence as an SPDX expression, where the file does not say it.
     #[arg(long)]
-    licence: Option<String>,
+    pub(super) licence: Option<String>,
     /// What it is fit for, in one sentence.
     #[arg(long, default_value = "not yet assessed by anybody here")]
-    fitness: String,
+    pub(super) fitness: String,
 }
 
 pub fn run(add: &Add, models: &Path) -> anyhow::Result<()> {

@@ -31,7 +31,7 @@ pub enum Command {
     Add(add::Add),
     /// Say what memory a GGUF file takes, and which context fits, without loading it.
     Plan(plan::Plan),
-    /// Answer with this model from the next start on.
+    /// Use this model from the next start on. Another embedder embeds every passage anew then.
     Activate {
         /// Its folder in `paths.models`.
         folder: String,
@@ -78,3 +78,6 @@ fn folders(models: &Path) -> anyhow::Result<Vec<PathBuf>> {
     folders.sort();
     Ok(folders)
 }
+
+#[cfg(test)]
+mod tests;

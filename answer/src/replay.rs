@@ -1,0 +1,252 @@
+//! An answer again, from what the log says of it: what is equal, and why anything is not.
+//!
+//! The same question, documents, index, models, weights and rules give the same answer, so that an
+//! examiner can see it made. What has changed since is named, part by part.
+
+use crate::answerer::{Answerer, Examined};
+use crate::error::AnswerError;
+use crate::event::{MadeWith, Quote};
+use cloister_domain::{ByteRange, FileHash, PassageId};
+use cloister_store::{DocumentFilter, Library};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What the log's entry says of an answer.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Logged {
+    /// The question.
+    pub question: String,
+    /// Which documents were asked.
+    #[serde(default)]
+    pub filter: DocumentFilter,
+    retrieved: Vec<LoggedPassage>,
+    quoted: Vec<LoggedQuote>,
+    verdict: LoggedVerdict,
+    index_generation: String,
+    policy_version: String,
+    made_with: Option<MadeWith>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct LoggedPassage {
+    passage: PassageId,
+    hash: FileHash,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct LoggedQuote {
+    number: u32,
+    text: String,
+    passage: PassageId,
+    start: usize,
+    end: usize,
+    hash: FileHash,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct LoggedVerdict {
+    answer: bool,
+}
+
+/// A sentence of the model as the log has it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct LoggedSentence {
+    text: String,
+    quotes: Vec<u32>,
+}
+
+/// One part of an answer, then and now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Compared {
+    /// Which part.
+    pub part: &'static str,
+    /// Whether it is the same.
+    pub equal: bool,
+    /// What differs, in a sentence for the examiner; empty where nothing does.
+    pub difference: String,
+}
+
+/// An answer that was made again.
+#[derive(Clone, Debug, Serialize)]
+pub struct Replay {
+    /// The question.
+    pub question: String,
+    /// Every part, compared.
+    pub parts: Vec<Compared>,
+}
+
+impl Replay {
+    /// Whether the answer is the same, whatever else has changed.
+    pub fn same_answer(&self) -> bool {
+        let answer = ["decision", "quotes", "sentences"];
+        let mut parts = self.parts.iter().filter(|c| answer.contains(&c.part));
+        parts.all(|compared| compared.equal)
+    }
+}
+
+impl Answerer {
+    /// Makes the answer of a log entry's `detail` again, with the rights that `library` stands
+    /// for, and compares. Nothing of it is logged or shown as an answer.
+    pub async fn replay(
+        &self,
+        library: &Library,
+        detail: &Value,
+        sentences: &[Value],
+        policy_version: &str,
+    ) -> Result<Replay, AnswerError> {
+        let logged: Logged = serde_json::from_value(detail.clone())?;
+        let sentences: Vec<LoggedSentence> = sentences
+            .iter()
+            .map(|sentence| serde_json::from_value(sentence.clone()))
+            .collect::<Result<_, _>>()?;
+        let again = self
+            .examine(library, &logged.question, &logged.filter)
+            .await?;
+        let mut parts = vec![
+            compare_text("rules", &logged.policy_version, policy_version),
+            compare_text(
+                "index",
+                &logged.index_generation,
+                &again.found.index_generation,
+            ),
+            self.compare_making(&logged),
+            self.compare_documents(library, &logged).await?,
+            compare_passages(&logged, &again),
+            compare_decision(&logged, &again),
+            compare_quotes(&logged, &again.quotes),
+        ];
+        if !sentences.is_empty() {
+            parts.push(self.compare_sentences(&logged, &sentences).await);
+        }
+        Ok(Replay {
+            question: logged.question,
+            parts,
+        })
+    }
+
+    fn compare_making(&self, logged: &Logged) -> Compared {
+        let now = self.made_with();
+        let difference = match &logged.made_with {
+            None => "the entry is of a version that did not write it down".to_owned(),
+            Some(then) => then.difference(&now),
+        };
+        compared("models and weights", difference)
+    }
+
+    /// Whether the documents that the answer was made from are what they were.
+    async fn compare_documents(
+        &self,
+        library: &Library,
+        logged: &Logged,
+    ) -> Result<Compared, AnswerError> {
+        let ids: Vec<PassageId> = logged.retrieved.iter().map(|p| p.passage).collect();
+        let readable = library.passages(&ids).await?;
+        let (mut gone, mut superseded) = (0, 0);
+        for then in &logged.retrieved {
+            let Some(passage) = readable.iter().find(|p| p.id == then.passage) else {
+                gone += 1;
+                continue;
+            };
+            let source = library.revision(passage.revision).await?;
+            let same = source.filter(|source| source.hash == then.hash);
+            superseded += u32::from(same.is_none_or(|source| source.superseded_at.is_some()));
+        }
+        let mut differences = Vec::new();
+        if gone > 0 {
+            differences.push(format!(
+                "{gone} of {} passages were deleted or may no longer be read",
+                ids.len()
+            ));
+        }
+        if superseded > 0 {
+            differences.push(format!("{superseded} are of superseded revisions"));
+        }
+        Ok(compared("documents", differences.join("; ")))
+    }
+
+    async fn compare_sentences(&self, logged: &Logged, shown: &[LoggedSentence]) -> Compared {
+        let mut differences = Vec::new();
+        for sentence in shown {
+            let quote = logged
+                .quoted
+                .iter()
+                .find(|q| sentence.quotes.contains(&q.number));
+            let Some(quote) = quote else {
+                differences.push("a sentence cites no quote".to_owned());
+                continue;
+            };
+            match self.sentence_from(&quote.text, &logged.question).await {
+                Ok(Some(now)) if now == sentence.text => {}
+                Ok(now) => differences.push(format!(
+                    "the model wrote “{}” and writes “{}” now",
+                    sentence.text,
+                    now.unwrap_or_default()
+                )),
+                Err(cause) => differences.push(format!("the model could not be asked: {cause}")),
+            }
+        }
+        compared("sentences", differences.join("; "))
+    }
+}
+
+fn compared(part: &'static str, difference: String) -> Compared {
+    Compared {
+        part,
+        equal: difference.is_empty(),
+        difference,
+    }
+}
+
+fn compare_text(part: &'static str, then: &str, now: &str) -> Compared {
+    let same = then == now;
+    let difference = if same {
+        String::new()
+    } else {
+        format!("it was {then} and is {now}")
+    };
+    compared(part, difference)
+}
+
+fn compare_passages(logged: &Logged, again: &Examined) -> Compared {
+    let then: Vec<PassageId> = logged.retrieved.iter().map(|p| p.passage).collect();
+    let now: Vec<PassageId> = again.found.passages.iter().map(|f| f.passage.id).collect();
+    let common = then.iter().filter(|id| now.contains(id)).count();
+    let difference = match (then == now, common == then.len()) {
+        (true, _) => String::new(),
+        (false, true) => "the same passages in another order".to_owned(),
+        (false, false) => format!("{common} of {} were found again", then.len()),
+    };
+    compared("passages", difference)
+}
+
+fn compare_decision(logged: &Logged, again: &Examined) -> Compared {
+    let said = |answer: bool| if answer { "answered" } else { "refused" };
+    let (then, now) = (said(logged.verdict.answer), said(again.verdict.answer));
+    compare_text("decision", then, now)
+}
+
+fn compare_quotes(logged: &Logged, quotes: &[Quote]) -> Compared {
+    let same = |(then, now): (&LoggedQuote, &Quote)| {
+        then.text == now.text
+            && then.passage == now.passage
+            && now.range == ByteRange::new(then.start, then.end)
+            && then.hash == now.source.hash
+    };
+    let equal = logged
+        .quoted
+        .iter()
+        .zip(quotes)
+        .filter(|pair| same(*pair))
+        .count();
+    let all = logged.quoted.len() == quotes.len() && equal == quotes.len();
+    let difference = if all {
+        String::new()
+    } else {
+        format!(
+            "{} were shown, {} would be, {equal} of them the same",
+            logged.quoted.len(),
+            quotes.len()
+        )
+    };
+    compared("quotes", difference)
+}

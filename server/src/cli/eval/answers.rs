@@ -1,0 +1,356 @@
+//! `cloister eval answers`: whether the quotes answer, and whether what has no answer is refused.
+
+use super::corpus::{Corpus, Question};
+use super::indexed::Indexed;
+use super::metrics::percentile;
+use crate::app;
+use crate::cli::console;
+use crate::config::Config;
+use clap::Args;
+use cloister_answer::evidence::Evidence;
+use cloister_answer::select::{Judges, text};
+use cloister_answer::{FoundPassage, Judged, arrange, judge};
+use cloister_index::SearchRequest;
+use cloister_inference::GeneratorService;
+use roaring::RoaringBitmap;
+use serde::Serialize;
+use serde_json::json;
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Which questions, and of which documents.
+#[derive(Clone, Debug, Args)]
+pub struct Answers {
+    /// A folder in the BEIR layout with an `answers.jsonl`, or with --questions a folder of documents.
+    folder: PathBuf,
+    /// A file of questions about the documents of the folder: `_id`, `question`, `answers`, and
+    /// `document`, a path in the folder.
+    #[arg(long, value_name = "FILE")]
+    questions: Option<PathBuf>,
+    /// A folder in the BEIR layout that has nothing to do with the questions.
+    #[arg(long, value_name = "FOLDER")]
+    far: Option<PathBuf>,
+    /// Ask this many of the questions, spread evenly.
+    #[arg(long)]
+    count: Option<usize>,
+    /// Leave the model out.
+    #[arg(long)]
+    without_model: bool,
+    /// Write what was known when each question was decided to this file, a JSON object in a line.
+    #[arg(long, value_name = "FILE")]
+    signals: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Passages that the product takes from the index, and those it answers from.
+const CANDIDATES: usize = 24;
+const RETRIEVED: usize = 12;
+
+/// What is known of a question's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Case {
+    /// The documents answer it.
+    Answerable,
+    /// The document that answers it was taken away.
+    Near,
+    /// The documents are of something else.
+    Far,
+}
+
+/// One question, decided.
+struct Outcome {
+    case: Case,
+    shown: bool,
+    /// Whether one of the quotes holds an answer.
+    right: bool,
+    /// Whether each quote stands in its document, byte for byte.
+    exact: bool,
+    took_ms: f64,
+}
+
+/// How it went.
+#[derive(Debug, Serialize)]
+struct Report {
+    questions: usize,
+    /// Of the answerable: the quotes hold an answer.
+    right: f64,
+    /// Of the answerable that were not refused.
+    right_of_shown: f64,
+    falsely_refused: f64,
+    near_refused: f64,
+    far_refused: Option<f64>,
+    quotes_exact: f64,
+    p50_ms: f64,
+    p95_ms: f64,
+}
+
+/// The documents, and what asks them.
+struct Bench {
+    corpus: Corpus,
+    indexed: Indexed,
+    generator: Option<GeneratorService>,
+    evidence: Evidence,
+    signals: Option<File>,
+}
+
+/// Asks the questions of everything, without the documents that answer, and of other documents.
+pub async fn run(wanted: &Answers, config: &Config) -> anyhow::Result<()> {
+    let reader = app::open_reader(config)?;
+    let corpus = match &wanted.questions {
+        Some(questions) => Corpus::of_handbooks(&wanted.folder, questions, &reader).await?,
+        None => Corpus::read(&wanted.folder, &reader).await?,
+    };
+    let generator = if wanted.without_model {
+        None
+    } else {
+        app::generator_ready(config).await?
+    };
+    let signals = wanted.signals.as_ref().map(File::create).transpose()?;
+    let mut bench = Bench::of(corpus, generator, signals, config).await?;
+    let mut outcomes = bench.ask(wanted.count).await?;
+    if let Some(far) = &wanted.far {
+        let others = Corpus::read(far, &reader).await?;
+        let questions = std::mem::take(&mut bench.corpus.questions);
+        let signals = bench.signals.take();
+        let generator = bench.generator.take();
+        let mut elsewhere = Bench::of(others, generator, signals, config).await?;
+        for question in spread(&questions, wanted.count) {
+            let everything = elsewhere.indexed.everything.clone();
+            outcomes.push(elsewhere.decide(question, Case::Far, &everything).await?);
+        }
+    }
+    let report = Report::of(&outcomes);
+    if wanted.json {
+        console::line(&serde_json::to_string(&report)?);
+    } else {
+        console::line(&report.to_string());
+    }
+    Ok(())
+}
+
+fn spread(questions: &[Question], count: Option<usize>) -> impl Iterator<Item = &Question> {
+    let step = count.map_or(1, |n| (questions.len() / n.max(1)).max(1));
+    questions
+        .iter()
+        .step_by(step)
+        .take(count.unwrap_or(usize::MAX))
+}
+
+impl Bench {
+    async fn of(
+        corpus: Corpus,
+        generator: Option<GeneratorService>,
+        signals: Option<File>,
+        config: &Config,
+    ) -> anyhow::Result<Self> {
+        let indexed = Indexed::build(&corpus.documents, config).await?;
+        let evidence = Evidence::calibrated()?;
+        Ok(Self {
+            corpus,
+            indexed,
+            generator,
+            evidence,
+            signals,
+        })
+    }
+
+    async fn ask(&mut self, count: Option<usize>) -> anyhow::Result<Vec<Outcome>> {
+        let questions = std::mem::take(&mut self.corpus.questions);
+        let asked: Vec<&Question> = spread(&questions, count).collect();
+        let mut outcomes = Vec::new();
+        console::note(&format!("{} questions", asked.len()));
+        for question in asked {
+            let everything = self.indexed.everything.clone();
+            outcomes.push(self.decide(question, Case::Answerable, &everything).await?);
+            let mut without = everything;
+            for (number, document) in (1..).zip(&self.corpus.documents) {
+                if question.relevant.contains_key(&document.id) {
+                    without.remove(number);
+                }
+            }
+            outcomes.push(self.decide(question, Case::Near, &without).await?);
+        }
+        self.corpus.questions = questions;
+        Ok(outcomes)
+    }
+
+    async fn decide(
+        &mut self,
+        question: &Question,
+        case: Case,
+        permitted: &RoaringBitmap,
+    ) -> anyhow::Result<Outcome> {
+        let started = Instant::now();
+        let embedder = &self.indexed.embedder;
+        let vector = embedder.embed_question(question.text.clone()).await?;
+        let request = SearchRequest {
+            text: &question.text,
+            vector: &vector,
+            permitted,
+            limit: CANDIDATES,
+            semantic_weight: None,
+        };
+        let hits = self.indexed.index.search(&request)?.hits;
+        let found = hits
+            .iter()
+            .filter_map(|hit| self.indexed.found(hit, &self.corpus.documents));
+        let passages = arrange::for_an_answer(found.collect(), RETRIEVED);
+        let judges = Judges {
+            embedder,
+            generator: self.generator.as_ref(),
+            weights: &self.evidence.sentence,
+        };
+        let judged = judge(&question.text, &vector, &passages, &judges, &self.evidence).await?;
+        let took_ms = started.elapsed().as_secs_f64() * 1000.0;
+        let quotes: Vec<(&FoundPassage, &str)> = judged
+            .chosen
+            .iter()
+            .filter_map(|c| Some((passages.get(c.passage)?, text(&passages, c))))
+            .collect();
+        let outcome = Outcome {
+            case,
+            shown: judged.verdict.answer,
+            right: quotes.iter().any(|(_, quote)| answers(quote, question)),
+            exact: quotes
+                .iter()
+                .all(|(found, quote)| self.stands(found, quote)),
+            took_ms,
+        };
+        if let Some(file) = &mut self.signals {
+            writeln!(file, "{}", signals(question, case, &judged, &passages))?;
+        }
+        Ok(outcome)
+    }
+
+    /// Whether a quote stands in its document's pages, byte for byte but for what joins pages.
+    fn stands(&self, found: &FoundPassage, quote: &str) -> bool {
+        let document = usize::try_from(found.passage.revision.0 - 1).ok();
+        let document = document.and_then(|place| self.corpus.documents.get(place));
+        let whole = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        document.is_some_and(|document| {
+            let pages = document.pages.iter().map(|page| page.content.text.as_str());
+            pages.clone().any(|text| text.contains(quote))
+                || whole(&pages.collect::<Vec<_>>().join(" ")).contains(&whole(quote))
+        })
+    }
+}
+
+fn answers(quote: &str, question: &Question) -> bool {
+    let plain = |text: &str| {
+        let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+        words.join(" ")
+    };
+    let quote = plain(quote);
+    question
+        .answers
+        .iter()
+        .any(|answer| quote.contains(&plain(answer)))
+}
+
+fn signals(
+    question: &Question,
+    case: Case,
+    judged: &Judged,
+    passages: &[FoundPassage],
+) -> serde_json::Value {
+    let candidates: Vec<_> = judged
+        .selection
+        .candidates
+        .iter()
+        .map(|candidate| {
+            let found = passages.get(candidate.passage);
+            json!({
+                "text": text(passages, candidate), "meaning": candidate.meaning,
+                "words": candidate.words, "kind": candidate.kind, "likelihood": candidate.likelihood,
+                "passage": candidate.passage, "passage_score": found.map(|f| f.score),
+                "semantic": found.and_then(|f| f.semantic), "keyword": found.and_then(|f| f.keyword),
+                "right": answers(text(passages, candidate), question),
+            })
+        })
+        .collect();
+    let held = passages
+        .iter()
+        .any(|f| answers(&f.passage.draft.text, question));
+    json!({
+        "id": question.id, "question": question.text, "case": case, "answers": question.answers,
+        "verdict": judged.verdict, "candidates": candidates, "found": held,
+    })
+}
+
+impl Report {
+    fn of(outcomes: &[Outcome]) -> Self {
+        let of = |case: Case| outcomes.iter().filter(move |o| o.case == case);
+        let share = |part: usize, whole: usize| part as f64 / whole.max(1) as f64;
+        let answerable = of(Case::Answerable).count();
+        let shown = of(Case::Answerable).filter(|o| o.shown).count();
+        let right = of(Case::Answerable).filter(|o| o.right).count();
+        let refused = |case| {
+            let all = of(case).count();
+            (all > 0).then(|| share(of(case).filter(|o| !o.shown).count(), all))
+        };
+        let quoting: Vec<&Outcome> = outcomes.iter().filter(|o| o.shown).collect();
+        let times: Vec<f64> = outcomes.iter().map(|o| o.took_ms).collect();
+        Self {
+            questions: answerable,
+            right: share(right, answerable),
+            right_of_shown: share(right, shown),
+            falsely_refused: share(answerable - shown, answerable),
+            near_refused: refused(Case::Near).unwrap_or(0.0),
+            far_refused: refused(Case::Far),
+            quotes_exact: share(quoting.iter().filter(|o| o.exact).count(), quoting.len()),
+            p50_ms: percentile(&times, 0.5),
+            p95_ms: percentile(&times, 0.95),
+        }
+    }
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let percent = |share: f64| 100.0 * share;
+        writeln!(f, "{} questions that the documents answer", self.questions)?;
+        writeln!(
+            f,
+            "  the quotes hold the answer       {:5.1} %",
+            percent(self.right)
+        )?;
+        writeln!(
+            f,
+            "  of those that were not refused   {:5.1} %",
+            percent(self.right_of_shown)
+        )?;
+        writeln!(
+            f,
+            "  refused all the same             {:5.1} %",
+            percent(self.falsely_refused)
+        )?;
+        writeln!(f, "without the document that answers")?;
+        writeln!(
+            f,
+            "  refused                          {:5.1} %",
+            percent(self.near_refused)
+        )?;
+        if let Some(far) = self.far_refused {
+            writeln!(f, "put to documents of something else")?;
+            writeln!(
+                f,
+                "  refused                          {:5.1} %",
+                percent(far)
+            )?;
+        }
+        writeln!(
+            f,
+            "quotes that stand in their document {:5.1} %",
+            percent(self.quotes_exact)
+        )?;
+        write!(
+            f,
+            "decided after {:.0} ms at the median, {:.0} ms at the 95th percentile",
+            self.p50_ms, self.p95_ms
+        )
+    }
+}
