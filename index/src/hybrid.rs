@@ -19,15 +19,25 @@ const CLEAR: f32 = 0.8;
 const CODED: f32 = 0.5;
 
 /// Finds the best permitted passages in one snapshot.
-pub(crate) fn search(snapshot: &Snapshot, request: &SearchRequest<'_>) -> Result<SearchOutcome> {
+///
+/// A search that is `alone` takes all threads. Where others search, each stays in its own: it does
+/// the same work, and nobody's answer waits for somebody else's parts.
+pub(crate) fn search(
+    snapshot: &Snapshot,
+    request: &SearchRequest<'_>,
+    alone: bool,
+) -> Result<SearchOutcome> {
     let settings = &snapshot.settings;
     check_vector(request.vector, settings.dimensions, 0)?;
     let depth = settings.depth.max(request.limit).max(1);
-    let question = snapshot.question(request.vector);
-    let (words, (meaning, exact)) = rayon::join(
-        || by_words(snapshot, request, depth),
-        || snapshot.nearest(&question, request.permitted, depth),
-    );
+    let question = snapshot.question(request.vector, alone);
+    let words = || by_words(snapshot, request, depth);
+    let meaning = || snapshot.nearest(&question, request.permitted, depth);
+    let (words, (meaning, exact)) = if alone {
+        rayon::join(words, meaning)
+    } else {
+        (words(), meaning())
+    };
     let (words, routes) = words?;
     let mut near = meaning;
     if let Some(documents) = clear(snapshot, &routes) {

@@ -12,7 +12,7 @@ use crate::salvage::salvage;
 use crate::snapshot::Snapshot;
 use cloister_domain::{PassageId, RevisionId};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::thread::JoinHandle;
 
@@ -33,6 +33,8 @@ pub struct Index {
     rebuilt: AtomicU64,
     upkeep: Mutex<Option<JoinHandle<()>>>,
     closing: Arc<AtomicBool>,
+    /// How many searches are going on.
+    searching: AtomicUsize,
 }
 
 /// What is written to and what answers.
@@ -69,6 +71,7 @@ impl Index {
             rebuilt: AtomicU64::new(NO_REBUILD),
             upkeep: Mutex::default(),
             closing: Arc::default(),
+            searching: AtomicUsize::new(0),
         };
         index.remove_old();
         index.tend()?;
@@ -199,7 +202,10 @@ impl Index {
         let live = self.live();
         let snapshot = live.generation.snapshot();
         let salvaged = live.salvaged.filter(|old| old.weight() > snapshot.weight());
-        let mut outcome = hybrid::search(&salvaged.unwrap_or(snapshot), request)?;
+        let before = self.searching.fetch_add(1, Ordering::Relaxed);
+        let found = hybrid::search(&salvaged.unwrap_or(snapshot), request, before == 0);
+        self.searching.fetch_sub(1, Ordering::Relaxed);
+        let mut outcome = found?;
         outcome.complete = !matches!(live.condition, IndexCondition::Damaged(_));
         Ok(outcome)
     }

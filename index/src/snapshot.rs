@@ -50,9 +50,9 @@ impl Snapshot {
         self.segments.iter().find_map(|segment| segment.torn())
     }
 
-    /// What the arm of meaning compares.
-    pub(crate) fn question(&self, vector: &[f32]) -> Question {
-        Quantiser::new(self.settings.dimensions).question(vector)
+    /// What the arm of meaning compares, on all threads or on this one.
+    pub(crate) fn question(&self, vector: &[f32], all_threads: bool) -> Question {
+        Quantiser::new(self.settings.dimensions).question(vector, all_threads)
     }
 
     /// How many passages a revision has.

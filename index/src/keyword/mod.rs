@@ -10,6 +10,7 @@ use crate::keyword_files;
 use crate::words::{self, Language};
 use rank::KeywordHit as Hit;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use tantivy::index::SegmentId;
@@ -19,10 +20,11 @@ use tantivy::schema::{
 };
 use tantivy::tokenizer::{PreTokenizedString, Token};
 use tantivy::{
-    FutureResult, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, SegmentMeta,
+    DocId, FutureResult, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, SegmentMeta,
     SegmentReader, TantivyDocument, Term,
 };
 
+use search::Readable;
 pub(crate) use search::{KeywordSearcher, KeywordsFound, Routes};
 
 /// A passage that the words found.
@@ -72,8 +74,15 @@ pub(crate) struct Keywords {
 struct Rows {
     passages: Vec<i64>,
     revisions: Vec<u32>,
+    /// Neighbours of one revision.
+    runs: Vec<Run>,
     /// The highest of `revisions`.
     last_revision: u32,
+}
+
+struct Run {
+    revision: u32,
+    documents: Range<DocId>,
 }
 
 impl Rows {
@@ -87,11 +96,45 @@ impl Rows {
             revisions.push(fits(revision.first(doc).ok_or_else(missing)?)?);
         }
         Ok(Self {
+            runs: runs(&revisions),
             last_revision: revisions.iter().copied().max().unwrap_or(0),
             passages,
             revisions,
         })
     }
+}
+
+impl Rows {
+    /// The documents of permitted revisions, as few ranges as they make.
+    fn permitted(&self, permitted: &Readable) -> Vec<Range<DocId>> {
+        let mut ranges: Vec<Range<DocId>> = Vec::new();
+        for run in self
+            .runs
+            .iter()
+            .filter(|run| permitted.contains(run.revision))
+        {
+            match ranges.last_mut() {
+                Some(last) if last.end == run.documents.start => last.end = run.documents.end,
+                _ => ranges.push(run.documents.clone()),
+            }
+        }
+        ranges
+    }
+}
+
+fn runs(revisions: &[u32]) -> Vec<Run> {
+    let mut next = 0;
+    let neighbours = revisions.chunk_by(|a, b| a == b);
+    neighbours
+        .filter_map(|run| {
+            let start = next;
+            next += DocId::try_from(run.len()).ok()?;
+            Some(Run {
+                revision: *run.first()?,
+                documents: start..next,
+            })
+        })
+        .collect()
 }
 
 fn fits<T: TryFrom<u64>>(value: u64) -> Result<T> {

@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 use std::sync::Arc;
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::postings::{Postings, SegmentPostings};
@@ -138,9 +139,13 @@ impl Best {
     }
 
     fn offer(&mut self, hit: KeywordHit) {
-        self.heap.push(Worst(hit));
-        if self.heap.len() > self.limit {
-            self.heap.pop();
+        let hit = Worst(hit);
+        if self.heap.len() < self.limit {
+            self.heap.push(hit);
+        } else if let Some(mut worst) = self.heap.peek_mut()
+            && hit < *worst
+        {
+            *worst = hit;
         }
     }
 
@@ -151,10 +156,11 @@ impl Best {
     }
 }
 
-/// Walks one segment. `admit` says which passage a document is and of which revision, or that it
-/// may not be seen.
+/// Walks the documents of one segment that lie in `permitted`, which ascends. `admit` says which
+/// passage a document is and of which revision, or that it is none.
 pub(crate) fn walk(
     mut clauses: Vec<Clause>,
+    mut permitted: &[Range<DocId>],
     admit: impl Fn(DocId) -> Option<(i64, u32)>,
     best: &mut Best,
 ) {
@@ -174,8 +180,20 @@ pub(crate) fn walk(
         }
         let (optional, walked) = clauses.split_at_mut(first);
         let doc = walked.iter().map(Clause::doc).min().unwrap_or(TERMINATED);
-        if doc == TERMINATED {
+        while let Some((_, later)) = permitted
+            .split_first()
+            .filter(|(range, _)| range.end <= doc)
+        {
+            permitted = later;
+        }
+        let Some(range) = permitted.first().filter(|_| doc != TERMINATED) else {
             return;
+        };
+        if doc < range.start {
+            for clause in walked {
+                clause.seek(range.start);
+            }
+            continue;
         }
         if let Some((passage, revision)) = admit(doc) {
             let mut score: f32 = walked.iter().map(|clause| clause.score(doc)).sum();

@@ -85,7 +85,7 @@ impl Routes {
 }
 
 /// The permitted revisions, quickly asked for each passage that a common word meets.
-struct Readable {
+pub(super) struct Readable {
     bits: Vec<u64>,
 }
 
@@ -102,7 +102,7 @@ impl Readable {
         Self { bits }
     }
 
-    fn contains(&self, revision: u32) -> bool {
+    pub(super) fn contains(&self, revision: u32) -> bool {
         let word = self.bits.get(revision as usize / 64);
         word.is_some_and(|word| word >> (revision % 64) & 1 == 1)
     }
@@ -173,7 +173,7 @@ impl KeywordSearcher {
                 let quotes = quoting.as_ref().is_none_or(|set| set.contains(&found.0));
                 quotes.then_some(found)
             };
-            walk(clauses, seen, &mut best);
+            walk(clauses, &rows.permitted(&permitted), seen, &mut best);
         }
         Ok(KeywordsFound {
             hits: best.into_hits(),

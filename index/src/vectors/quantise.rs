@@ -8,8 +8,8 @@ use super::kernels::{PLANES, Planes};
 use super::rotation::Rotation;
 
 /// How many standard deviations an estimate may be off before its row could be passed over. Of the
-/// rows that lie exactly at the threshold, 1 in 700 is; of better rows, fewer still.
-const SURETY: f32 = 3.0;
+/// rows that lie exactly at the threshold, 1 in 160 is; of better rows, far fewer.
+const SURETY: f32 = 2.5;
 
 /// The same for the rounding of eight bits, where surety costs nothing.
 const ROUNDING_SURETY: f32 = 4.0;
@@ -75,7 +75,7 @@ impl Quantiser {
     }
 
     /// A question in every form that a search compares.
-    pub(crate) fn question(&self, vector: &[f32]) -> Question {
+    pub(crate) fn question(&self, vector: &[f32], all_threads: bool) -> Question {
         let mut rotated = vector.to_vec();
         self.rotation.apply(&mut rotated);
         let largest = vector
@@ -89,6 +89,7 @@ impl Quantiser {
             planes: planes(&rotated),
             twelve_bits,
             step,
+            all_threads,
         }
     }
 }
@@ -142,6 +143,8 @@ pub(crate) struct Question {
     /// Against int8 codes: finer than theirs, so that only theirs rounds.
     pub twelve_bits: Vec<i16>,
     step: f32,
+    /// Whether the search may take every thread.
+    pub all_threads: bool,
 }
 
 impl Question {
@@ -198,7 +201,7 @@ mod tests {
         let (rows, questions) = vectors.split_at(800);
         let (mut below, mut gap) = (0, 0.0);
         for question in questions {
-            let asked = quantiser.question(question);
+            let asked = quantiser.question(question, false);
             for row in rows {
                 let exact = dot(row, question);
                 let (mut binary, mut int8) = (vec![0; words], vec![0; dimensions]);
@@ -222,7 +225,7 @@ mod tests {
                 gap += (bounds[0] - exact) / (800.0 * 8.0);
             }
         }
-        assert!(below <= 20, "{below} of 6,400 bounds are too low");
+        assert!(below <= 80, "{below} of 6,400 bounds are too low");
         assert!(
             (0.05..0.20).contains(&gap),
             "the bounds are {gap} too high on average"

@@ -21,6 +21,9 @@ const STEP: usize = 64;
 /// Blocks that stand for one value where the first threshold is chosen.
 const GROUP: usize = 16;
 
+/// Vectors that one thread reads from the disk at a time.
+const READ: usize = 32;
+
 /// Up to so many permitted rows int8 codes alone are faster than bounds first.
 const FEW: usize = 4096;
 
@@ -67,8 +70,25 @@ pub(crate) fn nearest(
         return best(hits.filter_map(|row| row.hit(question)).collect(), limit);
     }
     let several = among_best(by_bounds(&views, question, limit), limit);
-    let several = several.par_iter().with_min_len(32);
-    best(several.filter_map(|row| row.hit(question)).collect(), limit)
+    let read = |rows: &[Candidate<'_>]| -> Vec<VectorHit> {
+        rows.iter().filter_map(|row| row.hit(question)).collect()
+    };
+    let several: Vec<&[Candidate<'_>]> = several.chunks(READ).collect();
+    best(each(&several, question, |rows| read(rows)).concat(), limit)
+}
+
+/// Calls `work` with each item, on as many threads as the question may take; results are in the
+/// order of the items.
+fn each<T: Sync, R: Send>(
+    items: &[T],
+    question: &Question,
+    work: impl Fn(&T) -> R + Sync + Send,
+) -> Vec<R> {
+    if question.all_threads {
+        items.par_iter().map(work).collect()
+    } else {
+        items.iter().map(work).collect()
+    }
 }
 
 /// How many permitted rows with a passage after `after` there are.
@@ -81,28 +101,28 @@ pub(crate) fn count(segments: &[Arc<Segment>], permitted: &RoaringBitmap, after:
 
 fn by_bounds<'a>(views: &'a [View<'a>], question: &Question, limit: usize) -> Vec<Candidate<'a>> {
     let parts: Vec<Part<'_>> = views.iter().flat_map(View::parts).collect();
-    let maxima: Vec<Vec<f32>> = parts.par_iter().map(|part| part.maxima(question)).collect();
+    let maxima: Vec<Vec<f32>> = each(&parts, question, |part| part.maxima(question));
+    let parts: Vec<(Part<'_>, Vec<f32>)> = parts.into_iter().zip(maxima).collect();
     let above = |threshold: f32| -> Vec<Candidate<'a>> {
-        let parts = parts.par_iter().zip(&maxima);
-        parts
-            .flat_map_iter(|(part, maxima)| {
-                part.view
-                    .scored(&part.above(threshold, maxima, question), question)
-            })
-            .collect()
+        let rows = each(&parts, question, |(part, maxima)| {
+            let rows = part.above(threshold, maxima, question);
+            part.view.scored(&rows, question)
+        });
+        rows.concat()
     };
+    let maxima: Vec<&Vec<f32>> = parts.iter().map(|(_, maxima)| maxima).collect();
     // What the rows with the highest bounds are worth tells which others still matter.
     let first = above(first_threshold(&maxima, 2 * limit));
     above(surely_reached(&first, limit))
 }
 
 /// A value that the bounds of about `wanted` rows reach, or of all where there are not many more.
-fn first_threshold(maxima: &[Vec<f32>], wanted: usize) -> f32 {
+fn first_threshold(maxima: &[&Vec<f32>], wanted: usize) -> f32 {
     let top = |values: &[f32]| values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let groups = maxima.iter().flat_map(|part| part.chunks(GROUP)).map(top);
     let mut groups: Vec<f32> = groups.filter(|bound| bound.is_finite()).collect();
     if groups.len() < 4 * wanted {
-        let blocks = maxima.iter().flatten().copied();
+        let blocks = maxima.iter().flat_map(|part| part.iter().copied());
         groups = blocks.filter(|bound| bound.is_finite()).collect();
     }
     kth_largest(&mut groups, wanted)
