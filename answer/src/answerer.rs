@@ -6,12 +6,14 @@ use crate::error::AnswerError;
 use crate::event::{AnswerEvent, MadeWith, Quote, Receipt};
 use crate::evidence::Evidence;
 use crate::gate::{self, Verdict};
+use crate::masking::Masking;
 use crate::retrieve::{Found, FoundPassage, SearchTask};
 use crate::select::{self, Candidate, Judges, Selection};
 use cloister_audit::{Actor, AuditLog, Event, EventKind, Outcome};
-use cloister_domain::{Clock, CollectionId};
+use cloister_domain::{Clock, CollectionId, Role};
 use cloister_index::Index;
 use cloister_inference::{EmbedderService, GeneratorService, GeneratorState};
+use cloister_policies::redaction::Redaction;
 use cloister_store::{DocumentFilter, Library};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -43,6 +45,8 @@ pub struct Asked {
     pub policy_version: String,
     /// Which of the documents are asked.
     pub filter: DocumentFilter,
+    /// The asker's roles, by which personal data is masked.
+    pub roles: Vec<Role>,
 }
 
 /// An answer that has begun: its audit entry is on the disk.
@@ -59,6 +63,7 @@ pub struct Answerer {
     pub(crate) embedder: EmbedderService,
     pub(crate) generator: Option<GeneratorService>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) redaction: Arc<Redaction>,
     evidence: Arc<Evidence>,
 }
 
@@ -70,6 +75,7 @@ impl Answerer {
         embedder: EmbedderService,
         generator: Option<GeneratorService>,
         clock: Arc<dyn Clock>,
+        redaction: Redaction,
     ) -> Result<Self, AnswerError> {
         let evidence = Arc::new(Evidence::calibrated()?);
         Ok(Self {
@@ -78,6 +84,7 @@ impl Answerer {
             embedder,
             generator,
             clock,
+            redaction: Arc::new(redaction),
             evidence,
         })
     }
@@ -87,13 +94,14 @@ impl Answerer {
     pub async fn ask(&self, library: Library, asked: Asked) -> Result<Answer, AnswerError> {
         let began = self.clock.now();
         let attending = self.embedder.attend();
-        let examined = self
+        let mut examined = self
             .examine(&library, &asked.question, &asked.filter)
             .await?;
         let made_with = self.made_with();
         self.audit
-            .append(entry(&asked, &examined, &made_with))
+            .append(entry(&asked, &examined, &made_with, self.for_the_log()))
             .await?;
+        Masking::new(&self.redaction, &asked.roles).shown(&mut examined);
         let (steps, events) = mpsc::channel(PENDING);
         let first = first_steps(&asked, &examined, made_with);
         let Examined { found, quotes, .. } = examined;
@@ -137,6 +145,11 @@ impl Answerer {
             verdict: judged.verdict,
             quotes,
         })
+    }
+
+    /// What the log's readers see, whoever asked.
+    pub(crate) fn for_the_log(&self) -> Masking<'_> {
+        Masking::new(&self.redaction, &[])
     }
 
     /// What answers are made with now.
@@ -220,7 +233,7 @@ fn quotes(passages: &[FoundPassage], chosen: &[Candidate]) -> Vec<Quote> {
 
 /// What the log keeps: what was asked, what was retrieved, and what is about to be shown, as four
 /// separate facts.
-fn entry(asked: &Asked, examined: &Examined, made_with: &MadeWith) -> Event {
+fn entry(asked: &Asked, examined: &Examined, made_with: &MadeWith, masking: Masking<'_>) -> Event {
     let Examined {
         found,
         verdict,
@@ -235,10 +248,11 @@ fn entry(asked: &Asked, examined: &Examined, made_with: &MadeWith) -> Event {
         .iter()
         .map(|quote| {
             json!({
-                "number": quote.number, "text": quote.text, "passage": quote.passage,
+                "number": quote.number, "passage": quote.passage,
                 "start": quote.range.start, "end": quote.range.end, "page": quote.page,
                 "revision": quote.source.id, "hash": quote.source.hash,
                 "collection": quote.source.collection_name, "path": quote.source.path,
+                "text": masking.text(&quote.text, &quote.source.collection_name),
             })
         })
         .collect();
@@ -254,7 +268,7 @@ fn entry(asked: &Asked, examined: &Examined, made_with: &MadeWith) -> Event {
         origin: asked.origin.clone(),
         request: Some(asked.request.clone()),
         detail: json!({
-            "question": asked.question, "filter": asked.filter, "retrieved": retrieved, "quoted": quoted,
+            "question": masking.question(&asked.question), "filter": asked.filter, "retrieved": retrieved, "quoted": quoted,
             "verdict": verdict, "documents": found.documents,
             "index_generation": found.index_generation, "policy_version": asked.policy_version,
             "made_with": made_with,

@@ -19,6 +19,7 @@ mod event;
 pub mod evidence;
 pub mod gate;
 pub mod kind;
+mod masking;
 mod replay;
 mod retrieve;
 pub mod select;

@@ -113,7 +113,7 @@ impl Answerer {
             self.compare_documents(library, &logged).await?,
             compare_passages(&logged, &again),
             compare_decision(&logged, &again),
-            compare_quotes(&logged, &again.quotes),
+            self.compare_quotes(&logged, &again.quotes),
         ];
         if !sentences.is_empty() {
             parts.push(self.compare_sentences(&logged, &sentences).await);
@@ -162,6 +162,29 @@ impl Answerer {
             differences.push(format!("{superseded} are of superseded revisions"));
         }
         Ok(compared("documents", differences.join("; ")))
+    }
+
+    fn compare_quotes(&self, logged: &Logged, quotes: &[Quote]) -> Compared {
+        let masking = self.for_the_log();
+        let same = |(then, now): (&LoggedQuote, &Quote)| {
+            then.text == masking.text(&now.text, &now.source.collection_name)
+                && then.passage == now.passage
+                && now.range == ByteRange::new(then.start, then.end)
+                && then.hash == now.source.hash
+        };
+        let pairs = logged.quoted.iter().zip(quotes);
+        let equal = pairs.filter(|pair| same(*pair)).count();
+        let all = logged.quoted.len() == quotes.len() && equal == quotes.len();
+        let difference = if all {
+            String::new()
+        } else {
+            format!(
+                "{} were shown, {} would be, {equal} of them the same",
+                logged.quoted.len(),
+                quotes.len()
+            )
+        };
+        compared("quotes", difference)
     }
 
     async fn compare_sentences(&self, logged: &Logged, shown: &[LoggedSentence]) -> Compared {
@@ -223,30 +246,4 @@ fn compare_decision(logged: &Logged, again: &Examined) -> Compared {
     let said = |answer: bool| if answer { "answered" } else { "refused" };
     let (then, now) = (said(logged.verdict.answer), said(again.verdict.answer));
     compare_text("decision", then, now)
-}
-
-fn compare_quotes(logged: &Logged, quotes: &[Quote]) -> Compared {
-    let same = |(then, now): (&LoggedQuote, &Quote)| {
-        then.text == now.text
-            && then.passage == now.passage
-            && now.range == ByteRange::new(then.start, then.end)
-            && then.hash == now.source.hash
-    };
-    let equal = logged
-        .quoted
-        .iter()
-        .zip(quotes)
-        .filter(|pair| same(*pair))
-        .count();
-    let all = logged.quoted.len() == quotes.len() && equal == quotes.len();
-    let difference = if all {
-        String::new()
-    } else {
-        format!(
-            "{} were shown, {} would be, {equal} of them the same",
-            logged.quoted.len(),
-            quotes.len()
-        )
-    };
-    compared("quotes", difference)
 }

@@ -15,6 +15,7 @@ use cloister_inference::{
     EmbedderService, GeneratorService, GeneratorState, ModelManifest, QueueLimits, SentenceEncoder,
 };
 use cloister_ingest::{ChunkSettings, Limits, Meter, Reader, Recogniser, reembed};
+use cloister_policies::redaction::Redaction;
 use cloister_policies::{Granted, Policies};
 use cloister_store::{Library, Store};
 use std::path::{Path, PathBuf};
@@ -113,6 +114,7 @@ impl App {
             embedder.clone(),
             generator.clone(),
             Arc::clone(&clock),
+            redaction(&config)?,
         )?;
         Ok(Arc::new(Self {
             reader: Arc::new(open_reader(&config)?),
@@ -278,6 +280,17 @@ fn open_generator(
     let manifest = ModelManifest::read(&folder).with_context(|| missing(&folder))?;
     let service = GeneratorService::starting(folder, QueueLimits::default())?;
     Ok((Some(service), Some(manifest)))
+}
+
+/// The rules by which personal data is masked: the site's, or those compiled in.
+fn redaction(config: &Config) -> anyhow::Result<Redaction> {
+    let file = &config.paths.redaction;
+    if file.as_os_str().is_empty() {
+        return Ok(Redaction::compiled_in()?);
+    }
+    let rules = std::fs::read_to_string(file)
+        .with_context(|| format!("the rules of masking, `{}`", file.display()))?;
+    Redaction::parse(&rules).with_context(|| format!("`{}`", file.display()))
 }
 
 /// The generator, once it is loaded; none where none is set up.

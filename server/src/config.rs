@@ -38,6 +38,7 @@ section!(Paths {
     data: PathBuf,
     inbox: PathBuf,
     models: PathBuf,
+    redaction: PathBuf,
 });
 section!(Models {
     embedder: String,

@@ -225,6 +225,7 @@ async fn start(
         composed_in: app.composed_collections().await?,
         policy_version: app.policies.version().to_owned(),
         filter,
+        roles: person.principal.roles.clone(),
     };
     Ok(app.answerer.ask(library, asked).await?)
 }

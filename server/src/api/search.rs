@@ -244,15 +244,17 @@ pub async fn search(
         limit: COUNTED,
         filter: filter.clone(),
     };
-    let found = app
+    let mut found = app
         .answerer
         .search(&library, &task)
         .await
         .map_err(Problem::from)?;
+    app.answerer.mask_found(&mut found, &person.principal.roles);
     let facets = Facets::of(&found.passages);
     let readable = for_reading(found.passages, limit);
     let ids: Vec<i64> = readable.iter().map(|hit| hit.best.passage.id.0).collect();
-    let detail = json!({ "text": text, "filter": filter, "passages": ids });
+    let detail =
+        json!({ "text": app.answerer.mask_typed(&text), "filter": filter, "passages": ids });
     app.audit
         .append(person.event(EventKind::Searched, detail))
         .await?;
