@@ -922,6 +922,13 @@ export interface components {
             generator: string;
             /** @description The folder that is watched. */
             inbox: string;
+            /**
+             * Format: int64
+             * @description Passages that answer today by the index.
+             */
+            index_answering: number;
+            /** @description How the index is: "sound", or what is done about it. */
+            index_condition: string;
             /** @description The index's generation. */
             index_generation: string;
             /**
