@@ -463,6 +463,23 @@ export interface components {
             /** @description The product's version. */
             version: string;
         };
+        /** @description Another place that says the same. */
+        AlsoView: {
+            /** @description The name of its collection. */
+            collection: string;
+            /**
+             * Format: int32
+             * @description The page.
+             */
+            page: number;
+            /**
+             * Format: int64
+             * @description The revision.
+             */
+            revision: number;
+            /** @description The document's title. */
+            title: string;
+        };
         /** @description A stretch of a page. */
         BlockView: {
             /** @description `heading`, `paragraph`, `list-item`, `table-row`, `caption`, `furniture`. */
@@ -562,6 +579,25 @@ export interface components {
              */
             seq: number;
         };
+        /** @description How many documents there are of each kind. */
+        Facets: {
+            /** @description By collection. */
+            collections: {
+                [key: string]: number;
+            };
+            /** @description By format. */
+            formats: {
+                [key: string]: number;
+            };
+            /** @description By language. */
+            languages: {
+                [key: string]: number;
+            };
+            /** @description By tag. */
+            tags: {
+                [key: string]: number;
+            };
+        };
         /** @description A file of the inbox. */
         FileView: {
             /**
@@ -620,6 +656,44 @@ export interface components {
             /** @description How many there are in each collection and state. */
             tally: components["schemas"]["TallyView"][];
         };
+        /** @description Which documents are searched. An empty list narrows nothing; of a list's values one must hold. */
+        FilterView: {
+            /**
+             * @description The day whose documents are asked for: superseded ones may be found.
+             * @default null
+             */
+            as_of: string | null;
+            /**
+             * @description Names of collections.
+             * @default []
+             */
+            collections: string[];
+            /**
+             * @description Formats, such as `pdf`.
+             * @default []
+             */
+            formats: string[];
+            /**
+             * @description The earliest day: `2026-01-01`.
+             * @default null
+             */
+            from: string | null;
+            /**
+             * @description ISO 639-3 codes of languages, such as `deu`.
+             * @default []
+             */
+            languages: string[];
+            /**
+             * @description Tags, in the site's words.
+             * @default []
+             */
+            tags: string[];
+            /**
+             * @description The latest day.
+             * @default null
+             */
+            until: string | null;
+        };
         /** @description A set of people. */
         GroupView: {
             /**
@@ -631,6 +705,22 @@ export interface components {
             members: number[];
             /** @description Its name. */
             name: string;
+        };
+        /** @description A passage that was found, to be read. */
+        HitView: {
+            /** @description Where else the same stands. */
+            also: components["schemas"]["AlsoView"][];
+            /**
+             * @description The document's day: since when it is in force, or the day it names itself, or when it was
+             *     taken in.
+             */
+            day: string;
+            /** @description The passage; joined with its neighbours where these were found too. */
+            passage: components["schemas"]["PassageView"];
+            /** @description The part that shows why it was found. */
+            snippet: components["schemas"]["SnippetPiece"][];
+            /** @description Whether a newer revision answers instead. */
+            superseded: boolean;
         };
         /** @description Checkpoints that were kept elsewhere. */
         Kept: {
@@ -802,6 +892,8 @@ export interface components {
         ProblemCode: "BadRequest" | "WrongPassword" | "Locked" | "SignedOut" | "Forbidden" | "NotFound" | "Conflict" | "Invalid" | "SetupLinkSpent" | "Busy" | "AuditStopped" | "DiskFull" | "ModelUnavailable" | "Internal";
         /** @description A question. */
         Question: {
+            /** @description Which documents are asked; all of them where it is absent. */
+            filter?: components["schemas"]["FilterView"];
             question: string;
         };
         /** @description A quote, byte for byte from the document. */
@@ -894,9 +986,23 @@ export interface components {
         };
         /** @description What is searched for. */
         Search: {
+            /** @description Which documents are searched; all of them where it is absent. */
+            filter?: components["schemas"]["FilterView"];
             /** @description At most this many passages, up to 50; 10 where absent. */
             limit?: number | null;
             text: string;
+        };
+        /** @description What a search found. */
+        SearchView: {
+            /**
+             * Format: int64
+             * @description How many documents were searched.
+             */
+            documents: number;
+            /** @description The documents of the best passages, counted. */
+            facets: components["schemas"]["Facets"];
+            /** @description The passages, best first. */
+            hits: components["schemas"]["HitView"][];
         };
         /** @description What the one-time link makes. */
         Setup: {
@@ -906,6 +1012,13 @@ export interface components {
             link: string;
             name: string;
             password: string;
+        };
+        /** @description A piece of a snippet. */
+        SnippetPiece: {
+            /** @description Whether it is a word of the question. */
+            marked: boolean;
+            /** @description Its text. */
+            text: string;
         };
         /** @description What an administrator watches. */
         Status: {
@@ -955,8 +1068,14 @@ export interface components {
              * @description How many documents were searched.
              */
             documents: number;
+            /** @description SHA-256 of the embedder's weights. */
+            embedder: string;
             /** @enum {string} */
             event: "receipt";
+            /** @description SHA-256 of the weights and thresholds by which sentences are chosen. */
+            evidence: string;
+            /** @description SHA-256 of the generator's file, where one takes part. */
+            generator?: string | null;
             /** @description The id of this answer. */
             id: string;
             /** @description The index's generation. */
@@ -1777,7 +1896,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PassageView"][];
+                    "application/json": components["schemas"]["SearchView"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
