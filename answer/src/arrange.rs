@@ -122,10 +122,11 @@ mod tests {
 
     #[test]
     fn what_is_said_twice_is_shown_once_with_both_places() {
-        let text = "Visitors are welcome between two and six in the afternoon on all wards.";
+        let text = "Visitors are welcome between two and six in the afternoon on all wards of the \
+                    house; children come with a grown person, and nobody brings an animal.";
         let passages = vec![
             sample(1, 1, text),
-            sample(9, 2, &text.replace("on all wards", "on every ward")),
+            sample(9, 2, &text.replace("an animal", "animals")),
             sample(20, 3, "Keys are returned to the porter."),
         ];
         let readable = for_reading(passages, 10);

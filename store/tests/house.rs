@@ -2,11 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use cloister_domain::{
-    ByteRange, CollectionId, DocumentInfo, FileHash, Labels, Page, PageText, PassageDraft,
+    ByteRange, CollectionId, Day, DocumentInfo, FileHash, Labels, Page, PageText, PassageDraft,
     PassageId, PassageSpan, Permitted, RevisionId, Timestamp,
 };
 use cloister_store::{
-    FileInside, FileRecord, FileState, NewRevision, ReadingOf, SeenFile, Settled, Store, StoreError,
+    DocumentFilter, FileInside, FileRecord, FileState, NewRevision, ReadingOf, SeenFile, Settled,
+    Store, StoreError,
 };
 use std::time::Duration;
 
@@ -182,8 +183,46 @@ async fn a_new_revision_supersedes_the_old_one_which_still_opens() {
         "Give 5 mg."
     );
     let followed = house.store.passages_after(PassageId(0), 10).await.unwrap();
-    assert_eq!(followed.len(), 1);
+    let of: Vec<_> = followed.iter().map(|passage| passage.revision).collect();
+    assert_eq!(of, [old, new], "the index may be asked for either");
     assert_eq!(followed[0].vector, [0.6, 0.8]);
+}
+
+#[tokio::test]
+async fn a_filter_narrows_and_a_day_brings_back_what_was_in_force() {
+    let house = house().await;
+    let day = |text: &str| Day::try_from(text.to_owned()).unwrap();
+    let moment = |text: &str| Timestamp::parse(text).unwrap();
+    let old = house
+        .publish("doses.txt", "Give 5 mg.", moment("2026-03-01T09:00:00Z"))
+        .await;
+    let new = house
+        .publish("doses.txt", "Give 10 mg.", moment("2026-06-01T09:00:00Z"))
+        .await;
+    let library = house.store.library(house.permitted());
+    let found = async |filter: DocumentFilter| library.revisions(&filter).await.unwrap();
+    let all = DocumentFilter::default;
+    let as_of = |text: &str| DocumentFilter {
+        as_of: Some(day(text)),
+        ..all()
+    };
+    assert_eq!(found(all()).await, [new]);
+    assert_eq!(found(as_of("2026-04-01")).await, [old]);
+    assert_eq!(found(as_of("2026-06-01")).await, [new]);
+    assert!(found(as_of("2026-02-28")).await.is_empty());
+    let from = DocumentFilter {
+        from: Some(day("2026-07-01")),
+        ..all()
+    };
+    assert!(found(from).await.is_empty());
+    let format = DocumentFilter {
+        formats: vec!["pdf".into()],
+        ..all()
+    };
+    assert!(found(format).await.is_empty());
+    let stranger = house.store.library(Permitted::default());
+    let old_days = stranger.revisions(&as_of("2026-04-01")).await.unwrap();
+    assert!(old_days.is_empty());
 }
 
 #[tokio::test]
