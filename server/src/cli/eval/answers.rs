@@ -66,6 +66,7 @@ enum Case {
 struct Outcome {
     case: Case,
     shown: bool,
+    evidence: f32,
     /// Whether one of the quotes holds an answer.
     right: bool,
     /// Whether each quote stands in its document, byte for byte.
@@ -87,6 +88,43 @@ struct Report {
     quotes_exact: f64,
     p50_ms: f64,
     p95_ms: f64,
+    /// What other thresholds would do.
+    curve: Vec<Threshold>,
+}
+
+/// A threshold at which so many of the answerable would be refused.
+#[derive(Debug, Serialize)]
+struct Threshold {
+    evidence: f32,
+    falsely_refused: f64,
+    near_refused: f64,
+    far_refused: Option<f64>,
+}
+
+/// The percentages of the answerable that the curve refuses.
+const CURVE: [usize; 5] = [3, 5, 10, 15, 20];
+
+impl Threshold {
+    fn refusing(percent: usize, outcomes: &[Outcome]) -> Self {
+        let of = |case: Case| outcomes.iter().filter(move |o| o.case == case);
+        let mut known: Vec<f32> = of(Case::Answerable).map(|o| o.evidence).collect();
+        known.sort_by(f32::total_cmp);
+        let place = known.len() * percent / 100;
+        let evidence = known.get(place).copied().unwrap_or(f32::MAX);
+        let refused = |case| {
+            let (all, refused) = (
+                of(case).count(),
+                of(case).filter(|o| o.evidence < evidence).count(),
+            );
+            (all > 0).then(|| refused as f64 / all as f64)
+        };
+        Self {
+            evidence,
+            falsely_refused: refused(Case::Answerable).unwrap_or(0.0),
+            near_refused: refused(Case::Near).unwrap_or(0.0),
+            far_refused: refused(Case::Far),
+        }
+    }
 }
 
 /// The documents, and what asks them.
@@ -215,6 +253,7 @@ impl Bench {
         let outcome = Outcome {
             case,
             shown: judged.verdict.answer,
+            evidence: judged.verdict.evidence,
             right: quotes.iter().any(|(_, quote)| answers(quote, question)),
             exact: quotes
                 .iter()
@@ -305,6 +344,9 @@ impl Report {
             quotes_exact: share(quoting.iter().filter(|o| o.exact).count(), quoting.len()),
             p50_ms: percentile(&times, 0.5),
             p95_ms: percentile(&times, 0.95),
+            curve: CURVE
+                .map(|share| Threshold::refusing(share, outcomes))
+                .into(),
         }
     }
 }
@@ -347,10 +389,23 @@ impl std::fmt::Display for Report {
             "quotes that stand in their document {:5.1} %",
             percent(self.quotes_exact)
         )?;
-        write!(
+        writeln!(
             f,
             "decided after {:.0} ms at the median, {:.0} ms at the 95th percentile",
             self.p50_ms, self.p95_ms
-        )
+        )?;
+        write!(f, "evidence  refused all the same  near  far")?;
+        for at in &self.curve {
+            let far = at
+                .far_refused
+                .map_or("-".to_owned(), |far| format!("{:.0} %", percent(far)));
+            let (all_the_same, near) = (percent(at.falsely_refused), percent(at.near_refused));
+            write!(
+                f,
+                "\n{:>8.2}  {all_the_same:>14.0} %  {near:>4.0} %  {far:>5}",
+                at.evidence
+            )?;
+        }
+        Ok(())
     }
 }
