@@ -129,7 +129,9 @@ test("the main journey", async (t) => {
     assert.equal(steps(hidden)[0].documents, 0);
     assert.ok(!hidden.text.includes("epsis"), "no title, path or text leaks");
     const found = await appliance.request("POST", "/api/v1/search", { cookie, body: { text: "sepsis" } });
-    assert.deepEqual(found.json, []);
+    assert.deepEqual(found.json.hits, []);
+    const nothing = { collections: {}, formats: {}, languages: {}, tags: {} };
+    assert.deepEqual(found.json.facets, nothing, "no count leaks");
     for (const where of ["/files", "/people", "/collections", "/audit", "/status"]) {
       assert.equal((await appliance.request("GET", `/api/v1${where}`, { cookie })).status, 403, where);
     }

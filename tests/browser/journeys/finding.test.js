@@ -1,0 +1,109 @@
+// Searching without asking: facets, days, exact phrases; what is masked; an answer made again.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Appliance, steps } from "../appliance.js";
+import { ask, inspect, openBrowser, person } from "../browser.js";
+
+const password = "correct horse battery";
+
+const keys = (porter) => `# Keys of the pharmacy
+
+A key of the pharmacy is handed out by the ${porter} against a signature. A lost key is reported
+within 30 minutes, and the lock is changed within 7 days.
+`;
+const refunds = `# Refunds of fees
+
+Refunds of fees are paid from the account DE89 3704 0044 0532 0130 00 within 14 days.
+Ask for code RF-2207 at the desk.
+`;
+
+test("finding and making sure", async (t) => {
+  const appliance = await Appliance.start(t);
+  const browser = await openBrowser(t);
+  const admin = await person(browser, appliance);
+  await admin.goto(appliance.setupLink);
+  await admin.getByLabel("Name").fill("ada");
+  await admin.getByLabel(/Password/).fill(password);
+  await admin.getByRole("button", { name: "Begin" }).click();
+  await admin.getByText("No files.").waitFor();
+  appliance.drop("house", "keys.md", keys("porter"));
+  appliance.drop("house", "copies/keys.md", keys("porter"));
+  appliance.drop("bank", "refunds.md", refunds);
+  appliance.drop("bank", "document.toml", '["refunds.md"]\ntags = ["fees"]\n');
+  await admin.getByText("3 ready").waitFor({ timeout: 60_000 });
+  assert.equal(appliance.cli(["group", "add", "Desk"]).status, 0);
+  for (const collection of ["house", "bank"]) {
+    assert.equal(appliance.cli(["collection", "grant", collection, "Desk"]).status, 0);
+  }
+  assert.equal(appliance.cli(["group", "join", "Desk", "ada"]).status, 0);
+  const cookie = await appliance.signIn("ada", password);
+  const search = async (text, filter = {}) => {
+    const body = { text, filter };
+    const found = await appliance.request("POST", "/api/v1/search", { cookie, body });
+    assert.equal(found.status, 200, found.text);
+    return found.json;
+  };
+
+  await t.test("a copy is folded, its words are marked, and facets narrow", async () => {
+    await admin.goto(`${appliance.url}/#/search`);
+    await admin.getByLabel("Words to find").fill("lost key of the pharmacy");
+    await admin.getByRole("button", { name: "Search" }).click();
+    await admin.getByText(/The best passages of 3 documents/).waitFor();
+    await admin.getByText(/The same stands in/).waitFor();
+    assert.ok((await admin.locator("mark").count()) > 0);
+    await inspect(admin, "search");
+    await admin.getByRole("checkbox", { name: /bank/ }).check();
+    await admin.getByText(/The best passages of 1 document/).waitFor();
+    assert.equal(await admin.getByText(/handed out by the porter/).count(), 0);
+    await admin.getByRole("button", { name: "Clear all filters" }).click();
+    await admin.getByText(/The best passages of 3 documents/).waitFor();
+  });
+
+  await t.test("a phrase, a code, a tag and a day find what they say", async () => {
+    const titles = (found) => found.hits.map((hit) => hit.passage.title);
+    assert.deepEqual(titles(await search('"against a signature"')), ["Keys of the pharmacy"]);
+    assert.equal(titles(await search("RF-2207"))[0], "Refunds of fees");
+    assert.deepEqual(titles(await search("account", { tags: ["fees"] })), ["Refunds of fees"]);
+    assert.deepEqual(titles(await search("account", { as_of: "2001-01-01" })), []);
+    const wrong = { text: "key", filter: { from: "yesterday" } };
+    const refused = await appliance.request("POST", "/api/v1/search", { cookie, body: wrong });
+    assert.equal(refused.status, 422);
+    assert.match(refused.text, /yesterday/);
+  });
+
+  let receipt;
+  await t.test("an account number is masked in answer, search and log", async () => {
+    await ask(admin, "From which account are refunds of fees paid?");
+    const quote = admin.getByRole("article", { name: "Quote 1" });
+    assert.match(await quote.innerText(), /\[account number\]|\[IBAN\]/i);
+    await inspect(admin, "masked");
+    const body = { question: "From which account are refunds of fees paid?" };
+    const answered = await appliance.request("POST", "/api/v1/answers", { cookie, body });
+    receipt = steps(answered).find((step) => step.event === "receipt");
+    assert.match(receipt.embedder, /^[0-9a-f]{64}$/);
+    const log = appliance.cli(["audit", "list", "--limit", "40", "--json"]);
+    for (const text of [answered.text, log.out, JSON.stringify(await search("account"))]) {
+      assert.ok(!text.includes("3704 0044"), "the number is nowhere");
+    }
+  });
+
+  await t.test("an answer made again is the same, until its document changes", async () => {
+    const again = appliance.cli(["audit", "replay", receipt.id]);
+    assert.equal(again.status, 0, again.out + again.err);
+    assert.match(again.out, /The answer is the same/);
+    appliance.drop("bank", "refunds.md", refunds.replace("14 days", "21 days"));
+    await admin.getByRole("link", { name: "Administration" }).click();
+    const wanted = /paid from the account .* within 21 days/;
+    for (let turn = 0; ; turn += 1) {
+      const found = await search("refunds of fees");
+      if (found.hits.some((hit) => wanted.test(hit.passage.text))) break;
+      assert.ok(turn < 100, "the new revision is found");
+      await new Promise((done) => setTimeout(done, 200));
+    }
+    const changed = appliance.cli(["audit", "replay", receipt.id]);
+    assert.equal(changed.status, 3, changed.out + changed.err);
+    assert.match(changed.out, /superseded/);
+    assert.equal(appliance.cli(["audit", "replay", "nothing"]).status, 1);
+  });
+});
