@@ -94,6 +94,8 @@ kinds! {
     AuditViewed = "audit.viewed",
     /// The audit log was verified.
     AuditVerified = "audit.verified",
+    /// Its asker said whether an answer helped.
+    AnswerRated = "answer.rated",
     /// An answer was made again, to see whether it is the same.
     AnswerReplayed = "answer.replayed",
     /// The indexes were rebuilt from the rows.

@@ -59,7 +59,7 @@ impl Default for IndexSettings {
         Self {
             dimensions: 384,
             exact_limit: 4_000_000,
-            semantic_weight: 0.7,
+            semantic_weight: 0.75,
             depth: 300,
             k1: 1.2,
             b: 0.75,

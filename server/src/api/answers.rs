@@ -5,14 +5,16 @@ use super::search::{FilterView, PassageView, checked};
 use super::session::SignedIn;
 use crate::app::{App, AppState};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response};
 use cloister_answer::{Answer, AnswerError, AnswerEvent, Asked, Quote};
-use cloister_audit::Actor;
+use cloister_audit::{Actor, Entry, EventKind, Filter};
 use cloister_store::{DocumentFilter, Library};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::convert::Infallible;
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa::ToSchema;
@@ -228,4 +230,48 @@ async fn start(
         roles: person.principal.roles.clone(),
     };
     Ok(app.answerer.ask(library, asked).await?)
+}
+
+/// Longest reason, in bytes.
+const LONGEST_REASON: usize = 1000;
+
+/// Whether an answer helped.
+#[derive(Deserialize, ToSchema)]
+pub struct Feedback {
+    helpful: bool,
+    /// Why, in the person's words.
+    #[serde(default)]
+    reason: String,
+}
+
+/// Says whether an answer of one's own helped. It is kept in the audit log, with the answer.
+#[utoipa::path(post, path = "/api/v1/answers/{receipt}/feedback", tag = "questions",
+    params(("receipt" = String, Path)), request_body = Feedback,
+    responses((status = 204), (status = 404, body = Problem), (status = 422, body = Problem)))]
+pub async fn rate(
+    State(app): State<AppState>,
+    person: SignedIn,
+    Path(receipt): Path<String>,
+    Json(said): Json<Feedback>,
+) -> Result<StatusCode, Problem> {
+    if said.reason.len() > LONGEST_REASON {
+        return Err(
+            ProblemCode::Invalid.because("The reason is too long: at most 1,000 characters")
+        );
+    }
+    let filter = Filter {
+        kinds: vec![EventKind::QuestionAnswered, EventKind::QuestionRefused],
+        request: Some(receipt.clone()),
+        ..Filter::default()
+    };
+    let mine = |entry: &Entry| entry.actor.user == Some(person.principal.user);
+    if !app.audit.find(&filter, 1)?.entries.iter().any(mine) {
+        return Err(ProblemCode::NotFound.into());
+    }
+    let reason = app.answerer.mask_typed(said.reason.trim());
+    let detail = json!({ "receipt": receipt, "helpful": said.helpful, "reason": reason });
+    app.audit
+        .append(person.event(EventKind::AnswerRated, detail))
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
 }

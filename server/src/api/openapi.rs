@@ -17,6 +17,7 @@ use utoipa::OpenApi;
         status::about,
         status::status,
         answers::ask,
+        answers::rate,
         search::search,
         documents::list,
         documents::page,

@@ -44,6 +44,7 @@ fn everyone() -> Router<AppState> {
 fn staff() -> Router<AppState> {
     Router::new()
         .route("/answers", post(answers::ask))
+        .route("/answers/{receipt}/feedback", post(answers::rate))
         .route("/search", post(search::search))
         .route("/documents", get(documents::list))
         .route("/revisions/{id}/pages/{number}", get(documents::page))

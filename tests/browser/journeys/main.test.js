@@ -84,7 +84,7 @@ test("the main journey", async (t) => {
     await inspect(admin, "machine");
   });
 
-  let address;
+  let address, receipt;
   await t.test("staff asks, sees a quote, and opens its page with the place highlighted", async () => {
     const sam = await person(browser, appliance);
     await signIn(sam, "sam", password);
@@ -96,7 +96,12 @@ test("the main journey", async (t) => {
     const quote = sam.getByRole("article", { name: "Quote 1" });
     assert.match(await quote.innerText(), /antibiotics are given within one hour of recognition/);
     await sam.getByText("Written by the model").waitFor();
+    await sam.getByRole("button", { name: "No", exact: true }).click();
+    await sam.getByLabel("What was wrong or missing?").fill("It does not say which antibiotic.");
+    await sam.getByRole("button", { name: "Send" }).click();
+    await sam.getByText("It is kept with the answer").waitFor();
     await inspect(sam, "answer");
+    receipt = (await sam.getByText(/^Receipt/).locator("code").innerText()).trim();
     await quote.getByRole("link").click();
     const picture = sam.getByRole("img", { name: /Page 1 of/ });
     await picture.waitFor();
@@ -135,6 +140,9 @@ test("the main journey", async (t) => {
     for (const where of ["/files", "/people", "/collections", "/audit", "/status"]) {
       assert.equal((await appliance.request("GET", `/api/v1${where}`, { cookie })).status, 403, where);
     }
+    const rating = { cookie, body: { helpful: true } };
+    const others = await appliance.request("POST", `/api/v1/answers/${receipt}/feedback`, rating);
+    assert.equal(others.status, 404, "an answer of somebody else");
     const image = await appliance.request("GET", "/api/v1/revisions/1/pages/1/image?view=x", { cookie });
     assert.equal(image.status, 404);
   });
@@ -153,6 +161,11 @@ test("the main journey", async (t) => {
     await olive.getByRole("button", { name: "Verify the log" }).click();
     await olive.getByText(/The log holds/).waitFor();
     await inspect(olive, "audit");
+    await olive.getByLabel("Kind").selectOption("answer.rated");
+    await olive.getByLabel("Request or receipt").fill("");
+    await olive.getByLabel("Text").fill("which antibiotic");
+    await olive.getByRole("button", { name: "Find" }).click();
+    await olive.getByRole("cell", { name: "answer.rated" }).first().waitFor();
     await olive.getByLabel("Kind").selectOption("page.opened");
     await olive.getByLabel("Request or receipt").fill("");
     await olive.getByLabel("Text").fill("sepsis.pdf");
