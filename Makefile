@@ -70,9 +70,11 @@ unit: models web
 	CLOISTER_MODELS=$(MODELS) cargo nextest run --workspace --locked
 	cargo test --doc --workspace --locked --quiet
 
+# All targets, as for the unit tests: without those of the tests some hundred crates would be built
+# again with other features.
 browser: models web
 	deploy/install-tools test
-	cargo build --workspace --locked
+	cargo build --workspace --all-targets --locked
 	cd tests/browser && npm ci --no-audit --no-fund && npm test
 
 types:
