@@ -3,7 +3,7 @@
 
 use crate::retrieve::FoundPassage;
 use crate::words::words;
-use cloister_domain::PassageId;
+use cloister_domain::{PassageId, RevisionId};
 use cloister_store::RevisionRecord;
 use std::collections::{HashMap, HashSet};
 
@@ -44,14 +44,12 @@ pub fn for_an_answer(passages: Vec<FoundPassage>, limit: usize) -> Vec<FoundPass
 pub fn for_reading(passages: Vec<FoundPassage>, limit: usize) -> Vec<Readable> {
     let mut folded = fold(passages);
     folded.truncate(limit);
-    let ids: HashSet<PassageId> = folded.iter().map(|(found, _)| found.passage.id).collect();
-    let texts: HashMap<PassageId, String> = folded
+    let found: HashMap<PassageId, (RevisionId, String)> = folded
         .iter()
-        .map(|(found, _)| (found.passage.id, found.passage.draft.text.clone()))
-        .collect();
-    let revision_of: HashMap<PassageId, i64> = folded
-        .iter()
-        .map(|(found, _)| (found.passage.id, found.passage.revision.0))
+        .map(|(found, _)| {
+            let passage = &found.passage;
+            (passage.id, (passage.revision, passage.draft.text.clone()))
+        })
         .collect();
     let mut joined: HashSet<PassageId> = HashSet::new();
     let mut readable = Vec::new();
@@ -61,18 +59,15 @@ pub fn for_reading(passages: Vec<FoundPassage>, limit: usize) -> Vec<Readable> {
         }
         let beside = |step: i64| {
             let id = PassageId(best.passage.id.0 + step);
-            let same = revision_of.get(&id) == Some(&best.passage.revision.0);
-            (ids.contains(&id) && same && !joined.contains(&id)).then_some(id)
+            let (revision, _) = found.get(&id)?;
+            (*revision == best.passage.revision && !joined.contains(&id)).then_some(id)
         };
         let run: Vec<PassageId> = [beside(-1), Some(best.passage.id), beside(1)]
             .into_iter()
             .flatten()
             .collect();
-        let parts: Vec<&str> = run
-            .iter()
-            .filter_map(|id| texts.get(id))
-            .map(String::as_str)
-            .collect();
+        let parts = run.iter().filter_map(|id| found.get(id));
+        let parts: Vec<&str> = parts.map(|(_, text)| text.as_str()).collect();
         let text = parts.join("\n");
         joined.extend(run);
         readable.push(Readable { best, text, also });

@@ -131,11 +131,7 @@ impl Library {
         }
         let mut query = QueryBuilder::new(REVISION);
         query.push(" AND r.id IN (");
-        let mut list = query.separated(", ");
-        for id in ids {
-            list.push_bind(id.0);
-        }
-        query.push(")");
+        push_list(&mut query, ids.iter().map(|id| id.0));
         self.narrow(&mut query);
         let rows = query.build().fetch_all(&self.store.readers).await?;
         let known = rows.iter().map(revision);
@@ -189,11 +185,7 @@ impl Library {
              JOIN documents d ON d.id = r.document_id
              WHERE d.deleted_at IS NULL AND p.id IN (",
         );
-        let mut list = query.separated(", ");
-        for id in ids {
-            list.push_bind(id.0);
-        }
-        query.push(")");
+        push_list(&mut query, ids.iter().map(|id| id.0));
         self.narrow(&mut query);
         let rows = query.build().fetch_all(&self.store.readers).await?;
         let mut found: Vec<Passage> = rows.iter().map(passage).collect::<Result<_, _>>()?;
@@ -204,12 +196,17 @@ impl Library {
 
     fn narrow(&self, query: &mut QueryBuilder<Sqlite>) {
         query.push(" AND d.collection_id IN (");
-        let mut list = query.separated(", ");
-        for collection in self.permitted.collections() {
-            list.push_bind(collection.0);
-        }
-        query.push(")");
+        push_list(query, self.permitted.collections().map(|id| id.0));
     }
+}
+
+/// Ends an `IN (` with these ids.
+fn push_list(query: &mut QueryBuilder<Sqlite>, ids: impl Iterator<Item = i64>) {
+    let mut list = query.separated(", ");
+    for id in ids {
+        list.push_bind(id);
+    }
+    query.push(")");
 }
 
 fn passage(row: &SqliteRow) -> Result<Passage, StoreError> {
