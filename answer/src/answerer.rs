@@ -3,10 +3,11 @@
 use crate::arrange;
 use crate::composing::Composing;
 use crate::error::AnswerError;
-use crate::event::{AnswerEvent, MadeWith, Quote, Receipt};
+use crate::event::{AnswerEvent, MadeWith, Receipt};
 use crate::evidence::Evidence;
 use crate::gate::{self, Verdict};
 use crate::masking::Masking;
+use crate::quote::Quote;
 use crate::retrieve::{Found, FoundPassage, SearchTask};
 use crate::select::{self, Candidate, Judges, Selection};
 use cloister_audit::{Actor, AuditLog, Event, EventKind, Outcome};
@@ -14,7 +15,7 @@ use cloister_domain::{Clock, CollectionId, Role};
 use cloister_index::Index;
 use cloister_inference::{EmbedderService, GeneratorService, GeneratorState};
 use cloister_policies::redaction::Redaction;
-use cloister_store::{DocumentFilter, Library};
+use cloister_store::{DocumentFilter, Library, QuotedPlace};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -31,8 +32,12 @@ const PENDING: usize = 32;
 /// A question, who asks it, and what holds for them.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// The question.
+    /// The question, standing alone.
     pub question: String,
+    /// The question as typed, where it was rewritten to stand alone.
+    pub typed: Option<String>,
+    /// The conversation that it belongs to.
+    pub conversation: String,
     /// Who asks.
     pub actor: Actor,
     /// From where.
@@ -53,6 +58,8 @@ pub struct Asked {
 pub struct Answer {
     /// The steps. Dropping this end stops the model.
     pub events: mpsc::Receiver<AnswerEvent>,
+    /// Where its quotes stand.
+    pub quoted: Vec<QuotedPlace>,
 }
 
 /// Answers questions. Cheap to clone.
@@ -104,6 +111,7 @@ impl Answerer {
         Masking::new(&self.redaction, &asked.roles).shown(&mut examined);
         let (steps, events) = mpsc::channel(PENDING);
         let first = first_steps(&asked, &examined, made_with);
+        let quoted = examined.quotes.iter().map(Quote::place).collect();
         let Examined { found, quotes, .. } = examined;
         let composing = Composing {
             answerer: self.clone(),
@@ -115,7 +123,7 @@ impl Answerer {
             _attending: attending,
         };
         tokio::spawn(composing.run(first));
-        Ok(Answer { events })
+        Ok(Answer { events, quoted })
     }
 
     /// Retrieves, selects and decides, and leaves no trace.
@@ -139,7 +147,7 @@ impl Answerer {
         };
         let (vector, passages) = (&found.vector, &found.passages);
         let judged = judge(question, vector, passages, &judges, &self.evidence).await?;
-        let quotes = quotes(&found.passages, &judged.chosen);
+        let quotes = Quote::all_of(&found.passages, &judged.chosen);
         Ok(Examined {
             found,
             verdict: judged.verdict,
@@ -208,29 +216,6 @@ pub async fn judge(
     })
 }
 
-fn quotes(passages: &[FoundPassage], chosen: &[Candidate]) -> Vec<Quote> {
-    let numbered = (1..).zip(chosen);
-    numbered
-        .filter_map(|(number, candidate)| {
-            let found = passages.get(candidate.passage)?;
-            let draft = &found.passage.draft;
-            let doubtful = draft.doubtful.iter();
-            let inside = doubtful.filter(|word| word.overlaps(candidate.range));
-            let doubtful = inside.filter_map(|word| word.of(&draft.text));
-            Some(Quote {
-                number,
-                doubtful: doubtful.map(str::to_owned).collect(),
-                text: candidate.range.of(&draft.text)?.to_owned(),
-                passage: found.passage.id,
-                range: candidate.range,
-                page: draft.locate(candidate.range).first()?.page,
-                headings: draft.headings.clone(),
-                source: found.source.clone(),
-            })
-        })
-        .collect()
-}
-
 /// What the log keeps: what was asked, what was retrieved, and what is about to be shown, as four
 /// separate facts.
 fn entry(asked: &Asked, examined: &Examined, made_with: &MadeWith, masking: Masking<'_>) -> Event {
@@ -268,7 +253,9 @@ fn entry(asked: &Asked, examined: &Examined, made_with: &MadeWith, masking: Mask
         origin: asked.origin.clone(),
         request: Some(asked.request.clone()),
         detail: json!({
-            "question": masking.question(&asked.question), "filter": asked.filter, "retrieved": retrieved, "quoted": quoted,
+            "question": masking.question(&asked.question),
+            "typed": asked.typed.as_ref().map(|typed| masking.question(typed)),
+            "conversation": asked.conversation, "filter": asked.filter, "retrieved": retrieved, "quoted": quoted,
             "verdict": verdict, "documents": found.documents,
             "index_generation": found.index_generation, "policy_version": asked.policy_version,
             "made_with": made_with,
@@ -284,6 +271,8 @@ fn first_steps(asked: &Asked, examined: &Examined, made_with: MadeWith) -> Vec<A
     } = examined;
     let mut steps = vec![AnswerEvent::Receipt(Receipt {
         id: asked.request.clone(),
+        conversation: asked.conversation.clone(),
+        understood: asked.typed.as_ref().map(|_| asked.question.clone()),
         documents: found.documents,
         index_generation: found.index_generation.clone(),
         policy_version: asked.policy_version.clone(),

@@ -3,7 +3,8 @@
 use crate::answerer::{Answerer, Asked};
 use crate::compose::{Sentences, task};
 use crate::error::AnswerError;
-use crate::event::{AnswerEvent, Quote};
+use crate::event::AnswerEvent;
+use crate::quote::Quote;
 use crate::verify::{Source, Vectors, Withheld, verify};
 use cloister_audit::{Event, EventKind, Outcome};
 use cloister_domain::Timestamp;

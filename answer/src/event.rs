@@ -1,9 +1,8 @@
 //! The steps of an answer, in the order in which they reach the person.
 
 use crate::error::AnswerError;
+use crate::quote::Quote;
 use crate::retrieve::FoundPassage;
-use cloister_domain::{ByteRange, PassageId};
-use cloister_store::RevisionRecord;
 use serde::{Deserialize, Serialize};
 
 /// The models, weights and program that an answer is made with.
@@ -41,6 +40,10 @@ impl MadeWith {
 pub struct Receipt {
     /// The answer's id, which its audit entries carry.
     pub id: String,
+    /// The conversation that it belongs to.
+    pub conversation: String,
+    /// The question as it was understood, where it was rewritten to stand alone.
+    pub understood: Option<String>,
     /// How many documents were searched.
     pub documents: u64,
     /// The index's generation.
@@ -49,27 +52,6 @@ pub struct Receipt {
     pub policy_version: String,
     /// The models, weights and program.
     pub made_with: MadeWith,
-}
-
-/// A sentence of a document, byte for byte.
-#[derive(Clone, Debug)]
-pub struct Quote {
-    /// The citation's number, from 1.
-    pub number: u32,
-    /// The document's words: `range` of the passage's text.
-    pub text: String,
-    /// The passage.
-    pub passage: PassageId,
-    /// Where in the passage's text.
-    pub range: ByteRange,
-    /// The page it begins on.
-    pub page: u32,
-    /// The headings above it.
-    pub headings: Vec<String>,
-    /// Its words that may have been misread from a scanned page.
-    pub doubtful: Vec<String>,
-    /// The document.
-    pub source: RevisionRecord,
 }
 
 /// A step of an answer.

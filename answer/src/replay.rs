@@ -5,7 +5,8 @@
 
 use crate::answerer::{Answerer, Examined};
 use crate::error::AnswerError;
-use crate::event::{MadeWith, Quote};
+use crate::event::MadeWith;
+use crate::quote::Quote;
 use cloister_domain::{ByteRange, FileHash, PassageId};
 use cloister_store::{DocumentFilter, Library};
 use serde::{Deserialize, Serialize};

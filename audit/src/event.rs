@@ -88,6 +88,10 @@ kinds! {
     AnswerEnded = "answer.ended",
     /// Passages were searched for without asking for an answer.
     Searched = "search.done",
+    /// Someone opened an earlier conversation of theirs: these quotes were shown again.
+    ConversationOpened = "conversation.opened",
+    /// Someone deleted an earlier conversation of theirs; the log of it stays.
+    ConversationDeleted = "conversation.deleted",
     /// A page was opened.
     PageOpened = "page.opened",
     /// The audit log was looked at.

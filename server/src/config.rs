@@ -22,6 +22,7 @@ pub struct Config {
     pub recognition: Recognition,
     pub passages: Passages,
     pub search: Search,
+    pub history: History,
     pub isolation: Isolation,
 }
 
@@ -72,6 +73,7 @@ section!(Search {
     meaning: f32,
     exact_up_to: usize,
 });
+section!(History { days: u64 });
 section!(Isolation {
     confinement: Confinement,
 });
@@ -150,6 +152,11 @@ impl Config {
     /// How long a session lives without a request.
     pub fn session_idle(&self) -> Duration {
         Duration::from_secs(self.session.idle_minutes * 60)
+    }
+
+    /// How long a question is kept for whoever asked it.
+    pub fn history_kept(&self) -> Duration {
+        Duration::from_secs(self.history.days * 24 * 3600)
     }
 
     /// How long a session lives at most.

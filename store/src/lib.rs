@@ -9,6 +9,7 @@
 
 mod access;
 mod connection;
+mod conversations;
 mod error;
 mod files;
 mod filter;
@@ -24,6 +25,7 @@ mod vectors;
 
 pub use access::{Collection, Group};
 pub use connection::Store;
+pub use conversations::{ConversationSummary, QuotedPlace, Turn, WrittenSentence};
 pub use error::StoreError;
 pub use files::{FileRecord, FileState, FileTally, SeenFile};
 pub use filter::DocumentFilter;

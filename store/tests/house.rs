@@ -3,11 +3,11 @@
 
 use cloister_domain::{
     ByteRange, CollectionId, Day, DocumentInfo, FileHash, Labels, Page, PageText, PassageDraft,
-    PassageId, PassageSpan, Permitted, RevisionId, Timestamp,
+    PassageId, PassageSpan, Permitted, RevisionId, Role, Timestamp,
 };
 use cloister_store::{
-    DocumentFilter, FileInside, FileRecord, FileState, NewRevision, ReadingOf, SeenFile, Settled,
-    Store, StoreError,
+    DocumentFilter, FileInside, FileRecord, FileState, NewRevision, NewUser, QuotedPlace,
+    ReadingOf, SeenFile, Settled, Store, StoreError, Turn, WrittenSentence,
 };
 use std::time::Duration;
 
@@ -425,4 +425,74 @@ async fn vectors_of_another_model_are_found_and_replaced_revision_by_revision() 
     for passage in passages {
         assert_eq!(passage.vector, [0.0, 0.6, 0.8]);
     }
+}
+
+#[tokio::test]
+async fn a_conversation_is_its_owners_alone() {
+    let house = house().await;
+    let store = &house.store;
+    let person = |name: &str| NewUser {
+        name: name.into(),
+        password_hash: "x".into(),
+        roles: vec![Role::Staff],
+    };
+    let ada = store.add_user(&person("ada"), at(0)).await.unwrap();
+    let eve = store.add_user(&person("eve"), at(0)).await.unwrap();
+    let turn = |receipt: &str, conversation: &str, seconds: i64| Turn {
+        receipt: receipt.into(),
+        conversation: conversation.into(),
+        asked_at: at(seconds),
+        question: format!("question {receipt}"),
+        understood: None,
+        quotes: vec![QuotedPlace {
+            number: 1,
+            passage: PassageId(7),
+            range: ByteRange::new(0, 4),
+        }],
+        sentences: Vec::new(),
+    };
+    for kept in [
+        turn("a1", "a1", 1),
+        turn("a2", "a1", 2),
+        turn("b1", "b1", 3),
+    ] {
+        store.keep_turn(ada, &kept).await.unwrap();
+    }
+    // A stranger who names the conversation of another adds to one of their own.
+    store.keep_turn(eve, &turn("e1", "a1", 4)).await.unwrap();
+    let sentence = WrittenSentence {
+        text: "So it is.".into(),
+        quotes: vec![1],
+    };
+    store
+        .keep_sentences(ada, "a2", std::slice::from_ref(&sentence))
+        .await
+        .unwrap();
+    store
+        .keep_sentences(eve, "a1", std::slice::from_ref(&sentence))
+        .await
+        .unwrap();
+
+    let listed = store.conversations(ada, 10).await.unwrap();
+    let listed: Vec<_> = listed
+        .iter()
+        .map(|c| (c.id.as_str(), c.question.as_str(), c.turns))
+        .collect();
+    assert_eq!(listed, [("b1", "question b1", 1), ("a1", "question a1", 2)]);
+    let turns = store.turns(ada, "a1").await.unwrap();
+    assert_eq!(turns.len(), 2);
+    assert!(
+        turns[0].sentences.is_empty(),
+        "another's turn is not written to"
+    );
+    assert_eq!(turns[1].sentences, [sentence]);
+    assert_eq!(turns[1].quotes, turn("a2", "a1", 2).quotes);
+    assert_eq!(store.turns(eve, "a1").await.unwrap().len(), 1);
+    assert!(store.turns(eve, "b1").await.unwrap().is_empty());
+
+    assert!(!store.delete_conversation(eve, "b1").await.unwrap());
+    assert!(store.delete_conversation(eve, "a1").await.unwrap());
+    assert_eq!(store.turns(ada, "a1").await.unwrap().len(), 2);
+    assert_eq!(store.delete_turns_before(at(3)).await.unwrap(), 2);
+    assert_eq!(store.conversations(ada, 10).await.unwrap().len(), 1);
 }

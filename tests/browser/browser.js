@@ -50,10 +50,21 @@ export async function signIn(page, name, password) {
   await page.getByText("Sign out").waitFor();
 }
 
+/** The first administrator, who also asks, at the page of files. */
+export async function firstAdministrator(browser, appliance, name, password) {
+  const page = await person(browser, appliance);
+  await page.goto(appliance.setupLink);
+  await page.getByLabel("Name").fill(name);
+  await page.getByLabel(/Password/).fill(password);
+  await page.getByRole("button", { name: "Begin" }).click();
+  await page.getByText("No files.").waitFor();
+  return page;
+}
+
 export async function ask(page, question) {
   await page.goto(`${page.appliance.url}/#/ask`);
   await page.getByLabel("Your question").fill(question);
-  await page.getByRole("button", { name: "Ask" }).click();
+  await page.getByRole("button", { name: "Ask", exact: true }).click();
   await page.getByText(/Receipt/).waitFor({ timeout: 60_000 });
 }
 

@@ -1,5 +1,6 @@
 //! Asking: the answer streams as server-sent events.
 
+use super::conversations::{self, Placed};
 use super::problem::{Problem, ProblemCode};
 use super::search::{FilterView, PassageView, checked};
 use super::session::SignedIn;
@@ -9,14 +10,13 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response};
-use cloister_answer::{Answer, AnswerError, AnswerEvent, Asked, Quote};
+use cloister_answer::{AnswerError, AnswerEvent, Asked, Quote};
 use cloister_audit::{Actor, Entry, EventKind, Filter};
-use cloister_store::{DocumentFilter, Library};
+use cloister_store::DocumentFilter;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::convert::Infallible;
-use tokio_stream::wrappers::ReceiverStream;
 use utoipa::ToSchema;
 
 /// A question.
@@ -26,6 +26,12 @@ pub struct Question {
     /// Which documents are asked; all of them where it is absent.
     #[serde(default)]
     filter: FilterView,
+    /// The conversation that it goes on with, as its first receipt named it.
+    #[serde(default)]
+    conversation: Option<String>,
+    /// Whether it is to be answered as typed, though it follows another question.
+    #[serde(default)]
+    as_typed: bool,
 }
 
 /// A quote, byte for byte from the document.
@@ -96,6 +102,10 @@ pub enum Step {
     Receipt {
         /// The id of this answer.
         id: String,
+        /// The conversation: name it with the next question, and that may say “and for them?”.
+        conversation: String,
+        /// The question as it was understood, where it was rewritten to stand alone.
+        understood: Option<String>,
         /// How many documents were searched.
         documents: u64,
         /// The index's generation.
@@ -146,6 +156,8 @@ impl From<AnswerEvent> for Step {
         match event {
             AnswerEvent::Receipt(receipt) => Self::Receipt {
                 id: receipt.id,
+                conversation: receipt.conversation,
+                understood: receipt.understood,
                 documents: receipt.documents,
                 index_generation: receipt.index_generation,
                 policy_version: receipt.policy_version,
@@ -198,11 +210,21 @@ pub async fn ask(
     person: SignedIn,
     Json(asked): Json<Question>,
 ) -> Result<Response, Problem> {
-    let question = checked(&asked.question)?;
     let library = app.library(&person.principal).await?;
-    let filter = asked.filter.checked()?;
-    let answer = start(&app, library, question, filter, &person).await?;
-    let steps = ReceiverStream::new(answer.events).map(|event| {
+    let alone = Placed::alone(checked(&asked.question)?, person.origin.request.clone());
+    let placed = match &asked.conversation {
+        Some(conversation) => {
+            let as_typed = asked.as_typed;
+            Placed::following(&app, &person, &library, alone, conversation, as_typed).await?
+        }
+        None => alone,
+    };
+    let asked = of_person(&app, &person, placed, asked.filter.checked()?).await?;
+    let answer = app.answerer.ask(library, asked.clone()).await?;
+    let user = person.principal.user;
+    conversations::keep(&app, user, &asked, &answer).await?;
+    let events = conversations::keeping_sentences(app, user, asked.request, answer);
+    let steps = events.map(|event| {
         let step = Step::from(event);
         let data = serde_json::to_string(&step).unwrap_or_default();
         Ok::<_, Infallible>(Sse::default().data(data))
@@ -212,15 +234,16 @@ pub async fn ask(
         .into_response())
 }
 
-async fn start(
+async fn of_person(
     app: &App,
-    library: Library,
-    question: String,
-    filter: DocumentFilter,
     person: &SignedIn,
-) -> Result<Answer, Problem> {
-    let asked = Asked {
-        question,
+    placed: Placed,
+    filter: DocumentFilter,
+) -> Result<Asked, Problem> {
+    Ok(Asked {
+        question: placed.question,
+        typed: placed.typed,
+        conversation: placed.conversation,
         actor: Actor::from(&person.principal),
         origin: person.origin.address.clone(),
         request: person.origin.request.clone(),
@@ -228,8 +251,7 @@ async fn start(
         policy_version: app.policies.version().to_owned(),
         filter,
         roles: person.principal.roles.clone(),
-    };
-    Ok(app.answerer.ask(library, asked).await?)
+    })
 }
 
 /// Longest reason, in bytes.

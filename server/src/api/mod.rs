@@ -5,6 +5,7 @@
 mod access;
 mod answers;
 mod audit;
+mod conversations;
 mod documents;
 mod files;
 mod guard;

@@ -1,6 +1,8 @@
 //! The API's description, from which the interface's types are made.
 
-use super::{access, answers, audit, documents, files, people, search, sign_in, status};
+use super::{
+    access, answers, audit, conversations, documents, files, people, search, sign_in, status,
+};
 use utoipa::OpenApi;
 
 #[derive(OpenApi)]
@@ -18,6 +20,9 @@ use utoipa::OpenApi;
         status::status,
         answers::ask,
         answers::rate,
+        conversations::list,
+        conversations::open,
+        conversations::forget,
         search::search,
         documents::list,
         documents::page,

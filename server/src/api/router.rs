@@ -1,7 +1,9 @@
 //! Every path, grouped by whom it serves.
 
 use super::{Problem, ProblemCode};
-use super::{access, answers, audit, documents, files, guard, people, search, sign_in, status};
+use super::{
+    access, answers, audit, conversations, documents, files, guard, people, search, sign_in, status,
+};
 use crate::app::AppState;
 use crate::web;
 use axum::Router;
@@ -45,6 +47,11 @@ fn staff() -> Router<AppState> {
     Router::new()
         .route("/answers", post(answers::ask))
         .route("/answers/{receipt}/feedback", post(answers::rate))
+        .route("/conversations", get(conversations::list))
+        .route(
+            "/conversations/{id}",
+            get(conversations::open).delete(conversations::forget),
+        )
         .route("/search", post(search::search))
         .route("/documents", get(documents::list))
         .route("/revisions/{id}/pages/{number}", get(documents::page))

@@ -140,11 +140,14 @@ pub async fn search(app: &AppState, task: Search, say: &Saying) -> anyhow::Resul
 pub async fn ask(app: &AppState, task: Ask, say: &Saying) -> anyhow::Result<u8> {
     let principal = Principal::from(named(app, &task.person).await?);
     let library = app.library(&principal).await?;
+    let request = app.request_id()?;
     let asked = Asked {
         question: task.question.clone(),
+        typed: None,
+        conversation: request.clone(),
         actor: actor(&principal),
         origin: "console".into(),
-        request: app.request_id()?,
+        request,
         composed_in: app.composed_collections().await?,
         policy_version: app.policies.version().to_owned(),
         filter: task.among.clone().into(),

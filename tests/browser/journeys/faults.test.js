@@ -59,7 +59,7 @@ test("a session that has ended asks to sign in again, and the question is still 
   await signIn(page, "sam", password);
   await page.getByLabel("Your question").fill("How are hands cleaned?");
   appliance.cli(["user", "password", "sam"], `${password}\n`);
-  await page.getByRole("button", { name: "Ask" }).click();
+  await page.getByRole("button", { name: "Ask", exact: true }).click();
   await page.getByText("Your session has ended.").waitFor();
   await inspect(page, "session-ended");
   await page.getByLabel("Name").fill("sam");

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Appliance, steps } from "../appliance.js";
-import { ask, inspect, openBrowser, person } from "../browser.js";
+import { ask, firstAdministrator, inspect, openBrowser } from "../browser.js";
 
 const password = "correct horse battery";
 
@@ -21,12 +21,7 @@ Ask for code RF-2207 at the desk.
 test("finding and making sure", async (t) => {
   const appliance = await Appliance.start(t);
   const browser = await openBrowser(t);
-  const admin = await person(browser, appliance);
-  await admin.goto(appliance.setupLink);
-  await admin.getByLabel("Name").fill("ada");
-  await admin.getByLabel(/Password/).fill(password);
-  await admin.getByRole("button", { name: "Begin" }).click();
-  await admin.getByText("No files.").waitFor();
+  const admin = await firstAdministrator(browser, appliance, "ada", password);
   appliance.drop("house", "keys.md", keys("porter"));
   appliance.drop("house", "copies/keys.md", keys("porter"));
   appliance.drop("bank", "refunds.md", refunds);

@@ -6,7 +6,7 @@ import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
 import { Appliance } from "../appliance.js";
-import { ask, inspect, openBrowser, person } from "../browser.js";
+import { ask, firstAdministrator, inspect, openBrowser } from "../browser.js";
 
 const password = "correct horse battery";
 
@@ -45,12 +45,7 @@ function bomb() {
 test("files beyond dropping them", async (t) => {
   const appliance = await Appliance.start(t);
   const browser = await openBrowser(t);
-  const admin = await person(browser, appliance);
-  await admin.goto(appliance.setupLink);
-  await admin.getByLabel("Name").fill("ada");
-  await admin.getByLabel(/Password/).fill(password);
-  await admin.getByRole("button", { name: "Begin" }).click();
-  await admin.getByText("No files.").waitFor();
+  const admin = await firstAdministrator(browser, appliance, "ada", password);
 
   await t.test("a scan is recognised, and labels come from document.toml", async () => {
     const labels = `["fridge.png"]

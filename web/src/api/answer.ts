@@ -2,13 +2,16 @@
 
 import { Problem, request, type Step } from "./client";
 
+/** A question, and the conversation that it follows. */
+export type Question = { question: string; conversation: string | null; as_typed: boolean };
+
 /** Asks a question and hands over each step as it arrives. */
 export async function ask(
-  question: string,
+  question: Question,
   onStep: (step: Step) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const response = await request("POST", "/answers", { question }, signal);
+  const response = await request("POST", "/answers", question, signal);
   if (!response.body) throw new Problem("unreachable", "The answer broke off", "Ask again");
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let pending = "";

@@ -5,6 +5,7 @@ import type { components } from "./schema";
 type Schemas = components["schemas"];
 export type About = Schemas["About"];
 export type CollectionView = Schemas["CollectionView"];
+export type ConversationsView = Schemas["ConversationsView"];
 export type EntriesView = Schemas["EntriesView"];
 export type EntryView = Schemas["EntryView"];
 export type FileView = Schemas["FileView"];
@@ -19,6 +20,7 @@ export type SearchView = Schemas["SearchView"];
 export type RevisionView = Schemas["RevisionView"];
 export type Status = Schemas["Status"];
 export type Step = Schemas["Step"];
+export type TurnView = Schemas["TurnView"];
 export type VerificationView = Schemas["VerificationView"];
 
 /** What the appliance says when it cannot do what was asked (RFC 9457). */

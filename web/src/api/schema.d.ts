@@ -162,6 +162,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/conversations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The conversations of whoever asks, and nobody else's. */
+        get: operations["list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conversations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A conversation of one's own. Its quotes are read again with the rights of today, and that they
+         *     were shown again is logged first.
+         */
+        get: operations["open"];
+        put?: never;
+        post?: never;
+        /** Deletes a conversation of one's own. The audit log keeps what it has. */
+        delete: operations["forget"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/documents": {
         parameters: {
             query?: never;
@@ -552,6 +590,30 @@ export interface components {
             /** @description The ids of the groups that may read it. */
             readers: number[];
         };
+        /** @description A conversation in the list. */
+        ConversationView: {
+            /** @description When something was last asked in it, RFC 3339. */
+            asked_at: string;
+            /** @description Its id. */
+            id: string;
+            /** @description Its first question. */
+            question: string;
+            /**
+             * Format: int32
+             * @description How many questions it has.
+             */
+            turns: number;
+        };
+        /** @description The conversations of whoever asks. */
+        ConversationsView: {
+            /** @description The latest first. */
+            conversations: components["schemas"]["ConversationView"][];
+            /**
+             * Format: int64
+             * @description After so many days a question is deleted.
+             */
+            kept_days: number;
+        };
         /** @description A name and a password. */
         Credentials: {
             name: string;
@@ -915,6 +977,10 @@ export interface components {
         ProblemCode: "BadRequest" | "WrongPassword" | "Locked" | "SignedOut" | "Forbidden" | "NotFound" | "Conflict" | "Invalid" | "SetupLinkSpent" | "Busy" | "AuditStopped" | "DiskFull" | "ModelUnavailable" | "Internal";
         /** @description A question. */
         Question: {
+            /** @description Whether it is to be answered as typed, though it follows another question. */
+            as_typed?: boolean;
+            /** @description The conversation that it goes on with, as its first receipt named it. */
+            conversation?: string | null;
             /** @description Which documents are asked; all of them where it is absent. */
             filter?: components["schemas"]["FilterView"];
             question: string;
@@ -1027,6 +1093,13 @@ export interface components {
             /** @description The passages, best first. */
             hits: components["schemas"]["HitView"][];
         };
+        /** @description A sentence that the model wrote and the program verified. */
+        SentenceView: {
+            /** @description The numbers of the quotes that support it. */
+            quotes: number[];
+            /** @description The sentence. */
+            text: string;
+        };
         /** @description What the one-time link makes. */
         Setup: {
             /** @description Whether they also ask questions, of the collections that are there now. */
@@ -1086,6 +1159,8 @@ export interface components {
         };
         /** @description One step of an answer. The event's name is the variant's. */
         Step: {
+            /** @description The conversation: name it with the next question, and that may say “and for them?”. */
+            conversation: string;
             /**
              * Format: int64
              * @description How many documents were searched.
@@ -1105,6 +1180,8 @@ export interface components {
             index_generation: string;
             /** @description The rules in force. */
             policy_version: string;
+            /** @description The question as it was understood, where it was rewritten to stand alone. */
+            understood?: string | null;
         } | (components["schemas"]["QuoteView"] & {
             /** @enum {string} */
             event: "quote";
@@ -1158,6 +1235,28 @@ export interface components {
             files: number;
             /** @description The state. */
             state: string;
+        };
+        /** @description A question that was asked before, and its answer as it may be read today. */
+        TurnView: {
+            /** @description When it was asked, RFC 3339. */
+            asked_at: string;
+            /** @description How many quotes may no longer be read. */
+            hidden: number;
+            /** @description The question as typed. */
+            question: string;
+            /** @description What was quoted and may be read today. */
+            quotes: components["schemas"]["QuoteView"][];
+            /** @description The answer's id. */
+            receipt: string;
+            /** @description What the model wrote, where all that it cites may be read. */
+            sentences: components["schemas"]["SentenceView"][];
+            /** @description The question as it was understood, where it was rewritten to stand alone. */
+            understood?: string | null;
+        };
+        /** @description A conversation, as it may be read today. */
+        TurnsView: {
+            /** @description The questions, the first first. */
+            turns: components["schemas"]["TurnView"][];
         };
         /** @description What a verification found. */
         VerificationView: {
@@ -1490,6 +1589,81 @@ export interface operations {
             path: {
                 id: number;
                 group: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversationsView"];
+                };
+            };
+        };
+    };
+    open: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TurnsView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    forget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
             };
             cookie?: never;
         };

@@ -1,16 +1,24 @@
-// One question and its answer, as far as it has come. It outlives the page, so that a person who
-// opens a citation finds the answer again when they return.
+// One conversation, as far as it has come: the question that is being answered, and those before it.
+// It outlives the page, so that a person who opens a citation finds the answer when they return.
 
 import { ask } from "../api/answer";
-import { Problem, type PassageView, type QuoteView, type Step } from "../api/client";
+import {
+  Problem,
+  json,
+  type PassageView,
+  type QuoteView,
+  type Step,
+  type TurnView,
+} from "../api/client";
 
 export type Composed = { text: string; quotes: number[] };
+type Receipt = Extract<Step, { event: "receipt" }>;
 
 class Conversation {
   question = $state("");
   asked = $state("");
   busy = $state(false);
-  receipt = $state<{ id: string; documents: number } | null>(null);
+  receipt = $state<Receipt | null>(null);
   quotes = $state<QuoteView[]>([]);
   refusal = $state<{ reason: string; nearest: PassageView[] } | null>(null);
   composed = $state<Composed[]>([]);
@@ -18,16 +26,22 @@ class Conversation {
   note = $state<string | null>(null);
   took = $state<number | null>(null);
   problem = $state<string | null>(null);
+  /** The questions before this one, the latest first. */
+  earlier = $state<TurnView[]>([]);
+  #id: string | null = null;
   #stop: AbortController | null = null;
 
-  async ask(question: string) {
+  async ask(question: string, asTyped = false) {
     this.stop();
+    this.#setAside();
     this.#clear(question);
     const stop = new AbortController();
     this.#stop = stop;
     this.busy = true;
     try {
-      await ask(question, (step) => this.#take(step), stop.signal);
+      const asked = { question, conversation: this.#id, as_typed: asTyped };
+      await ask(asked, (step) => this.#take(step), stop.signal);
+      if (!stop.signal.aborted && !this.problem && !this.refusal) this.question = "";
     } catch (cause) {
       if (!stop.signal.aborted) {
         this.problem =
@@ -43,10 +57,39 @@ class Conversation {
     this.busy = false;
   }
 
-  forget() {
+  /** Goes on with a conversation of before. */
+  async resume(id: string) {
+    const { turns } = await json<{ turns: TurnView[] }>("GET", `/conversations/${id}`);
+    this.begin();
+    this.#id = id;
+    this.earlier = turns.reverse();
+  }
+
+  /** Whether there is something that a question could follow. */
+  get going(): boolean {
+    return this.asked !== "" || this.earlier.length > 0;
+  }
+
+  /** Begins a new conversation. */
+  begin() {
     this.stop();
     this.question = "";
+    this.earlier = [];
+    this.#id = null;
     this.#clear("");
+  }
+
+  #setAside() {
+    if (!this.receipt) return;
+    this.earlier.unshift({
+      receipt: this.receipt.id,
+      asked_at: "",
+      question: this.asked,
+      understood: this.receipt.understood ?? null,
+      quotes: this.quotes,
+      hidden: 0,
+      sentences: this.composed,
+    });
   }
 
   #clear(question: string) {
@@ -61,6 +104,7 @@ class Conversation {
     switch (step.event) {
       case "receipt":
         this.receipt = step;
+        this.#id = step.conversation;
         break;
       case "quote":
         this.quotes.push(step);

@@ -1,0 +1,346 @@
+//! A follow-up question, made to stand alone.
+//!
+//! `And for contractors?` finds nothing by itself. The program rewrites it from the question before
+//! it and from what that was answered with, by three rules that a person can follow, and the
+//! rewriting is shown, so that they can say it better. A question that stands alone stays as it is.
+
+use crate::words::{content_stems, stem};
+
+/// The question before, and what it was answered with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Earlier {
+    /// The question, standing alone.
+    pub question: String,
+    /// Titles and headings of what was quoted.
+    pub titles: Vec<String>,
+    /// What was quoted.
+    pub quotes: Vec<String>,
+}
+
+/// Words that stand for something that was named before.
+const PRONOUNS: &[&str] = &[
+    "it", "they", "them", "he", "she", "him", "this", "these", "those",
+];
+const POSSESSIVES: &[&str] = &["its", "their", "his", "her"];
+/// `How long does it take` speaks of nothing that was named before.
+const AFTER_EMPTY_IT: &[&str] = &[
+    "take", "takes", "took", "mean", "means", "possible", "matter",
+];
+/// Words that a question of one kind begins with, and goes on with the rest of the one before.
+const ASKING: &[&str] = &[
+    "how", "when", "who", "whom", "whose", "what", "which", "where", "why", "by", "for", "to",
+    "from", "since", "until", "within", "at", "in", "long", "often", "many", "much", "soon",
+    "fast", "quickly", "time", "day", "days", "not",
+];
+/// What may follow the asking words of a question.
+const AUXILIARIES: &[&str] = &[
+    "is", "are", "was", "were", "do", "does", "did", "must", "may", "can", "should", "shall",
+    "will", "has", "have", "had", "would", "could",
+];
+const ARTICLES: &[&str] = &["a", "an", "the", "our", "all", "each", "every"];
+const OPENINGS: &[&str] = &[
+    "and what about",
+    "what about",
+    "how about",
+    "and",
+    "or",
+    "but",
+    "also",
+];
+
+/// The question as it stands alone; none where it does already.
+pub fn standing_alone(question: &str, earlier: &Earlier) -> Option<String> {
+    let asked = question.trim();
+    if earlier.question.trim().is_empty() {
+        return None;
+    }
+    let rest = without_opening(asked);
+    let bare = rest.unwrap_or(asked);
+    if is_bare_asking(bare) {
+        return other_kind(bare, earlier);
+    }
+    if let Some(rewritten) = with_names(bare, earlier) {
+        return Some(rewritten);
+    }
+    other_thing(rest?, earlier)
+}
+
+/// What follows `And`, `What about` and the like, where the question begins so.
+fn without_opening(question: &str) -> Option<&str> {
+    OPENINGS.iter().find_map(|opening| {
+        let start = question.get(..opening.len())?;
+        let rest = question.get(opening.len()..)?;
+        let opens = start.eq_ignore_ascii_case(opening) && rest.starts_with([' ', ',']);
+        opens.then(|| rest.trim_start_matches([' ', ',']))
+    })
+}
+
+/// Whether a question only says what kind of thing is asked: `By whom?`, `How often?`
+fn is_bare_asking(question: &str) -> bool {
+    let mut tokens = tokens(question).peekable();
+    tokens.peek().is_some() && tokens.all(|token| ASKING.contains(&plain(token).as_str()))
+}
+
+/// `By whom?` after `When are access rights reviewed?`: `By whom are access rights reviewed?`
+fn other_kind(question: &str, earlier: &Earlier) -> Option<String> {
+    let before: Vec<&str> = tokens(&earlier.question).collect();
+    let said = before
+        .iter()
+        .position(|token| AUXILIARIES.contains(&plain(token).as_str()))?;
+    let asking = question.trim_end_matches(['?', '.', ' ']);
+    let rest = before.get(said..)?.join(" ");
+    Some(format!(
+        "{} {}?",
+        capitalised(asking),
+        rest.trim_end_matches('?')
+    ))
+}
+
+/// The question with what its pronouns stand for; none where it has none.
+fn with_names(question: &str, earlier: &Earlier) -> Option<String> {
+    let all: Vec<&str> = tokens(question).collect();
+    let mut rewritten = Vec::new();
+    let mut replaced = false;
+    for (place, token) in all.iter().enumerate() {
+        let next = all.get(place + 1).map(|token| plain(token));
+        match (replaced, refers(token, next.as_deref(), place > 0)) {
+            (false, Some(form)) => {
+                let topic = topic(earlier)?;
+                let tail = token.trim_start_matches(char::is_alphanumeric);
+                rewritten.push(match form {
+                    Form::Thing => format!("{topic}{tail}"),
+                    Form::Owner => format!("{topic}’s{tail}"),
+                });
+                replaced = true;
+            }
+            _ => rewritten.push((*token).to_owned()),
+        }
+    }
+    replaced.then(|| capitalised(&rewritten.join(" ")))
+}
+
+enum Form {
+    Thing,
+    Owner,
+}
+
+/// Whether a word stands for something named before. `IT` is a department, and `this policy` names
+/// its own thing well enough to be found with the topic beside it.
+fn refers(token: &str, next: Option<&str>, inside: bool) -> Option<Form> {
+    let word = token.trim_matches(|c: char| !c.is_alphanumeric());
+    if word.len() > 1 && word.chars().all(char::is_uppercase) {
+        return None;
+    }
+    let word = word.to_lowercase();
+    if word == "it" && next.is_some_and(|next| AFTER_EMPTY_IT.contains(&next)) {
+        return None;
+    }
+    if POSSESSIVES.contains(&word.as_str()) {
+        return Some(Form::Owner);
+    }
+    let ends = next.is_none_or(|next| AUXILIARIES.contains(&next));
+    let that = word == "that" && inside && ends;
+    let determines = matches!(word.as_str(), "this" | "these" | "those") && !ends;
+    (that || (PRONOUNS.contains(&word.as_str()) && !determines)).then_some(Form::Thing)
+}
+
+/// `Backups` after `How long are audit logs kept?`: what is asked of one thing is asked of another.
+fn other_thing(said: &str, earlier: &Earlier) -> Option<String> {
+    let said = said.trim_end_matches(['?', '.', ' ']);
+    let asks = tokens(said)
+        .next()
+        .is_some_and(|first| ASKING.contains(&plain(first).as_str()) && !is_preposition(first));
+    if asks || content_stems(said).is_empty() {
+        return None;
+    }
+    let before = earlier.question.trim().trim_end_matches(['?', '.']);
+    if tokens(said).next().is_some_and(is_preposition) {
+        return Some(format!(
+            "{} {said}?",
+            without_same_preposition(before, said)
+        ));
+    }
+    let topic = topic(earlier)?;
+    Some(format!("{}?", before.replacen(&topic, said, 1)))
+}
+
+fn is_preposition(token: &str) -> bool {
+    [
+        "for", "in", "at", "on", "by", "from", "to", "with", "after", "before", "during", "under",
+    ]
+    .contains(&plain(token).as_str())
+}
+
+/// `How often are staff trained in Bonn` without `in Bonn`, where `in Hull` follows.
+fn without_same_preposition<'a>(before: &'a str, said: &str) -> &'a str {
+    let preposition = tokens(said).next().map(plain).unwrap_or_default();
+    let at = before.to_lowercase().rfind(&format!(" {preposition} "));
+    at.and_then(|at| before.get(..at)).unwrap_or(before)
+}
+
+/// What the question before was about: of its runs of words, with their article, the one that
+/// stands in the titles, headings and quotes of its answer.
+fn topic(earlier: &Earlier) -> Option<String> {
+    let all: Vec<&str> = tokens(&earlier.question).collect();
+    let known = |(from, to): &(usize, usize)| {
+        let run = all.get(*from..*to).unwrap_or_default();
+        let stems: Vec<String> = run.iter().map(|token| stem(&plain(token))).collect();
+        let within = |texts: &[String]| texts.iter().any(|text| stands_in(&stems, text));
+        (within(&earlier.titles), within(&earlier.quotes))
+    };
+    let runs = runs(&all).into_iter();
+    let told = runs.filter(|run| known(run) != (false, false));
+    // The longest run says most. Of equals the first: what a question is about mostly stands
+    // before what is asked of it.
+    let (from, to) = told.rev().max_by_key(|run| (run.1 - run.0, known(run)))?;
+    let article = from.checked_sub(1).filter(|before| {
+        all.get(*before)
+            .is_some_and(|token| ARTICLES.contains(&plain(token).as_str()))
+    });
+    let run = all.get(article.unwrap_or(from)..to)?.join(" ");
+    Some(run.trim_matches(|c: char| !c.is_alphanumeric()).to_owned())
+}
+
+/// Every stretch of at most four words that say something, as places.
+fn runs(all: &[&str]) -> Vec<(usize, usize)> {
+    const LONGEST: usize = 4;
+    // In `Who reviews audit logs` the second word is what is done, not what it is done to.
+    let done = all.first().filter(|first| plain(first) == "who").map(|_| 1);
+    let says = |place: &usize| {
+        done != Some(*place)
+            && all.get(*place).is_some_and(|token| {
+                let word = plain(token);
+                !content_stems(&word).is_empty()
+                    && !ASKING.contains(&word.as_str())
+                    && !AUXILIARIES.contains(&word.as_str())
+            })
+    };
+    let starts = (0..all.len()).filter(says);
+    starts
+        .flat_map(|from| {
+            let ends = (from..all.len()).take(LONGEST).take_while(says);
+            ends.map(move |last| (from, last + 1))
+        })
+        .collect()
+}
+
+/// Whether these stems stand in a text, one after the other.
+fn stands_in(stems: &[String], text: &str) -> bool {
+    let said: Vec<String> = crate::words::words(text).map(|word| stem(&word)).collect();
+    said.windows(stems.len().max(1))
+        .any(|window| window == stems)
+}
+
+fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace()
+}
+
+fn plain(token: &str) -> String {
+    let bare = token.trim_matches(|c: char| !c.is_alphanumeric());
+    bare.to_lowercase()
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string());
+    first.unwrap_or_default() + chars.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn earlier(question: &str, titles: &[&str], quotes: &[&str]) -> Earlier {
+        let own = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect();
+        Earlier {
+            question: question.into(),
+            titles: own(titles),
+            quotes: own(quotes),
+        }
+    }
+
+    #[test]
+    fn a_follow_up_is_made_to_stand_alone() {
+        let logs = earlier(
+            "How long are audit logs kept?",
+            &["Auditing Policy", "Retention"],
+            &["Audit logs are retained for six years."],
+        );
+        let reviews = earlier(
+            "Who reviews audit logs?",
+            &["Audit logs"],
+            &["The security officer reviews audit logs every week."],
+        );
+        let rights = earlier(
+            "When are access rights reviewed?",
+            &["Access Policy"],
+            &["Access rights are reviewed every quarter."],
+        );
+        let breach = earlier(
+            "When must a breach be reported to the authority?",
+            &["Breach Policy"],
+            &["The authority is told within 72 hours."],
+        );
+        let trained = earlier("How often are staff trained in Bonn?", &["Training"], &[]);
+        let cases = [
+            ("Who reviews them?", &logs, "Who reviews audit logs?"),
+            (
+                "Where are they stored?",
+                &logs,
+                "Where are audit logs stored?",
+            ),
+            ("And backups?", &logs, "How long are backups kept?"),
+            (
+                "What about the database dumps?",
+                &logs,
+                "How long are the database dumps kept?",
+            ),
+            ("And backups?", &reviews, "Who reviews backups?"),
+            ("By whom?", &rights, "By whom are access rights reviewed?"),
+            (
+                "and how often?",
+                &rights,
+                "How often are access rights reviewed?",
+            ),
+            ("Who must report it?", &breach, "Who must report a breach?"),
+            (
+                "What is its definition?",
+                &breach,
+                "What is a breach’s definition?",
+            ),
+            (
+                "And in Hull?",
+                &trained,
+                "How often are staff trained in Hull?",
+            ),
+        ];
+        for (asked, earlier, expected) in cases {
+            assert_eq!(
+                standing_alone(asked, earlier).as_deref(),
+                Some(expected),
+                "{asked}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_question_that_stands_alone_stays_as_it_is() {
+        let logs = earlier("How long are audit logs kept?", &["Audit logs"], &[]);
+        let cases = [
+            "Who is the privacy officer?",
+            "How long does it take to restore a backup?",
+            "Who in IT approves a change?",
+            "Which rooms that hold patients are locked?",
+            "How are those accounts closed?",
+            "And how are accounts closed when somebody leaves?",
+            "",
+        ];
+        for asked in cases {
+            assert_eq!(standing_alone(asked, &logs), None, "{asked}");
+        }
+        assert_eq!(
+            standing_alone("Who reviews them?", &Earlier::default()),
+            None
+        );
+    }
+}
