@@ -5,7 +5,7 @@ use crate::composing::Composing;
 use crate::error::AnswerError;
 use crate::event::{AnswerEvent, MadeWith, Receipt};
 use crate::evidence::Evidence;
-use crate::gate::{self, Verdict};
+use crate::gate::{self, Basis, Verdict};
 use crate::masking::Masking;
 use crate::quote::Quote;
 use crate::retrieve::{Found, FoundPassage, SearchTask};
@@ -83,17 +83,17 @@ impl Answerer {
         generator: Option<GeneratorService>,
         clock: Arc<dyn Clock>,
         redaction: Redaction,
-    ) -> Result<Self, AnswerError> {
-        let evidence = Arc::new(Evidence::calibrated()?);
-        Ok(Self {
+        evidence: Evidence,
+    ) -> Self {
+        Self {
             audit,
             index,
             embedder,
             generator,
             clock,
             redaction: Arc::new(redaction),
-            evidence,
-        })
+            evidence: Arc::new(evidence),
+        }
     }
 
     /// Retrieves, selects and decides, makes the audit entry durable, and only then returns the
@@ -170,7 +170,7 @@ impl Answerer {
                 GeneratorState::Ready { identity, .. } => Some(identity.sha256),
                 GeneratorState::Loading | GeneratorState::Failed(_) => None,
             }),
-            evidence: Evidence::hash().as_str().to_owned(),
+            evidence: self.evidence.hash.to_string(),
         }
     }
 }
@@ -202,8 +202,16 @@ pub async fn judge(
     judges: &Judges<'_>,
     evidence: &Evidence,
 ) -> Result<Judged, AnswerError> {
-    let selection = select::select(question, vector, passages, judges).await?;
-    let verdict = gate::decide(question, &selection, passages, &evidence.answer);
+    let needs = &evidence.answer;
+    let decide =
+        |selection: &Selection, basis| gate::decide(question, selection, passages, needs, basis);
+    let mut selection = select::select(question, vector, passages, judges).await?;
+    let mut verdict = decide(&selection, Basis::FastSigns);
+    if verdict.in_doubt(needs) {
+        let asked = select::ask_model(question, passages, &mut selection, judges).await?;
+        let basis = if asked { Basis::Model } else { Basis::NoModel };
+        verdict = decide(&selection, basis);
+    }
     let chosen = if verdict.answer {
         selection.quotes(passages, evidence.sentence.nearness)
     } else {

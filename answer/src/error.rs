@@ -20,9 +20,6 @@ pub enum AnswerError {
     /// A model failed.
     #[error(transparent)]
     Inference(InferenceError),
-    /// The weights and thresholds that are compiled in are not valid.
-    #[error("evidence.toml is not valid: {0}")]
-    Evidence(#[from] toml::de::Error),
     /// A step of ours ended early.
     #[error("a step of the answer broke off: {0}")]
     Broken(#[from] tokio::task::JoinError),

@@ -6,13 +6,21 @@ use serde::Deserialize;
 const CALIBRATED: &str = include_str!("../evidence.toml");
 
 /// How sentences are weighed, and what an answer needs.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     /// Weights of the signs that a sentence answers a question.
     pub sentence: SentenceWeights,
     /// What an answer needs.
     pub answer: AnswerNeeds,
+    /// SHA-256 of the file that says so.
+    pub hash: FileHash,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EvidenceFile {
+    sentence: SentenceWeights,
+    answer: AnswerNeeds,
 }
 
 /// Weights of the signs that a sentence answers a question.
@@ -45,16 +53,48 @@ pub struct AnswerNeeds {
     pub evidence_without_model: f32,
     /// The best passage's cosine to the question.
     pub passage: f32,
+    /// From here on the fast signs answer without asking the model.
+    pub surely: f32,
+    /// Below this they refuse without asking it.
+    pub surely_not: f32,
 }
 
 impl Evidence {
     /// The calibrated values, compiled in.
     pub fn calibrated() -> Result<Self, toml::de::Error> {
-        toml::from_str(CALIBRATED)
+        Self::parse(CALIBRATED)
     }
 
-    /// SHA-256 of the calibrated values.
-    pub fn hash() -> FileHash {
-        FileHash::of(CALIBRATED.as_bytes())
+    /// A file of these values, which [`parse`](Self::parse) reads.
+    pub fn file(sentence: &SentenceWeights, answer: &AnswerNeeds) -> String {
+        format!(
+            "# When the program answers and when it refuses, and how it weighs what a sentence shows.\n\
+             # What each value means stands in answer/evidence.toml.\n\n[sentence]\n\
+             meaning = {:?}\nwords = {:?}\nkind = {:?}\nlikelihood = {:?}\nnearness = {:?}\n\n[answer]\n\
+             covered = {:?}\nmissing = {:?}\nevidence_with_model = {:?}\n\
+             evidence_without_model = {:?}\npassage = {:?}\nsurely = {:?}\nsurely_not = {:?}\n",
+            sentence.meaning,
+            sentence.words,
+            sentence.kind,
+            sentence.likelihood,
+            sentence.nearness,
+            answer.covered,
+            answer.missing,
+            answer.evidence_with_model,
+            answer.evidence_without_model,
+            answer.passage,
+            answer.surely,
+            answer.surely_not,
+        )
+    }
+
+    /// The values of a file like `evidence.toml`.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        let EvidenceFile { sentence, answer } = toml::from_str(text)?;
+        Ok(Self {
+            sentence,
+            answer,
+            hash: FileHash::of(text.as_bytes()),
+        })
     }
 }

@@ -12,6 +12,18 @@ use crate::words::{content_stems, particulars};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
+/// What a decision rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// The fast signs alone, which left no doubt.
+    FastSigns,
+    /// The fast signs alone, because there is no model that could be asked.
+    NoModel,
+    /// The fast signs and the model's judgement.
+    Model,
+}
+
 /// What was decided, and on what.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verdict {
@@ -31,8 +43,15 @@ pub struct Verdict {
     pub passage: f32,
     /// What it needed to be.
     pub passage_needed: f32,
-    /// Whether a model judged the sentences.
-    pub judged: bool,
+    /// What the decision rests on.
+    pub basis: Basis,
+}
+
+impl Verdict {
+    /// Whether the fast signs leave it in doubt, so that a model is worth its time.
+    pub fn in_doubt(&self, needs: &AnswerNeeds) -> bool {
+        (needs.surely_not..needs.surely).contains(&self.evidence)
+    }
 }
 
 /// Decides whether the selected sentences answer the question.
@@ -41,34 +60,57 @@ pub fn decide(
     selection: &Selection,
     passages: &[FoundPassage],
     needs: &AnswerNeeds,
+    basis: Basis,
 ) -> Verdict {
     let best = selection.candidates.first();
     let sentence = best.map_or(0.0, |best| best.score);
     let source = best.and_then(|best| passages.get(best.passage));
-    let spoken_of = source.map(spoken_of).unwrap_or_default();
-    let asked = content_stems(question);
-    let covered = share(&asked, |word| spoken_of.contains(word));
-    let missing = share(&particulars(question), |name| !spoken_of.contains(name));
+    let spoken = source.map_or(Spoken::NOTHING, |source| Spoken::of(question, source));
     let passage = passages
         .iter()
         .filter_map(|found| found.semantic)
         .fold(0.0, f32::max);
-    let evidence = sentence + needs.covered * covered - needs.missing * missing;
-    let evidence_needed = if selection.judged {
-        needs.evidence_with_model
-    } else {
-        needs.evidence_without_model
+    let evidence = sentence + needs.covered * spoken.covered - needs.missing * spoken.missing;
+    let evidence_needed = match basis {
+        Basis::FastSigns => needs.surely,
+        Basis::NoModel => needs.evidence_without_model,
+        Basis::Model => needs.evidence_with_model,
     };
     Verdict {
         answer: best.is_some() && evidence >= evidence_needed && passage >= needs.passage,
         evidence,
         evidence_needed,
         sentence,
-        covered,
-        missing,
+        covered: spoken.covered,
+        missing: spoken.missing,
         passage,
         passage_needed: needs.passage,
-        judged: selection.judged,
+        basis,
+    }
+}
+
+/// How far a passage speaks of what a question speaks of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spoken {
+    /// The share of the question's words that the passage, its title and its headings hold.
+    pub covered: f32,
+    /// The share of what the question names that they do not hold.
+    pub missing: f32,
+}
+
+impl Spoken {
+    const NOTHING: Self = Self {
+        covered: 0.0,
+        missing: 1.0,
+    };
+
+    /// How far `found` speaks of what `question` does.
+    pub fn of(question: &str, found: &FoundPassage) -> Self {
+        let spoken_of = spoken_of(found);
+        Self {
+            covered: share(&content_stems(question), |word| spoken_of.contains(word)),
+            missing: share(&particulars(question), |name| !spoken_of.contains(name)),
+        }
     }
 }
 
@@ -113,7 +155,6 @@ mod tests {
         };
         Selection {
             candidates: vec![candidate],
-            judged: false,
         }
     }
 
@@ -128,6 +169,7 @@ mod tests {
                 &selection(score),
                 &[found(text, semantic)],
                 &needs,
+                Basis::NoModel,
             );
             assert_eq!(verdict.answer, expected, "{question}: {verdict:?}");
         };
@@ -140,6 +182,7 @@ mod tests {
             0.5,
             false,
         );
-        assert!(!decide(question, &Selection::default(), &[], &needs).answer);
+        let nothing = Selection::default();
+        assert!(!decide(question, &nothing, &[], &needs, Basis::NoModel).answer);
     }
 }

@@ -1,8 +1,9 @@
 //! Which sentences answer the question.
 //!
-//! Three signs are added up: nearness in meaning, the question's own words, and log P(question |
-//! sentence) − log P(question), which even a small model tells well. The model judges only the few
-//! that the first two put in front.
+//! Signs are added up: nearness in meaning, the question's own words, the kind of thing that is
+//! asked for, and log P(question | sentence) − log P(question), which even a small model tells
+//! well. The model is asked only where the others leave it in doubt, and of the few that they put
+//! in front.
 
 use crate::error::AnswerError;
 use crate::evidence::SentenceWeights;
@@ -50,8 +51,6 @@ pub struct Candidate {
 pub struct Selection {
     /// The sentences.
     pub candidates: Vec<Candidate>,
-    /// Whether a model judged them.
-    pub judged: bool,
 }
 
 /// The parts that selecting works with.
@@ -64,7 +63,7 @@ pub struct Judges<'a> {
     pub weights: &'a SentenceWeights,
 }
 
-/// Scores the sentences of the best passages.
+/// Scores the sentences of the best passages, without the model.
 pub async fn select(
     question: &str,
     question_vector: &[f32],
@@ -87,8 +86,7 @@ pub async fn select(
     }
     sort(&mut candidates);
     candidates.truncate(JUDGED);
-    let judged = judge(question, passages, &mut candidates, judges).await?;
-    Ok(Selection { candidates, judged })
+    Ok(Selection { candidates })
 }
 
 impl Selection {
@@ -197,12 +195,14 @@ fn is_title(text: &str, found: &FoundPassage) -> bool {
     same(&found.source.title) || found.passage.draft.headings.iter().any(same)
 }
 
-async fn judge(
+/// Has the model judge the sentences, and says whether there is one that could.
+pub async fn ask_model(
     question: &str,
     passages: &[FoundPassage],
-    candidates: &mut [Candidate],
+    selection: &mut Selection,
     judges: &Judges<'_>,
 ) -> Result<bool, AnswerError> {
+    let candidates = &mut selection.candidates;
     let ready =
         |service: &&GeneratorService| matches!(service.state(), GeneratorState::Ready { .. });
     let Some(generator) = judges.generator.filter(ready) else {

@@ -7,6 +7,7 @@ use crate::machine::{SystemClock, SystemEntropy};
 use crate::passwords;
 use anyhow::Context;
 use cloister_answer::Answerer;
+use cloister_answer::evidence::Evidence;
 use cloister_audit::{AuditLog, Event};
 use cloister_domain::chance::NoEntropy;
 use cloister_domain::{Clock, CollectionId, Entropy, Principal};
@@ -115,7 +116,8 @@ impl App {
             generator.clone(),
             Arc::clone(&clock),
             redaction(&config)?,
-        )?;
+            evidence(&config)?,
+        );
         Ok(Arc::new(Self {
             reader: Arc::new(open_reader(&config)?),
             meter: Arc::new(Meter::default()),
@@ -291,6 +293,17 @@ fn redaction(config: &Config) -> anyhow::Result<Redaction> {
     let rules = std::fs::read_to_string(file)
         .with_context(|| format!("the rules of masking, `{}`", file.display()))?;
     Redaction::parse(&rules).with_context(|| format!("`{}`", file.display()))
+}
+
+/// The weights and thresholds in force.
+pub fn evidence(config: &Config) -> anyhow::Result<Evidence> {
+    let file = &config.paths.evidence;
+    if file.as_os_str().is_empty() {
+        return Ok(Evidence::calibrated()?);
+    }
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("the weights of evidence, `{}`", file.display()))?;
+    Evidence::parse(&text).with_context(|| format!("`{}`", file.display()))
 }
 
 /// The generator, once it is loaded; none where none is set up.

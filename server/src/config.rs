@@ -40,6 +40,7 @@ section!(Paths {
     inbox: PathBuf,
     models: PathBuf,
     redaction: PathBuf,
+    evidence: PathBuf,
 });
 section!(Models {
     embedder: String,

@@ -193,7 +193,6 @@ impl From<AnswerError> for Problem {
             }
             AnswerError::Inference(cause) => ProblemCode::ModelUnavailable.because(cause),
             AnswerError::Index(cause) => Self::internal(cause),
-            AnswerError::Evidence(cause) => Self::internal(cause),
             AnswerError::Broken(cause) => Self::internal(cause),
             AnswerError::Entry(cause) => Self::internal(cause),
         }

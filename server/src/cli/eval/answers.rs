@@ -8,12 +8,13 @@ use crate::cli::console;
 use crate::config::Config;
 use clap::Args;
 use cloister_answer::evidence::Evidence;
+use cloister_answer::gate::Spoken;
 use cloister_answer::select::{Judges, text};
 use cloister_answer::{FoundPassage, Judged, arrange, judge};
 use cloister_index::SearchRequest;
 use cloister_inference::GeneratorService;
 use roaring::RoaringBitmap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::fs::File;
 use std::io::Write;
@@ -51,15 +52,22 @@ const CANDIDATES: usize = 24;
 const RETRIEVED: usize = 12;
 
 /// What is known of a question's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Case {
+pub enum Case {
     /// The documents answer it.
     Answerable,
     /// The document that answers it was taken away.
     Near,
     /// The documents are of something else.
     Far,
+}
+
+impl Case {
+    /// Whether the documents answer it.
+    pub fn is_answerable(&self) -> bool {
+        *self == Self::Answerable
+    }
 }
 
 /// One question, decided.
@@ -187,7 +195,12 @@ impl Bench {
         config: &Config,
     ) -> anyhow::Result<Self> {
         let indexed = Indexed::build(&corpus.documents, config).await?;
-        let evidence = Evidence::calibrated()?;
+        let mut evidence = app::evidence(config)?;
+        if signals.is_some() {
+            // What is calibrated on must be known of every question.
+            evidence.answer.surely = f32::INFINITY;
+            evidence.answer.surely_not = f32::NEG_INFINITY;
+        }
         Ok(Self {
             corpus,
             indexed,
@@ -303,21 +316,18 @@ fn signals(
         .iter()
         .map(|candidate| {
             let found = passages.get(candidate.passage);
+            let spoken = found.map(|found| Spoken::of(&question.text, found));
             json!({
                 "text": text(passages, candidate), "meaning": candidate.meaning,
                 "words": candidate.words, "kind": candidate.kind, "likelihood": candidate.likelihood,
-                "passage": candidate.passage, "passage_score": found.map(|f| f.score),
-                "semantic": found.and_then(|f| f.semantic), "keyword": found.and_then(|f| f.keyword),
+                "covered": spoken.map(|s| s.covered), "missing": spoken.map(|s| s.missing),
                 "right": answers(text(passages, candidate), question),
             })
         })
         .collect();
-    let held = passages
-        .iter()
-        .any(|f| answers(&f.passage.draft.text, question));
     json!({
         "id": question.id, "question": question.text, "case": case, "answers": question.answers,
-        "verdict": judged.verdict, "candidates": candidates, "found": held,
+        "verdict": judged.verdict, "candidates": candidates,
     })
 }
 

@@ -2,6 +2,7 @@
 //! the appliance's data is touched.
 
 mod answers;
+mod calibrate;
 mod corpus;
 mod extraction;
 mod indexed;
@@ -27,6 +28,8 @@ pub enum Command {
     Retrieval(retrieval::Retrieval),
     /// Measure whether the quotes answer, and whether questions without an answer are refused.
     Answers(answers::Answers),
+    /// Fit the weights and thresholds of evidence to questions whose answers are known.
+    Calibrate(calibrate::Calibrate),
 }
 
 /// Measures, and prints what was measured.
@@ -41,6 +44,7 @@ pub fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode> {
             Command::Pii(wanted) => pii::run(wanted),
             Command::Retrieval(wanted) => retrieval::run(wanted, config).await,
             Command::Answers(wanted) => answers::run(wanted, config).await,
+            Command::Calibrate(wanted) => calibrate::run(wanted),
         }
     })?;
     Ok(ExitCode::SUCCESS)
