@@ -1,14 +1,14 @@
 //! The model's part: it writes from one quote at a time, and the program shows what holds.
 
 use crate::answerer::{Answerer, Asked};
-use crate::compose::{Sentences, task};
 use crate::error::AnswerError;
 use crate::event::AnswerEvent;
 use crate::quote::Quote;
-use crate::verify::{Source, Vectors, Withheld, verify};
+use crate::verify::{Source, Withheld};
+use crate::writing::{Writer, Written, first_sentence};
 use cloister_audit::{Event, EventKind, Outcome};
 use cloister_domain::Timestamp;
-use cloister_inference::{Attending, GeneratorService, GeneratorState, Piece};
+use cloister_inference::{Attending, GeneratorService, GeneratorState};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -118,8 +118,8 @@ impl Composing {
         quote: &Quote,
         tally: &mut Tally,
     ) -> Result<(), Left> {
-        let sentence = match self.first_sentence(generator, quote).await? {
-            Ok(Some(sentence)) => sentence,
+        let written = match self.written(generator, quote).await? {
+            Ok(Some(written)) => written,
             Ok(None) => return Ok(()),
             Err(cause) => {
                 tracing::warn!(%cause, "the model broke off: {cause}");
@@ -127,54 +127,37 @@ impl Composing {
                 return Ok(());
             }
         };
-        match self.check(&sentence, quote).await {
-            Ok(Ok(())) => self.show(sentence, quote, tally).await,
-            Ok(Err(reason)) => {
+        match written.verdict {
+            Ok(()) => self.show(written.text, quote, tally).await,
+            Err(reason) => {
                 tally.withheld.push(reason);
                 let count = u32::try_from(tally.withheld.len()).unwrap_or(u32::MAX);
                 self.send(AnswerEvent::Withheld { count }).await
             }
-            Err(cause) => {
-                tracing::warn!(%cause, "a sentence could not be checked: {cause}");
-                tally.note = Some("A sentence could not be checked, and is not shown.".into());
-                Ok(())
-            }
         }
     }
 
-    /// The first sentence that the model writes; it was asked for one.
-    async fn first_sentence(
+    /// The sentence that the model writes from a quote, checked.
+    async fn written(
         &self,
         generator: &GeneratorService,
         quote: &Quote,
-    ) -> Result<Result<Option<String>, AnswerError>, Left> {
-        tokio::select! {
-            sentence = first_sentence(generator, &quote.text, &self.asked.question) => Ok(sentence),
-            // Dropping the sentence frees the model at once.
-            () = self.steps.closed() => Err(Left),
-        }
-    }
-
-    async fn check(
-        &self,
-        sentence: &str,
-        quote: &Quote,
-    ) -> Result<Result<(), Withheld>, AnswerError> {
-        let texts = vec![sentence.to_owned(), quote.text.clone()];
-        let vectors = self.answerer.embedder.embed_sentences(texts).await?;
-        let [of_sentence, of_quote] = vectors.as_slice() else {
-            return Ok(Err(Withheld::Empty));
-        };
-        let vectors = Vectors {
-            sentence: of_sentence,
-            quote: of_quote,
-            question: &self.vector,
+    ) -> Result<Result<Option<Written>, AnswerError>, Left> {
+        let writer = Writer {
+            generator,
+            embedder: &self.answerer.embedder,
+            question: &self.asked.question,
+            vector: &self.vector,
         };
         let source = Source {
             quote: &quote.text,
             headings: &quote.headings,
         };
-        Ok(verify(sentence, source, &self.asked.question, vectors))
+        tokio::select! {
+            written = writer.from_quote(source) => Ok(written),
+            // Dropping the sentence frees the model at once.
+            () = self.steps.closed() => Err(Left),
+        }
     }
 
     /// Shows a sentence once its entry is on the disk.
@@ -232,25 +215,4 @@ impl Answerer {
             None => Ok(None),
         }
     }
-}
-
-async fn first_sentence(
-    generator: &GeneratorService,
-    quote: &str,
-    question: &str,
-) -> Result<Option<String>, AnswerError> {
-    let mut pieces = generator.generate(task(quote, question))?;
-    let mut sentences = Sentences::default();
-    while let Some(piece) = pieces.recv().await {
-        match piece {
-            Piece::Text(text) => {
-                if let Some(sentence) = sentences.push(&text) {
-                    return Ok(Some(sentence));
-                }
-            }
-            Piece::End(_) => break,
-            Piece::Failed(cause) => return Err(cause.into()),
-        }
-    }
-    Ok(sentences.finish())
 }

@@ -28,6 +28,7 @@ pub mod select;
 pub mod snippet;
 pub mod verify;
 mod words;
+pub mod writing;
 
 pub use answerer::{Answer, Answerer, Asked, Judged, judge};
 pub use error::AnswerError;

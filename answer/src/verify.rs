@@ -3,7 +3,6 @@
 //! It is shown only if its quote says it and it bears on the question. Every rule errs towards
 //! withholding: a quote is on the page already, so little is lost.
 
-use crate::select::dot;
 use crate::words::{content_stems, denies, names, numbers, words};
 use serde::Serialize;
 
@@ -38,15 +37,19 @@ pub enum Withheld {
     BesideThePoint,
 }
 
-/// The vectors of a sentence, its quote and the question.
-#[derive(Clone, Copy, Debug)]
-pub struct Vectors<'a> {
-    /// Of the sentence.
-    pub sentence: &'a [f32],
-    /// Of the quote.
-    pub quote: &'a [f32],
-    /// Of the question.
-    pub question: &'a [f32],
+/// What models say about a sentence's meaning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Signs {
+    /// Cosine to the quote.
+    pub to_quote: f32,
+    /// Cosine to the question.
+    pub to_question: f32,
+    /// Nats by which the sentence makes a token of the question likelier.
+    pub explains: f32,
+    /// The same of the quote.
+    pub quote_explains: f32,
+    /// Nats by which the quote makes a token of the sentence likelier.
+    pub explained: f32,
 }
 
 /// What a sentence must be supported by.
@@ -65,18 +68,18 @@ impl Source<'_> {
 }
 
 /// Whether `sentence` may be shown: what its source and the question say about its words, and then
-/// what the vectors say about its meaning.
+/// what models say about its meaning.
 pub fn verify(
     sentence: &str,
     source: Source<'_>,
     question: &str,
-    vectors: Vectors<'_>,
+    signs: &Signs,
 ) -> Result<(), Withheld> {
     check_words(sentence, source, question)?;
-    if dot(vectors.sentence, vectors.quote) < FAITHFUL {
+    if signs.to_quote < FAITHFUL {
         return Err(Withheld::Unsupported);
     }
-    if dot(vectors.sentence, vectors.question) < TO_THE_POINT {
+    if signs.to_question < TO_THE_POINT {
         return Err(Withheld::BesideThePoint);
     }
     Ok(())
@@ -242,15 +245,13 @@ mod tests {
 
     #[test]
     fn a_true_sentence_that_answers_another_question_is_withheld() {
-        let near = |cosine: f32| [cosine, (1.0 - cosine * cosine).sqrt()];
-        let (quote, far) = ([1.0, 0.0], near(0.1));
-        let vectors = Vectors {
-            sentence: &quote,
-            quote: &quote,
-            question: &far,
+        let signs = Signs {
+            to_quote: 1.0,
+            to_question: 0.1,
+            ..Signs::default()
         };
         let sentence = "The supervisory authority is notified within 72 hours.";
-        let verdict = verify(sentence, source(&[]), QUESTION, vectors);
+        let verdict = verify(sentence, source(&[]), QUESTION, &signs);
         assert_eq!(verdict, Err(Withheld::BesideThePoint));
     }
 }

@@ -1,5 +1,6 @@
 //! `cloister eval answers`: whether the quotes answer, and whether what has no answer is refused.
 
+use super::composed::{self, Composed, holds};
 use super::corpus::{Corpus, Question};
 use super::indexed::Indexed;
 use super::metrics::percentile;
@@ -10,6 +11,7 @@ use clap::Args;
 use cloister_answer::evidence::Evidence;
 use cloister_answer::gate::Spoken;
 use cloister_answer::select::{Judges, text};
+use cloister_answer::writing::Writer;
 use cloister_answer::{FoundPassage, Judged, arrange, judge};
 use cloister_index::SearchRequest;
 use cloister_inference::GeneratorService;
@@ -36,6 +38,9 @@ pub struct Answers {
     /// Ask this many of the questions, spread evenly.
     #[arg(long)]
     count: Option<usize>,
+    /// Also have the model write from the quotes, and tell how much of it is shown, and right.
+    #[arg(long)]
+    compose: bool,
     /// Leave the model out.
     #[arg(long)]
     without_model: bool,
@@ -98,6 +103,8 @@ struct Report {
     p95_ms: f64,
     /// What other thresholds would do.
     curve: Vec<Threshold>,
+    /// What the model wrote, where it was asked to.
+    composed: Option<Composed>,
 }
 
 /// A threshold at which so many of the answerable would be refused.
@@ -142,6 +149,8 @@ struct Bench {
     generator: Option<GeneratorService>,
     evidence: Evidence,
     signals: Option<File>,
+    compose: bool,
+    composed: Composed,
 }
 
 /// Asks the questions of everything, without the documents that answer, and of other documents.
@@ -158,7 +167,9 @@ pub async fn run(wanted: &Answers, config: &Config) -> anyhow::Result<()> {
     };
     let signals = wanted.signals.as_ref().map(File::create).transpose()?;
     let mut bench = Bench::of(corpus, generator, signals, config).await?;
+    bench.compose = wanted.compose;
     let mut outcomes = bench.ask(wanted.count).await?;
+    let composed = wanted.compose.then(|| std::mem::take(&mut bench.composed));
     if let Some(far) = &wanted.far {
         let others = Corpus::read(far, &reader).await?;
         let questions = std::mem::take(&mut bench.corpus.questions);
@@ -170,7 +181,10 @@ pub async fn run(wanted: &Answers, config: &Config) -> anyhow::Result<()> {
             outcomes.push(elsewhere.decide(question, Case::Far, &everything).await?);
         }
     }
-    let report = Report::of(&outcomes);
+    let report = Report {
+        composed,
+        ..Report::of(&outcomes)
+    };
     if wanted.json {
         console::line(&serde_json::to_string(&report)?);
     } else {
@@ -207,6 +221,8 @@ impl Bench {
             generator,
             evidence,
             signals,
+            compose: false,
+            composed: Composed::default(),
         })
     }
 
@@ -267,14 +283,31 @@ impl Bench {
             case,
             shown: judged.verdict.answer,
             evidence: judged.verdict.evidence,
-            right: quotes.iter().any(|(_, quote)| answers(quote, question)),
+            right: quotes.iter().any(|(_, quote)| holds(quote, question)),
             exact: quotes
                 .iter()
                 .all(|(found, quote)| self.stands(found, quote)),
             took_ms,
         };
+        let mut written = Vec::new();
+        if let Some(generator) = self
+            .generator
+            .as_ref()
+            .filter(|_| self.compose && case.is_answerable() && outcome.shown)
+        {
+            let writer = Writer {
+                generator,
+                embedder,
+                question: &question.text,
+                vector: &vector,
+            };
+            written = composed::write(&writer, &quotes, |text| holds(text, question)).await?;
+            self.composed.count(&written);
+        }
         if let Some(file) = &mut self.signals {
-            writeln!(file, "{}", signals(question, case, &judged, &passages))?;
+            let mut known = signals(question, case, &judged, &passages);
+            known["written"] = serde_json::to_value(written)?;
+            writeln!(file, "{known}")?;
         }
         Ok(outcome)
     }
@@ -290,18 +323,6 @@ impl Bench {
                 || whole(&pages.collect::<Vec<_>>().join(" ")).contains(&whole(quote))
         })
     }
-}
-
-fn answers(quote: &str, question: &Question) -> bool {
-    let plain = |text: &str| {
-        let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
-        words.join(" ")
-    };
-    let quote = plain(quote);
-    question
-        .answers
-        .iter()
-        .any(|answer| quote.contains(&plain(answer)))
 }
 
 fn signals(
@@ -321,7 +342,7 @@ fn signals(
                 "text": text(passages, candidate), "meaning": candidate.meaning,
                 "words": candidate.words, "kind": candidate.kind, "likelihood": candidate.likelihood,
                 "covered": spoken.map(|s| s.covered), "missing": spoken.map(|s| s.missing),
-                "right": answers(text(passages, candidate), question),
+                "right": holds(text(passages, candidate), question),
             })
         })
         .collect();
@@ -357,6 +378,7 @@ impl Report {
             curve: CURVE
                 .map(|share| Threshold::refusing(share, outcomes))
                 .into(),
+            composed: None,
         }
     }
 }
@@ -415,6 +437,9 @@ impl std::fmt::Display for Report {
                 "\n{:>8.2}  {all_the_same:>14.0} %  {near:>4.0} %  {far:>5}",
                 at.evidence
             )?;
+        }
+        if let Some(composed) = &self.composed {
+            write!(f, "\n{composed}")?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 mod answers;
 mod calibrate;
+mod composed;
 mod corpus;
 mod extraction;
 mod indexed;
