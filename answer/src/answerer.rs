@@ -13,7 +13,7 @@ use crate::select::{self, Candidate, Judges, Selection};
 use cloister_audit::{Actor, AuditLog, Event, EventKind, Outcome};
 use cloister_domain::{Clock, CollectionId, Role};
 use cloister_index::Index;
-use cloister_inference::{EmbedderService, GeneratorService, GeneratorState};
+use cloister_inference::{EmbedderService, GeneratorService, GeneratorState, Scope};
 use cloister_policies::redaction::Redaction;
 use cloister_store::{DocumentFilter, Library, QuotedPlace};
 use serde_json::{Value, json};
@@ -21,9 +21,9 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Passages that are retrieved for a question, before like ones are folded.
-const CANDIDATES: usize = 24;
+pub const CANDIDATES: usize = 24;
 /// Passages that a question is answered from.
-const RETRIEVED: usize = 12;
+pub const RETRIEVED: usize = 12;
 /// Passages that a refusal shows.
 const NEAREST: usize = 3;
 /// Steps that wait for a slow reader before the model waits too.
@@ -108,15 +108,24 @@ impl Answerer {
         self.audit
             .append(entry(&asked, &examined, &made_with, self.for_the_log()))
             .await?;
-        Masking::new(&self.redaction, &asked.roles).shown(&mut examined);
+        let masking = Masking::new(&self.redaction, &asked.roles);
+        let found = examined.found.passages.iter();
+        // A model is given nothing that the person may not read as it stands.
+        let passages = found
+            .filter(|found| masking.leaves(found))
+            .cloned()
+            .collect();
+        masking.shown(&mut examined);
         let (steps, events) = mpsc::channel(PENDING);
         let first = first_steps(&asked, &examined, made_with);
         let quoted = examined.quotes.iter().map(Quote::place).collect();
         let Examined { found, quotes, .. } = examined;
         let composing = Composing {
             answerer: self.clone(),
+            scope: scope_of(&library, &asked),
             asked,
             quotes,
+            passages,
             vector: found.vector,
             steps,
             began,
@@ -149,6 +158,7 @@ impl Answerer {
         let judged = judge(question, vector, passages, &judges, &self.evidence).await?;
         let quotes = Quote::all_of(&found.passages, &judged.chosen);
         Ok(Examined {
+            question: question.to_owned(),
             found,
             verdict: judged.verdict,
             quotes,
@@ -175,8 +185,18 @@ impl Answerer {
     }
 }
 
+/// A key for those who may read the same, in the same way masked, and ask the same documents.
+fn scope_of(library: &Library, asked: &Asked) -> Scope {
+    let collections: Vec<i64> = library.permitted().collections().map(|id| id.0).collect();
+    Scope(format!(
+        "{collections:?} {:?} {:?}",
+        asked.roles, asked.composed_in
+    ))
+}
+
 /// A question, looked into.
 pub(crate) struct Examined {
+    pub question: String,
     pub found: Found,
     pub verdict: Verdict,
     pub quotes: Vec<Quote>,
@@ -231,24 +251,14 @@ fn entry(asked: &Asked, examined: &Examined, made_with: &MadeWith, masking: Mask
         found,
         verdict,
         quotes,
+        ..
     } = examined;
     let retrieved: Vec<Value> = found
         .passages
         .iter()
         .map(|f| json!({ "passage": f.passage.id, "hash": f.source.hash, "score": f.score }))
         .collect();
-    let quoted: Vec<Value> = quotes
-        .iter()
-        .map(|quote| {
-            json!({
-                "number": quote.number, "passage": quote.passage,
-                "start": quote.range.start, "end": quote.range.end, "page": quote.page,
-                "revision": quote.source.id, "hash": quote.source.hash,
-                "collection": quote.source.collection_name, "path": quote.source.path,
-                "text": masking.text(&quote.text, &quote.source.collection_name),
-            })
-        })
-        .collect();
+    let quoted: Vec<Value> = quotes.iter().map(|quote| masking.quoted(quote)).collect();
     let kind = if verdict.answer {
         EventKind::QuestionAnswered
     } else {
@@ -276,6 +286,7 @@ fn first_steps(asked: &Asked, examined: &Examined, made_with: MadeWith) -> Vec<A
         found,
         verdict,
         quotes,
+        ..
     } = examined;
     let mut steps = vec![AnswerEvent::Receipt(Receipt {
         id: asked.request.clone(),

@@ -1,25 +1,27 @@
-//! The model's part: it writes from one quote at a time, and the program shows what holds.
+//! The model's part: it writes below the quotes, and the program shows what holds.
 
 use crate::answerer::{Answerer, Asked};
 use crate::error::AnswerError;
 use crate::event::AnswerEvent;
 use crate::quote::Quote;
-use crate::verify::{Source, Withheld};
-use crate::writing::{Writer, Written, first_sentence};
+use crate::retrieve::FoundPassage;
+use crate::verify::Withheld;
+use crate::writing::{Composition, Writer, Written};
 use cloister_audit::{Event, EventKind, Outcome};
-use cloister_domain::Timestamp;
-use cloister_inference::{Attending, GeneratorService, GeneratorState};
+use cloister_domain::{CollectionId, Timestamp};
+use cloister_inference::{Attending, GeneratorService, GeneratorState, Person, Scope};
 use serde_json::json;
 use tokio::sync::mpsc;
-
-/// The model writes from this many of the quotes: the best ones.
-const QUOTES: usize = 2;
 
 /// An answer whose quotes are about to leave.
 pub(crate) struct Composing {
     pub(crate) answerer: Answerer,
     pub(crate) asked: Asked,
     pub(crate) quotes: Vec<Quote>,
+    /// The passages that the model may read.
+    pub(crate) passages: Vec<FoundPassage>,
+    /// Who may read the same.
+    pub(crate) scope: Scope,
     /// The question's vector.
     pub(crate) vector: Vec<f32>,
     pub(crate) steps: mpsc::Sender<AnswerEvent>,
@@ -67,11 +69,7 @@ impl Composing {
             self.send(step).await?;
         }
         match self.writer() {
-            Ok(generator) => {
-                for quote in self.quotes.iter().take(QUOTES) {
-                    self.write_from(generator, quote, tally).await?;
-                }
-            }
+            Ok(generator) => self.write(generator, tally).await?,
             Err(note) => tally.note = note,
         }
         Ok(())
@@ -87,7 +85,11 @@ impl Composing {
             return Err(None);
         };
         let say = |note: &str| Err(Some(note.to_owned()));
-        if !self.quotes.iter().all(|quote| self.may_compose(quote)) {
+        if !self
+            .quotes
+            .iter()
+            .all(|quote| self.may_write_from(quote.source.collection))
+        {
             let collection = &best.source.collection_name;
             return say(&format!(
                 "In {collection} the model does not write; quotes stand alone."
@@ -107,72 +109,94 @@ impl Composing {
         }
     }
 
-    fn may_compose(&self, quote: &Quote) -> bool {
-        // The library that the quote came from knows its collection by name and id alike.
-        self.asked.composed_in.contains(&quote.source.collection)
+    fn may_write_from(&self, collection: CollectionId) -> bool {
+        self.asked.composed_in.contains(&collection)
     }
 
-    async fn write_from(
-        &self,
-        generator: &GeneratorService,
-        quote: &Quote,
-        tally: &mut Tally,
-    ) -> Result<(), Left> {
-        let written = match self.written(generator, quote).await? {
-            Ok(Some(written)) => written,
-            Ok(None) => return Ok(()),
+    async fn write(&self, generator: &GeneratorService, tally: &mut Tally) -> Result<(), Left> {
+        let mut composition = match self.composition(generator) {
+            Ok(composition) => composition,
             Err(cause) => {
-                tracing::warn!(%cause, "the model broke off: {cause}");
-                tally.note = Some("The model broke off; the quotes stand.".into());
+                break_off(&cause, tally);
                 return Ok(());
             }
         };
-        match written.verdict {
-            Ok(()) => self.show(written.text, quote, tally).await,
-            Err(reason) => {
-                tally.withheld.push(reason);
-                let count = u32::try_from(tally.withheld.len()).unwrap_or(u32::MAX);
-                self.send(AnswerEvent::Withheld { count }).await
+        loop {
+            let next = tokio::select! {
+                next = composition.next() => next,
+                // Dropping the composition frees the model at once.
+                () = self.steps.closed() => return Err(Left),
+            };
+            match next {
+                Ok(Some(written)) => self.judge(written, tally).await?,
+                Ok(None) => return Ok(()),
+                Err(cause) => {
+                    break_off(&cause, tally);
+                    return Ok(());
+                }
             }
         }
     }
 
-    /// The sentence that the model writes from a quote, checked.
-    async fn written(
-        &self,
-        generator: &GeneratorService,
-        quote: &Quote,
-    ) -> Result<Result<Option<Written>, AnswerError>, Left> {
+    fn composition(&self, generator: &GeneratorService) -> Result<Composition, AnswerError> {
         let writer = Writer {
-            generator,
-            embedder: &self.answerer.embedder,
-            question: &self.asked.question,
-            vector: &self.vector,
+            generator: generator.clone(),
+            embedder: self.answerer.embedder.clone(),
+            question: self.asked.question.clone(),
+            vector: self.vector.clone(),
+            person: self.asked.actor.user.map(|user| Person(user.0.to_string())),
+            scope: Some(self.scope.clone()),
         };
-        let source = Source {
-            quote: &quote.text,
-            headings: &quote.headings,
-        };
-        tokio::select! {
-            written = writer.from_quote(source) => Ok(written),
-            // Dropping the sentence frees the model at once.
-            () = self.steps.closed() => Err(Left),
-        }
+        let readable = self
+            .passages
+            .iter()
+            .filter(|found| self.may_write_from(found.source.collection));
+        let readable: Vec<FoundPassage> = readable.cloned().collect();
+        writer.compose(&self.quotes, &readable)
     }
 
-    /// Shows a sentence once its entry is on the disk.
-    async fn show(&self, text: String, quote: &Quote, tally: &mut Tally) -> Result<(), Left> {
-        let detail = json!({ "text": text, "quotes": [quote.number], "model": self.model() });
+    async fn judge(&self, written: Written, tally: &mut Tally) -> Result<(), Left> {
+        let reason = match (&written.verdict, &written.quote) {
+            (Ok(()), Some(quote)) => {
+                return self
+                    .show(&written.text, quote, written.quote_is_new, tally)
+                    .await;
+            }
+            (Ok(()), None) => Withheld::Citation,
+            (Err(reason), _) => *reason,
+        };
+        tally.withheld.push(reason);
+        let count = u32::try_from(tally.withheld.len()).unwrap_or(u32::MAX);
+        self.send(AnswerEvent::Withheld { count }).await
+    }
+
+    /// Shows a sentence, and its quote where that is new, once their entry is on the disk.
+    async fn show(
+        &self,
+        text: &str,
+        quote: &Quote,
+        quote_is_new: bool,
+        tally: &mut Tally,
+    ) -> Result<(), Left> {
+        let masking = self.answerer.for_the_log();
+        let mut detail = json!({
+            "text": masking.text(text, &quote.source.collection_name),
+            "quotes": [quote.number], "model": self.model(),
+        });
+        if quote_is_new {
+            detail["quoted"] = masking.quoted(quote);
+        }
         if let Err(cause) = self.log(EventKind::SentenceShown, detail).await {
             tally.note = Some(cause.to_string());
             return Ok(());
         }
         tally.shown += 1;
-        self.send(AnswerEvent::Sentence {
-            text,
-            quotes: vec![quote.number],
-        })
-        .await
+        if quote_is_new {
+            self.send(AnswerEvent::Quote(Box::new(quote.clone())))
+                .await?;
+        }
+        let (text, quotes) = (text.to_owned(), vec![quote.number]);
+        self.send(AnswerEvent::Sentence { text, quotes }).await
     }
 
     fn model(&self) -> Option<String> {
@@ -203,16 +227,7 @@ impl Composing {
     }
 }
 
-impl Answerer {
-    /// What the model writes from a quote; `None` where there is no model, or it writes nothing.
-    pub(crate) async fn sentence_from(
-        &self,
-        quote: &str,
-        question: &str,
-    ) -> Result<Option<String>, AnswerError> {
-        match &self.generator {
-            Some(generator) => first_sentence(generator, quote, question).await,
-            None => Ok(None),
-        }
-    }
+fn break_off(cause: &AnswerError, tally: &mut Tally) {
+    tracing::warn!(%cause, "the model broke off: {cause}");
+    tally.note = Some("The model broke off; what is shown stands.".into());
 }

@@ -30,7 +30,7 @@ pub mod verify;
 mod words;
 pub mod writing;
 
-pub use answerer::{Answer, Answerer, Asked, Judged, judge};
+pub use answerer::{Answer, Answerer, Asked, CANDIDATES, Judged, RETRIEVED, judge};
 pub use error::AnswerError;
 pub use event::{AnswerEvent, MadeWith, Receipt};
 pub use quote::Quote;

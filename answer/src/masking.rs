@@ -5,9 +5,11 @@
 //! the unmasked text, so that its page still opens at the right words.
 
 use crate::answerer::{Answerer, Examined};
-use crate::retrieve::Found;
+use crate::quote::Quote;
+use crate::retrieve::{Found, FoundPassage};
 use cloister_domain::{ByteRange, Role};
 use cloister_policies::redaction::{Redaction, masked};
+use serde_json::{Value, json};
 
 /// Masks texts for somebody of these roles.
 #[derive(Clone, Copy)]
@@ -30,6 +32,23 @@ impl<'a> Masking<'a> {
     /// A question, which belongs to no collection: what is masked in all of them is masked in it.
     pub(crate) fn question(self, question: &str) -> String {
         self.text(question, "*")
+    }
+
+    /// A quote as the log keeps it.
+    pub(crate) fn quoted(self, quote: &Quote) -> Value {
+        json!({
+            "number": quote.number, "passage": quote.passage,
+            "start": quote.range.start, "end": quote.range.end, "page": quote.page,
+            "revision": quote.source.id, "hash": quote.source.hash,
+            "collection": quote.source.collection_name, "path": quote.source.path,
+            "text": self.text(&quote.text, &quote.source.collection_name),
+        })
+    }
+
+    /// Whether there is nothing to mask in a passage.
+    pub(crate) fn leaves(self, found: &FoundPassage) -> bool {
+        let text = &found.passage.draft.text;
+        self.text(text, &found.source.collection_name) == *text
     }
 
     /// What is about to be shown, masked.

@@ -53,13 +53,17 @@ impl Quote {
         })
     }
 
+    /// What stands at `range` of a passage that was found.
+    pub(crate) fn of_found(number: u32, found: &FoundPassage, range: ByteRange) -> Option<Self> {
+        Self::of(number, &found.passage, range, &found.source)
+    }
+
     /// The chosen sentences, numbered from 1.
-    pub(crate) fn all_of(passages: &[FoundPassage], chosen: &[Candidate]) -> Vec<Self> {
+    pub fn all_of(passages: &[FoundPassage], chosen: &[Candidate]) -> Vec<Self> {
         let numbered = (1..).zip(chosen);
         numbered
             .filter_map(|(number, candidate)| {
-                let found = passages.get(candidate.passage)?;
-                Self::of(number, &found.passage, candidate.range, &found.source)
+                Self::of_found(number, passages.get(candidate.passage)?, candidate.range)
             })
             .collect()
     }

@@ -7,6 +7,8 @@ use crate::answerer::{Answerer, Examined};
 use crate::error::AnswerError;
 use crate::event::MadeWith;
 use crate::quote::Quote;
+use crate::retrieve::FoundPassage;
+use crate::writing::Writer;
 use cloister_domain::{ByteRange, FileHash, PassageId};
 use cloister_store::{DocumentFilter, Library};
 use serde::{Deserialize, Serialize};
@@ -36,7 +38,6 @@ struct LoggedPassage {
 
 #[derive(Clone, Debug, Deserialize)]
 struct LoggedQuote {
-    number: u32,
     text: String,
     passage: PassageId,
     start: usize,
@@ -53,7 +54,6 @@ struct LoggedVerdict {
 #[derive(Clone, Debug, Deserialize)]
 pub struct LoggedSentence {
     text: String,
-    quotes: Vec<u32>,
 }
 
 /// One part of an answer, then and now.
@@ -100,7 +100,7 @@ impl Answerer {
             .iter()
             .map(|sentence| serde_json::from_value(sentence.clone()))
             .collect::<Result<_, _>>()?;
-        let again = self
+        let mut again = self
             .examine(library, &logged.question, &logged.filter)
             .await?;
         let mut parts = vec![
@@ -117,7 +117,7 @@ impl Answerer {
             self.compare_quotes(&logged, &again.quotes),
         ];
         if !sentences.is_empty() {
-            parts.push(self.compare_sentences(&logged, &sentences).await);
+            parts.push(self.compare_sentences(&mut again, &sentences).await);
         }
         Ok(Replay {
             question: logged.question,
@@ -188,28 +188,48 @@ impl Answerer {
         compared("quotes", difference)
     }
 
-    async fn compare_sentences(&self, logged: &Logged, shown: &[LoggedSentence]) -> Compared {
-        let mut differences = Vec::new();
-        for sentence in shown {
-            let quote = logged
-                .quoted
-                .iter()
-                .find(|q| sentence.quotes.contains(&q.number));
-            let Some(quote) = quote else {
-                differences.push("a sentence cites no quote".to_owned());
-                continue;
-            };
-            match self.sentence_from(&quote.text, &logged.question).await {
-                Ok(Some(now)) if now == sentence.text => {}
-                Ok(now) => differences.push(format!(
-                    "the model wrote “{}” and writes “{}” now",
-                    sentence.text,
-                    now.unwrap_or_default()
-                )),
-                Err(cause) => differences.push(format!("the model could not be asked: {cause}")),
+    async fn compare_sentences(&self, again: &mut Examined, shown: &[LoggedSentence]) -> Compared {
+        let then: Vec<&str> = shown
+            .iter()
+            .map(|sentence| sentence.text.as_str())
+            .collect();
+        let difference = match self.written_again(again).await {
+            Ok(now) if now == then => String::new(),
+            Ok(now) => format!(
+                "the model wrote “{}” and writes “{}” now",
+                then.join(" "),
+                now.join(" ")
+            ),
+            Err(cause) => format!("the model could not be asked: {cause}"),
+        };
+        compared("sentences", difference)
+    }
+
+    /// What the model would be shown to have written, masked as the log is.
+    async fn written_again(&self, again: &mut Examined) -> Result<Vec<String>, AnswerError> {
+        let Some(generator) = &self.generator else {
+            return Ok(Vec::new());
+        };
+        let masking = self.for_the_log();
+        let passages = again.found.passages.iter();
+        let passages: Vec<FoundPassage> = passages.filter(|f| masking.leaves(f)).cloned().collect();
+        masking.shown(again);
+        let writer = Writer {
+            generator: generator.clone(),
+            embedder: self.embedder.clone(),
+            question: again.question.clone(),
+            vector: again.found.vector.clone(),
+            person: None,
+            scope: None,
+        };
+        let mut composition = writer.compose(&again.quotes, &passages)?;
+        let mut shown = Vec::new();
+        while let Some(written) = composition.next().await? {
+            if let (Ok(()), Some(quote)) = (written.verdict, written.quote) {
+                shown.push(masking.text(&written.text, &quote.source.collection_name));
             }
         }
-        compared("sentences", differences.join("; "))
+        Ok(shown)
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Withheld {
     Markup,
     /// It was cut off.
     Unfinished,
+    /// It cites nothing, or something that the model was not given.
+    Citation,
     /// A number or its unit is not the quote's.
     Number,
     /// It denies what the quote says, or says what the quote denies.
@@ -48,8 +50,6 @@ pub struct Signs {
     pub explains: f32,
     /// The same of the quote.
     pub quote_explains: f32,
-    /// Nats by which the quote makes a token of the sentence likelier.
-    pub explained: f32,
 }
 
 /// What a sentence must be supported by.

@@ -1,26 +1,50 @@
 //! What a model writes, a sentence at a time, and whether it may be shown.
+//!
+//! A small model is given one quote at a time; one that can read several passages is given these,
+//! and must say of each sentence which passage says it. In either case a sentence is checked
+//! against a sentence of a document, and that is the quote it is shown with.
 
-use crate::compose::{Sentences, task};
+use crate::compose::{self, CitedSentences, NOT_ANSWERED, Sentences};
 use crate::error::AnswerError;
+use crate::quote::Quote;
+use crate::retrieve::FoundPassage;
 use crate::select::dot;
 use crate::verify::{Signs, Source, Withheld, verify};
-use cloister_inference::{EmbedderService, GeneratorService, Piece};
+use cloister_domain::ByteRange;
+use cloister_inference::{
+    EmbedderService, GenerateRequest, GeneratorService, GeneratorState, Person, Piece, Scope,
+};
+use std::collections::VecDeque;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// Models with fewer parameters write from one quote at a time.
+const READS_PASSAGES: u64 = 3_000_000_000;
+/// A small model writes from this many of the quotes: the best ones.
+const QUOTES: usize = 2;
+/// Others are given this many of the passages.
+const PASSAGES: usize = 6;
+/// And are heard no longer than this.
+const MOST_SENTENCES: usize = 8;
 
 /// A model at work on one question, and what checks it.
-#[derive(Clone, Copy)]
-pub struct Writer<'a> {
+#[derive(Clone)]
+pub struct Writer {
     /// Writes, and judges what was written.
-    pub generator: &'a GeneratorService,
+    pub generator: GeneratorService,
     /// Tells nearness in meaning.
-    pub embedder: &'a EmbedderService,
+    pub embedder: EmbedderService,
     /// The question.
-    pub question: &'a str,
+    pub question: String,
     /// Its vector.
-    pub vector: &'a [f32],
+    pub vector: Vec<f32>,
+    /// Who asks, to be fair between people.
+    pub person: Option<Person>,
+    /// Who may read the same, and so may profit from what is computed for this answer.
+    pub scope: Option<Scope>,
 }
 
 /// A sentence of the model, checked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Written {
     /// The sentence.
     pub text: String,
@@ -28,75 +52,266 @@ pub struct Written {
     pub verdict: Result<(), Withheld>,
     /// What the models said of its meaning.
     pub signs: Signs,
+    /// The quote that it was checked against; none where it names no passage that it was given.
+    pub quote: Option<Quote>,
+    /// Whether that quote was not among those shown before.
+    pub quote_is_new: bool,
 }
 
-impl Writer<'_> {
-    /// What the model says in one sentence, from one quote; none where it writes nothing.
-    pub async fn from_quote(&self, source: Source<'_>) -> Result<Option<Written>, AnswerError> {
-        let sentence = first_sentence(self.generator, source.quote, self.question).await?;
-        match sentence {
-            Some(text) => self.check(text, source).await.map(Some),
-            None => Ok(None),
-        }
-    }
+/// An answer that is being written. Dropping it frees the model.
+pub struct Composition {
+    writer: Writer,
+    /// The quotes shown so far.
+    quotes: Vec<Quote>,
+    work: Work,
+}
 
-    /// Whether a sentence may be shown as what `source` says to the question.
-    pub async fn check(&self, text: String, source: Source<'_>) -> Result<Written, AnswerError> {
-        let signs = self.signs(&text, source).await?;
-        let verdict = verify(&text, source, self.question, &signs);
-        Ok(Written {
-            text,
-            verdict,
-            signs,
+enum Work {
+    /// The quotes that are still to be written from.
+    Quotes(VecDeque<Quote>),
+    Passages(Box<Reading>),
+}
+
+struct Reading {
+    passages: Vec<FoundPassage>,
+    pieces: UnboundedReceiver<Piece>,
+    sentences: Option<CitedSentences>,
+    complete: VecDeque<(String, Vec<u32>)>,
+    heard: Vec<String>,
+}
+
+impl Writer {
+    /// Begins to write an answer. `passages` are those that the model may read, of which it is
+    /// given as many as it can read well: a small one none, but the best quotes.
+    pub fn compose(
+        self,
+        quotes: &[Quote],
+        passages: &[FoundPassage],
+    ) -> Result<Composition, AnswerError> {
+        let reads_passages = matches!(
+            self.generator.state(),
+            GeneratorState::Ready { parameters, .. } if parameters >= READS_PASSAGES
+        );
+        let work = if reads_passages {
+            let mut passages: Vec<FoundPassage> = passages.iter().take(PASSAGES).cloned().collect();
+            // In an order of their own, so that the next question about them begins alike.
+            passages.sort_by_key(|found| found.passage.id);
+            let request = compose::from_passages(&passages, &self.question);
+            Work::Passages(Box::new(Reading {
+                pieces: self.generator.generate(self.addressed(request))?,
+                passages,
+                sentences: Some(CitedSentences::default()),
+                complete: VecDeque::new(),
+                heard: Vec::new(),
+            }))
+        } else {
+            Work::Quotes(quotes.iter().take(QUOTES).cloned().collect())
+        };
+        Ok(Composition {
+            writer: self,
+            quotes: quotes.to_vec(),
+            work,
         })
     }
 
-    async fn signs(&self, sentence: &str, source: Source<'_>) -> Result<Signs, AnswerError> {
-        let texts = vec![sentence.to_owned(), source.quote.to_owned()];
+    fn addressed(&self, request: GenerateRequest) -> GenerateRequest {
+        GenerateRequest {
+            person: self.person.clone(),
+            scope: self.scope.clone(),
+            ..request
+        }
+    }
+
+    /// The first sentence that the model writes from a quote; it was asked for one.
+    async fn first_sentence(&self, quote: &str) -> Result<Option<String>, AnswerError> {
+        let request = compose::from_quote(quote, &self.question);
+        let mut pieces = self.generator.generate(self.addressed(request))?;
+        let mut sentences = Sentences::default();
+        while let Some(piece) = pieces.recv().await {
+            match piece {
+                Piece::Text(text) => {
+                    if let Some(sentence) = sentences.push(&text) {
+                        return Ok(Some(sentence));
+                    }
+                }
+                Piece::End(_) => break,
+                Piece::Failed(cause) => return Err(cause.into()),
+            }
+        }
+        Ok(sentences.finish())
+    }
+
+    /// Whether a sentence may be shown as what a quote says to the question.
+    async fn check(&self, text: String, quote: Quote) -> Result<Written, AnswerError> {
+        let source = Source {
+            quote: &quote.text,
+            headings: &quote.headings,
+        };
+        let signs = self.signs(&text, source.quote).await?;
+        Ok(Written {
+            verdict: verify(&text, source, &self.question, &signs),
+            text,
+            signs,
+            quote: Some(quote),
+            quote_is_new: false,
+        })
+    }
+
+    async fn signs(&self, sentence: &str, quote: &str) -> Result<Signs, AnswerError> {
+        let texts = vec![sentence.to_owned(), quote.to_owned()];
         let vectors = self.embedder.embed_sentences(texts).await?;
-        let (asked, said) = (format!(" {}", self.question), format!(" {sentence}"));
-        let before = |passage: &str| format!("Passage: {passage}\nQuestion:");
+        let asked = format!(" {}", self.question);
+        let after = |passage: &str| format!("Passage: {passage}\nQuestion:");
         let pairs = vec![
             ("Question:".to_owned(), asked.clone()),
-            (before(sentence), asked.clone()),
-            (before(source.quote), asked),
-            ("In short:".to_owned(), said.clone()),
-            (format!("{}\nIn short:", source.quote), said),
+            (after(sentence), asked.clone()),
+            (after(quote), asked),
         ];
         let judged = self.generator.log_likelihoods(pairs).await?;
-        let ([of_sentence, of_quote], [alone, given_sentence, given_quote, said_alone, said_given]) =
+        let ([of_sentence, of_quote], [alone, given_sentence, given_quote]) =
             (vectors.as_slice(), judged.as_slice())
         else {
             return Ok(Signs::default());
         };
         Ok(Signs {
             to_quote: dot(of_sentence, of_quote),
-            to_question: dot(of_sentence, self.vector),
+            to_question: dot(of_sentence, &self.vector),
             explains: given_sentence - alone,
             quote_explains: given_quote - alone,
-            explained: said_given - said_alone,
         })
+    }
+
+    /// The sentence of these passages that says most nearly the same.
+    async fn nearest(
+        &self,
+        sentence: &str,
+        passages: &[&FoundPassage],
+    ) -> Result<Option<Quote>, AnswerError> {
+        let mut places: Vec<(&FoundPassage, ByteRange)> = Vec::new();
+        let mut texts = vec![sentence.to_owned()];
+        for found in passages {
+            let draft = &found.passage.draft;
+            for range in &draft.sentences {
+                texts.extend(range.of(&draft.text).map(str::to_owned));
+                places.push((found, *range));
+            }
+        }
+        let vectors = self.embedder.embed_sentences(texts).await?;
+        let Some((written, sources)) = vectors.split_first() else {
+            return Ok(None);
+        };
+        let near = places
+            .iter()
+            .zip(sources)
+            .map(|(place, vector)| (dot(written, vector), place));
+        let best = near.max_by(|a, b| a.0.total_cmp(&b.0));
+        Ok(best.and_then(|(_, (found, range))| Quote::of_found(0, found, *range)))
     }
 }
 
-/// The first sentence that the model writes from a quote; it was asked for one.
-pub(crate) async fn first_sentence(
-    generator: &GeneratorService,
-    quote: &str,
-    question: &str,
-) -> Result<Option<String>, AnswerError> {
-    let mut pieces = generator.generate(task(quote, question))?;
-    let mut sentences = Sentences::default();
-    while let Some(piece) = pieces.recv().await {
-        match piece {
-            Piece::Text(text) => {
-                if let Some(sentence) = sentences.push(&text) {
-                    return Ok(Some(sentence));
+impl Composition {
+    /// The next sentence, checked; none where the answer has ended.
+    pub async fn next(&mut self) -> Result<Option<Written>, AnswerError> {
+        let written = match &mut self.work {
+            Work::Quotes(quotes) => Self::from_next_quote(&self.writer, quotes).await?,
+            Work::Passages(reading) => {
+                let Some((text, cited)) = reading.next().await? else {
+                    return Ok(None);
+                };
+                Some(reading.checked(&self.writer, text, &cited).await?)
+            }
+        };
+        Ok(written.map(|written| self.numbered(written)))
+    }
+
+    async fn from_next_quote(
+        writer: &Writer,
+        quotes: &mut VecDeque<Quote>,
+    ) -> Result<Option<Written>, AnswerError> {
+        while let Some(quote) = quotes.pop_front() {
+            if let Some(text) = writer.first_sentence(&quote.text).await? {
+                return Ok(Some(writer.check(text, quote).await?));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives a quote that was not shown before its number.
+    fn numbered(&mut self, mut written: Written) -> Written {
+        let Some(quote) = &mut written.quote else {
+            return written;
+        };
+        let known = self
+            .quotes
+            .iter()
+            .find(|known| known.passage == quote.passage && known.range.overlaps(quote.range));
+        if let Some(known) = known {
+            quote.number = known.number;
+        } else if written.verdict.is_ok() {
+            quote.number = self
+                .quotes
+                .iter()
+                .map(|known| known.number)
+                .max()
+                .unwrap_or(0)
+                + 1;
+            written.quote_is_new = true;
+            self.quotes.push(quote.clone());
+        }
+        written
+    }
+}
+
+impl Reading {
+    /// The next sentence and the numbers that it cites. A model that repeats itself has ended.
+    async fn next(&mut self) -> Result<Option<(String, Vec<u32>)>, AnswerError> {
+        loop {
+            if let Some((text, cited)) = self.complete.pop_front() {
+                let again = self.heard.contains(&text);
+                if again || self.heard.len() >= MOST_SENTENCES || text.starts_with(NOT_ANSWERED) {
+                    return Ok(None);
+                }
+                self.heard.push(text.clone());
+                return Ok(Some((text, cited)));
+            }
+            let Some(sentences) = &mut self.sentences else {
+                return Ok(None);
+            };
+            match self.pieces.recv().await {
+                Some(Piece::Text(text)) => self.complete.extend(sentences.push(&text)),
+                Some(Piece::Failed(cause)) => return Err(cause.into()),
+                Some(Piece::End(_)) | None => {
+                    let rest = self.sentences.take().map(CitedSentences::finish);
+                    self.complete.extend(rest.unwrap_or_default());
                 }
             }
-            Piece::End(_) => break,
-            Piece::Failed(cause) => return Err(cause.into()),
         }
     }
-    Ok(sentences.finish())
+
+    async fn checked(
+        &self,
+        writer: &Writer,
+        text: String,
+        cited: &[u32],
+    ) -> Result<Written, AnswerError> {
+        let given = |number: &u32| {
+            let place = usize::try_from(*number).ok()?.checked_sub(1)?;
+            self.passages.get(place)
+        };
+        let passages: Option<Vec<&FoundPassage>> = cited.iter().map(given).collect();
+        let nearest = match passages {
+            Some(passages) if !passages.is_empty() => writer.nearest(&text, &passages).await?,
+            _ => None,
+        };
+        match nearest {
+            Some(quote) => writer.check(text, quote).await,
+            None => Ok(Written {
+                text,
+                verdict: Err(Withheld::Citation),
+                signs: Signs::default(),
+                quote: None,
+                quote_is_new: false,
+            }),
+        }
+    }
 }

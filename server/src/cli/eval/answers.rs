@@ -12,8 +12,7 @@ use cloister_answer::evidence::Evidence;
 use cloister_answer::gate::Spoken;
 use cloister_answer::select::{Judges, text};
 use cloister_answer::writing::Writer;
-use cloister_answer::{FoundPassage, Judged, arrange, judge};
-use cloister_index::SearchRequest;
+use cloister_answer::{FoundPassage, Judged, Quote, judge};
 use cloister_inference::GeneratorService;
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
@@ -51,10 +50,6 @@ pub struct Answers {
     #[arg(long)]
     json: bool,
 }
-
-/// Passages that the product takes from the index, and those it answers from.
-const CANDIDATES: usize = 24;
-const RETRIEVED: usize = 12;
 
 /// What is known of a question's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -254,19 +249,10 @@ impl Bench {
     ) -> anyhow::Result<Outcome> {
         let started = Instant::now();
         let embedder = &self.indexed.embedder;
-        let vector = embedder.embed_question(question.text.clone()).await?;
-        let request = SearchRequest {
-            text: &question.text,
-            vector: &vector,
-            permitted,
-            limit: CANDIDATES,
-            semantic_weight: None,
-        };
-        let hits = self.indexed.index.search(&request)?.hits;
-        let found = hits
-            .iter()
-            .filter_map(|hit| self.indexed.found(hit, &self.corpus.documents));
-        let passages = arrange::for_an_answer(found.collect(), RETRIEVED);
+        let (vector, passages) = self
+            .indexed
+            .passages_for(&question.text, permitted, &self.corpus.documents)
+            .await?;
         let judges = Judges {
             embedder,
             generator: self.generator.as_ref(),
@@ -296,12 +282,16 @@ impl Bench {
             .filter(|_| self.compose && case.is_answerable() && outcome.shown)
         {
             let writer = Writer {
-                generator,
-                embedder,
-                question: &question.text,
-                vector: &vector,
+                generator: generator.clone(),
+                embedder: embedder.clone(),
+                question: question.text.clone(),
+                vector: vector.clone(),
+                person: None,
+                scope: None,
             };
-            written = composed::write(&writer, &quotes, |text| holds(text, question)).await?;
+            let shown = Quote::all_of(&passages, &judged.chosen);
+            let composition = writer.compose(&shown, &passages)?;
+            written = composed::write(composition, |text| holds(text, question)).await?;
             self.composed.count(&written);
         }
         if let Some(file) = &mut self.signals {

@@ -1,14 +1,10 @@
 //! What the model writes below the quotes, counted.
 
 use super::corpus::Question;
-use cloister_answer::FoundPassage;
-use cloister_answer::verify::Source;
-use cloister_answer::writing::{Writer, Written};
+use cloister_answer::verify::Signs;
+use cloister_answer::writing::Composition;
 use serde::Serialize;
 use std::collections::BTreeMap;
-
-/// The model writes from this many of the quotes, as the product has it.
-const QUOTES: usize = 2;
 
 /// A sentence that was written.
 #[derive(Debug, Serialize)]
@@ -17,7 +13,7 @@ pub struct Sentence {
     quote: String,
     right: bool,
     withheld: Option<String>,
-    signs: cloister_answer::verify::Signs,
+    signs: Signs,
 }
 
 /// How much was written, shown and right.
@@ -34,30 +30,19 @@ pub struct Composed {
     withheld: BTreeMap<String, usize>,
 }
 
-/// Has the model write from the quotes.
+/// Has the model write below the quotes.
 pub async fn write(
-    writer: &Writer<'_>,
-    quotes: &[(&FoundPassage, &str)],
+    mut composition: Composition,
     holds: impl Fn(&str) -> bool,
 ) -> anyhow::Result<Vec<Sentence>> {
     let mut sentences = Vec::new();
-    for (found, quote) in quotes.iter().take(QUOTES) {
-        let headings = &found.passage.draft.headings;
-        let Some(written) = writer.from_quote(Source { quote, headings }).await? else {
-            continue;
-        };
-        let Written {
-            text,
-            verdict,
-            signs,
-        } = written;
-        let withheld = verdict.err().map(|reason| format!("{reason:?}"));
+    while let Some(written) = composition.next().await? {
         sentences.push(Sentence {
-            right: holds(&text),
-            quote: (*quote).to_owned(),
-            text,
-            withheld,
-            signs,
+            right: holds(&written.text),
+            quote: written.quote.map(|quote| quote.text).unwrap_or_default(),
+            withheld: written.verdict.err().map(|reason| format!("{reason:?}")),
+            text: written.text,
+            signs: written.signs,
         });
     }
     Ok(sentences)

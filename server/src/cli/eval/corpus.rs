@@ -169,7 +169,10 @@ impl Corpus {
         });
         Ok(Self {
             questions: known.collect(),
-            documents: texts.into_iter().map(Document::of_text).collect(),
+            documents: texts
+                .into_iter()
+                .map(|article| Document::of_text(article.id, article.title, &article.text))
+                .collect(),
         })
     }
 
@@ -209,14 +212,15 @@ impl Corpus {
 }
 
 impl Document {
-    fn of_text(article: Article) -> Self {
+    /// A text, as if it had been read from a file.
+    pub fn of_text(id: String, title: String, text: &str) -> Self {
         let mut sections = Sections::default();
-        for paragraph in article.text.split("\n\n") {
+        for paragraph in text.split("\n\n") {
             sections.push(BlockKind::Paragraph, paragraph);
         }
         Self {
-            id: article.id,
-            title: article.title,
+            id,
+            title,
             language: None,
             pages: sections
                 .finish()
@@ -228,7 +232,8 @@ impl Document {
     }
 }
 
-fn lines<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
+/// The JSON objects of a file, one in a line.
+pub fn lines<T: DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("`{}`", path.display()))?;
     let read = text.lines().map(|line| Ok(serde_json::from_str(line)?));
     read.collect::<anyhow::Result<_>>()

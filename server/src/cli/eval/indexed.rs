@@ -3,12 +3,12 @@
 use super::corpus::Document;
 use crate::app;
 use crate::config::Config;
-use cloister_answer::FoundPassage;
+use cloister_answer::{CANDIDATES, FoundPassage, RETRIEVED, arrange};
 use cloister_domain::{
     CollectionId, DocumentId, FileHash, Labels, Passage, PassageDraft, PassageId, RevisionId,
     Timestamp,
 };
-use cloister_index::{Hit, Index, IndexEntry};
+use cloister_index::{Hit, Index, IndexEntry, SearchRequest};
 use cloister_inference::EmbedderService;
 use cloister_ingest::{cut, embedded_text};
 use cloister_store::RevisionRecord;
@@ -88,6 +88,27 @@ impl Indexed {
     pub fn judged_as(&self, passage: PassageId) -> &[String] {
         let index = usize::try_from(passage.0 - 1).unwrap_or(usize::MAX);
         self.judged.get(index).map_or(&[], Vec::as_slice)
+    }
+
+    /// A question's vector, and the passages that it would be answered from.
+    pub async fn passages_for(
+        &self,
+        question: &str,
+        permitted: &RoaringBitmap,
+        documents: &[Document],
+    ) -> anyhow::Result<(Vec<f32>, Vec<FoundPassage>)> {
+        let vector = self.embedder.embed_question(question.to_owned()).await?;
+        let request = SearchRequest {
+            text: question,
+            vector: &vector,
+            permitted,
+            limit: CANDIDATES,
+            semantic_weight: None,
+        };
+        let hits = self.index.search(&request)?.hits;
+        let found = hits.iter().filter_map(|hit| self.found(hit, documents));
+        let passages = arrange::for_an_answer(found.collect(), RETRIEVED);
+        Ok((vector, passages))
     }
 
     /// A hit as an answer is made from it.

@@ -8,6 +8,7 @@ mod corpus;
 mod extraction;
 mod indexed;
 mod ingestion;
+mod injection;
 mod metrics;
 mod pii;
 mod retrieval;
@@ -31,6 +32,8 @@ pub enum Command {
     Answers(answers::Answers),
     /// Fit the weights and thresholds of evidence to questions whose answers are known.
     Calibrate(calibrate::Calibrate),
+    /// Ask documents that give orders, and look whether any is followed.
+    Injection(injection::Injection),
 }
 
 /// Measures, and prints what was measured.
@@ -46,6 +49,7 @@ pub fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode> {
             Command::Retrieval(wanted) => retrieval::run(wanted, config).await,
             Command::Answers(wanted) => answers::run(wanted, config).await,
             Command::Calibrate(wanted) => calibrate::run(wanted),
+            Command::Injection(wanted) => injection::run(wanted, config).await,
         }
     })?;
     Ok(ExitCode::SUCCESS)
