@@ -8,10 +8,11 @@ use crate::evidence::Evidence;
 use crate::gate::{self, Basis, Verdict};
 use crate::masking::Masking;
 use crate::quote::Quote;
-use crate::retrieve::{Found, FoundPassage, SearchTask};
+use crate::remark::remark;
+use crate::retrieve::{Found, FoundPassage};
 use crate::select::{self, Candidate, Judges, Selection};
 use cloister_audit::{Actor, AuditLog, Event, EventKind, Outcome};
-use cloister_domain::{Clock, CollectionId, Role};
+use cloister_domain::{Clock, CollectionId, RevisionId, Role};
 use cloister_index::Index;
 use cloister_inference::{EmbedderService, GeneratorService, GeneratorState, Scope};
 use cloister_policies::redaction::Redaction;
@@ -104,6 +105,9 @@ impl Answerer {
         let mut examined = self
             .examine(&library, &asked.question, &asked.filter)
             .await?;
+        if !examined.verdict.answer && asked.filter.as_of.is_none() {
+            examined.superseded = self.superseded(&library, &asked).await?;
+        }
         let made_with = self.made_with();
         self.audit
             .append(entry(&asked, &examined, &made_with, self.for_the_log()))
@@ -142,12 +146,33 @@ impl Answerer {
         question: &str,
         filter: &DocumentFilter,
     ) -> Result<Examined, AnswerError> {
-        let task = SearchTask {
-            text: question.to_owned(),
-            limit: CANDIDATES,
-            filter: filter.clone(),
-        };
-        let mut found = self.search(library, &task).await?;
+        let revisions = library.revisions(filter).await?;
+        self.examine_among(library, question, &revisions).await
+    }
+
+    /// What an earlier version of a document said, where one of today says nothing.
+    async fn superseded(
+        &self,
+        library: &Library,
+        asked: &Asked,
+    ) -> Result<Option<Quote>, AnswerError> {
+        let old = library.superseded(&asked.filter).await?;
+        if old.is_empty() {
+            return Ok(None);
+        }
+        let examined = self.examine_among(library, &asked.question, &old).await?;
+        Ok(examined.quotes.into_iter().next())
+    }
+
+    async fn examine_among(
+        &self,
+        library: &Library,
+        question: &str,
+        revisions: &[RevisionId],
+    ) -> Result<Examined, AnswerError> {
+        let mut found = self
+            .search_among(library, question, CANDIDATES, revisions)
+            .await?;
         found.passages = arrange::for_an_answer(found.passages, RETRIEVED);
         let judges = Judges {
             embedder: &self.embedder,
@@ -162,6 +187,7 @@ impl Answerer {
             found,
             verdict: judged.verdict,
             quotes,
+            superseded: None,
         })
     }
 
@@ -200,6 +226,8 @@ pub(crate) struct Examined {
     pub found: Found,
     pub verdict: Verdict,
     pub quotes: Vec<Quote>,
+    /// What an earlier version of a document said, where none of today answers.
+    pub superseded: Option<Quote>,
 }
 
 /// What was decided about a question, and on what.
@@ -276,6 +304,7 @@ fn entry(asked: &Asked, examined: &Examined, made_with: &MadeWith, masking: Mask
             "conversation": asked.conversation, "filter": asked.filter, "retrieved": retrieved, "quoted": quoted,
             "verdict": verdict, "documents": found.documents,
             "index_generation": found.index_generation, "policy_version": asked.policy_version,
+            "superseded": examined.superseded.as_ref().map(|quote| masking.quoted(quote)),
             "made_with": made_with,
         }),
     }
@@ -298,10 +327,12 @@ fn first_steps(asked: &Asked, examined: &Examined, made_with: MadeWith) -> Vec<A
         made_with,
     })];
     steps.extend(quotes.iter().cloned().map(Box::new).map(AnswerEvent::Quote));
+    steps.extend(remark(&asked.question, quotes).map(AnswerEvent::Remark));
     if !verdict.answer {
         steps.push(AnswerEvent::Refusal {
             reason: "Not in the documents you may read".into(),
             nearest: found.passages.iter().take(NEAREST).cloned().collect(),
+            superseded: examined.superseded.clone().map(Box::new),
         });
     }
     steps

@@ -2,10 +2,10 @@
 //! documents rather than one over and over.
 
 use crate::retrieve::FoundPassage;
-use crate::words::words;
+use crate::words::{values, words};
 use cloister_domain::{PassageId, RevisionId};
 use cloister_store::RevisionRecord;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Passages that share so much of their runs of words say the same.
 const SAME: f32 = 0.8;
@@ -78,18 +78,20 @@ pub fn for_reading(passages: Vec<FoundPassage>, limit: usize) -> Vec<Readable> {
 /// Passages that say the same become the first of them and the places of the others.
 fn fold(passages: Vec<FoundPassage>) -> Vec<(FoundPassage, Vec<(RevisionRecord, u32)>)> {
     let mut kept: Vec<(FoundPassage, Vec<(RevisionRecord, u32)>)> = Vec::new();
-    let mut runs_of: Vec<HashSet<String>> = Vec::new();
+    let mut known_of: Vec<(HashSet<String>, BTreeSet<String>)> = Vec::new();
     for found in passages {
-        let runs = runs(&found.passage.draft.text);
-        let same = runs_of
+        let text = &found.passage.draft.text;
+        let (runs, values) = (runs(text), values(text));
+        // Where one number differs, the two contradict each other, and both are wanted.
+        let same = known_of
             .iter()
-            .position(|known| likeness(known, &runs) >= SAME);
+            .position(|(known, those)| *those == values && likeness(known, &runs) >= SAME);
         if let Some((_, also)) = same.and_then(|place| kept.get_mut(place)) {
             let page = found.passage.draft.spans.first();
             also.push((found.source, page.map_or(1, |span| span.page)));
         } else {
             kept.push((found, Vec::new()));
-            runs_of.push(runs);
+            known_of.push((runs, values));
         }
     }
     kept

@@ -2,6 +2,7 @@
 
 use crate::error::AnswerError;
 use crate::quote::Quote;
+use crate::remark::Remark;
 use crate::retrieve::FoundPassage;
 use serde::{Deserialize, Serialize};
 
@@ -67,7 +68,11 @@ pub enum AnswerEvent {
         reason: String,
         /// The nearest passages.
         nearest: Vec<FoundPassage>,
+        /// What an earlier version of a document said, until it was superseded.
+        superseded: Option<Box<Quote>>,
     },
+    /// What a person should know before they rely on the quotes.
+    Remark(Remark),
     /// A sentence that the model wrote and the program verified.
     Sentence {
         /// The sentence.

@@ -22,6 +22,7 @@ pub mod gate;
 pub mod kind;
 mod masking;
 mod quote;
+pub mod remark;
 mod replay;
 mod retrieve;
 pub mod select;

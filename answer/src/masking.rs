@@ -53,7 +53,7 @@ impl<'a> Masking<'a> {
 
     /// What is about to be shown, masked.
     pub(crate) fn shown(self, examined: &mut Examined) {
-        for quote in &mut examined.quotes {
+        for quote in examined.quotes.iter_mut().chain(&mut examined.superseded) {
             quote.text = self.text(&quote.text, &quote.source.collection_name);
         }
         self.found(&mut examined.found);

@@ -54,7 +54,7 @@ impl Quote {
     }
 
     /// What stands at `range` of a passage that was found.
-    pub(crate) fn of_found(number: u32, found: &FoundPassage, range: ByteRange) -> Option<Self> {
+    pub fn of_found(number: u32, found: &FoundPassage, range: ByteRange) -> Option<Self> {
         Self::of(number, &found.passage, range, &found.source)
     }
 

@@ -52,13 +52,25 @@ impl Answerer {
     /// Finds passages by meaning and by words among the documents of `library`, and no others.
     pub async fn search(&self, library: &Library, task: &SearchTask) -> Result<Found, AnswerError> {
         let revisions = library.revisions(&task.filter).await?;
+        self.search_among(library, &task.text, task.limit, &revisions)
+            .await
+    }
+
+    /// The same among these revisions, which are of `library`.
+    pub(crate) async fn search_among(
+        &self,
+        library: &Library,
+        text: &str,
+        limit: usize,
+        revisions: &[RevisionId],
+    ) -> Result<Found, AnswerError> {
         let permitted: RoaringBitmap = revisions
             .iter()
             .filter_map(|revision| u32::try_from(revision.0).ok())
             .collect();
-        let vector = self.embedder.embed_question(task.text.clone()).await?;
+        let vector = self.embedder.embed_question(text.to_owned()).await?;
         let documents = permitted.len();
-        let hits = self.hits(task, vector.clone(), permitted).await?;
+        let hits = self.hits(text, limit, vector.clone(), permitted).await?;
         let passages = read(library, &hits).await?;
         let index_generation = self.index.generation();
         Ok(Found {
@@ -72,12 +84,13 @@ impl Answerer {
     /// Searching takes a core for a while, so it leaves the threads that serve.
     async fn hits(
         &self,
-        task: &SearchTask,
+        text: &str,
+        limit: usize,
         vector: Vec<f32>,
         permitted: RoaringBitmap,
     ) -> Result<Vec<cloister_index::Hit>, AnswerError> {
         let index = Arc::clone(&self.index);
-        let (text, limit) = (task.text.clone(), task.limit);
+        let text = text.to_owned();
         let searched = tokio::task::spawn_blocking(move || {
             let request = SearchRequest {
                 text: &text,

@@ -9,7 +9,7 @@ use crate::error::AnswerError;
 use crate::evidence::SentenceWeights;
 use crate::kind::Kind;
 use crate::retrieve::FoundPassage;
-use crate::words::content_stems;
+use crate::words::{content_stems, values};
 use cloister_domain::ByteRange;
 use cloister_inference::{EmbedderService, GeneratorService, GeneratorState};
 use std::collections::{BTreeSet, HashMap};
@@ -95,19 +95,23 @@ impl Selection {
         let Some(best) = self.candidates.first() else {
             return Vec::new();
         };
-        let mut said: Vec<BTreeSet<String>> = Vec::new();
+        let mut said: Vec<(BTreeSet<String>, BTreeSet<String>)> = Vec::new();
         let mut quotes: Vec<Candidate> = Vec::new();
         let near = |candidate: &&Candidate| best.score - candidate.score <= nearness;
         for candidate in self.candidates.iter().filter(near) {
             let about = content_stems(text(passages, candidate));
+            let values = values(text(passages, candidate));
             let whole = with_what_it_refers_to(candidate, passages);
             let shown = quotes
                 .iter()
                 .any(|quote| quote.passage == whole.passage && quote.range.overlaps(whole.range));
-            let news = said.iter().all(|known| overlap(known, &about) < 0.8);
+            // The same with another number is no repetition, but a contradiction.
+            let news = said
+                .iter()
+                .all(|(known, those)| overlap(known, &about) < 0.8 || *those != values);
             if news && !shown && quotes.len() < QUOTES {
                 quotes.push(whole);
-                said.push(about);
+                said.push((about, values));
             }
         }
         quotes

@@ -95,6 +95,11 @@ pub fn numbers(text: &str) -> Vec<(String, Option<String>)> {
     found
 }
 
+/// The numbers of a text, each once.
+pub fn values(text: &str) -> BTreeSet<String> {
+    numbers(text).into_iter().map(|(value, _)| value).collect()
+}
+
 fn plain_number(digits: &str) -> String {
     let bare = digits.trim_end_matches(['.', ',', ':']);
     let thousands = bare.split(',').skip(1).all(|group| group.len() == 3);

@@ -346,7 +346,7 @@ struct Heard {
 impl Heard {
     fn take(&mut self, event: AnswerEvent) {
         match event {
-            AnswerEvent::Receipt(_) => {}
+            AnswerEvent::Receipt(_) | AnswerEvent::Remark(_) => {}
             AnswerEvent::Quote(quote) => self.quotes.push((quote.number, quote.text)),
             AnswerEvent::Sentence { text, quotes } => self.sentences.push((text, quotes)),
             AnswerEvent::Withheld { count } => self.withheld = count,

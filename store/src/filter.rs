@@ -82,6 +82,16 @@ impl Library {
     }
 }
 
+impl Library {
+    /// The revisions that answered once, of documents that the filter admits and that answer
+    /// otherwise today.
+    pub async fn superseded(&self, filter: &DocumentFilter) -> Result<Vec<RevisionId>, StoreError> {
+        let old = self.superseded_records().await?;
+        let admitted = old.iter().filter(|revision| filter.admits(revision));
+        Ok(admitted.map(|revision| revision.id).collect())
+    }
+}
+
 /// Of each document, the last revision that was in force on `day`.
 fn in_force_on(day: Day, history: Vec<RevisionRecord>) -> Vec<RevisionRecord> {
     let mut last: HashMap<DocumentId, RevisionRecord> = HashMap::new();

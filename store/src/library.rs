@@ -121,6 +121,18 @@ impl Library {
         rows.iter().map(revision).collect()
     }
 
+    /// The superseded revisions of the documents that answer today.
+    pub(crate) async fn superseded_records(&self) -> Result<Vec<RevisionRecord>, StoreError> {
+        if self.permitted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = QueryBuilder::new(REVISION);
+        query.push(" AND r.superseded_at IS NOT NULL");
+        self.narrow(&mut query);
+        let rows = query.build().fetch_all(&self.store.readers).await?;
+        rows.iter().map(revision).collect()
+    }
+
     /// These revisions, superseded or not; those that may not be read are left out.
     pub async fn revisions_of(
         &self,

@@ -10,6 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response};
+use cloister_answer::remark::{Choice, Remark};
 use cloister_answer::{AnswerError, AnswerEvent, Asked, Quote};
 use cloister_audit::{Actor, Entry, EventKind, Filter};
 use cloister_store::DocumentFilter;
@@ -63,6 +64,8 @@ pub struct QuoteView {
     pub headings: Vec<String>,
     /// Since when this revision answers, RFC 3339.
     pub effective_from: String,
+    /// Until when it answered, RFC 3339; absent where it answers today.
+    pub superseded_at: Option<String>,
     /// Since when the document is in force, where that is said: `2026-03-01`.
     pub effective: Option<String>,
     /// How confidential it is, where that is said.
@@ -87,10 +90,26 @@ impl From<&Quote> for QuoteView {
             path: quote.source.path.clone(),
             headings: quote.headings.clone(),
             effective_from: quote.source.effective_from.to_string(),
+            superseded_at: quote.source.superseded_at.map(|moment| moment.to_string()),
             effective: quote.source.labels.effective.map(|day| day.to_string()),
             classification: quote.source.labels.classification.clone(),
             doubtful: quote.doubtful.clone(),
         }
+    }
+}
+
+/// One of the things that a question may ask about.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ChoiceView {
+    /// What it is: a title, and the heading below it.
+    pub label: String,
+    /// The question that asks about it.
+    pub question: String,
+}
+
+impl From<Choice> for ChoiceView {
+    fn from(Choice { label, question }: Choice) -> Self {
+        Self { label, question }
     }
 }
 
@@ -127,6 +146,18 @@ pub enum Step {
         reason: String,
         /// The nearest passages.
         nearest: Vec<PassageView>,
+        /// What an earlier version of a document said, until it was superseded.
+        superseded: Option<QuoteView>,
+    },
+    /// Quotes of different documents that speak of the same thing say different things.
+    Disagreement {
+        /// Their numbers.
+        quotes: Vec<u32>,
+    },
+    /// The question does not say which of several things it asks about.
+    Ambiguity {
+        /// What it may ask about.
+        choices: Vec<ChoiceView>,
     },
     /// A sentence that the model wrote and the program verified.
     Sentence {
@@ -166,9 +197,18 @@ impl From<AnswerEvent> for Step {
                 evidence: receipt.made_with.evidence,
             },
             AnswerEvent::Quote(quote) => Self::Quote(QuoteView::from(&*quote)),
-            AnswerEvent::Refusal { reason, nearest } => Self::Refusal {
+            AnswerEvent::Refusal {
+                reason,
+                nearest,
+                superseded,
+            } => Self::Refusal {
                 reason,
                 nearest: nearest.iter().map(PassageView::from).collect(),
+                superseded: superseded.as_deref().map(QuoteView::from),
+            },
+            AnswerEvent::Remark(Remark::Disagreement { quotes }) => Self::Disagreement { quotes },
+            AnswerEvent::Remark(Remark::Ambiguity { choices }) => Self::Ambiguity {
+                choices: choices.into_iter().map(ChoiceView::from).collect(),
             },
             AnswerEvent::Sentence { text, quotes } => Self::Sentence { text, quotes },
             AnswerEvent::Withheld { count } => Self::Withheld { count },

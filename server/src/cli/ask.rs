@@ -174,12 +174,33 @@ fn sentence(step: &Step) -> Option<String> {
             "[{}] “{}”\n    {}/{}, page {}\n",
             quote.number, quote.text, quote.collection, quote.path, quote.page
         )),
-        Step::Refusal { reason, nearest } => {
+        Step::Disagreement { quotes } => Some(format!("The sources disagree: {quotes:?}\n")),
+        Step::Ambiguity { choices } => {
+            let labels: Vec<&str> = choices.iter().map(|choice| choice.label.as_str()).collect();
+            Some(format!(
+                "This may ask about {}\n",
+                labels.join(", or about ")
+            ))
+        }
+        Step::Refusal {
+            reason,
+            nearest,
+            superseded,
+        } => {
             let nearest: Vec<String> = nearest
                 .iter()
                 .map(|p| format!("    {}/{}, page {}", p.collection, p.path, p.page))
                 .collect();
-            Some(format!("{reason}\n  Nearest:\n{}", nearest.join("\n")))
+            let earlier = superseded.as_ref().map(|quote| {
+                let until = quote.superseded_at.as_deref().unwrap_or_default();
+                let place = format!("{}/{}", quote.collection, quote.path);
+                format!(
+                    "\n  An earlier version of {place} said, until {until}: “{}”",
+                    quote.text
+                )
+            });
+            let nearest = format!("{reason}\n  Nearest:\n{}", nearest.join("\n"));
+            Some(nearest + &earlier.unwrap_or_default())
         }
         Step::Sentence { text, quotes } => Some(format!("The model: {text} {quotes:?}")),
         Step::Receipt { .. } | Step::Withheld { .. } => None,

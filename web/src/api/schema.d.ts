@@ -570,6 +570,13 @@ export interface components {
              */
             y: number;
         };
+        /** @description One of the things that a question may ask about. */
+        ChoiceView: {
+            /** @description What it is: a title, and the heading below it. */
+            label: string;
+            /** @description The question that asks about it. */
+            question: string;
+        };
         /** @description What is to change of a collection. */
         CollectionChange: {
             composed: boolean;
@@ -1030,6 +1037,8 @@ export interface components {
             revision: number;
             /** @description The first byte in the passage's text. */
             start: number;
+            /** @description Until when it answered, RFC 3339; absent where it answers today. */
+            superseded_at?: string | null;
             /** @description The words of the document. */
             text: string;
             /** @description The document's title. */
@@ -1192,6 +1201,17 @@ export interface components {
             nearest: components["schemas"]["PassageView"][];
             /** @description Why, for the person. */
             reason: string;
+            superseded?: null | components["schemas"]["QuoteView"];
+        } | {
+            /** @enum {string} */
+            event: "disagreement";
+            /** @description Their numbers. */
+            quotes: number[];
+        } | {
+            /** @description What it may ask about. */
+            choices: components["schemas"]["ChoiceView"][];
+            /** @enum {string} */
+            event: "ambiguity";
         } | {
             /** @enum {string} */
             event: "sentence";

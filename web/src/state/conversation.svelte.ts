@@ -5,13 +5,14 @@ import { ask } from "../api/answer";
 import {
   Problem,
   json,
-  type PassageView,
+  type ChoiceView,
   type QuoteView,
   type Step,
   type TurnView,
 } from "../api/client";
 
 export type Composed = { text: string; quotes: number[] };
+type Refused = Extract<Step, { event: "refusal" }>;
 type Receipt = Extract<Step, { event: "receipt" }>;
 
 class Conversation {
@@ -20,7 +21,11 @@ class Conversation {
   busy = $state(false);
   receipt = $state<Receipt | null>(null);
   quotes = $state<QuoteView[]>([]);
-  refusal = $state<{ reason: string; nearest: PassageView[] } | null>(null);
+  refusal = $state<Refused | null>(null);
+  /** Numbers of quotes that disagree. */
+  disagreement = $state<number[]>([]);
+  /** What the question may ask about, where it does not say. */
+  choices = $state<ChoiceView[]>([]);
   composed = $state<Composed[]>([]);
   withheld = $state(0);
   note = $state<string | null>(null);
@@ -96,6 +101,8 @@ class Conversation {
     this.asked = question;
     this.receipt = this.refusal = this.note = this.took = this.problem = null;
     this.quotes = [];
+    this.disagreement = [];
+    this.choices = [];
     this.composed = [];
     this.withheld = 0;
   }
@@ -111,6 +118,12 @@ class Conversation {
         break;
       case "refusal":
         this.refusal = step;
+        break;
+      case "disagreement":
+        this.disagreement = step.quotes;
+        break;
+      case "ambiguity":
+        this.choices = step.choices;
         break;
       case "sentence":
         this.composed.push(step);

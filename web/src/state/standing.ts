@@ -1,7 +1,14 @@
-/** Since when a document holds: the day that it says, or the day on which it was taken in. */
-export function standing(document: { effective?: string | null; effective_from: string }): string {
-  if (document.effective) {
-    return `in force since ${new Date(document.effective).toLocaleDateString()}`;
-  }
-  return `taken in on ${new Date(document.effective_from).toLocaleDateString()}`;
+type Standing = {
+  effective?: string | null;
+  effective_from: string;
+  superseded_at?: string | null;
+};
+
+/** Since when a document holds, and until when where it no longer does. */
+export function standing(document: Standing): string {
+  const day = (moment: string) => new Date(moment).toLocaleDateString();
+  const since = document.effective
+    ? `in force since ${day(document.effective)}`
+    : `taken in on ${day(document.effective_from)}`;
+  return document.superseded_at ? `${since}, superseded on ${day(document.superseded_at)}` : since;
 }

@@ -1,7 +1,9 @@
 //! `cloister eval calibrate`: the weights and thresholds of evidence, fitted to questions whose
 //! answers are known.
 
+use crate::app;
 use crate::cli::console;
+use crate::config::Config;
 use anyhow::{Context, bail};
 use clap::Args;
 use cloister_answer::evidence::{AnswerNeeds, Evidence, SentenceWeights};
@@ -18,6 +20,9 @@ pub struct Calibrate {
     /// Refuse so many of a hundred questions that could be answered.
     #[arg(long, default_value_t = 3.0)]
     refuse: f64,
+    /// Fit the thresholds alone, to the weights in force.
+    #[arg(long)]
+    keep_weights: bool,
     /// Write the values to this file, for the setting `paths.evidence`; they are printed otherwise.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
@@ -25,6 +30,8 @@ pub struct Calibrate {
 
 /// Quotes that an answer shows.
 const QUOTES: usize = 3;
+/// The model is asked this far around the border, too.
+const DOUBT: f32 = 0.14;
 const WORDS: [f32; 7] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7];
 const KIND: [f32; 5] = [0.0, 0.05, 0.1, 0.15, 0.2];
 const LIKELIHOOD: [f32; 7] = [0.0, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16];
@@ -60,6 +67,17 @@ struct Weights {
 }
 
 impl Weights {
+    fn of(evidence: &Evidence) -> Self {
+        let (sentence, answer) = (&evidence.sentence, &evidence.answer);
+        Self {
+            words: sentence.words,
+            kind: sentence.kind,
+            likelihood: sentence.likelihood,
+            covered: answer.covered,
+            missing: answer.missing,
+        }
+    }
+
     fn sentence(self, signal: &Signal) -> f32 {
         signal.meaning
             + self.words * signal.words
@@ -115,14 +133,19 @@ impl Weights {
 }
 
 /// Fits, and prints or writes what was found.
-pub fn run(wanted: &Calibrate) -> anyhow::Result<()> {
+pub fn run(wanted: &Calibrate, config: &Config) -> anyhow::Result<()> {
     let sets: Vec<Vec<Signals>> = wanted
         .signals
         .iter()
         .map(|f| read(f))
         .collect::<Result<_, _>>()?;
-    let weights = fit(&sets);
-    let file = file(wanted, &sets, weights)?;
+    let before = app::evidence(config)?;
+    let weights = if wanted.keep_weights {
+        Weights::of(&before)
+    } else {
+        fit(&sets)
+    };
+    let file = file(wanted, &before, &sets, weights)?;
     match &wanted.write {
         Some(path) => {
             std::fs::write(path, file).with_context(|| path.display().to_string())?;
@@ -219,29 +242,39 @@ fn refusing(percent: f64, sets: &[Vec<Signals>], weights: Weights) -> f32 {
     f32::MAX
 }
 
-/// The band of fast evidence outside of which the model never decided otherwise.
+/// The band of fast evidence in which the model is asked: where it decides otherwise more often
+/// than once in two hundred times, and [`DOUBT`] around it, where its order of the quotes is better.
 fn band(sets: &[Vec<Signals>], weights: Weights, needed: f32) -> (f32, f32) {
-    let all = sets.iter().flatten();
-    let pairs = all.map(|q| {
-        (
-            weights.without_model().evidence(q),
-            weights.evidence(q) >= needed,
-        )
-    });
-    let (mut surely_not, mut surely) = (f32::MAX, f32::MIN);
-    for (fast, answers) in pairs {
-        if answers {
-            surely_not = surely_not.min(fast);
-        } else {
-            surely = surely.max(fast);
-        }
-    }
-    // A little is kept for questions that were not among these.
-    (surely_not - 0.03, surely + 0.03)
+    const OTHERWISE: usize = 200;
+    let mut all: Vec<(f32, bool)> = sets
+        .iter()
+        .flatten()
+        .map(|question| {
+            let fast = weights.without_model().evidence(question);
+            (fast, weights.evidence(question) >= needed)
+        })
+        .collect();
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let spared = all.len() / OTHERWISE;
+    let answered = all.iter().filter(|(_, answers)| *answers);
+    let surely_not = answered
+        .clone()
+        .nth(spared)
+        .map_or(f32::MAX, |(fast, _)| *fast);
+    let refused = all.iter().rev().filter(|(_, answers)| !answers);
+    let surely = refused
+        .clone()
+        .nth(spared)
+        .map_or(f32::MIN, |(fast, _)| *fast);
+    (surely_not - DOUBT, surely + DOUBT)
 }
 
-fn file(wanted: &Calibrate, sets: &[Vec<Signals>], weights: Weights) -> anyhow::Result<String> {
-    let before = Evidence::calibrated()?;
+fn file(
+    wanted: &Calibrate,
+    before: &Evidence,
+    sets: &[Vec<Signals>],
+    weights: Weights,
+) -> anyhow::Result<String> {
     let needed = refusing(wanted.refuse, sets, weights);
     let (surely_not, surely) = band(sets, weights, needed);
     let sentence = SentenceWeights {
@@ -340,7 +373,7 @@ mod tests {
         let (surely_not, surely) = band(&sets, weights, refusing(3.0, &sets, weights));
         for question in &sets[0] {
             let fast = weights.without_model().evidence(question);
-            assert!((surely_not..surely).contains(&fast));
+            assert!((surely_not..=surely).contains(&fast));
         }
     }
 

@@ -48,7 +48,7 @@ pub fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode> {
             Command::Pii(wanted) => pii::run(wanted),
             Command::Retrieval(wanted) => retrieval::run(wanted, config).await,
             Command::Answers(wanted) => answers::run(wanted, config).await,
-            Command::Calibrate(wanted) => calibrate::run(wanted),
+            Command::Calibrate(wanted) => calibrate::run(wanted, config),
             Command::Injection(wanted) => injection::run(wanted, config).await,
         }
     })?;

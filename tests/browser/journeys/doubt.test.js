@@ -1,0 +1,95 @@
+// What a person should know before they rely on an answer: sources that disagree, a question that
+// fits two things, a rule that no longer holds.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Appliance } from "../appliance.js";
+import { ask, firstAdministrator, inspect, openBrowser } from "../browser.js";
+
+const password = "correct horse battery";
+const files = {
+  "privacy.md": `# Privacy policy
+
+## Breaches of privacy
+
+A breach of privacy is reported to the authority within 72 hours. Patients are told by the ward.
+`,
+  "security.md": `# Security handbook
+
+## What to do after a breach
+
+A breach of privacy is reported to the authority within 24 hours. Locks are changed at once.
+`,
+  "logs.md": `# Audit logs
+
+## Retention
+
+Audit logs are retained for six years in the archive of the house.
+`,
+  "backups.md": `# Backups
+
+## Retention
+
+Backups are retained for ninety days in the second building.
+`,
+};
+const bicycles = (rule) => `# Bicycles of the house
+
+${rule} Helmets hang in the porter's lodge.
+`;
+
+test("what a person should know", async (t) => {
+  const appliance = await Appliance.start(t);
+  const browser = await openBrowser(t);
+  const ada = await firstAdministrator(browser, appliance, "ada", password);
+  for (const [name, text] of Object.entries(files)) appliance.drop("rules", name, text);
+  appliance.drop("rules", "bicycles.md", bicycles("A bicycle may be borrowed for 14 days."));
+  await ada.getByText("5 ready").waitFor({ timeout: 60_000 });
+  for (const done of [
+    ["group", "add", "Desk"],
+    ["collection", "grant", "rules", "Desk"],
+    ["group", "join", "Desk", "ada"],
+  ]) {
+    assert.equal(appliance.cli(done).status, 0);
+  }
+
+  await t.test("sources that disagree are shown side by side, and it is said", async () => {
+    await ask(ada, "Within how many hours is a breach of privacy reported to the authority?");
+    await ada.getByText("The sources disagree.").waitFor();
+    await ada.getByText(/within 72 hours/).first().waitFor();
+    await ada.getByText(/within 24 hours/).first().waitFor();
+    await inspect(ada, "disagreement");
+  });
+
+  await t.test("a question that fits two things is asked back", async () => {
+    await ada.getByRole("button", { name: "New conversation" }).click();
+    await ask(ada, "How long is the retention?");
+    await ada.getByText("Which do you mean?").waitFor();
+    await inspect(ada, "ambiguity");
+    await ada.getByRole("button", { name: "Backups" }).click();
+    await ada.getByRole("article", { name: "Quote 1" }).getByText(/ninety days/).waitFor();
+    assert.equal(await ada.getByText("Which do you mean?").count(), 0);
+  });
+
+  await t.test("a rule that no longer holds is shown as such, and does not answer", async () => {
+    appliance.drop("rules", "bicycles.md", bicycles("Bells are polished by the porter."));
+    const cookie = await appliance.signIn("ada", password);
+    const replaced = async () => {
+      const found = await appliance.request("GET", "/api/v1/files", { cookie });
+      return found.text.includes("bicycles.md") && !found.text.includes('"waiting":1');
+    };
+    for (let tries = 0; tries < 100 && !(await replaced()); tries += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await ada.getByRole("button", { name: "New conversation" }).click();
+    let refused = false;
+    for (let tries = 0; tries < 20 && !refused; tries += 1) {
+      await ask(ada, "For how many days may a bicycle be borrowed?");
+      refused = (await ada.getByText("It no longer holds.").count()) > 0;
+    }
+    await ada.getByText("Not in the documents you may read").waitFor();
+    await ada.getByText(/borrowed for 14 days/).waitFor();
+    await ada.getByText(/superseded on/).waitFor();
+    await inspect(ada, "superseded");
+  });
+});
