@@ -79,6 +79,11 @@ impl Answerer {
         Masking::new(&self.redaction, roles).found(found);
     }
 
+    /// A text of a collection as somebody of these roles may read it.
+    pub fn mask_read(&self, text: &str, collection: &str, roles: &[Role]) -> String {
+        Masking::new(&self.redaction, roles).text(text, collection)
+    }
+
     /// Masks what somebody typed, for the log.
     pub fn mask_typed(&self, text: &str) -> String {
         self.for_the_log().question(text)

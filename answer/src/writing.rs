@@ -1,6 +1,6 @@
 //! What a model writes, a sentence at a time, and whether it may be shown.
 //!
-//! A small model is given one quote at a time; one that can read several passages is given these,
+//! A small model is given the best quote; one that can read several passages is given these,
 //! and must say of each sentence which passage says it. In either case a sentence is checked
 //! against a sentence of a document, and that is the quote it is shown with.
 
@@ -9,7 +9,7 @@ use crate::error::AnswerError;
 use crate::quote::Quote;
 use crate::retrieve::FoundPassage;
 use crate::select::dot;
-use crate::verify::{Signs, Source, Withheld, verify};
+use crate::verify::{Signs, Source, Strictness, Withheld, verify};
 use cloister_domain::ByteRange;
 use cloister_inference::{
     EmbedderService, GenerateRequest, GeneratorService, GeneratorState, Person, Piece, Scope,
@@ -17,10 +17,8 @@ use cloister_inference::{
 use std::collections::VecDeque;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-/// Models with fewer parameters write from one quote at a time.
+/// Models with fewer parameters write from one quote.
 const READS_PASSAGES: u64 = 3_000_000_000;
-/// A small model writes from this many of the quotes: the best ones.
-const QUOTES: usize = 2;
 /// Others are given this many of the passages.
 const PASSAGES: usize = 6;
 /// And are heard no longer than this.
@@ -67,8 +65,9 @@ pub struct Composition {
 }
 
 enum Work {
-    /// The quotes that are still to be written from.
-    Quotes(VecDeque<Quote>),
+    /// The best quote, until it was written from. From the next ones a small model answers beside
+    /// the point.
+    Quote(Option<Box<Quote>>),
     Passages(Box<Reading>),
 }
 
@@ -105,7 +104,7 @@ impl Writer {
                 heard: Vec::new(),
             }))
         } else {
-            Work::Quotes(quotes.iter().take(QUOTES).cloned().collect())
+            Work::Quote(quotes.first().cloned().map(Box::new))
         };
         Ok(Composition {
             writer: self,
@@ -141,15 +140,31 @@ impl Writer {
         Ok(sentences.finish())
     }
 
+    /// What the model says in one sentence, from one quote.
+    async fn from_quote(&self, quote: Quote) -> Result<Option<Written>, AnswerError> {
+        match self.first_sentence(&quote.text).await? {
+            Some(text) => self
+                .check(text, quote, Strictness::SHORTENING)
+                .await
+                .map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Whether a sentence may be shown as what a quote says to the question.
-    async fn check(&self, text: String, quote: Quote) -> Result<Written, AnswerError> {
+    async fn check(
+        &self,
+        text: String,
+        quote: Quote,
+        strictness: Strictness,
+    ) -> Result<Written, AnswerError> {
         let source = Source {
             quote: &quote.text,
             headings: &quote.headings,
         };
         let signs = self.signs(&text, source.quote).await?;
         Ok(Written {
-            verdict: verify(&text, source, &self.question, &signs),
+            verdict: verify(&text, source, &self.question, &signs, strictness),
             text,
             signs,
             quote: Some(quote),
@@ -213,7 +228,10 @@ impl Composition {
     /// The next sentence, checked; none where the answer has ended.
     pub async fn next(&mut self) -> Result<Option<Written>, AnswerError> {
         let written = match &mut self.work {
-            Work::Quotes(quotes) => Self::from_next_quote(&self.writer, quotes).await?,
+            Work::Quote(quote) => match quote.take() {
+                Some(quote) => self.writer.from_quote(*quote).await?,
+                None => None,
+            },
             Work::Passages(reading) => {
                 let Some((text, cited)) = reading.next().await? else {
                     return Ok(None);
@@ -222,18 +240,6 @@ impl Composition {
             }
         };
         Ok(written.map(|written| self.numbered(written)))
-    }
-
-    async fn from_next_quote(
-        writer: &Writer,
-        quotes: &mut VecDeque<Quote>,
-    ) -> Result<Option<Written>, AnswerError> {
-        while let Some(quote) = quotes.pop_front() {
-            if let Some(text) = writer.first_sentence(&quote.text).await? {
-                return Ok(Some(writer.check(text, quote).await?));
-            }
-        }
-        Ok(None)
     }
 
     /// Gives a quote that was not shown before its number.
@@ -304,7 +310,7 @@ impl Reading {
             _ => None,
         };
         match nearest {
-            Some(quote) => writer.check(text, quote).await,
+            Some(quote) => writer.check(text, quote, Strictness::PARAPHRASE).await,
             None => Ok(Written {
                 text,
                 verdict: Err(Withheld::Citation),

@@ -12,6 +12,7 @@ mod escape;
 mod isolation;
 mod machine;
 mod passwords;
+mod replay;
 mod tls;
 mod web;
 

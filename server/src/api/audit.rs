@@ -3,8 +3,9 @@
 use super::problem::{Problem, ProblemCode};
 use super::session::Officer;
 use crate::app::AppState;
+use crate::replay;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use cloister_audit::{AuditError, Entry, EventKind, Filter, Outcome, Verification, verify};
 use cloister_domain::Timestamp;
@@ -85,6 +86,53 @@ pub struct EntriesView {
     pub entries: Vec<EntryView>,
     /// Where to go on, as `before`; none at the log's beginning.
     pub next: Option<u64>,
+}
+
+/// One part of an answer, then and now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ComparedView {
+    /// Which part.
+    part: &'static str,
+    /// Whether it is the same.
+    equal: bool,
+    /// What differs, in a sentence; empty where nothing does.
+    difference: String,
+}
+
+/// An answer that was made again.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReplayView {
+    /// Whether decision, quotes and sentences are the same, whatever else has changed.
+    same_answer: bool,
+    /// Every part, compared.
+    parts: Vec<ComparedView>,
+}
+
+/// Makes an answer again, with its asker's rights of today, and compares. Nothing of it is shown but
+/// what differs; that it was done is logged.
+#[utoipa::path(post, path = "/api/v1/audit/replays/{receipt}", tag = "audit",
+    params(("receipt" = String, Path)),
+    responses((status = 200, body = ReplayView), (status = 404, body = Problem)))]
+pub async fn replay_answer(
+    State(app): State<AppState>,
+    Officer(officer): Officer,
+    Path(receipt): Path<String>,
+) -> Result<Json<ReplayView>, Problem> {
+    let replay = replay::replay(&app, &receipt).await?;
+    let detail = replay::detail(&receipt, &replay);
+    app.audit
+        .append(officer.event(EventKind::AnswerReplayed, detail))
+        .await?;
+    let same_answer = replay.same_answer();
+    let parts = replay.parts.into_iter().map(|compared| ComparedView {
+        part: compared.part,
+        equal: compared.equal,
+        difference: compared.difference,
+    });
+    Ok(Json(ReplayView {
+        same_answer,
+        parts: parts.collect(),
+    }))
 }
 
 /// What a verification found.

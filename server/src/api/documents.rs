@@ -131,6 +131,8 @@ pub struct PageView {
     pub height: f32,
     /// Where the page's picture is; none where the format has no drawn pages.
     pub image: Option<String>,
+    /// Whether personal data on it is masked for this person, so that it is shown as text alone.
+    pub masked: bool,
     /// The page's text.
     pub blocks: Vec<BlockView>,
     /// Its words, for selecting and reading aloud.
@@ -191,11 +193,44 @@ pub async fn page(
     app.audit
         .append(person.event(EventKind::PageOpened, detail))
         .await?;
-    let image = page.is_drawn().then(|| {
+    let mask = |text: &str| mask(&app, &person, &revision, text);
+    let masked = mask(&page.content.text) != page.content.text;
+    let image = (page.is_drawn() && !masked).then(|| {
         let ticket = ticket(&app, &person, revision.id, number);
         format!("/api/v1/revisions/{id}/pages/{number}/image?view={ticket}")
     });
-    Ok(Json(view(revision, &page, &ranges, image)))
+    let mut shown = view(revision.clone(), &page, &ranges, image);
+    if masked {
+        shown.hide(mask);
+    }
+    Ok(Json(shown))
+}
+
+fn mask(app: &App, person: &SignedIn, revision: &RevisionRecord, text: &str) -> String {
+    let roles = &person.principal.roles;
+    app.answerer
+        .mask_read(text, &revision.collection_name, roles)
+}
+
+impl PageView {
+    /// Masks the text, and takes away what would show it otherwise.
+    fn hide(&mut self, mask: impl Fn(&str) -> String) {
+        self.masked = true;
+        self.words.clear();
+        self.doubtful.clear();
+        for block in &mut self.blocks {
+            let text: String = block.parts.iter().map(|part| part.text.as_str()).collect();
+            let hidden = mask(&text);
+            // A block without personal data keeps the cited place inside it.
+            if hidden != text {
+                let cited = block.parts.iter().any(|part| part.cited);
+                block.parts = vec![Part {
+                    text: hidden,
+                    cited,
+                }];
+            }
+        }
+    }
 }
 
 /// A page's picture may be fetched by who opened the page, so that one view is one audit entry.
@@ -218,7 +253,9 @@ pub async fn image(
 ) -> Result<(HeaderMap, Vec<u8>), Problem> {
     let library = app.library(&person.principal).await?;
     let (revision, page) = open(&library, RevisionId(id), number).await?;
-    if asked.view != ticket(&app, &person, revision.id, number) || !page.is_drawn() {
+    let text = &page.content.text;
+    let masked = mask(&app, &person, &revision, text) != *text;
+    if asked.view != ticket(&app, &person, revision.id, number) || !page.is_drawn() || masked {
         return Err(ProblemCode::NotFound.into());
     }
     let file = app.store.originals().open_file(&revision.hash)?;
@@ -309,6 +346,7 @@ fn view(
         width: page.width,
         height: page.height,
         image,
+        masked: false,
         blocks: blocks.collect(),
         words: words.collect(),
         cited: boxes(cited),

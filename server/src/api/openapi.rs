@@ -46,6 +46,7 @@ use utoipa::OpenApi;
         files::cancel,
         files::pause,
         audit::list,
+        audit::replay_answer,
         audit::verify_log,
         audit::checkpoint,
     )

@@ -91,6 +91,7 @@ fn administrators() -> Router<AppState> {
 fn compliance_officers() -> Router<AppState> {
     Router::new()
         .route("/audit", get(audit::list))
+        .route("/audit/replays/{receipt}", post(audit::replay_answer))
         .route("/audit/verification", post(audit::verify_log))
         .route("/audit/checkpoint", get(audit::checkpoint))
 }

@@ -3,10 +3,10 @@
 use super::act::{console_event, line, result};
 use super::control::Saying;
 use crate::app::AppState;
+use crate::replay;
 use anyhow::Context;
 use clap::Subcommand;
 use cloister_audit::{EventKind, Filter, verify};
-use cloister_domain::Principal;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::path::PathBuf;
@@ -125,41 +125,14 @@ async fn verify_log(
     Ok(if found.holds() { 0 } else { 2 })
 }
 
-/// Entries of one answer: its own, its sentences, its end.
-const OF_ONE_ANSWER: usize = 50;
-
 async fn replay(app: &AppState, id: &str, as_json: bool, say: &Saying) -> anyhow::Result<u8> {
-    let filter = Filter {
-        request: Some(id.to_owned()),
-        ..Filter::default()
-    };
-    let mut entries = app.audit.find(&filter, OF_ONE_ANSWER)?.entries;
-    entries.reverse();
-    let answered = [EventKind::QuestionAnswered, EventKind::QuestionRefused];
-    let answer = entries.iter().find(|entry| answered.contains(&entry.kind));
-    let answer =
-        answer.with_context(|| format!("the log has no answer with the receipt `{id}`"))?;
-    let asker = answer.actor.user.context("the entry names no person")?;
-    let asker = app.store.user(asker).await?.with_context(|| {
-        format!(
-            "`{}` is no longer known, so nobody's rights hold",
-            answer.actor.name
-        )
-    })?;
-    let library = app.library(&Principal::from(asker)).await?;
-    let shown = entries
-        .iter()
-        .filter(|entry| entry.kind == EventKind::SentenceShown);
-    let sentences: Vec<_> = shown.map(|entry| entry.detail.clone()).collect();
-    app.generator_settled().await;
-    let replay = app
-        .answerer
-        .replay(&library, &answer.detail, &sentences, app.policies.version())
-        .await?;
+    let replay = replay::replay(app, id).await?;
     let same = replay.same_answer();
-    let detail = json!({ "receipt": id, "same_answer": same, "parts": replay.parts });
     app.audit
-        .append(console_event(EventKind::AnswerReplayed, detail))
+        .append(console_event(
+            EventKind::AnswerReplayed,
+            replay::detail(id, &replay),
+        ))
         .await?;
     let told = replay.parts.iter().map(|part| {
         let told = if part.equal {

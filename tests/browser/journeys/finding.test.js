@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Appliance, steps } from "../appliance.js";
-import { ask, firstAdministrator, inspect, openBrowser } from "../browser.js";
+import { ask, firstAdministrator, inspect, openBrowser, person, signIn } from "../browser.js";
 
 const password = "correct horse battery";
 
@@ -17,6 +17,22 @@ const refunds = `# Refunds of fees
 Refunds of fees are paid from the account DE89 3704 0044 0532 0130 00 within 14 days.
 Ask for code RF-2207 at the desk.
 `;
+
+/** A compliance officer makes an answer again, in the browser, after its document has changed. */
+async function makeAgain(browser, appliance, receipt) {
+  const added = appliance.cli(["user", "add", "olive", "--role", "compliance-officer"], `${password}\n`);
+  assert.equal(added.status, 0, added.err);
+  const olive = await person(browser, appliance);
+  await signIn(olive, "olive", password);
+  await olive.getByLabel("Request or receipt").fill(receipt);
+  await olive.getByLabel("Kind").selectOption("question.answered");
+  await olive.getByRole("button", { name: "Find" }).click();
+  await olive.getByText("Details", { exact: true }).last().click();
+  await olive.getByRole("button", { name: "Make the answer again" }).click();
+  await olive.getByText("The answer is not the same.").waitFor();
+  await olive.getByText(/of superseded revisions/).waitFor();
+  await inspect(olive, "replay");
+}
 
 test("finding and making sure", async (t) => {
   const appliance = await Appliance.start(t);
@@ -83,6 +99,31 @@ test("finding and making sure", async (t) => {
     }
   });
 
+  await t.test("an opened page masks it too, and its picture stays away", async () => {
+    const quote = admin.getByRole("article", { name: "Quote 1" });
+    await quote.getByRole("link").click();
+    await admin.getByText("Personal data on this page is masked for you").waitFor();
+    assert.ok(!(await admin.locator("main").innerText()).includes("3704"));
+    const drawn = await admin.context().newPage();
+    await drawn.setContent("<h1>Fees of the bank</h1><p>Account DE89 3704 0044 0532 0130 00.</p>");
+    appliance.drop("bank", "fees.pdf", await drawn.pdf());
+    await drawn.close();
+    let hit;
+    for (let turn = 0; !hit && turn < 100; turn += 1) {
+      await new Promise((done) => setTimeout(done, 200));
+      const found = await search("fees of the bank", { formats: ["pdf"] });
+      hit = found.hits[0]?.passage;
+    }
+    const where = `/api/v1/revisions/${hit.revision}/pages/1`;
+    const page = await appliance.request("GET", where, { cookie });
+    assert.equal(page.json.masked, true);
+    assert.equal(page.json.image, null);
+    assert.deepEqual(page.json.words, []);
+    assert.ok(!page.text.includes("3704") && page.text.includes("Account"));
+    const image = await appliance.request("GET", `${where}/image?view=x`, { cookie });
+    assert.equal(image.status, 404);
+  });
+
   await t.test("an answer made again is the same, until its document changes", async () => {
     const again = appliance.cli(["audit", "replay", receipt.id]);
     assert.equal(again.status, 0, again.out + again.err);
@@ -96,6 +137,7 @@ test("finding and making sure", async (t) => {
       assert.ok(turn < 100, "the new revision is found");
       await new Promise((done) => setTimeout(done, 200));
     }
+    await makeAgain(browser, appliance, receipt.id);
     const changed = appliance.cli(["audit", "replay", receipt.id]);
     assert.equal(changed.status, 3, changed.out + changed.err);
     assert.match(changed.out, /superseded/);

@@ -17,6 +17,7 @@ export type PageView = Schemas["PageView"];
 export type PassageView = Schemas["PassageView"];
 export type Person = Schemas["Person"];
 export type QuoteView = Schemas["QuoteView"];
+export type ReplayView = Schemas["ReplayView"];
 export type SearchView = Schemas["SearchView"];
 export type RevisionView = Schemas["RevisionView"];
 export type Status = Schemas["Status"];

@@ -92,6 +92,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit/replays/{receipt}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes an answer again, with its asker's rights of today, and compares. Nothing of it is shown but
+         *     what differs; that it was done is logged.
+         */
+        post: operations["replay_answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit/verification": {
         parameters: {
             query?: never;
@@ -597,6 +617,15 @@ export interface components {
             /** @description The ids of the groups that may read it. */
             readers: number[];
         };
+        /** @description One part of an answer, then and now. */
+        ComparedView: {
+            /** @description What differs, in a sentence; empty where nothing does. */
+            difference: string;
+            /** @description Whether it is the same. */
+            equal: boolean;
+            /** @description Which part. */
+            part: string;
+        };
         /** @description A conversation in the list. */
         ConversationView: {
             /** @description When something was last asked in it, RFC 3339. */
@@ -877,6 +906,8 @@ export interface components {
             height: number;
             /** @description Where the page's picture is; none where the format has no drawn pages. */
             image?: string | null;
+            /** @description Whether personal data on it is masked for this person, so that it is shown as text alone. */
+            masked: boolean;
             /**
              * Format: int32
              * @description The page, counted from 1.
@@ -1043,6 +1074,13 @@ export interface components {
             text: string;
             /** @description The document's title. */
             title: string;
+        };
+        /** @description An answer that was made again. */
+        ReplayView: {
+            /** @description Every part, compared. */
+            parts: components["schemas"]["ComparedView"][];
+            /** @description Whether decision, quotes and sentences are the same, whatever else has changed. */
+            same_answer: boolean;
         };
         /** @description A document at one revision. */
         RevisionView: {
@@ -1464,6 +1502,35 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                };
+            };
+        };
+    };
+    replay_answer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                receipt: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayView"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };

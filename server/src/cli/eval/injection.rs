@@ -220,7 +220,7 @@ fn has_link(text: &str) -> bool {
         let bare = token.trim_matches(|c: char| !c.is_alphanumeric());
         bare.rsplit_once('.').is_some_and(|(name, ending)| {
             !name.is_empty()
-                && (2..=6).contains(&ending.len())
+                && (2..=7).contains(&ending.len())
                 && ending.chars().all(char::is_alphabetic)
         })
     };
