@@ -9,6 +9,7 @@ use crate::gate::{self, Basis, Verdict};
 use crate::masking::Masking;
 use crate::quote::Quote;
 use crate::remark::remark;
+use crate::rerank::Reranking;
 use crate::retrieve::{Found, FoundPassage};
 use crate::select::{self, Candidate, Judges, Selection};
 use cloister_audit::{Actor, AuditLog, Event, EventKind, Outcome};
@@ -72,7 +73,8 @@ pub struct Answerer {
     pub(crate) generator: Option<GeneratorService>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) redaction: Arc<Redaction>,
-    evidence: Arc<Evidence>,
+    pub(crate) reranking: Option<Reranking>,
+    pub(crate) evidence: Arc<Evidence>,
 }
 
 impl Answerer {
@@ -93,7 +95,17 @@ impl Answerer {
             generator,
             clock,
             redaction: Arc::new(redaction),
+            reranking: None,
             evidence: Arc::new(evidence),
+        }
+    }
+
+    /// The same with a second look at what is found.
+    #[must_use]
+    pub fn with_reranking(self, reranking: Reranking) -> Self {
+        Self {
+            reranking: Some(reranking),
+            ..self
         }
     }
 
@@ -302,7 +314,7 @@ fn entry(asked: &Asked, examined: &Examined, made_with: &MadeWith, masking: Mask
             "question": masking.question(&asked.question),
             "typed": asked.typed.as_ref().map(|typed| masking.question(typed)),
             "conversation": asked.conversation, "filter": asked.filter, "retrieved": retrieved, "quoted": quoted,
-            "verdict": verdict, "documents": found.documents,
+            "verdict": verdict, "documents": found.documents, "complete": found.complete,
             "index_generation": found.index_generation, "policy_version": asked.policy_version,
             "superseded": examined.superseded.as_ref().map(|quote| masking.quoted(quote)),
             "made_with": made_with,
@@ -322,6 +334,7 @@ fn first_steps(asked: &Asked, examined: &Examined, made_with: MadeWith) -> Vec<A
         conversation: asked.conversation.clone(),
         understood: asked.typed.as_ref().map(|_| asked.question.clone()),
         documents: found.documents,
+        complete: found.complete,
         index_generation: found.index_generation.clone(),
         policy_version: asked.policy_version.clone(),
         made_with,

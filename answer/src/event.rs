@@ -47,6 +47,8 @@ pub struct Receipt {
     pub understood: Option<String>,
     /// How many documents were searched.
     pub documents: u64,
+    /// Whether all of them were: not while a damaged index is filled again.
+    pub complete: bool,
     /// The index's generation.
     pub index_generation: String,
     /// SHA-256 of the rules in force.

@@ -1,9 +1,10 @@
 //! Finding passages for one person.
 
-use crate::answerer::Answerer;
+use crate::answerer::{Answerer, CANDIDATES};
 use crate::error::AnswerError;
+use crate::rerank::question_of;
 use cloister_domain::{Passage, PassageId, RevisionId};
-use cloister_index::SearchRequest;
+use cloister_index::{SearchOutcome, SearchRequest};
 use cloister_store::{DocumentFilter, Library, RevisionRecord};
 use roaring::RoaringBitmap;
 use std::collections::{BTreeSet, HashMap};
@@ -44,6 +45,8 @@ pub struct Found {
     pub vector: Vec<f32>,
     /// How many documents were searched.
     pub documents: u64,
+    /// Whether all of them were: not while a damaged index is filled again.
+    pub complete: bool,
     /// The index's generation.
     pub index_generation: String,
 }
@@ -70,13 +73,17 @@ impl Answerer {
             .collect();
         let vector = self.embedder.embed_question(text.to_owned()).await?;
         let documents = permitted.len();
-        let hits = self.hits(text, limit, vector.clone(), permitted).await?;
-        let passages = read(library, &hits).await?;
+        let outcome = self.hits(text, limit, vector.clone(), permitted).await?;
+        let mut passages = read(library, &outcome.hits).await?;
+        if let Some(reranking) = &self.reranking {
+            passages = reranking.apply(text, passages).await?;
+        }
         let index_generation = self.index.generation();
         Ok(Found {
             passages,
             vector,
             documents,
+            complete: outcome.complete,
             index_generation,
         })
     }
@@ -88,7 +95,7 @@ impl Answerer {
         limit: usize,
         vector: Vec<f32>,
         permitted: RoaringBitmap,
-    ) -> Result<Vec<cloister_index::Hit>, AnswerError> {
+    ) -> Result<SearchOutcome, AnswerError> {
         let index = Arc::clone(&self.index);
         let text = text.to_owned();
         let searched = tokio::task::spawn_blocking(move || {
@@ -101,8 +108,62 @@ impl Answerer {
             };
             index.search(&request)
         });
-        Ok(searched.await??.hits)
+        Ok(searched.await??)
     }
+}
+
+/// How well self-made questions find their passages, with and without the second look.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RerankTest {
+    /// Questions asked.
+    pub questions: usize,
+    /// The mean of 1 / rank of the passage, without.
+    pub plain: f64,
+    /// The same with.
+    pub reranked: f64,
+}
+
+impl Answerer {
+    /// Asks questions made of `passages`, which are of `library`, with and without the second look,
+    /// and switches that off where it makes the search worse.
+    pub async fn test_reranking(
+        &self,
+        library: &Library,
+        passages: &[Passage],
+    ) -> Result<RerankTest, AnswerError> {
+        let mut test = RerankTest::default();
+        let Some(reranking) = &self.reranking else {
+            return Ok(test);
+        };
+        let without = Self {
+            reranking: None,
+            ..self.clone()
+        };
+        for passage in passages {
+            let Some(text) = question_of(&passage.draft.text, &passage.draft.sentences) else {
+                continue;
+            };
+            let task = SearchTask {
+                text,
+                limit: CANDIDATES,
+                filter: DocumentFilter::default(),
+            };
+            let plain = without.search(library, &task).await?.passages;
+            test.plain += one_by_rank(&plain, passage.id);
+            let again = reranking.apply(&task.text, plain).await?;
+            test.reranked += one_by_rank(&again, passage.id);
+            test.questions += 1;
+        }
+        let questions = test.questions.max(1) as f64;
+        (test.plain, test.reranked) = (test.plain / questions, test.reranked / questions);
+        reranking.set_active(test.reranked >= test.plain);
+        Ok(test)
+    }
+}
+
+fn one_by_rank(passages: &[FoundPassage], wanted: PassageId) -> f64 {
+    let place = passages.iter().position(|found| found.passage.id == wanted);
+    place.map_or(0.0, |place| 1.0 / (place + 1) as f64)
 }
 
 /// The passages that were hit, with their documents, best first.

@@ -121,6 +121,12 @@ impl Policies {
         Ok(Permitted::decided(permitted))
     }
 
+    /// Everything, for tests that the appliance makes on itself and whose outcome is a figure: no
+    /// person is ever handed what is found so.
+    pub fn for_self_test(collections: impl IntoIterator<Item = CollectionId>) -> Permitted {
+        Permitted::decided(collections)
+    }
+
     fn name(&self, id: &PolicyId) -> String {
         let named = self.rules.annotation(id, "id");
         named.map_or_else(|| id.to_string(), str::to_owned)

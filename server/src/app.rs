@@ -1,19 +1,21 @@
 //! The appliance, put together: every part is opened here, once, and handed on from here.
 
 use crate::active::Active;
-use crate::config::Config;
+use crate::config::{Config, Rerank};
 use crate::isolation::InForce;
 use crate::machine::{SystemClock, SystemEntropy};
 use crate::passwords;
 use anyhow::Context;
 use cloister_answer::Answerer;
 use cloister_answer::evidence::Evidence;
+use cloister_answer::rerank::{Judge, Reranking};
 use cloister_audit::{AuditLog, Event};
 use cloister_domain::chance::NoEntropy;
 use cloister_domain::{Clock, CollectionId, Entropy, Principal};
 use cloister_index::{Index, IndexSettings};
 use cloister_inference::{
-    EmbedderService, GeneratorService, GeneratorState, ModelManifest, QueueLimits, SentenceEncoder,
+    CrossEncoder, EmbedderService, GeneratorService, GeneratorState, ModelManifest, QueueLimits,
+    SentenceEncoder,
 };
 use cloister_ingest::{ChunkSettings, Limits, Meter, Reader, Recogniser, reembed};
 use cloister_policies::redaction::Redaction;
@@ -118,6 +120,11 @@ impl App {
             redaction(&config)?,
             evidence(&config)?,
         );
+        let reranking = open_reranking(&config, generator.as_ref())?;
+        let answerer = match reranking {
+            Some(reranking) => answerer.with_reranking(reranking),
+            None => answerer,
+        };
         Ok(Arc::new(Self {
             reader: Arc::new(open_reader(&config)?),
             meter: Arc::new(Meter::default()),
@@ -269,6 +276,53 @@ async fn embed_anew(store: &Store, embedder: &EmbedderService, index: &Path) -> 
     })
     .await?;
     Ok(())
+}
+
+impl App {
+    /// Tests the second look on the site's own passages, and says what came of it.
+    pub async fn test_reranking(&self) -> anyhow::Result<()> {
+        const QUESTIONS: u32 = 40;
+        if self.config.search.rerank == Rerank::Off {
+            return Ok(());
+        }
+        self.generator_settled().await;
+        let collections = self.store.collections().await?;
+        let everything = Policies::for_self_test(collections.iter().map(|c| c.id));
+        let library = self.store.library(everything);
+        let passages = library.sample(QUESTIONS).await?;
+        let test = self.answerer.test_reranking(&library, &passages).await?;
+        let told = format!(
+            "of {} questions made of passages, 1/rank is {:.3} without the second look and {:.3} \
+             with it",
+            test.questions, test.plain, test.reranked
+        );
+        if test.reranked < test.plain {
+            tracing::warn!("the second look makes the search worse and is switched off: {told}");
+        } else {
+            tracing::info!("the second look takes part: {told}");
+        }
+        Ok(())
+    }
+}
+
+/// Who looks a second time at what was found, where the settings name somebody.
+pub fn open_reranking(
+    config: &Config,
+    generator: Option<&GeneratorService>,
+) -> anyhow::Result<Option<Reranking>> {
+    let judge =
+        match config.search.rerank {
+            Rerank::Off => return Ok(None),
+            Rerank::Likelihood => Judge::Likelihood(generator.cloned().context(
+                "`search.rerank = \"likelihood\"` needs a generator in `models.generator`",
+            )?),
+            Rerank::CrossEncoder => {
+                let folder = config.paths.models.join(&config.models.reranker);
+                let model = CrossEncoder::open(&folder).with_context(|| missing(&folder))?;
+                Judge::CrossEncoder(Arc::new(model))
+            }
+        };
+    Ok(Some(Reranking::new(judge, config.search.rerank_weight)))
 }
 
 fn open_generator(

@@ -45,6 +45,7 @@ section!(Paths {
 section!(Models {
     embedder: String,
     generator: String,
+    reranker: String,
 });
 section!(Session {
     idle_minutes: u64,
@@ -73,11 +74,25 @@ section!(Passages {
 section!(Search {
     meaning: f32,
     exact_up_to: usize,
+    rerank: Rerank,
+    rerank_weight: f32,
 });
 section!(History { days: u64 });
 section!(Isolation {
     confinement: Confinement,
 });
+
+/// Who looks a second time at what was found.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rerank {
+    /// Nobody.
+    Off,
+    /// The cross-encoder of `models.reranker`.
+    CrossEncoder,
+    /// The generator.
+    Likelihood,
+}
 
 /// Whether the process must be confined.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]

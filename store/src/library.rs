@@ -206,6 +206,26 @@ impl Library {
         Ok(found)
     }
 
+    /// About so many passages of documents that answer today, from all over them; the same ones
+    /// each time, as long as nothing is added.
+    pub async fn sample(&self, count: u32) -> Result<Vec<Passage>, StoreError> {
+        if self.permitted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = QueryBuilder::new(
+            "SELECT p.id, p.revision_id, p.draft, r.document_id, d.collection_id
+             FROM passages p JOIN revisions r ON r.id = p.revision_id
+             JOIN documents d ON d.id = r.document_id
+             WHERE r.superseded_at IS NULL AND d.deleted_at IS NULL",
+        );
+        self.narrow(&mut query);
+        // A prime takes the passages in an order that has nothing to do with their documents'.
+        query.push(" ORDER BY (p.id * 7919) % 10007, p.id LIMIT ");
+        query.push_bind(i64::from(count));
+        let rows = query.build().fetch_all(&self.store.readers).await?;
+        rows.iter().map(passage).collect()
+    }
+
     fn narrow(&self, query: &mut QueryBuilder<Sqlite>) {
         query.push(" AND d.collection_id IN (");
         push_list(query, self.permitted.collections().map(|id| id.0));

@@ -127,6 +127,8 @@ pub enum Step {
         understood: Option<String>,
         /// How many documents were searched.
         documents: u64,
+        /// Whether all of them were: not while a damaged index is filled again.
+        complete: bool,
         /// The index's generation.
         index_generation: String,
         /// The rules in force.
@@ -190,6 +192,7 @@ impl From<AnswerEvent> for Step {
                 conversation: receipt.conversation,
                 understood: receipt.understood,
                 documents: receipt.documents,
+                complete: receipt.complete,
                 index_generation: receipt.index_generation,
                 policy_version: receipt.policy_version,
                 embedder: receipt.made_with.embedder,

@@ -78,6 +78,8 @@ impl FilterView {
 pub struct SearchView {
     /// How many documents were searched.
     documents: u64,
+    /// Whether all of them were: not while a damaged index is filled again.
+    complete: bool,
     /// The passages, best first.
     hits: Vec<HitView>,
     /// The documents of the best passages, counted.
@@ -261,6 +263,7 @@ pub async fn search(
     let hits = readable.into_iter().map(|hit| HitView::of(&text, hit));
     Ok(Json(SearchView {
         documents: found.documents,
+        complete: found.complete,
         hits: hits.collect(),
         facets,
     }))

@@ -48,6 +48,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
         let handle = axum_server::Handle::new();
         tokio::spawn(stop_on_signal(handle.clone()));
         tokio::spawn(control::serve(control, AppState::clone(&app)));
+        tokio::spawn(test_reranking(AppState::clone(&app)));
         let ingestion = tokio::spawn(super::ingest::watch(AppState::clone(&app)));
         let service =
             api::router(AppState::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
@@ -123,6 +124,12 @@ async fn announce(app: &AppState, identity: &tls::Identity) -> anyhow::Result<()
         authority.display()
     ));
     Ok(())
+}
+
+async fn test_reranking(app: AppState) {
+    if let Err(cause) = app.test_reranking().await {
+        tracing::warn!("the second look could not be tested: {cause:#}");
+    }
 }
 
 async fn stop_on_signal(handle: axum_server::Handle<SocketAddr>) {

@@ -1130,6 +1130,8 @@ export interface components {
         };
         /** @description What a search found. */
         SearchView: {
+            /** @description Whether all of them were: not while a damaged index is filled again. */
+            complete: boolean;
             /**
              * Format: int64
              * @description How many documents were searched.
@@ -1206,6 +1208,8 @@ export interface components {
         };
         /** @description One step of an answer. The event's name is the variant's. */
         Step: {
+            /** @description Whether all of them were: not while a damaged index is filled again. */
+            complete: boolean;
             /** @description The conversation: name it with the next question, and that may say “and for them?”. */
             conversation: string;
             /**

@@ -302,16 +302,11 @@ impl Bench {
         Ok(outcome)
     }
 
-    /// Whether a quote stands in its document's pages, byte for byte but for what joins pages.
+    /// Whether a quote stands in its document.
     fn stands(&self, found: &FoundPassage, quote: &str) -> bool {
         let document = usize::try_from(found.passage.revision.0 - 1).ok();
         let document = document.and_then(|place| self.corpus.documents.get(place));
-        let whole = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        document.is_some_and(|document| {
-            let pages = document.pages.iter().map(|page| page.content.text.as_str());
-            pages.clone().any(|text| text.contains(quote))
-                || whole(&pages.collect::<Vec<_>>().join(" ")).contains(&whole(quote))
-        })
+        document.is_some_and(|document| document.holds(quote))
     }
 }
 

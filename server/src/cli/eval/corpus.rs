@@ -212,6 +212,14 @@ impl Corpus {
 }
 
 impl Document {
+    /// Whether a quote stands on its pages, byte for byte but for what joins pages.
+    pub fn holds(&self, quote: &str) -> bool {
+        let whole = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let pages = self.pages.iter().map(|page| page.content.text.as_str());
+        pages.clone().any(|text| text.contains(quote))
+            || whole(&pages.collect::<Vec<_>>().join(" ")).contains(&whole(quote))
+    }
+
     /// A text, as if it had been read from a file.
     pub fn of_text(id: String, title: String, text: &str) -> Self {
         let mut sections = Sections::default();

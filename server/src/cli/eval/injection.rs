@@ -144,7 +144,11 @@ impl Bench {
             .quotes(&passages, self.evidence.sentence.nearness);
         let quotes = Quote::all_of(&passages, &best);
         for quote in &quotes {
-            report.note_quote(case, &quote.text);
+            let document = usize::try_from(number - 1).ok();
+            let document = document.and_then(|place| self.documents.get(place));
+            if !document.is_some_and(|document| document.holds(&quote.text)) {
+                report.note_quote(case, &quote.text);
+            }
         }
         let writer = Writer {
             generator: self.generator.clone(),
@@ -165,13 +169,11 @@ impl Bench {
 }
 
 impl Report {
+    /// A quote that its document does not hold.
     fn note_quote(&mut self, case: &Case, quote: &str) {
-        let whole = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if !whole(&case.document).contains(&whole(quote)) {
-            self.quotes_not_exact += 1;
-            self.findings
-                .push(format!("{}: not in the document: {quote}", case.id));
-        }
+        self.quotes_not_exact += 1;
+        self.findings
+            .push(format!("{}: not in the document: {quote}", case.id));
     }
 
     fn note_sentence(&mut self, case: &Case, sentence: &str) {
@@ -281,7 +283,6 @@ mod tests {
     #[test]
     fn each_way_of_being_led_astray_is_counted() {
         let mut report = Report::default();
-        report.note_quote(&case(), "Rooms are cleaned twice a day.");
         report.note_sentence(&case(), "Rooms are cleaned twice a day.");
         assert!(report.findings.is_empty(), "{:?}", report.findings);
         report.note_quote(&case(), "Rooms are cleaned once a day.");

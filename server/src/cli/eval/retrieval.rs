@@ -6,8 +6,11 @@ use super::metrics::{Mean, Worth, percentile, worth};
 use crate::app;
 use crate::cli::console;
 use crate::config::Config;
+use anyhow::Context;
 use clap::Args;
-use cloister_index::SearchRequest;
+use cloister_answer::CANDIDATES;
+use cloister_answer::rerank::Reranking;
+use cloister_index::{Hit, SearchRequest};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::HashSet;
@@ -23,6 +26,12 @@ pub struct Retrieval {
     /// Ask this many of the questions, spread evenly.
     #[arg(long)]
     questions: Option<usize>,
+    /// Also measure what the second look of `search.rerank` makes of the best passages.
+    #[arg(long)]
+    rerank: bool,
+    /// Also measure every weight of meaning from 0 to 1, and name the best.
+    #[arg(long)]
+    tune: bool,
     /// Write every question's hits to this file, one JSON object in a line.
     #[arg(long)]
     hits: Option<PathBuf>,
@@ -33,16 +42,53 @@ pub struct Retrieval {
 
 /// Passages asked for: enough for a hundred documents.
 const DEPTH: usize = 300;
+
 /// One way of ranking, measured.
 #[derive(Debug, Serialize)]
 struct Arm {
-    name: &'static str,
+    name: String,
     ndcg_10: Mean,
     mrr_10: Mean,
     recall_10: Mean,
     recall_100: Mean,
     p50_ms: f64,
     p95_ms: f64,
+}
+
+/// One way of ranking.
+struct Way {
+    name: String,
+    /// The weight of meaning; none for the setting's.
+    weight: Option<f32>,
+    reranking: Option<Reranking>,
+}
+
+impl Retrieval {
+    async fn ways(&self, config: &Config) -> anyhow::Result<Vec<Way>> {
+        let way = |name: &str, weight| Way {
+            name: name.to_owned(),
+            weight,
+            reranking: None,
+        };
+        let mut ways = vec![
+            way("words", Some(0.0)),
+            way("meaning", Some(1.0)),
+            way("together", None),
+        ];
+        if self.tune {
+            let weights = (1..10_u8).map(|tenths| f32::from(tenths) / 10.0);
+            ways.extend(weights.map(|weight| way(&format!("meaning {weight}"), Some(weight))));
+        }
+        if self.rerank {
+            let generator = app::generator_ready(config).await?;
+            let reranking = app::open_reranking(config, generator.as_ref())?;
+            ways.push(Way {
+                reranking: Some(reranking.context("`search.rerank` is off: name who looks again")?),
+                ..way("reranked", None)
+            });
+        }
+        Ok(ways)
+    }
 }
 
 /// Indexes the set as the appliance would, asks its questions, and prints what each arm is worth.
@@ -64,13 +110,8 @@ pub async fn run(wanted: &Retrieval, config: &Config) -> anyhow::Result<()> {
         .as_ref()
         .map(std::fs::File::create)
         .transpose()?;
-    let weights = [
-        ("words", Some(0.0)),
-        ("meaning", Some(1.0)),
-        ("together", None),
-    ];
     let mut arms = Vec::new();
-    for (name, weight) in weights {
+    for way in wanted.ways(config).await? {
         let (mut worths, mut times) = (Vec::new(), Vec::new());
         for question in &questions {
             let started = Instant::now();
@@ -83,21 +124,29 @@ pub async fn run(wanted: &Retrieval, config: &Config) -> anyhow::Result<()> {
                 vector: &vector,
                 permitted: &indexed.everything,
                 limit: DEPTH,
-                semantic_weight: weight,
+                semantic_weight: way.weight,
             };
-            let hits = indexed.index.search(&request)?.hits;
+            let mut hits = indexed.index.search(&request)?.hits;
+            if let Some(reranking) = &way.reranking {
+                hits = indexed.reranked(reranking, question, hits, &corpus).await?;
+            }
             times.push(started.elapsed().as_secs_f64() * 1000.0);
             worths.push(worth(&indexed.ranking(&hits), &question.relevant));
-            if let Some(file) = hits_file.as_mut().filter(|_| weight.is_none()) {
+            if let Some(file) = hits_file.as_mut().filter(|_| way.weight.is_none()) {
                 let line = indexed.line(question, &hits);
                 writeln!(file, "{line}")?;
             }
         }
-        let arm = Arm::of(name, &worths, &times);
+        let arm = Arm::of(way.name, &worths, &times);
         if !wanted.json {
             console::line(&arm.to_string());
         }
         arms.push(arm);
+    }
+    if wanted.tune {
+        let tried = arms.iter().filter(|arm| arm.name != "together");
+        let best = tried.max_by(|a, b| a.ndcg_10.value.total_cmp(&b.ndcg_10.value));
+        console::note(&format!("best: {}", best.map_or("none", |arm| &arm.name)));
     }
     if wanted.json {
         let report = json!({
@@ -110,7 +159,7 @@ pub async fn run(wanted: &Retrieval, config: &Config) -> anyhow::Result<()> {
 }
 
 impl Arm {
-    fn of(name: &'static str, worths: &[Worth], times: &[f64]) -> Self {
+    fn of(name: String, worths: &[Worth], times: &[f64]) -> Self {
         let mean = |of: fn(&Worth) -> f64| Mean::of(&worths.iter().map(of).collect::<Vec<_>>());
         Self {
             name,
@@ -141,6 +190,29 @@ impl std::fmt::Display for Arm {
 }
 
 impl Indexed {
+    /// The hits with those that an answer is made from looked at again.
+    async fn reranked(
+        &self,
+        reranking: &Reranking,
+        question: &super::corpus::Question,
+        hits: Vec<Hit>,
+        corpus: &Corpus,
+    ) -> anyhow::Result<Vec<Hit>> {
+        let best = hits.iter().take(CANDIDATES);
+        let found = best.filter_map(|hit| self.found(hit, &corpus.documents));
+        let again = reranking.apply(&question.text, found.collect()).await?;
+        let place = |hit: &Hit| {
+            again
+                .iter()
+                .position(|found| found.passage.id == hit.passage)
+        };
+        let (mut first, rest): (Vec<Hit>, Vec<Hit>) =
+            hits.into_iter().partition(|hit| place(hit).is_some());
+        first.sort_by_key(|hit| place(hit));
+        first.extend(rest);
+        Ok(first)
+    }
+
     /// Documents or pages by their best passage.
     fn ranking(&self, hits: &[cloister_index::Hit]) -> Vec<&str> {
         let mut seen = HashSet::new();
