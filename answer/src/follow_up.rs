@@ -4,6 +4,7 @@
 //! it and from what that was answered with, by three rules that a person can follow, and the
 //! rewriting is shown, so that they can say it better. A question that stands alone stays as it is.
 
+use crate::quote::Quote;
 use crate::words::{content_stems, stem};
 
 /// The question before, and what it was answered with.
@@ -15,6 +16,21 @@ pub struct Earlier {
     pub titles: Vec<String>,
     /// What was quoted.
     pub quotes: Vec<String>,
+}
+
+impl Earlier {
+    /// A question and the quotes that answered it.
+    pub fn of(question: &str, quotes: &[Quote]) -> Self {
+        let above = |quote: &Quote| {
+            let title = std::iter::once(quote.source.title.clone());
+            title.chain(quote.headings.clone()).collect::<Vec<_>>()
+        };
+        Self {
+            question: question.to_owned(),
+            titles: quotes.iter().flat_map(above).collect(),
+            quotes: quotes.iter().map(|quote| quote.text.clone()).collect(),
+        }
+    }
 }
 
 /// Words that stand for something that was named before.

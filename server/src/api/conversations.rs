@@ -234,17 +234,8 @@ async fn earlier(
         .answerer
         .quoted_again(library, &last.quotes, roles)
         .await?;
-    let titles = |quote: &Quote| {
-        let title = std::iter::once(quote.source.title.clone());
-        title
-            .chain(quote.headings.iter().cloned())
-            .collect::<Vec<_>>()
-    };
-    Ok(Earlier {
-        question: last.understood.unwrap_or(last.question),
-        titles: quotes.iter().flat_map(titles).collect(),
-        quotes: quotes.into_iter().map(|quote| quote.text).collect(),
-    })
+    let question = last.understood.unwrap_or(last.question);
+    Ok(Earlier::of(&question, &quotes))
 }
 
 /// Keeps a turn, and deletes what is too old to keep.

@@ -9,6 +9,7 @@ use crate::cli::console;
 use crate::config::Config;
 use clap::Args;
 use cloister_answer::evidence::Evidence;
+use cloister_answer::follow_up::{self, Earlier};
 use cloister_answer::gate::Spoken;
 use cloister_answer::select::{Judges, text};
 use cloister_answer::writing::Writer;
@@ -28,7 +29,7 @@ pub struct Answers {
     /// A folder in the BEIR layout with an `answers.jsonl`, or with --questions a folder of documents.
     folder: PathBuf,
     /// A file of questions about the documents of the folder: `_id`, `question`, `answers`, and
-    /// `document`, a path in the folder.
+    /// `document`, a path in the folder; and `after`, where it follows another question.
     #[arg(long, value_name = "FILE")]
     questions: Option<PathBuf>,
     /// A folder in the BEIR layout that has nothing to do with the questions.
@@ -37,6 +38,9 @@ pub struct Answers {
     /// Ask this many of the questions, spread evenly.
     #[arg(long)]
     count: Option<usize>,
+    /// Take questions that follow another as they are typed, and do not make them stand alone.
+    #[arg(long)]
+    as_typed: bool,
     /// Also have the model write from the quotes, and tell how much of it is shown, and right.
     #[arg(long)]
     compose: bool,
@@ -145,6 +149,7 @@ struct Bench {
     evidence: Evidence,
     signals: Option<File>,
     compose: bool,
+    as_typed: bool,
     composed: Composed,
 }
 
@@ -163,6 +168,7 @@ pub async fn run(wanted: &Answers, config: &Config) -> anyhow::Result<()> {
     let signals = wanted.signals.as_ref().map(File::create).transpose()?;
     let mut bench = Bench::of(corpus, generator, signals, config).await?;
     bench.compose = wanted.compose;
+    bench.as_typed = wanted.as_typed;
     let mut outcomes = bench.ask(wanted.count).await?;
     let composed = wanted.compose.then(|| std::mem::take(&mut bench.composed));
     if let Some(far) = &wanted.far {
@@ -217,6 +223,7 @@ impl Bench {
             evidence,
             signals,
             compose: false,
+            as_typed: false,
             composed: Composed::default(),
         })
     }
@@ -226,8 +233,9 @@ impl Bench {
         let asked: Vec<&Question> = spread(&questions, count).collect();
         let mut outcomes = Vec::new();
         console::note(&format!("{} questions", asked.len()));
-        for question in asked {
+        for asked in asked {
             let everything = self.indexed.everything.clone();
+            let question = &self.standing_alone(asked, &everything).await?;
             outcomes.push(self.decide(question, Case::Answerable, &everything).await?);
             let mut without = everything;
             for (number, document) in (1..).zip(&self.corpus.documents) {
@@ -239,6 +247,38 @@ impl Bench {
         }
         self.corpus.questions = questions;
         Ok(outcomes)
+    }
+
+    /// A question that follows another, made to stand alone as the product does it.
+    async fn standing_alone(
+        &self,
+        asked: &Question,
+        permitted: &RoaringBitmap,
+    ) -> anyhow::Result<Question> {
+        let mut alone = asked.clone();
+        let Some(after) = asked.after.as_ref().filter(|_| !self.as_typed) else {
+            return Ok(alone);
+        };
+        let documents = &self.corpus.documents;
+        let (vector, passages) = self
+            .indexed
+            .passages_for(after, permitted, documents)
+            .await?;
+        let judged = judge(after, &vector, &passages, &self.judges(), &self.evidence).await?;
+        let quotes = Quote::all_of(&passages, &judged.chosen);
+        if let Some(text) = follow_up::standing_alone(&asked.text, &Earlier::of(after, &quotes)) {
+            console::note(&format!("“{}” after “{after}”: “{text}”", asked.text));
+            alone.text = text;
+        }
+        Ok(alone)
+    }
+
+    fn judges(&self) -> Judges<'_> {
+        Judges {
+            embedder: &self.indexed.embedder,
+            generator: self.generator.as_ref(),
+            weights: &self.evidence.sentence,
+        }
     }
 
     async fn decide(
@@ -253,12 +293,14 @@ impl Bench {
             .indexed
             .passages_for(&question.text, permitted, &self.corpus.documents)
             .await?;
-        let judges = Judges {
-            embedder,
-            generator: self.generator.as_ref(),
-            weights: &self.evidence.sentence,
-        };
-        let judged = judge(&question.text, &vector, &passages, &judges, &self.evidence).await?;
+        let judged = judge(
+            &question.text,
+            &vector,
+            &passages,
+            &self.judges(),
+            &self.evidence,
+        )
+        .await?;
         let took_ms = started.elapsed().as_secs_f64() * 1000.0;
         let quotes: Vec<(&FoundPassage, &str)> = judged
             .chosen

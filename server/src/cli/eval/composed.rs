@@ -26,7 +26,9 @@ pub struct Composed {
     sentences_shown: usize,
     /// Of these, such as hold an answer.
     right: usize,
-    /// Why the others were not shown.
+    /// Sentences that hold an answer and were not shown.
+    right_withheld: usize,
+    /// Why those that were not shown were not.
     withheld: BTreeMap<String, usize>,
 }
 
@@ -56,6 +58,8 @@ impl Composed {
         self.with_sentence += usize::from(!shown.is_empty());
         self.sentences_shown += shown.len();
         self.right += shown.iter().filter(|sentence| sentence.right).count();
+        let hidden = sentences.iter().filter(|s| s.withheld.is_some());
+        self.right_withheld += hidden.filter(|sentence| sentence.right).count();
         for reason in sentences.iter().filter_map(|s| s.withheld.clone()) {
             *self.withheld.entry(reason).or_default() += 1;
         }
@@ -74,6 +78,12 @@ impl std::fmt::Display for Composed {
             self.sentences_shown,
             self.right,
             percent(self.right, self.sentences_shown),
+        )?;
+        let right = self.right + self.right_withheld;
+        writeln!(
+            f,
+            "of {right} sentences that hold the answer {:.0} % were shown",
+            percent(self.right, right)
         )?;
         let withheld: Vec<String> = self
             .withheld

@@ -35,6 +35,7 @@ pub struct Document {
 }
 
 /// A question.
+#[derive(Clone)]
 pub struct Question {
     /// Its id in the set.
     pub id: String,
@@ -44,6 +45,8 @@ pub struct Question {
     pub relevant: HashMap<String, f64>,
     /// Texts of which each answers, where they are known.
     pub answers: Vec<String>,
+    /// The question that it follows.
+    pub after: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +73,8 @@ struct AskedOfDocument {
     #[serde(rename = "_id")]
     id: String,
     question: String,
+    #[serde(default)]
+    after: Option<String>,
     answers: Vec<String>,
     document: String,
 }
@@ -129,6 +134,7 @@ impl Corpus {
                 relevant: HashMap::from([(asked.document, 1.0)]),
                 id: asked.id,
                 text: asked.question,
+                after: asked.after,
                 answers: asked.answers,
             })
             .collect();
@@ -165,6 +171,7 @@ impl Corpus {
                 text,
                 relevant,
                 answers,
+                after: None,
             })
         });
         Ok(Self {
@@ -203,6 +210,7 @@ impl Corpus {
             id: asked.id,
             text: asked.text,
             answers: Vec::new(),
+            after: None,
         });
         Ok(Self {
             questions: questions.collect(),
