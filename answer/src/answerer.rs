@@ -135,12 +135,18 @@ impl Answerer {
         let (steps, events) = mpsc::channel(PENDING);
         let first = first_steps(&asked, &examined, made_with);
         let quoted = examined.quotes.iter().map(Quote::place).collect();
-        let Examined { found, quotes, .. } = examined;
+        let Examined {
+            found,
+            quotes,
+            verdict,
+            ..
+        } = examined;
         let composing = Composing {
             answerer: self.clone(),
             scope: scope_of(&library, &asked),
             asked,
             quotes,
+            clear: verdict.clear >= self.evidence.answer.clear,
             passages,
             vector: found.vector,
             steps,

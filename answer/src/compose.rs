@@ -229,7 +229,8 @@ mod tests {
 
     #[test]
     fn citations_are_told_from_the_sentence() {
-        let cases: [(&str, &[(&str, &[u32])]); 6] = [
+        type Cited<'a> = (&'a str, &'a [u32]);
+        let cases: [(&str, &[Cited<'_>]); 6] = [
             (
                 "Within 72 hours [1]. By post [2, 3].",
                 &[("Within 72 hours.", &[1]), ("By post.", &[2, 3])],

@@ -18,6 +18,8 @@ pub(crate) struct Composing {
     pub(crate) answerer: Answerer,
     pub(crate) asked: Asked,
     pub(crate) quotes: Vec<Quote>,
+    /// Whether the best quote stands clear of the others.
+    pub(crate) clear: bool,
     /// The passages that the model may read.
     pub(crate) passages: Vec<FoundPassage>,
     /// Who may read the same.
@@ -114,7 +116,13 @@ impl Composing {
     }
 
     async fn write(&self, generator: &GeneratorService, tally: &mut Tally) -> Result<(), Left> {
-        let mut composition = match self.composition(generator) {
+        let writer = self.writer_with(generator);
+        if !self.clear && !writer.reads_passages() {
+            tally.note =
+                Some("Several sentences answer about as well; the quotes stand alone.".into());
+            return Ok(());
+        }
+        let mut composition = match self.composition(writer) {
             Ok(composition) => composition,
             Err(cause) => {
                 break_off(&cause, tally);
@@ -138,15 +146,18 @@ impl Composing {
         }
     }
 
-    fn composition(&self, generator: &GeneratorService) -> Result<Composition, AnswerError> {
-        let writer = Writer {
+    fn writer_with(&self, generator: &GeneratorService) -> Writer {
+        Writer {
             generator: generator.clone(),
             embedder: self.answerer.embedder.clone(),
             question: self.asked.question.clone(),
             vector: self.vector.clone(),
             person: self.asked.actor.user.map(|user| Person(user.0.to_string())),
             scope: Some(self.scope.clone()),
-        };
+        }
+    }
+
+    fn composition(&self, writer: Writer) -> Result<Composition, AnswerError> {
         let readable = self
             .passages
             .iter()

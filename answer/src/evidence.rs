@@ -57,6 +57,8 @@ pub struct AnswerNeeds {
     pub surely: f32,
     /// Below this they refuse without asking it.
     pub surely_not: f32,
+    /// How far the best sentence's score must stand above the next for a small model to write.
+    pub clear: f32,
 }
 
 impl Evidence {
@@ -72,7 +74,7 @@ impl Evidence {
              # What each value means stands in answer/evidence.toml.\n\n[sentence]\n\
              meaning = {:?}\nwords = {:?}\nkind = {:?}\nlikelihood = {:?}\nnearness = {:?}\n\n[answer]\n\
              covered = {:?}\nmissing = {:?}\nevidence_with_model = {:?}\n\
-             evidence_without_model = {:?}\npassage = {:?}\nsurely = {:?}\nsurely_not = {:?}\n",
+             evidence_without_model = {:?}\npassage = {:?}\nsurely = {:?}\nsurely_not = {:?}\nclear = {:?}\n",
             sentence.meaning,
             sentence.words,
             sentence.kind,
@@ -85,6 +87,7 @@ impl Evidence {
             answer.passage,
             answer.surely,
             answer.surely_not,
+            answer.clear,
         )
     }
 

@@ -43,6 +43,8 @@ pub struct Verdict {
     pub passage: f32,
     /// What it needed to be.
     pub passage_needed: f32,
+    /// How far the best sentence's score stands above the next one's.
+    pub clear: f32,
     /// What the decision rests on.
     pub basis: Basis,
 }
@@ -85,6 +87,7 @@ pub fn decide(
         missing: spoken.missing,
         passage,
         passage_needed: needs.passage,
+        clear: sentence - selection.candidates.get(1).map_or(0.0, |next| next.score),
         basis,
     }
 }

@@ -222,6 +222,9 @@ impl Answerer {
             person: None,
             scope: None,
         };
+        if again.verdict.clear < self.evidence.answer.clear && !writer.reads_passages() {
+            return Ok(Vec::new());
+        }
         let mut composition = writer.compose(&again.quotes, &passages)?;
         let mut shown = Vec::new();
         while let Some(written) = composition.next().await? {

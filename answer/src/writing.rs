@@ -80,18 +80,22 @@ struct Reading {
 }
 
 impl Writer {
-    /// Begins to write an answer. `passages` are those that the model may read, of which it is
-    /// given as many as it can read well: a small one none, but the best quotes.
+    /// Whether the model is given passages; a small one is given the best quote.
+    pub fn reads_passages(&self) -> bool {
+        matches!(
+            self.generator.state(),
+            GeneratorState::Ready { parameters, .. } if parameters >= READS_PASSAGES
+        )
+    }
+
+    /// Begins to write an answer. `passages` are those that the model may read. A small model
+    /// should write only where the best quote stands clear of the others.
     pub fn compose(
         self,
         quotes: &[Quote],
         passages: &[FoundPassage],
     ) -> Result<Composition, AnswerError> {
-        let reads_passages = matches!(
-            self.generator.state(),
-            GeneratorState::Ready { parameters, .. } if parameters >= READS_PASSAGES
-        );
-        let work = if reads_passages {
+        let work = if self.reads_passages() {
             let mut passages: Vec<FoundPassage> = passages.iter().take(PASSAGES).cloned().collect();
             // In an order of their own, so that the next question about them begins alike.
             passages.sort_by_key(|found| found.passage.id);
@@ -141,7 +145,7 @@ impl Writer {
     }
 
     /// What the model says in one sentence, from one quote.
-    async fn from_quote(&self, quote: Quote) -> Result<Option<Written>, AnswerError> {
+    async fn shorten(&self, quote: Quote) -> Result<Option<Written>, AnswerError> {
         match self.first_sentence(&quote.text).await? {
             Some(text) => self
                 .check(text, quote, Strictness::SHORTENING)
@@ -229,7 +233,7 @@ impl Composition {
     pub async fn next(&mut self) -> Result<Option<Written>, AnswerError> {
         let written = match &mut self.work {
             Work::Quote(quote) => match quote.take() {
-                Some(quote) => self.writer.from_quote(*quote).await?,
+                Some(quote) => self.writer.shorten(*quote).await?,
                 None => None,
             },
             Work::Passages(reading) => {

@@ -2,7 +2,11 @@
 //!
 //! The models here are scripts behind the traits of the real ones, so that each way of going wrong
 //! can be had at will; store, index, log and everything in between are the real ones.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use cloister_answer::evidence::Evidence;
 use cloister_answer::{AnswerEvent, Answerer, Asked};

@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 
 /// A question.
 #[derive(Deserialize, ToSchema)]
-pub struct Question {
+pub struct Asking {
     question: String,
     /// Which documents are asked; all of them where it is absent.
     #[serde(default)]
@@ -244,13 +244,13 @@ impl From<AnswerError> for Problem {
 
 /// Answers a question, as server-sent events. The audit entry is on the disk before the first of
 /// them leaves.
-#[utoipa::path(post, path = "/api/v1/answers", tag = "questions", request_body = Question,
+#[utoipa::path(post, path = "/api/v1/answers", tag = "questions", request_body = Asking,
     responses((status = 200, body = Step, content_type = "text/event-stream"),
               (status = 422, body = Problem)))]
 pub async fn ask(
     State(app): State<AppState>,
     person: SignedIn,
-    Json(asked): Json<Question>,
+    Json(asked): Json<Asking>,
 ) -> Result<Response, Problem> {
     let library = app.library(&person.principal).await?;
     let alone = Placed::alone(checked(&asked.question)?, person.origin.request.clone());

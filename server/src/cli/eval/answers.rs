@@ -24,6 +24,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 /// Which questions, and of which documents.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Clone, Debug, Args)]
 pub struct Answers {
     /// A folder in the BEIR layout with an `answers.jsonl`, or with --questions a folder of documents.
@@ -69,8 +73,8 @@ pub enum Case {
 
 impl Case {
     /// Whether the documents answer it.
-    pub fn is_answerable(&self) -> bool {
-        *self == Self::Answerable
+    pub fn is_answerable(self) -> bool {
+        self == Self::Answerable
     }
 }
 
@@ -332,8 +336,10 @@ impl Bench {
                 scope: None,
             };
             let shown = Quote::all_of(&passages, &judged.chosen);
-            let composition = writer.compose(&shown, &passages)?;
-            written = composed::write(composition, |text| holds(text, question)).await?;
+            if judged.verdict.clear >= self.evidence.answer.clear || writer.reads_passages() {
+                let composition = writer.compose(&shown, &passages)?;
+                written = composed::write(composition, |text| holds(text, question)).await?;
+            }
             self.composed.count(&written);
         }
         if let Some(file) = &mut self.signals {

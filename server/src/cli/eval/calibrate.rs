@@ -108,7 +108,7 @@ impl Weights {
 
     /// The share of the questions whose best quotes hold an answer, and whose first does.
     fn right(self, set: &[Signals]) -> (f64, f64) {
-        let (mut any, mut first, mut all) = (0, 0, 0);
+        let (mut any, mut first, mut all) = (0, 0, 0_usize);
         for question in set.iter().filter(|q| q.case.is_answerable()) {
             let best = self.best(question);
             any += usize::from(best.iter().take(QUOTES).any(|signal| signal.right));
@@ -292,14 +292,15 @@ fn file(
         passage: before.answer.passage,
         surely: rounded(surely),
         surely_not: rounded(surely_not),
+        clear: before.answer.clear,
     };
     let mut text = Evidence::file(&sentence, &answer);
     writeln!(text, "\n# Calibrated by `cloister eval calibrate`, on:")?;
     for (path, set) in wanted.signals.iter().zip(sets) {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let (any, first) = weights.right(set);
-        let refused = |case: fn(&super::answers::Case) -> bool| {
-            let of: Vec<&Signals> = set.iter().filter(|q| case(&q.case)).collect();
+        let refused = |case: fn(super::answers::Case) -> bool| {
+            let of: Vec<&Signals> = set.iter().filter(|q| case(q.case)).collect();
             let below = of.iter().filter(|q| weights.evidence(q) < needed).count();
             100 * below / of.len().max(1)
         };
