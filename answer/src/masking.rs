@@ -51,10 +51,18 @@ impl<'a> Masking<'a> {
         self.text(text, &found.source.collection_name) == *text
     }
 
+    /// A quote that is about to be shown, masked.
+    pub(crate) fn quote(self, quote: &mut Quote) {
+        let collection = &quote.source.collection_name;
+        quote.text = self.text(&quote.text, collection);
+        let above = quote.above.as_ref();
+        quote.above = above.map(|above| self.text(above, collection));
+    }
+
     /// What is about to be shown, masked.
     pub(crate) fn shown(self, examined: &mut Examined) {
         for quote in examined.quotes.iter_mut().chain(&mut examined.superseded) {
-            quote.text = self.text(&quote.text, &quote.source.collection_name);
+            self.quote(quote);
         }
         self.found(&mut examined.found);
     }

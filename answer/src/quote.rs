@@ -4,7 +4,7 @@ use crate::answerer::Answerer;
 use crate::error::AnswerError;
 use crate::masking::Masking;
 use crate::retrieve::FoundPassage;
-use crate::select::Candidate;
+use crate::select::{Candidate, stands_under};
 use cloister_domain::{ByteRange, Passage, PassageId, RevisionId, Role};
 use cloister_store::{Library, QuotedPlace, RevisionRecord};
 
@@ -23,6 +23,8 @@ pub struct Quote {
     pub page: u32,
     /// The headings above it.
     pub headings: Vec<String>,
+    /// What it stands under, in the document's words: a point's item, a row's first row.
+    pub above: Option<String>,
     /// Its words that may have been misread from a scanned page.
     pub doubtful: Vec<String>,
     /// The document.
@@ -49,6 +51,7 @@ impl Quote {
             range,
             page: draft.locate(range).first()?.page,
             headings: draft.headings.clone(),
+            above: stands_under(draft, range).map(str::to_owned),
             source: source.clone(),
         })
     }
@@ -96,7 +99,7 @@ impl Answerer {
             let passage = passages.iter().find(|p| p.id == place.passage)?;
             let source = sources.get(&passage.revision)?;
             let mut quote = Quote::of(place.number, passage, place.range, source)?;
-            quote.text = masking.text(&quote.text, &source.collection_name);
+            masking.quote(&mut quote);
             Some(quote)
         });
         Ok(read.collect())

@@ -10,7 +10,7 @@ use crate::evidence::SentenceWeights;
 use crate::kind::Kind;
 use crate::retrieve::FoundPassage;
 use crate::words::{content_stems, values};
-use cloister_domain::ByteRange;
+use cloister_domain::{ByteRange, PassageDraft};
 use cloister_inference::{EmbedderService, GeneratorService, GeneratorState};
 use std::collections::{BTreeSet, HashMap};
 
@@ -142,7 +142,7 @@ fn in_place(passages: &[FoundPassage], candidate: &Candidate) -> String {
             .and_then(<[String]>::last)
             .map(String::as_str),
     );
-    let item = item_above(found, candidate.range);
+    let item = stands_under(&found.passage.draft, candidate.range);
     above.extend(item.filter(|item| item.len() <= LONGEST_ITEM));
     if above.is_empty() {
         return text.to_owned();
@@ -150,19 +150,26 @@ fn in_place(passages: &[FoundPassage], candidate: &Candidate) -> String {
     format!("{}: {text}", above.join(", "))
 }
 
-/// The item that a point stands under: `13. The network is tested:` above `• Testing is monthly.`
-fn item_above(found: &FoundPassage, range: ByteRange) -> Option<&str> {
-    let draft = &found.passage.draft;
+/// What a sentence stands under, in its passage's words: the item above a point (`13. The network is
+/// tested:` above `• Testing is monthly.`), or the first row of its table.
+pub fn stands_under(draft: &PassageDraft, range: ByteRange) -> Option<&str> {
     let text = |range: &ByteRange| range.of(&draft.text).map(str::trim);
     let is_point = |text: &str| text.starts_with(['•', '◦', '–']);
-    if !text(&range).is_some_and(is_point) {
-        return None;
-    }
-    let before = draft
+    let is_row = |text: &str| text.contains(" | ");
+    let own = text(&range)?;
+    let mut before = draft
         .sentences
         .iter()
-        .filter(|other| other.end <= range.start);
-    before.rev().filter_map(text).find(|text| !is_point(text))
+        .rev()
+        .filter(|other| other.end <= range.start)
+        .filter_map(text);
+    if is_point(own) {
+        before.find(|text| !is_point(text))
+    } else if is_row(own) {
+        before.take_while(|text| is_row(text)).last()
+    } else {
+        None
+    }
 }
 
 fn sentences(passages: &[FoundPassage]) -> Vec<Candidate> {
@@ -309,4 +316,38 @@ fn overlap(one: &BTreeSet<String>, other: &BTreeSet<String>) -> f32 {
 /// The dot product, which of vectors of length 1 is the cosine.
 pub fn dot(one: &[f32], other: &[f32]) -> f32 {
     one.iter().zip(other).map(|(a, b)| a * b).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::retrieve::sample;
+
+    #[test]
+    fn a_point_stands_under_its_item_and_a_row_under_its_tables_first() {
+        let lines = [
+            "13. The network is tested:",
+            "• Scans are monthly.",
+            "• Probes are yearly.",
+            "Keys are counted.",
+            "Role | Days",
+            "Nurse | 30",
+            "Porter | 14",
+        ];
+        let text = lines.join("\n");
+        let mut draft = sample(1, 1, &text).passage.draft;
+        draft.sentences.clear();
+        let mut at = 0;
+        for line in lines {
+            draft.sentences.push(ByteRange::new(at, at + line.len()));
+            at += line.len() + 1;
+        }
+        let above: Vec<Option<&str>> = draft
+            .sentences
+            .iter()
+            .map(|range| stands_under(&draft, *range))
+            .collect();
+        let (item, row) = (Some(lines[0]), Some(lines[4]));
+        assert_eq!(above, [None, item, item, None, None, row, row]);
+    }
 }

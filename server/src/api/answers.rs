@@ -62,6 +62,8 @@ pub struct QuoteView {
     pub path: String,
     /// The headings above it.
     pub headings: Vec<String>,
+    /// What it stands under, in the document's words: a point's item, a table's first row.
+    pub above: Option<String>,
     /// Since when this revision answers, RFC 3339.
     pub effective_from: String,
     /// Until when it answered, RFC 3339; absent where it answers today.
@@ -89,6 +91,7 @@ impl From<&Quote> for QuoteView {
             collection: quote.source.collection_name.clone(),
             path: quote.source.path.clone(),
             headings: quote.headings.clone(),
+            above: quote.above.clone(),
             effective_from: quote.source.effective_from.to_string(),
             superseded_at: quote.source.superseded_at.map(|moment| moment.to_string()),
             effective: quote.source.labels.effective.map(|day| day.to_string()),

@@ -555,6 +555,16 @@ export interface components {
             /** @description The document's title. */
             title: string;
         };
+        /** @description A question. */
+        Asking: {
+            /** @description Whether it is to be answered as typed, though it follows another question. */
+            as_typed?: boolean;
+            /** @description The conversation that it goes on with, as its first receipt named it. */
+            conversation?: string | null;
+            /** @description Which documents are asked; all of them where it is absent. */
+            filter?: components["schemas"]["FilterView"];
+            question: string;
+        };
         /** @description A stretch of a page. */
         BlockView: {
             /** @description `heading`, `paragraph`, `list-item`, `table-row`, `caption`, `furniture`. */
@@ -1013,18 +1023,10 @@ export interface components {
          * @enum {string}
          */
         ProblemCode: "BadRequest" | "WrongPassword" | "Locked" | "SignedOut" | "Forbidden" | "NotFound" | "Conflict" | "Invalid" | "SetupLinkSpent" | "Busy" | "AuditStopped" | "DiskFull" | "ModelUnavailable" | "Internal";
-        /** @description A question. */
-        Question: {
-            /** @description Whether it is to be answered as typed, though it follows another question. */
-            as_typed?: boolean;
-            /** @description The conversation that it goes on with, as its first receipt named it. */
-            conversation?: string | null;
-            /** @description Which documents are asked; all of them where it is absent. */
-            filter?: components["schemas"]["FilterView"];
-            question: string;
-        };
         /** @description A quote, byte for byte from the document. */
         QuoteView: {
+            /** @description What it stands under, in the document's words: a point's item, a table's first row. */
+            above?: string | null;
             /** @description How confidential it is, where that is said. */
             classification?: string | null;
             /** @description The name of its collection. */
@@ -1387,7 +1389,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Question"];
+                "application/json": components["schemas"]["Asking"];
             };
         };
         responses: {
