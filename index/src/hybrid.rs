@@ -4,6 +4,7 @@ use crate::entry::{SearchOutcome, SearchRequest};
 use crate::error::Result;
 use crate::fusion::{Blend, fuse};
 use crate::keyword::{KeywordsFound, Routes};
+use crate::readable::Readable;
 use crate::snapshot::{Snapshot, check_vector};
 use roaring::RoaringBitmap;
 use std::collections::HashSet;
@@ -31,8 +32,9 @@ pub(crate) fn search(
     check_vector(request.vector, settings.dimensions, 0)?;
     let depth = settings.depth.max(request.limit).max(1);
     let question = snapshot.question(request.vector, alone);
-    let words = || by_words(snapshot, request, depth);
-    let meaning = || snapshot.nearest(&question, request.permitted, depth);
+    let readable = snapshot.readable(request.permitted);
+    let words = || by_words(snapshot, request.text, &readable, depth);
+    let meaning = || snapshot.nearest(&question, &readable, depth);
     let (words, (meaning, exact)) = if alone {
         rayon::join(words, meaning)
     } else {
@@ -41,7 +43,7 @@ pub(crate) fn search(
     let (words, routes) = words?;
     let mut near = meaning;
     if let Some(documents) = clear(snapshot, &routes) {
-        let (more, _) = snapshot.nearest(&question, &documents, depth);
+        let (more, _) = snapshot.nearest(&question, &snapshot.readable(&documents), depth);
         let known: HashSet<i64> = near.iter().map(|hit| hit.passage).collect();
         near.extend(more.into_iter().filter(|hit| !known.contains(&hit.passage)));
     }
@@ -77,22 +79,23 @@ pub(crate) fn search(
 /// most documents are short. Nothing at all where the words were damaged.
 fn by_words(
     snapshot: &Snapshot,
-    request: &SearchRequest<'_>,
+    text: &str,
+    readable: &Readable,
     depth: usize,
 ) -> Result<(KeywordsFound, Routes)> {
     let Some(keywords) = &snapshot.keywords else {
         return Ok(Default::default());
     };
-    let words = keywords.search(request.text, request.permitted, depth, &snapshot.settings)?;
-    let permitted = |revision: &u32| request.permitted.contains(*revision);
-    let known = snapshot.revisions.iter().filter(|(id, _)| permitted(id));
+    let words = keywords.search(text, readable, depth, &snapshot.settings)?;
+    let known = snapshot.revisions.iter();
+    let known = known.filter(|(revision, _)| readable.contains(*revision));
     let (documents, passages) = known.fold((0, 0), |(n, sum), (_, rows)| (n + 1, sum + rows));
-    if passages < LONG * documents {
-        return Ok((words, Routes::default()));
-    }
-    let revisions = snapshot.revisions.iter().map(|(revision, _)| *revision);
-    let revisions = revisions.filter(permitted);
-    Ok((words, keywords.routes(request.text, revisions)?))
+    let routes = if passages < LONG * documents {
+        Routes::default()
+    } else {
+        keywords.routes(text, readable)?
+    };
+    Ok((words, routes))
 }
 
 /// The documents that the question clearly points to, where they are few among all.

@@ -25,6 +25,7 @@ mod index;
 mod keyword;
 mod keyword_files;
 mod pointer;
+mod readable;
 mod salvage;
 mod seal;
 mod snapshot;

@@ -3,6 +3,7 @@
 use crate::entry::IndexSettings;
 use crate::error::{IndexError, Result};
 use crate::keyword::KeywordSearcher;
+use crate::readable::Readable;
 use crate::vectors::{self, Graph, Quantiser, Question, Segment, VectorHit};
 use roaring::RoaringBitmap;
 use std::sync::Arc;
@@ -55,6 +56,12 @@ impl Snapshot {
         Quantiser::new(self.settings.dimensions).question(vector, all_threads)
     }
 
+    /// Those of the permitted revisions that may be here.
+    pub(crate) fn readable(&self, permitted: &RoaringBitmap) -> Readable {
+        let last = self.revisions.last().map_or(0, |(revision, _)| *revision);
+        Readable::new(permitted, last)
+    }
+
     /// How many passages a revision has.
     pub(crate) fn passages_of(&self, revision: u32) -> usize {
         let place = self
@@ -66,9 +73,7 @@ impl Snapshot {
 
     /// The cosine of a passage's vector and a question's.
     pub(crate) fn cosine(&self, passage: i64, question: &Question) -> Option<f32> {
-        let segments = self.segments.iter();
-        let mut rows = segments.filter_map(|segment| Some((segment, segment.row_of(passage)?)));
-        let (segment, row) = rows.next()?;
+        let (segment, row) = vectors::row_of(&self.segments, passage)?;
         Some(segment.exact(row, question))
     }
 
@@ -76,15 +81,15 @@ impl Snapshot {
     pub(crate) fn nearest(
         &self,
         question: &Question,
-        permitted: &RoaringBitmap,
+        readable: &Readable,
         limit: usize,
     ) -> (Vec<VectorHit>, bool) {
         if let Some(graph) = &self.graph
-            && let Some(hits) = self.along(graph, question, permitted, limit)
+            && let Some(hits) = self.along(graph, question, readable, limit)
         {
             return (hits, false);
         }
-        let all = vectors::nearest(&self.segments, question, permitted, i64::MIN, limit);
+        let all = vectors::nearest(&self.segments, question, readable, i64::MIN, limit);
         (all, true)
     }
 
@@ -94,25 +99,25 @@ impl Snapshot {
         &self,
         graph: &Graph,
         question: &Question,
-        permitted: &RoaringBitmap,
+        readable: &Readable,
         limit: usize,
     ) -> Option<Vec<VectorHit>> {
-        let readable = vectors::count(&self.segments, permitted, i64::MIN);
-        if readable <= self.settings.exact_limit {
+        let passages = vectors::count(&self.segments, readable, i64::MIN);
+        if passages <= self.settings.exact_limit {
             return None;
         }
-        let mut hits = graph.nearest(&self.segments, question, permitted, limit);
+        let mut hits = graph.nearest(&self.segments, question, readable, limit);
         let later = graph.sequence();
         hits.extend(vectors::nearest(
             &self.segments,
             question,
-            permitted,
+            readable,
             later,
             limit,
         ));
         vectors::sort(&mut hits);
         hits.truncate(limit);
-        (hits.len() >= limit.min(readable)).then_some(hits)
+        (hits.len() >= limit.min(passages)).then_some(hits)
     }
 }
 

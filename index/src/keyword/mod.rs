@@ -1,16 +1,24 @@
 //! The keyword arm: a tantivy index of the words of each passage, of its document and of its codes,
 //! and a ranking of our own over its postings.
 
+mod best;
+mod ceilings;
+mod look_up;
+mod postings;
+mod quotes;
 mod rank;
+mod routes;
+mod rows;
 mod search;
+#[cfg(test)]
+mod tests;
+mod walk;
 
 use crate::entry::IndexEntry;
 use crate::error::{IndexError, Result};
 use crate::keyword_files;
 use crate::words::{self, Language};
-use rank::KeywordHit as Hit;
 use std::collections::HashMap;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use tantivy::index::SegmentId;
@@ -20,18 +28,15 @@ use tantivy::schema::{
 };
 use tantivy::tokenizer::{PreTokenizedString, Token};
 use tantivy::{
-    DocId, FutureResult, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, SegmentMeta,
-    SegmentReader, TantivyDocument, Term,
+    FutureResult, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, SegmentMeta,
+    TantivyDocument, Term,
 };
 
-use search::Readable;
-pub(crate) use search::{KeywordSearcher, KeywordsFound, Routes};
+use rows::{PASSAGE, REVISION, Rows};
 
-/// A passage that the words found.
-pub(crate) type KeywordHit = Hit;
-
-const PASSAGE: &str = "passage";
-const REVISION: &str = "revision";
+pub(crate) use best::KeywordHit;
+pub(crate) use routes::Routes;
+pub(crate) use search::{KeywordSearcher, KeywordsFound};
 
 /// A document's first words, which mostly name it: title, author, period.
 const OPENING_WORDS: usize = 120;
@@ -70,76 +75,11 @@ pub(crate) struct Keywords {
     rows: HashMap<SegmentId, Arc<Rows>>,
 }
 
-/// Which passage each document of a segment is, and of which revision.
-struct Rows {
-    passages: Vec<i64>,
-    revisions: Vec<u32>,
-    /// Neighbours of one revision.
-    runs: Vec<Run>,
-    /// The highest of `revisions`.
-    last_revision: u32,
-}
-
-struct Run {
-    revision: u32,
-    documents: Range<DocId>,
-}
-
-impl Rows {
-    fn read(reader: &SegmentReader) -> Result<Self> {
-        let (mut passages, mut revisions) = (Vec::new(), Vec::new());
-        let passage = reader.fast_fields().u64(PASSAGE)?;
-        let revision = reader.fast_fields().u64(REVISION)?;
-        for doc in 0..reader.max_doc() {
-            let missing = || IndexError::Damaged("a passage has no id".into());
-            passages.push(fits(passage.first(doc).ok_or_else(missing)?)?);
-            revisions.push(fits(revision.first(doc).ok_or_else(missing)?)?);
-        }
-        Ok(Self {
-            runs: runs(&revisions),
-            last_revision: revisions.iter().copied().max().unwrap_or(0),
-            passages,
-            revisions,
-        })
+impl Fields {
+    /// Those whose length counts.
+    fn counted(self) -> [Field; 2] {
+        [self.above, self.text]
     }
-}
-
-impl Rows {
-    /// The documents of permitted revisions, as few ranges as they make.
-    fn permitted(&self, permitted: &Readable) -> Vec<Range<DocId>> {
-        let mut ranges: Vec<Range<DocId>> = Vec::new();
-        for run in self
-            .runs
-            .iter()
-            .filter(|run| permitted.contains(run.revision))
-        {
-            match ranges.last_mut() {
-                Some(last) if last.end == run.documents.start => last.end = run.documents.end,
-                _ => ranges.push(run.documents.clone()),
-            }
-        }
-        ranges
-    }
-}
-
-fn runs(revisions: &[u32]) -> Vec<Run> {
-    let mut next = 0;
-    let neighbours = revisions.chunk_by(|a, b| a == b);
-    neighbours
-        .filter_map(|run| {
-            let start = next;
-            next += DocId::try_from(run.len()).ok()?;
-            Some(Run {
-                revision: *run.first()?,
-                documents: start..next,
-            })
-        })
-        .collect()
-}
-
-fn fits<T: TryFrom<u64>>(value: u64) -> Result<T> {
-    T::try_from(value)
-        .map_err(|_too_large| IndexError::Damaged(format!("id `{value}` is too large")))
 }
 
 fn schema() -> (Schema, Fields) {
@@ -198,7 +138,7 @@ impl Keywords {
         let reader = open_reader(&index)?;
         let (_, fields) = schema();
         Ok(Self {
-            rows: read_rows(&reader.searcher(), &HashMap::new())?,
+            rows: read_rows(&reader.searcher(), fields, &HashMap::new())?,
             index,
             fields,
             writer,
@@ -265,7 +205,7 @@ impl Keywords {
     /// Lets later searchers see what is committed or merged.
     pub(crate) fn refresh(&mut self) -> Result<()> {
         self.reader.reload()?;
-        self.rows = read_rows(&self.reader.searcher(), &self.rows)?;
+        self.rows = read_rows(&self.reader.searcher(), self.fields, &self.rows)?;
         Ok(())
     }
 
@@ -315,6 +255,7 @@ fn open_reader(index: &Index) -> Result<IndexReader> {
 /// The ids of every segment; those that are `known` are not read again.
 fn read_rows(
     searcher: &Searcher,
+    fields: Fields,
     known: &HashMap<SegmentId, Arc<Rows>>,
 ) -> Result<HashMap<SegmentId, Arc<Rows>>> {
     let readers = searcher.segment_readers().iter();
@@ -323,7 +264,7 @@ fn read_rows(
             let id = reader.segment_id();
             let rows = match known.get(&id) {
                 Some(known) => Arc::clone(known),
-                None => Arc::new(Rows::read(reader)?),
+                None => Arc::new(Rows::read(reader, fields)?),
             };
             Ok((id, rows))
         })
@@ -336,8 +277,9 @@ pub(crate) fn salvage(dir: &Path) -> Option<KeywordSearcher> {
         let damaged = keyword_files::damaged(&open_index(dir)?)?;
         keyword_files::leave_out(dir, &damaged)?;
         let searcher = open_reader(&open_index(dir)?)?.searcher();
-        let rows = read_rows(&searcher, &HashMap::new())?;
-        Ok::<_, IndexError>(KeywordSearcher::new(searcher, schema().1, &rows))
+        let (_, fields) = schema();
+        let rows = read_rows(&searcher, fields, &HashMap::new())?;
+        Ok::<_, IndexError>(KeywordSearcher::new(searcher, fields, &rows))
     };
     view().ok()
 }

@@ -1,217 +1,213 @@
-//! The best passages by their words: BM25F over one segment's postings, one passage at a time.
-//!
-//! The permitted passages are known before the first score: a passage outside them is passed over
-//! as soon as it is met, and never scored. Words whose greatest possible part cannot lift a
-//! passage among the best are only looked up, not walked (`MaxScore`: Turtle and Flood, 1995).
+//! What a word brings a passage: BM25F, and the most that it can bring to any passage of a window.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use super::ceilings::Ceiling;
+use super::postings::Postings;
+use crate::vectors::BLOCK;
 use std::ops::Range;
 use std::sync::Arc;
+use tantivy::DocId;
 use tantivy::fieldnorm::FieldNormReader;
-use tantivy::postings::{Postings, SegmentPostings};
-use tantivy::{DocId, DocSet, TERMINATED};
 
-/// A passage that the words found.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct KeywordHit {
-    pub passage: i64,
-    pub revision: u32,
-    pub score: f32,
+/// Ceilings are added up in another order than scores, so rounding may put a score this much above
+/// its ceiling.
+const ROUNDING: f32 = 1.0 + 1e-5;
+
+/// What a word counts that stands in a field once, for each of tantivy's 256 lengths.
+pub(super) type Once = [f32; 256];
+
+/// For a field of `average` words that counts `weight` times; `b` is BM25's.
+pub(super) fn once(average: f32, weight: f32, b: f32) -> Once {
+    std::array::from_fn(|id| {
+        let id = u8::try_from(id).unwrap_or(u8::MAX);
+        let length = FieldNormReader::id_to_fieldnorm(id) as f32;
+        weight / (1.0 - b + b * length / average.max(1.0))
+    })
 }
 
 /// How much a field's length takes off what a word counts there.
 #[derive(Clone)]
-pub(crate) struct Lengths {
-    reader: FieldNormReader,
-    /// What a word counts that stands there once, for each of tantivy's 256 lengths.
-    once: [f32; 256],
+pub(super) struct Lengths {
+    /// Of each document, as one of tantivy's 256 lengths.
+    pub of: Arc<[u8]>,
+    pub once: Arc<Once>,
 }
 
 impl Lengths {
-    /// For a field of `average` words that counts `weight` times.
-    pub(crate) fn new(reader: FieldNormReader, average: f32, weight: f32, b: f32) -> Self {
-        let mut once = [0.0; 256];
-        for (id, once) in (0..=u8::MAX).zip(&mut once) {
-            let length = FieldNormReader::id_to_fieldnorm(id) as f32;
-            *once = weight / (1.0 - b + b * length / average.max(1.0));
-        }
-        Self { reader, once }
+    fn once_in(&self, doc: DocId) -> f32 {
+        let length = self.of.get(doc as usize).copied();
+        self.once(length.unwrap_or(u8::MAX))
     }
 
-    fn once(&self, doc: DocId) -> f32 {
-        let length = usize::from(self.reader.fieldnorm_id(doc));
-        self.once.get(length).copied().unwrap_or(0.0)
+    fn once(&self, length: u8) -> f32 {
+        self.once.get(usize::from(length)).copied().unwrap_or(0.0)
     }
 }
 
-/// A word's postings in one field.
-pub(crate) struct Part {
-    pub postings: SegmentPostings,
+/// A word in one field of a segment.
+pub(super) struct Part {
+    pub postings: Postings,
+    pub ceilings: Arc<[Ceiling]>,
     /// None where standing there is all that counts.
-    pub lengths: Option<Arc<Lengths>>,
+    pub lengths: Option<Lengths>,
 }
 
-/// A word in the fields of a segment, and what it is worth there.
-pub(crate) struct Clause {
-    pub parts: Vec<Part>,
+/// What a word is worth where it counts so much.
+#[derive(Clone, Copy)]
+pub(super) struct Worth {
     /// How rare the word is.
     pub weight: f32,
-    /// How soon it counts no more.
+    /// How soon it counts no more: BM25's.
     pub k1: f32,
 }
 
+impl Worth {
+    /// What the word brings that counts so much in all fields together: its occurrences are added
+    /// up before they are weighed (BM25F: Robertson, Zaragoza and Taylor, CIKM 2004).
+    fn of(self, counted: f32) -> f32 {
+        self.weight * counted * (self.k1 + 1.0) / (counted + self.k1)
+    }
+}
+
+/// A word in the fields of a segment, and what it is worth there.
+pub(super) struct Clause {
+    pub parts: Vec<Part>,
+    pub worth: Worth,
+}
+
+/// The scores of a window's documents, while they are added up.
+pub(super) struct Scores {
+    /// The first document of the window.
+    pub start: DocId,
+    pub sums: Vec<f32>,
+    /// Of each [`BLOCK`] of sums, for whoever compares them.
+    pub highest: Vec<f32>,
+    /// What a word counts in the fields that were looked at so far.
+    counted: Vec<f32>,
+    /// Where that is more than 0.
+    touched: Vec<DocId>,
+}
+
+impl Scores {
+    pub(super) fn new(window: u32) -> Self {
+        Self {
+            start: 0,
+            sums: vec![0.0; window as usize],
+            highest: vec![0.0; window as usize / BLOCK],
+            counted: vec![0.0; window as usize],
+            touched: Vec::new(),
+        }
+    }
+
+    /// Keeps what a word counts in one field of `doc`.
+    fn count(&mut self, doc: DocId, more: f32) {
+        if let Some(counted) = self.counted.get_mut((doc - self.start) as usize) {
+            *counted += more;
+            self.touched.push(doc);
+        }
+    }
+
+    /// Adds what a word is worth that counts so much in the last field of `doc`, and what was kept
+    /// of the fields before.
+    fn add(&mut self, doc: DocId, more: f32, worth: Worth) {
+        let place = (doc - self.start) as usize;
+        let (sums, counted) = (&mut self.sums, &mut self.counted);
+        if let (Some(sum), Some(counted)) = (sums.get_mut(place), counted.get_mut(place)) {
+            *sum += worth.of(*counted + more);
+            *counted = 0.0;
+        }
+    }
+
+    /// Adds what a word is worth in documents whose last field is without it.
+    fn add_kept(&mut self, worth: Worth) {
+        for doc in std::mem::take(&mut self.touched) {
+            let kept = self.counted.get((doc - self.start) as usize);
+            if kept.is_some_and(|counted| *counted > 0.0) {
+                self.add(doc, 0.0, worth);
+            }
+        }
+    }
+
+    /// Adds a word that is worth the same wherever it stands.
+    fn add_plain(&mut self, doc: DocId, worth: f32) {
+        if let Some(sum) = self.sums.get_mut((doc - self.start) as usize) {
+            *sum += worth;
+        }
+    }
+}
+
 impl Clause {
-    fn doc(&self) -> DocId {
-        let docs = self.parts.iter().map(|part| part.postings.doc());
-        docs.min().unwrap_or(TERMINATED)
-    }
-
-    /// Moves every field to `doc` or behind it.
-    fn seek(&mut self, doc: DocId) {
-        for part in self.parts.iter_mut().filter(|p| p.postings.doc() < doc) {
-            part.postings.seek(doc);
+    /// What no document of a window exceeds.
+    pub(super) fn ceiling(&self, window: usize) -> f32 {
+        let mut counted = 0.0;
+        for part in &self.parts {
+            let ceiling = part.ceilings.get(window).copied().unwrap_or_default();
+            match &part.lengths {
+                _ if ceiling.count == 0 => {}
+                Some(lengths) => counted += ceiling.count as f32 * lengths.once(ceiling.length),
+                None => return self.worth.weight,
+            }
+        }
+        if counted > 0.0 {
+            self.worth.of(counted) * ROUNDING
+        } else {
+            0.0
         }
     }
 
-    fn most(&self) -> f32 {
-        let counted = self.parts.iter().any(|part| part.lengths.is_some());
-        self.weight * if counted { self.k1 + 1.0 } else { 1.0 }
+    /// What no document of the segment exceeds.
+    pub(super) fn most(&self) -> f32 {
+        let windows = self.parts.iter().map(|part| part.ceilings.len());
+        let ceilings = (0..windows.max().unwrap_or(0)).map(|window| self.ceiling(window));
+        ceilings.fold(0.0, f32::max)
     }
 
-    /// What the word brings a passage: its occurrences in all fields are added up before they
-    /// are weighed (BM25F: Robertson, Zaragoza and Taylor, CIKM 2004).
-    fn score(&self, doc: DocId) -> f32 {
-        let mut occurrences = 0.0;
-        for part in self.parts.iter().filter(|p| p.postings.doc() == doc) {
-            let Some(lengths) = &part.lengths else {
-                return self.weight;
+    /// What the word brings `doc`, which is not before one that it was asked for.
+    pub(super) fn score(&mut self, doc: DocId) -> f32 {
+        let mut counted = 0.0;
+        for part in &mut self.parts {
+            let Some(count) = part.postings.count(doc) else {
+                continue;
             };
-            occurrences += part.postings.term_freq() as f32 * lengths.once(doc);
+            match &part.lengths {
+                Some(lengths) => counted += count as f32 * lengths.once_in(doc),
+                None => return self.worth.weight,
+            }
         }
-        self.weight * occurrences * (self.k1 + 1.0) / (occurrences + self.k1)
-    }
-}
-
-/// The best so far, over all segments.
-pub(crate) struct Best {
-    limit: usize,
-    heap: BinaryHeap<Worst>,
-}
-
-/// Greatest where the hit is worst: the lowest score, and among equals the latest passage.
-struct Worst(KeywordHit);
-
-impl Ord for Worst {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let by_score = other.0.score.total_cmp(&self.0.score);
-        by_score.then(self.0.passage.cmp(&other.0.passage))
-    }
-}
-
-impl PartialOrd for Worst {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Worst {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Worst {}
-
-impl Best {
-    /// Keeps the best `limit`.
-    pub(crate) fn new(limit: usize) -> Self {
-        let heap = BinaryHeap::with_capacity(limit + 1);
-        Self { limit, heap }
-    }
-
-    /// What a passage must reach to be kept.
-    fn bar(&self) -> f32 {
-        if self.heap.len() < self.limit {
-            return 0.0;
-        }
-        self.heap.peek().map_or(0.0, |worst| worst.0.score)
-    }
-
-    fn offer(&mut self, hit: KeywordHit) {
-        let hit = Worst(hit);
-        if self.heap.len() < self.limit {
-            self.heap.push(hit);
-        } else if let Some(mut worst) = self.heap.peek_mut()
-            && hit < *worst
-        {
-            *worst = hit;
+        if counted > 0.0 {
+            self.worth.of(counted)
+        } else {
+            0.0
         }
     }
 
-    /// The hits, best first.
-    pub(crate) fn into_hits(self) -> Vec<KeywordHit> {
-        let sorted = self.heap.into_sorted_vec();
-        sorted.into_iter().map(|worst| worst.0).collect()
-    }
-}
-
-/// Walks the documents of one segment that lie in `permitted`, which ascends. `admit` says which
-/// passage a document is and of which revision, or that it is none.
-pub(crate) fn walk(
-    mut clauses: Vec<Clause>,
-    mut permitted: &[Range<DocId>],
-    admit: impl Fn(DocId) -> Option<(i64, u32)>,
-    best: &mut Best,
-) {
-    clauses.sort_by(|a, b| a.most().total_cmp(&b.most()));
-    // `reach[i]` is what the clauses up to `i` can bring together.
-    let reach: Vec<f32> = clauses
-        .iter()
-        .scan(0.0, |sum, clause| {
-            *sum += clause.most();
-            Some(*sum)
-        })
-        .collect();
-    let mut first = 0;
-    loop {
-        while reach.get(first).is_some_and(|reach| *reach < best.bar()) {
-            first += 1;
-        }
-        let (optional, walked) = clauses.split_at_mut(first);
-        let doc = walked.iter().map(Clause::doc).min().unwrap_or(TERMINATED);
-        while let Some((_, later)) = permitted
-            .split_first()
-            .filter(|(range, _)| range.end <= doc)
-        {
-            permitted = later;
-        }
-        let Some(range) = permitted.first().filter(|_| doc != TERMINATED) else {
+    /// Adds what the word brings to the documents of `ranges`, which lie in the window of `scores`.
+    pub(super) fn add(&mut self, ranges: &[Range<DocId>], scores: &mut Scores) {
+        let worth = self.worth;
+        let Some((last, before)) = self.parts.split_last_mut() else {
             return;
         };
-        if doc < range.start {
-            for clause in walked {
-                clause.seek(range.start);
-            }
-            continue;
+        for part in before {
+            part.each_in(ranges, |doc, counted| scores.count(doc, counted));
         }
-        if let Some((passage, revision)) = admit(doc) {
-            let mut score: f32 = walked.iter().map(|clause| clause.score(doc)).sum();
-            for (clause, together) in optional.iter_mut().zip(&reach).rev() {
-                if score + together < best.bar() {
-                    break;
-                }
-                clause.seek(doc);
-                score += clause.score(doc);
-            }
-            best.offer(KeywordHit {
-                passage,
-                revision,
-                score,
-            });
+        if last.lengths.is_some() {
+            last.each_in(ranges, |doc, counted| scores.add(doc, counted, worth));
+        } else {
+            last.each_in(ranges, |doc, _| scores.add_plain(doc, worth.weight));
         }
-        for clause in walked {
-            clause.seek(doc + 1);
+        scores.add_kept(worth);
+    }
+}
+
+impl Part {
+    /// Calls `each` with the documents in `ranges` and what the word counts there in this field.
+    fn each_in(&mut self, ranges: &[Range<DocId>], mut each: impl FnMut(DocId, f32)) {
+        for range in ranges {
+            match &self.lengths {
+                Some(lengths) => self.postings.each_in(range, |doc, count| {
+                    each(doc, count as f32 * lengths.once_in(doc));
+                }),
+                None => self.postings.each_in(range, |doc, _| each(doc, 1.0)),
+            }
         }
     }
 }

@@ -6,10 +6,10 @@
 //! passed over by the filter.
 
 use super::quantise::Question;
-use super::{Segment, VectorHit, sort};
+use super::{Segment, VectorHit, row_of, sort};
+use crate::readable::Readable;
 use hnsw_rs::prelude::{Distance, Hnsw};
 use rayon::prelude::*;
-use roaring::RoaringBitmap;
 use std::sync::Arc;
 
 const NEIGHBOURS: usize = 16;
@@ -100,13 +100,13 @@ impl Graph {
         &self,
         segments: &[Arc<Segment>],
         question: &Question,
-        permitted: &RoaringBitmap,
+        readable: &Readable,
         limit: usize,
     ) -> Vec<VectorHit> {
         let allowed = |id: &usize| {
             self.revisions
                 .get(*id)
-                .is_some_and(|r| permitted.contains(*r))
+                .is_some_and(|r| readable.contains(*r))
         };
         let effort = SEARCH_EFFORT.max(2 * limit);
         let (int8, step) = question.int8();
@@ -117,10 +117,7 @@ impl Graph {
             .iter()
             .filter_map(|neighbour| self.passages.get(neighbour.d_id));
         let hit = |passage: &i64| {
-            let mut rows = segments
-                .iter()
-                .filter_map(|segment| Some((segment, segment.row_of(*passage)?)));
-            let (segment, row) = rows.next()?;
+            let (segment, row) = row_of(segments, *passage)?;
             segment.hit(row, question)
         };
         let mut hits: Vec<VectorHit> = passages.filter_map(hit).collect();

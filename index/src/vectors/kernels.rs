@@ -14,9 +14,14 @@ pub(crate) const PLANES: usize = 4;
 const LANES: usize = 16;
 
 /// Compiles a function for each instruction set worth having and calls the widest at run time.
-/// Whatever the body calls must be `#[inline(always)]`.
+/// Whatever the body calls must be `#[inline(always)]`; what it and the arguments name of this module
+/// is listed first.
 macro_rules! widest {
-    ($(#[$doc:meta])* fn $name:ident($($arg:ident: $kind:ty),* $(,)?) $body:block) => {
+    (
+        $(use $used:tt;)?
+        $(#[$doc:meta])*
+        fn $name:ident($($arg:ident: $kind:ty),* $(,)?) $body:block
+    ) => {
         $(#[$doc])*
         pub(crate) fn $name($($arg: $kind),*) {
             #[cfg(target_arch = "x86_64")]
@@ -36,8 +41,7 @@ macro_rules! widest {
         }
 
         mod $name {
-            #[allow(unused_imports, clippy::allow_attributes, reason = "some bodies name nothing")]
-            use super::*;
+            $(use super::$used;)?
 
             #[inline(always)]
             pub(super) fn plain($($arg: $kind),*) $body
@@ -89,6 +93,7 @@ pub(crate) struct Planes {
 }
 
 widest! {
+    use {BLOCK, PLANES, Planes};
     /// An upper bound of each row's dot product with the question, `BLOCK` rows to a block.
     ///
     /// `codes` is `[block][word][lane]`; `reach` and `margin` are one for each row, and so is
@@ -127,6 +132,7 @@ widest! {
 }
 
 widest! {
+    use {BLOCK};
     /// The largest of each block's `BLOCK` values.
     fn block_maxima(values: &[f32], out: &mut [f32]) {
         for (values, out) in values.as_chunks::<BLOCK>().0.iter().zip(out) {
@@ -157,6 +163,7 @@ widest! {
 }
 
 widest! {
+    use {LANES};
     /// The dot product of each row of `rows` with `question`.
     fn dots(rows: &[f32], question: &[f32], out: &mut [f32]) {
         let (asked, asked_rest) = question.as_chunks::<LANES>();

@@ -15,11 +15,11 @@ mod segment;
 mod segment_file;
 
 pub(crate) use graph::Graph;
-pub(crate) use kernels::dot;
+pub(crate) use kernels::{BLOCK, block_maxima, dot};
 pub(crate) use merge::{Row, join, wanted as wanted_merge};
 pub(crate) use quantise::{Quantiser, Question};
 pub(crate) use scan::{count, nearest};
-pub(crate) use segment::Segment;
+pub(crate) use segment::{Segment, row_of};
 
 use std::path::Path;
 

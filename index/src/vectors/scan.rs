@@ -7,8 +7,8 @@
 use super::kernels::{self, BLOCK};
 use super::quantise::Question;
 use super::{Segment, VectorHit, sort};
+use crate::readable::Readable;
 use rayon::prelude::*;
-use roaring::RoaringBitmap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -17,9 +17,6 @@ const PART: usize = 512;
 
 /// Blocks whose bounds are made together, in a buffer on the stack.
 const STEP: usize = 64;
-
-/// Blocks that stand for one value where the first threshold is chosen.
-const GROUP: usize = 16;
 
 /// Vectors that one thread reads from the disk at a time.
 const READ: usize = 32;
@@ -47,7 +44,7 @@ struct Candidate<'a> {
 pub(crate) fn nearest(
     segments: &[Arc<Segment>],
     question: &Question,
-    permitted: &RoaringBitmap,
+    readable: &Readable,
     after: i64,
     limit: usize,
 ) -> Vec<VectorHit> {
@@ -55,15 +52,15 @@ pub(crate) fn nearest(
         .iter()
         .map(|segment| View {
             segment,
-            ranges: segment.permitted(permitted, after),
+            ranges: segment.readable(readable, after),
         })
         .collect();
-    let readable: usize = views
+    let rows: usize = views
         .iter()
         .flat_map(|view| &view.ranges)
         .map(Range::len)
         .sum();
-    if readable <= FEW {
+    if rows <= FEW {
         // So little is done sooner than other threads are woken for it.
         let few = views.iter().flat_map(|view| view.all(question)).collect();
         let hits = among_best(few, limit).into_iter();
@@ -92,40 +89,74 @@ fn each<T: Sync, R: Send>(
 }
 
 /// How many permitted rows with a passage after `after` there are.
-pub(crate) fn count(segments: &[Arc<Segment>], permitted: &RoaringBitmap, after: i64) -> usize {
+pub(crate) fn count(segments: &[Arc<Segment>], readable: &Readable, after: i64) -> usize {
     let ranges = segments
         .iter()
-        .flat_map(|segment| segment.permitted(permitted, after));
+        .flat_map(|segment| segment.readable(readable, after));
     ranges.map(|range| range.len()).sum()
 }
 
 fn by_bounds<'a>(views: &'a [View<'a>], question: &Question, limit: usize) -> Vec<Candidate<'a>> {
     let parts: Vec<Part<'_>> = views.iter().flat_map(View::parts).collect();
-    let maxima: Vec<Vec<f32>> = each(&parts, question, |part| part.maxima(question));
-    let parts: Vec<(Part<'_>, Vec<f32>)> = parts.into_iter().zip(maxima).collect();
-    let above = |threshold: f32| -> Vec<Candidate<'a>> {
+    let maxima: Vec<Maxima> = each(&parts, question, |part| part.maxima(question));
+    let mut bounds = first_threshold(&maxima, 2 * limit)..f32::INFINITY;
+    let parts: Vec<(Part<'_>, Maxima)> = parts.into_iter().zip(maxima).collect();
+    let between = |bounds: &Range<f32>| -> Vec<Candidate<'a>> {
         let rows = each(&parts, question, |(part, maxima)| {
-            let rows = part.above(threshold, maxima, question);
+            let rows = part.between(bounds, maxima, question);
             part.view.scored(&rows, question)
         });
         rows.concat()
     };
-    let maxima: Vec<&Vec<f32>> = parts.iter().map(|(_, maxima)| maxima).collect();
-    // What the rows with the highest bounds are worth tells which others still matter.
-    let first = above(first_threshold(&maxima, 2 * limit));
-    above(surely_reached(&first, limit))
+    let mut found = between(&bounds);
+    // What the rows with the highest bounds are worth tells which others still matter. A few
+    // more of them tell it better, before all the others are looked at.
+    for share in [0.5, 0.0] {
+        let reached = surely_reached(&found, limit);
+        if reached < bounds.start {
+            let next = reached + share * (bounds.start - reached);
+            bounds = next.max(reached)..bounds.start;
+            found.extend(between(&bounds));
+        }
+    }
+    found
+}
+
+/// The highest bounds of some blocks.
+struct Maxima {
+    /// Of each block.
+    blocks: Vec<f32>,
+    /// Of each [`BLOCK`] blocks.
+    groups: Vec<f32>,
+}
+
+impl Maxima {
+    fn new(blocks: Vec<f32>) -> Self {
+        let mut groups = vec![f32::NEG_INFINITY; blocks.len().div_ceil(BLOCK)];
+        kernels::block_maxima(&blocks, &mut groups);
+        Self { blocks, groups }
+    }
+
+    /// The places of the blocks whose highest bounds reach `threshold`, within `range`.
+    fn reaching(&self, threshold: f32, range: Range<usize>) -> impl Iterator<Item = usize> {
+        let reaches = move |bound: Option<&f32>| bound.is_some_and(|bound| *bound >= threshold);
+        let groups = range.start / BLOCK..range.end.div_ceil(BLOCK);
+        let groups = groups.filter(move |group| reaches(self.groups.get(*group)));
+        let blocks = groups.flat_map(|group| group * BLOCK..(group + 1) * BLOCK);
+        blocks.filter(move |block| range.contains(block) && reaches(self.blocks.get(*block)))
+    }
 }
 
 /// A value that the bounds of about `wanted` rows reach, or of all where there are not many more.
-fn first_threshold(maxima: &[&Vec<f32>], wanted: usize) -> f32 {
-    let top = |values: &[f32]| values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let groups = maxima.iter().flat_map(|part| part.chunks(GROUP)).map(top);
-    let mut groups: Vec<f32> = groups.filter(|bound| bound.is_finite()).collect();
-    if groups.len() < 4 * wanted {
-        let blocks = maxima.iter().flat_map(|part| part.iter().copied());
-        groups = blocks.filter(|bound| bound.is_finite()).collect();
+fn first_threshold(maxima: &[Maxima], wanted: usize) -> f32 {
+    let finite = |bounds: &mut dyn Iterator<Item = &f32>| -> Vec<f32> {
+        bounds.copied().filter(|bound| bound.is_finite()).collect()
+    };
+    let mut bounds = finite(&mut maxima.iter().flat_map(|part| &part.groups));
+    if bounds.len() < 4 * wanted {
+        bounds = finite(&mut maxima.iter().flat_map(|part| &part.blocks));
     }
-    kth_largest(&mut groups, wanted)
+    kth_largest(&mut bounds, wanted)
 }
 
 /// The dot product that at least `limit` of the candidates surely reach.
@@ -225,7 +256,7 @@ impl Part<'_> {
     }
 
     /// The highest bound of the permitted rows of each block; minus infinity where there is none.
-    fn maxima(&self, question: &Question) -> Vec<f32> {
+    fn maxima(&self, question: &Question) -> Maxima {
         let first = self.rows.start / BLOCK;
         let mut maxima = vec![f32::NEG_INFINITY; PART];
         let mut bounds = [0.0; STEP * BLOCK];
@@ -245,23 +276,22 @@ impl Part<'_> {
                 }
             }
         }
-        maxima
+        Maxima::new(maxima)
     }
 
-    /// The permitted rows whose bounds reach `threshold`.
-    fn above(&self, threshold: f32, maxima: &[f32], question: &Question) -> Vec<usize> {
+    /// The permitted rows whose bounds lie in `wanted`.
+    fn between(&self, wanted: &Range<f32>, maxima: &Maxima, question: &Question) -> Vec<usize> {
         let first = self.rows.start / BLOCK;
         let mut rows = Vec::new();
         let mut bounds = [0.0; BLOCK];
         for range in self.ranges() {
-            for block in range.start / BLOCK..range.end.div_ceil(BLOCK) {
-                if maxima.get(block - first).is_none_or(|top| *top < threshold) {
-                    continue;
-                }
+            let blocks = range.start / BLOCK - first..range.end.div_ceil(BLOCK) - first;
+            for block in maxima.reaching(wanted.start, blocks) {
+                let block = first + block;
                 self.permitted_bounds(block..block + 1, &range, question, &mut bounds);
                 let lanes = bounds.iter().enumerate();
-                let reaching = lanes.filter(|(_, bound)| **bound >= threshold && bound.is_finite());
-                rows.extend(reaching.map(|(lane, _)| block * BLOCK + lane));
+                let inside = lanes.filter(|(_, bound)| wanted.contains(bound));
+                rows.extend(inside.map(|(lane, _)| block * BLOCK + lane));
             }
         }
         rows

@@ -5,9 +5,9 @@ use super::kernels::{self, BLOCK};
 use super::quantise::{Quantiser, Question};
 use super::segment_file::{self, RowFile};
 use crate::error::Result;
-use roaring::RoaringBitmap;
+use crate::readable::Readable;
 use std::collections::BTreeSet;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -79,6 +79,8 @@ pub(crate) struct Segment {
     data: Arc<Data>,
     /// The runs of rows that can be found.
     runs: Vec<Run>,
+    /// The first and the last passage of the file.
+    span: RangeInclusive<i64>,
 }
 
 impl Segment {
@@ -107,6 +109,10 @@ impl Segment {
         let mut reach = codes.reach.clone();
         reach.resize(whole, 0.0);
         let runs = runs(&codes.revisions);
+        let span = match (codes.passages.first(), codes.passages.last()) {
+            (Some(first), Some(last)) => *first..=*last,
+            _ => RangeInclusive::new(1, 0),
+        };
         let data = Arc::new(Data {
             dimensions,
             codes,
@@ -114,7 +120,7 @@ impl Segment {
             reach,
             rows,
         });
-        Self { data, runs }
+        Self { data, runs, span }
     }
 
     /// The same without the rows of these revisions.
@@ -124,6 +130,7 @@ impl Segment {
         Self {
             data: Arc::clone(&self.data),
             runs,
+            span: self.span.clone(),
         }
     }
 
@@ -156,12 +163,12 @@ impl Segment {
         self.runs.iter().flat_map(|run| run.start..run.end)
     }
 
-    /// The rows of `permitted` revisions with a passage after `after`, as few ranges as they make.
-    pub(crate) fn permitted(&self, permitted: &RoaringBitmap, after: i64) -> Vec<Range<usize>> {
+    /// The rows of readable revisions with a passage after `after`, as few ranges as they make.
+    pub(crate) fn readable(&self, readable: &Readable, after: i64) -> Vec<Range<usize>> {
         let first = self.codes().passages.partition_point(|id| *id <= after);
         let mut ranges: Vec<Range<usize>> = Vec::new();
         for run in self.runs.iter().filter(|run| run.end > first) {
-            if !permitted.contains(run.revision) {
+            if !readable.contains(run.revision) {
                 continue;
             }
             let start = run.start.max(first);
@@ -238,6 +245,15 @@ impl Segment {
     pub(crate) fn torn(&self) -> Option<String> {
         self.data.rows.torn()
     }
+}
+
+/// The segment and the row of a passage that can be found.
+pub(crate) fn row_of(segments: &[Arc<Segment>], passage: i64) -> Option<(&Segment, usize)> {
+    // No two segments hold the same passages, but one may lie between those of another.
+    let mut holding = segments
+        .iter()
+        .filter(|segment| segment.span.contains(&passage));
+    holding.find_map(|segment| Some((&**segment, segment.row_of(passage)?)))
 }
 
 fn runs(revisions: &[u32]) -> Vec<Run> {

@@ -1,0 +1,131 @@
+//! A question's words, looked up in every segment, and what each is worth.
+
+use super::search::{KeywordSearcher, unread};
+use crate::entry::IndexSettings;
+use crate::error::Result;
+use crate::words;
+use std::collections::BTreeSet;
+use tantivy::Term;
+use tantivy::postings::TermInfo;
+use tantivy::schema::Field;
+
+/// A code that begins like the question's is worth this share of it.
+const PREFIX_SHARE: f32 = 0.5;
+/// No more codes than this are looked up for one that they begin with.
+const MOST_PREFIXED: usize = 32;
+
+/// A code is rare in one passage of so many, or in so few.
+const RARE: u64 = 1000;
+const FEW: u64 = 4;
+
+/// A word of a question.
+pub(super) struct Word {
+    /// It, in every field where it counts.
+    pub terms: Vec<Found>,
+    pub weight: f32,
+}
+
+/// A word in one field.
+pub(super) struct Found {
+    pub term: Term,
+    /// Where its postings are in each segment, in the order of the segments.
+    pub places: Vec<Option<TermInfo>>,
+}
+
+impl Found {
+    /// How many passages hold it.
+    pub(super) fn passages(&self) -> u64 {
+        let places = self.places.iter().flatten();
+        places.map(|place| u64::from(place.doc_freq)).sum()
+    }
+}
+
+impl KeywordSearcher {
+    /// The question's stems and its codes.
+    pub(super) fn words(&self, text: &str, settings: &IndexSettings) -> Result<Vec<Word>> {
+        let mut words = Vec::new();
+        for stem in words::question_stems(text, &self.languages) {
+            let fields = [self.fields.above, self.fields.text];
+            words.extend(self.word(&fields, &stem, 1.0)?);
+        }
+        let written = [self.fields.written];
+        for code in words::question_codes(text) {
+            let weight = settings.code_weight;
+            words.extend(self.word(&written, &code, weight)?);
+            for longer in self.begun_with(&code)? {
+                let weight = weight * PREFIX_SHARE;
+                words.extend(self.word(&written, &longer, weight)?);
+            }
+        }
+        Ok(words)
+    }
+
+    /// `None` where no passage holds the word, or all of them do.
+    fn word(&self, fields: &[Field], text: &str, weight: f32) -> Result<Option<Word>> {
+        let find = |field: &Field| self.find(Term::from_field_text(*field, text));
+        let terms = fields.iter().map(find).collect::<Result<Vec<Found>>>()?;
+        let with = terms.iter().map(Found::passages).max().unwrap_or(0);
+        let weight = weight * rarity(with, self.passages());
+        let found = with > 0 && weight > 0.0;
+        Ok(found.then_some(Word { terms, weight }))
+    }
+
+    /// Looks a term up in every segment.
+    pub(super) fn find(&self, term: Term) -> Result<Found> {
+        let readers = self.segments().map(|(reader, _)| reader);
+        let places = readers.map(|reader| {
+            let index = reader.inverted_index(term.field())?;
+            index.get_term_info(&term).map_err(unread)
+        });
+        let places = places.collect::<Result<_>>()?;
+        Ok(Found { term, places })
+    }
+
+    /// Whether one of the question's codes, numbers aside, is in few passages.
+    pub(super) fn coded(&self, text: &str) -> Result<bool> {
+        let few = (self.passages() / RARE).max(FEW);
+        for code in words::question_codes(text) {
+            let term = Term::from_field_text(self.fields.written, &code);
+            let with = self.find(term)?.passages();
+            if (1..=few).contains(&with) && !words::is_number(&code) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Codes that go on where this one ends, such as `e11.9` after `e11`, in the order of letters.
+    fn begun_with(&self, code: &str) -> Result<BTreeSet<String>> {
+        let mut longer = BTreeSet::new();
+        for (reader, _) in self.segments() {
+            let index = reader.inverted_index(self.fields.written)?;
+            let mut stream = index
+                .terms()
+                .range()
+                .ge(code.as_bytes())
+                .into_stream()
+                .map_err(unread)?;
+            while let Some((bytes, _)) = stream.next() {
+                let Some(after) = bytes.strip_prefix(code.as_bytes()) else {
+                    break;
+                };
+                let goes_on = after.first().is_some_and(u8::is_ascii_punctuation);
+                if let Ok(word) = std::str::from_utf8(bytes)
+                    && goes_on
+                {
+                    longer.insert(word.to_owned());
+                }
+                if longer.len() >= MOST_PREFIXED {
+                    break;
+                }
+            }
+        }
+        Ok(longer)
+    }
+}
+
+/// How rare a word is: BM25's inverse document frequency.
+pub(super) fn rarity(with: u64, of: u64) -> f32 {
+    let (with, of) = (with as f32, of as f32);
+    (1.0 + (of - with + 0.5).max(0.0) / (with + 0.5)).ln()
+}

@@ -1,0 +1,170 @@
+//! Passing over what cannot be among the best finds what adding up everything finds.
+
+use super::*;
+use crate::entry::IndexSettings;
+use crate::readable::Readable;
+use cloister_domain::{PassageId, RevisionId};
+use roaring::RoaringBitmap;
+use std::collections::BTreeSet;
+use tantivy::fieldnorm::FieldNormReader;
+
+const PASSAGES: i64 = 7000;
+const PASSAGES_OF_A_REVISION: i64 = 7;
+const WORDS: u64 = 400;
+
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % bound
+    }
+
+    /// A word that stemming leaves alone; the lower the number, the more often it comes.
+    fn word(&mut self) -> String {
+        let bound = 1 + self.below(WORDS);
+        let number = self.below(bound);
+        let letter = |n: u64| char::from(b'a' + u8::try_from(n % 20).unwrap());
+        format!("{}{}ok", letter(number / 20), letter(number))
+    }
+
+    fn words(&mut self, most: u64) -> String {
+        let count = 1 + self.below(most);
+        let words: Vec<String> = (0..count).map(|_| self.word()).collect();
+        words.join(" ")
+    }
+}
+
+fn entries(dice: &mut Dice) -> Vec<IndexEntry> {
+    let entry = |id| IndexEntry {
+        passage: PassageId(id),
+        revision: RevisionId(revision_of(id)),
+        title: dice.words(3),
+        headings: Vec::new(),
+        text: dice.words(30),
+        about: None,
+        language: None,
+        vector: Vec::new(),
+    };
+    (1..=PASSAGES).map(entry).collect()
+}
+
+fn revision_of(passage: i64) -> i64 {
+    passage / PASSAGES_OF_A_REVISION
+}
+
+/// The stems of a passage's title and of its text.
+struct Stems([Vec<String>; 2]);
+
+impl Stems {
+    fn of(entry: &IndexEntry) -> Self {
+        let stems = |text: &str| {
+            let tokens = words::stems(text, Language::English).into_iter();
+            tokens.map(|token| token.text).collect()
+        };
+        Self([stems(&entry.title), stems(&entry.text)])
+    }
+}
+
+/// BM25F by the plainest of loops, of every passage.
+fn scores(question: &str, passages: &[Stems], settings: &IndexSettings) -> Vec<f32> {
+    let of = passages.len() as f32;
+    let average = [0, 1].map(|field: usize| {
+        passages
+            .iter()
+            .map(|p| p.0[field].len() as f32)
+            .sum::<f32>()
+            / of
+    });
+    let weights = [settings.title_weight, 1.0];
+    let mut scores = vec![0.0; passages.len()];
+    for stem in words::question_stems(question, &[Language::English]) {
+        let with = [0, 1].map(|field: usize| {
+            passages
+                .iter()
+                .filter(|p| p.0[field].contains(&stem))
+                .count()
+        });
+        let with = *with.iter().max().unwrap() as f32;
+        let rarity = (1.0 + (of - with + 0.5).max(0.0) / (with + 0.5)).ln();
+        for (score, passage) in scores.iter_mut().zip(passages) {
+            let mut counted = 0.0;
+            for ((stems, average), weight) in passage.0.iter().zip(average).zip(weights) {
+                let times = stems.iter().filter(|other| **other == stem).count() as f32;
+                let length = u32::try_from(stems.len()).unwrap();
+                let length = FieldNormReader::fieldnorm_to_id(length);
+                let length = FieldNormReader::id_to_fieldnorm(length) as f32;
+                counted += times * weight / (1.0 - settings.b + settings.b * length / average);
+            }
+            *score += rarity * counted * (settings.k1 + 1.0) / (counted + settings.k1);
+        }
+    }
+    scores
+}
+
+fn readable(dice: &mut Dice) -> Readable {
+    let (every, run) = (1 + dice.below(4), 1 + dice.below(40));
+    let revisions = 0..=u32::try_from(revision_of(PASSAGES)).unwrap();
+    let shown: RoaringBitmap = revisions
+        .clone()
+        .filter(|revision| u64::from(*revision) / run % every == 0)
+        .collect();
+    Readable::new(&shown, *revisions.end())
+}
+
+#[test]
+fn the_best_are_those_of_adding_up_every_word_of_every_readable_passage() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut dice = Dice(0x5eed);
+    let entries = entries(&mut dice);
+    let passages: Vec<Stems> = entries.iter().map(Stems::of).collect();
+    let mut keywords = Keywords::create(dir.path()).unwrap();
+    // Commits of unlike sizes, one of them smaller than a window and one of several.
+    for commit in [0..300_usize, 300..2400, 2400..7000] {
+        for entry in &entries[commit] {
+            let revision = u32::try_from(entry.revision.0).unwrap();
+            keywords
+                .add(entry, entry.passage.0.cast_unsigned(), revision)
+                .unwrap();
+        }
+        keywords.commit("").unwrap();
+    }
+    let searcher = keywords.searcher();
+    for case in 0..200 {
+        let settings = IndexSettings {
+            k1: [1.2, 0.4, 3.0][case % 3],
+            b: [0.75, 0.2][case % 2],
+            title_weight: [2.0, 0.5, 7.0][case % 3],
+            ..IndexSettings::default()
+        };
+        let question = dice.words(8);
+        let readable = readable(&mut dice);
+        let limit = usize::try_from(1 + dice.below(40)).unwrap();
+        let found = searcher
+            .search(&question, &readable, limit, &settings)
+            .unwrap()
+            .hits;
+        let scores = scores(&question, &passages, &settings);
+        let mut expected: Vec<f32> = (entries.iter().zip(&scores))
+            .filter(|(entry, _)| readable.contains(u32::try_from(entry.revision.0).unwrap()))
+            .map(|(_, score)| *score)
+            .filter(|score| *score > 0.0)
+            .collect();
+        expected.sort_unstable_by(|a, b| b.total_cmp(a));
+        expected.truncate(limit);
+        assert_eq!(found.len(), expected.len(), "{question}");
+        for (hit, expected) in found.iter().zip(&expected) {
+            let own = scores[usize::try_from(hit.passage - 1).unwrap()];
+            let near = |other: f32| (hit.score - other).abs() <= 1e-5 * other;
+            assert!(
+                near(own) && near(*expected),
+                "{question}: {hit:?}, {own}, {expected}"
+            );
+            assert!(readable.contains(hit.revision), "{hit:?}");
+        }
+        let distinct: BTreeSet<i64> = found.iter().map(|hit| hit.passage).collect();
+        assert_eq!(distinct.len(), found.len(), "{question}");
+    }
+}
