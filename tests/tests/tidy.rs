@@ -34,7 +34,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "answer",
         ],
     ),
-    ("tests", &[]),
+    // What is proved of several rooms at once.
+    ("tests", &["domain", "policies", "store", "index", "ingest"]),
 ];
 
 /// Which room alone knows which library.

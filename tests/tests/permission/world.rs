@@ -1,0 +1,365 @@
+//! A small appliance without its doors, and what happens to it.
+
+use crate::Dice;
+use crate::oracle::{Document, Oracle, Revision, collection_name};
+use cloister_domain::{
+    ByteRange, CollectionId, DocumentInfo, FileHash, GroupId, Labels, Page, PageText, PassageDraft,
+    PassageId, PassageSpan, Role, Timestamp, UserId,
+};
+use cloister_index::{Index, IndexSettings};
+use cloister_policies::Policies;
+use cloister_store::{FileRecord, NewRevision, NewUser, SeenFile, Settled, Store};
+use std::sync::Arc;
+use std::time::Duration;
+
+const PEOPLE: usize = 5;
+const GROUPS: usize = 4;
+const COLLECTIONS: usize = 5;
+const WIDTH: usize = 16;
+const PASSAGES: usize = 3;
+
+pub const FORMATS: [&str; 2] = ["pdf", "text"];
+pub const LANGUAGES: [&str; 2] = ["eng", "deu"];
+pub const TAGS: [&str; 3] = ["fire", "water", "air"];
+pub const WORDS: [&str; 6] = ["dose", "visitor", "alarm", "record", "refusal", "transfer"];
+
+/// Between two steps, so that some of them fall on one day.
+const STEP_MS: i64 = 7 * 3_600_000;
+
+pub struct World {
+    pub dice: Dice,
+    pub oracle: Oracle,
+    pub store: Store,
+    pub index: Arc<Index>,
+    pub policies: Policies,
+    pub people: Vec<UserId>,
+    pub now: Timestamp,
+    /// Whether the index has taken in all that was published.
+    pub caught_up: bool,
+    /// Whether a document came back since the index was built.
+    came_back: bool,
+    groups: Vec<GroupId>,
+    collections: Vec<CollectionId>,
+    _folder: tempfile::TempDir,
+}
+
+/// A vector of length 1 that depends on `seed` alone.
+pub fn vector(seed: usize) -> Vec<f32> {
+    let mut dice = Dice((seed as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut values: Vec<f32> = (0..WIDTH)
+        .map(|_| dice.below(2001) as f32 - 1000.0)
+        .collect();
+    let length = values.iter().map(|x| x * x).sum::<f32>().sqrt();
+    values.iter_mut().for_each(|x| *x /= length);
+    values
+}
+
+impl World {
+    pub async fn new(seed: u64) -> Self {
+        let folder = tempfile::tempdir_in("/dev/shm")
+            .or_else(|_| tempfile::tempdir())
+            .unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let settings = IndexSettings {
+            dimensions: WIDTH,
+            ..IndexSettings::default()
+        };
+        let index = Index::open(&folder.path().join("index"), settings).unwrap();
+        let mut world = Self {
+            dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            oracle: Oracle::default(),
+            store,
+            index: Arc::new(index),
+            policies: Policies::load().unwrap(),
+            people: Vec::new(),
+            now: Timestamp::from_millis(1_790_000_000_000),
+            caught_up: true,
+            came_back: false,
+            groups: Vec::new(),
+            collections: Vec::new(),
+            _folder: folder,
+        };
+        world.found().await;
+        for _ in 0..8 {
+            world.add().await;
+        }
+        for _ in 0..20 {
+            world.change_access().await;
+        }
+        world
+    }
+
+    /// People, groups and collections, nothing granted yet.
+    async fn found(&mut self) {
+        for number in 0..COLLECTIONS {
+            let added = self
+                .store
+                .add_collection(&collection_name(number), self.now)
+                .await;
+            self.collections.push(added.unwrap());
+        }
+        for number in 0..GROUPS {
+            let added = self
+                .store
+                .add_group(&format!("group-{number}"), self.now)
+                .await;
+            self.groups.push(added.unwrap());
+        }
+        for number in 0..PEOPLE {
+            let new = NewUser {
+                name: format!("person-{number}"),
+                password_hash: "none".into(),
+                roles: vec![Role::Staff],
+            };
+            self.people
+                .push(self.store.add_user(&new, self.now).await.unwrap());
+            self.oracle.staff.insert(number);
+        }
+    }
+
+    /// What happens before a question: often a right is given or taken, sometimes documents change.
+    pub async fn change(&mut self) {
+        self.now = Timestamp::from_millis(self.now.as_millis() + STEP_MS);
+        if self.dice.once_in(3) {
+            self.change_documents().await;
+        }
+        if self.dice.once_in(2) {
+            self.change_access().await;
+        }
+        // The index may have let go of what came back, and then it is built anew.
+        if self.dice.once_in(if self.came_back { 2 } else { 40 }) {
+            let rebuilt = cloister_ingest::rebuild(&self.store, &self.index, self.now, |_| {});
+            rebuilt.await.unwrap();
+            (self.caught_up, self.came_back) = (true, false);
+        } else if self.dice.once_in(2) {
+            let caught_up = cloister_ingest::catch_up(&self.store, &self.index, self.now);
+            caught_up.await.unwrap();
+            self.caught_up = !self.came_back;
+        }
+    }
+
+    async fn change_access(&mut self) {
+        let (person, group) = (self.dice.below(PEOPLE), self.dice.below(GROUPS));
+        let collection = self.dice.below(COLLECTIONS);
+        let (user, team, folder) = (
+            self.people[person],
+            self.groups[group],
+            self.collections[collection],
+        );
+        match self.dice.below(9) {
+            0..3 => {
+                self.oracle.grants.insert((collection, group));
+                self.store.grant(folder, team).await.unwrap();
+            }
+            3 | 4 => {
+                self.oracle.grants.remove(&(collection, group));
+                self.store.revoke(folder, team).await.unwrap();
+            }
+            5 | 6 => {
+                self.oracle.members.insert((person, group));
+                self.store.join_group(team, user).await.unwrap();
+            }
+            7 => {
+                self.oracle.members.remove(&(person, group));
+                self.store.leave_group(team, user).await.unwrap();
+            }
+            _ => self.change_role(person).await,
+        }
+    }
+
+    /// Staff become administrators, who read nothing by that, and the other way round.
+    async fn change_role(&mut self, person: usize) {
+        let role = if self.oracle.staff.remove(&person) {
+            Role::Administrator
+        } else {
+            self.oracle.staff.insert(person);
+            Role::Staff
+        };
+        let user = self.people[person];
+        self.store.change_user(user, &[role], false).await.unwrap();
+    }
+
+    async fn change_documents(&mut self) {
+        let there = self.oracle.places(false);
+        let one = self.dice.one_of(&there).copied();
+        let gone = self.dice.one_of(&self.oracle.places(true)).copied();
+        match (self.dice.below(5), one, gone) {
+            (0, Some(place), _) => {
+                let document = &self.oracle.documents[place];
+                let (collection, path) = (document.collection, document.path.clone());
+                let (file, revision) = self.publish(collection, &path).await;
+                let document = &mut self.oracle.documents[place];
+                document.file = file;
+                document.history.push(revision);
+            }
+            (1, Some(place), _) => self.remove(place).await,
+            (2, Some(place), _) => {
+                self.remove(place).await;
+                let collection = self.dice.below(COLLECTIONS);
+                let path = format!("moved-{}.txt", self.now.as_millis());
+                self.bring_back(place, collection, &path, Settled::Moved)
+                    .await;
+            }
+            (3, _, Some(place)) => {
+                let document = &self.oracle.documents[place];
+                let (collection, path) = (document.collection, document.path.clone());
+                self.bring_back(place, collection, &path, Settled::Restored)
+                    .await;
+            }
+            _ => self.add().await,
+        }
+    }
+
+    async fn add(&mut self) {
+        let collection = self.dice.below(COLLECTIONS);
+        let path = format!("{}.txt", self.oracle.documents.len());
+        let (file, revision) = self.publish(collection, &path).await;
+        self.oracle.documents.push(Document {
+            file,
+            collection,
+            path,
+            removed: false,
+            history: vec![revision],
+        });
+    }
+
+    async fn remove(&mut self, place: usize) {
+        let document = &mut self.oracle.documents[place];
+        document.removed = true;
+        self.store
+            .remove_files(&[document.file], self.now)
+            .await
+            .unwrap();
+    }
+
+    /// Puts the bytes of a removed document into the inbox, here or elsewhere.
+    async fn bring_back(&mut self, place: usize, collection: usize, path: &str, as_what: Settled) {
+        let last = self.oracle.documents[place].history.last().unwrap();
+        let hash = FileHash::of(last.text.as_bytes());
+        let file = self.see(collection, path).await;
+        let settled = self
+            .store
+            .settle_known(file.id, &hash, self.now)
+            .await
+            .unwrap();
+        assert_eq!(settled, as_what);
+        (self.caught_up, self.came_back) = (false, true);
+        let document = &mut self.oracle.documents[place];
+        document.file = file.id;
+        document.collection = collection;
+        path.clone_into(&mut document.path);
+        document.removed = false;
+    }
+
+    /// Lays a file into the inbox and takes it up.
+    async fn see(&mut self, collection: usize, path: &str) -> FileRecord {
+        // No two writings of a file are alike.
+        self.now = Timestamp::from_millis(self.now.as_millis() + 1);
+        let seen = SeenFile {
+            collection: self.collections[collection],
+            path: path.into(),
+            size: 9,
+            modified_at: self.now,
+            labels: Labels::default(),
+        };
+        assert_eq!(self.store.note_files(&[seen], self.now).await.unwrap(), 1);
+        let leased = self.store.lease_file(self.now, Duration::from_mins(1));
+        leased.await.unwrap().unwrap()
+    }
+
+    async fn publish(
+        &mut self,
+        collection: usize,
+        path: &str,
+    ) -> (cloister_domain::FileId, Revision) {
+        let file = self.see(collection, path).await;
+        let mark = format!("mark{}", self.now.as_millis());
+        let texts: Vec<String> = (0..PASSAGES)
+            .map(|_| format!("{mark} {} {}", self.word(), self.word()))
+            .collect();
+        let revision = Revision {
+            id: cloister_domain::RevisionId(0),
+            passages: Vec::new(),
+            mark,
+            text: texts.join(" "),
+            format: FORMATS[self.dice.below(FORMATS.len())],
+            language: LANGUAGES[self.dice.below(LANGUAGES.len())],
+            tag: TAGS[self.dice.below(TAGS.len())],
+            at: self.now,
+        };
+        let before = self.last_passage().await;
+        let new = self.new_revision(&file, &revision, &texts);
+        let id = self.store.publish(&new, self.now).await.unwrap().unwrap();
+        self.caught_up = false;
+        let stored = self.store.passages_after(before, 100).await.unwrap();
+        let passages = stored.into_iter().map(|passage| passage.id).collect();
+        (
+            file.id,
+            Revision {
+                id,
+                passages,
+                ..revision
+            },
+        )
+    }
+
+    pub fn word(&mut self) -> &'static str {
+        WORDS[self.dice.below(WORDS.len())]
+    }
+
+    /// The last passage that was ever published.
+    async fn last_passage(&self) -> PassageId {
+        let passages = self
+            .oracle
+            .revisions()
+            .flat_map(|(_, revision)| &revision.passages);
+        passages.max().copied().unwrap_or(PassageId(0))
+    }
+
+    fn new_revision(&mut self, file: &FileRecord, of: &Revision, texts: &[String]) -> NewRevision {
+        let passage = |text: &String| PassageDraft {
+            text: text.clone(),
+            spans: vec![PassageSpan {
+                page: 1,
+                range: ByteRange::new(0, text.len()),
+            }],
+            headings: Vec::new(),
+            sentences: vec![ByteRange::new(0, text.len())],
+            tokens: 3,
+            doubtful: Vec::new(),
+        };
+        let vectors: Vec<Vec<f32>> = texts.iter().map(|_| vector(self.dice.below(300))).collect();
+        let labels = Labels {
+            tags: vec![of.tag.to_owned()],
+            ..Labels::default()
+        };
+        let content = PageText {
+            text: of.text.clone(),
+            ..PageText::default()
+        };
+        NewRevision {
+            file: file.id,
+            hash: FileHash::of(of.text.as_bytes()),
+            size: of.text.len() as u64,
+            info: DocumentInfo {
+                title: of.mark.clone(),
+                format: of.format.into(),
+                language: Some(of.language.into()),
+                pages: 1,
+                labels,
+                ..DocumentInfo::default()
+            },
+            pages: vec![Page {
+                number: 1,
+                width: 0.0,
+                height: 0.0,
+                content,
+            }],
+            passages: texts.iter().map(passage).zip(vectors).collect(),
+            embedder: "0".repeat(64),
+            took_ms: 5,
+            inside: Vec::new(),
+            labels: Labels::default(),
+        }
+    }
+}
