@@ -41,6 +41,18 @@ pub enum IndexError {
     /// The caller: the rows of a rebuild could not be read to their end.
     #[error("the passages could not be read to the last one")]
     RowsEnded,
+    /// Us or the rows: a rebuild finds less than what it was to replace.
+    #[error(
+        "of {asked} questions that the passages make, the index that was built finds the passages of {after} and the one in use of {before}, so the one in use stays. `cloister index rebuild --even-if-worse` takes the new one all the same"
+    )]
+    Worse {
+        /// Questions.
+        asked: u32,
+        /// Those that the generation in use answers.
+        before: u32,
+        /// Those that the new one answers.
+        after: u32,
+    },
     /// The machine: a thread could not be started.
     #[error("no thread for the index: {0}")]
     Thread(std::io::Error),
@@ -58,6 +70,7 @@ impl IndexError {
             | Self::RevisionTooLarge(_)
             | Self::Damaged(_)
             | Self::RowsEnded
+            | Self::Worse { .. }
             | Self::Thread(_) => false,
         }
     }

@@ -1,5 +1,6 @@
 //! The index as everybody else sees it: the live generation, and how another takes its place.
 
+use crate::comparison::{Comparison, Sample, Worse};
 use crate::entry::{
     IndexCondition, IndexEntry, IndexSettings, IndexStatus, SearchOutcome, SearchRequest,
 };
@@ -44,6 +45,16 @@ struct Live {
     condition: IndexCondition,
     /// The sound part of a damaged generation, which answers until the new one holds more.
     salvaged: Option<Arc<Snapshot>>,
+}
+
+impl Live {
+    /// What is searched: what was salvaged, as long as it holds more.
+    fn answering(&self) -> Arc<Snapshot> {
+        let snapshot = self.generation.snapshot();
+        let salvaged = self.salvaged.as_ref();
+        let salvaged = salvaged.filter(|old| old.weight() > snapshot.weight());
+        salvaged.map_or(snapshot, Arc::clone)
+    }
 }
 
 impl Index {
@@ -157,12 +168,14 @@ impl Index {
     /// Builds a new generation aside from all of `entries`, in growing order of their passages,
     /// and puts it in the place of the live one; `progress` hears how many are in. What was added
     /// to the old generation meanwhile is above the new [`Self::sequence`] and is fed again. An
-    /// entry that is an error ends it, and the live generation stays.
+    /// entry that is an error ends it, and the live generation stays; so does, where that is
+    /// refused, a new generation that finds less than what answers.
     pub fn rebuild(
         &self,
         entries: impl IntoIterator<Item = Result<IndexEntry>>,
+        worse: Worse,
         progress: &mut dyn FnMut(u64),
-    ) -> Result<()> {
+    ) -> Result<Comparison> {
         let _only_one = self
             .rebuilding
             .lock()
@@ -170,13 +183,43 @@ impl Index {
         let number = pointer::next_number(&self.dir)?;
         let dir = pointer::generation_dir(&self.dir, number);
         self.rebuilt.store(0, Ordering::Relaxed);
+        let mut sample = Sample::default();
+        let entries = entries.into_iter();
+        let entries = entries.inspect(|entry| entry.iter().for_each(|entry| sample.offer(entry)));
         let built = self.build(number, entries, progress);
         self.rebuilt.store(NO_REBUILD, Ordering::Relaxed);
-        let generation = built.inspect_err(|_| {
+        let compared = built.and_then(|built| Ok((self.compared(&built, &sample, worse)?, built)));
+        let (comparison, generation) = compared.inspect_err(|_| {
             // On a full disk the room matters; where it cannot be removed, the next rebuild does.
             let _ = std::fs::remove_dir_all(&dir);
         })?;
-        self.go_live(generation)
+        self.go_live(generation)?;
+        Ok(comparison)
+    }
+
+    /// What answers now beside a new generation; an error where that is worse and refused.
+    fn compared(&self, built: &Generation, sample: &Sample, worse: Worse) -> Result<Comparison> {
+        let comparison = sample.compare(&self.live().answering(), &built.snapshot())?;
+        let Comparison {
+            asked,
+            before,
+            after,
+            ..
+        } = comparison;
+        tracing::info!(
+            asked,
+            before,
+            after,
+            "of {asked} questions that the passages make, the new index finds {after}, the one in use {before}"
+        );
+        if comparison.is_worse() && worse == Worse::Refused {
+            return Err(IndexError::Worse {
+                asked,
+                before,
+                after,
+            });
+        }
+        Ok(comparison)
     }
 
     /// Puts the generation before the live one in its place, where there is one and it holds. Feed
@@ -200,10 +243,9 @@ impl Index {
     /// permitted passages only.
     pub fn search(&self, request: &SearchRequest<'_>) -> Result<SearchOutcome> {
         let live = self.live();
-        let snapshot = live.generation.snapshot();
-        let salvaged = live.salvaged.filter(|old| old.weight() > snapshot.weight());
+        let snapshot = live.answering();
         let before = self.searching.fetch_add(1, Ordering::Relaxed);
-        let found = hybrid::search(&salvaged.unwrap_or(snapshot), request, before == 0);
+        let found = hybrid::search(&snapshot, request, before == 0);
         self.searching.fetch_sub(1, Ordering::Relaxed);
         let mut outcome = found?;
         outcome.complete = !matches!(live.condition, IndexCondition::Damaged(_));

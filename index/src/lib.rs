@@ -15,6 +15,7 @@
 //! score, normalise that score in `fusion`, and extend `tests/permission.rs`, which holds for
 //! whatever is returned.
 
+mod comparison;
 mod entry;
 mod error;
 mod files;
@@ -34,6 +35,7 @@ mod upkeep;
 mod vectors;
 mod words;
 
+pub use comparison::{Comparison, Worse};
 pub use entry::{
     Hit, IndexCondition, IndexEntry, IndexSettings, IndexStatus, SearchOutcome, SearchRequest,
 };

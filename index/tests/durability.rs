@@ -4,7 +4,7 @@
 mod support;
 
 use cloister_domain::PassageId;
-use cloister_index::{Hit, Index, IndexCondition};
+use cloister_index::{Hit, Index, IndexCondition, IndexEntry, IndexError, Worse};
 use std::path::{Path, PathBuf};
 use support::{entries, everything, folder, search, settings, vector};
 
@@ -182,7 +182,11 @@ fn rolling_back_brings_the_generation_before() {
     let index = Index::open(dir.path(), settings()).unwrap();
     assert!(!index.roll_back().unwrap());
     index
-        .rebuild(entries(1..=50).into_iter().map(Ok), &mut |_| ())
+        .rebuild(
+            entries(1..=50).into_iter().map(Ok),
+            Worse::Refused,
+            &mut |_| (),
+        )
         .unwrap();
     assert!(index.roll_back().unwrap());
     assert_eq!(index.sequence(), PassageId(60));
@@ -223,14 +227,22 @@ fn a_rebuild_takes_the_place_of_the_old_and_the_last_two_are_kept() {
     let index = Index::open(dir.path(), settings()).unwrap();
     let mut heard = 0;
     index
-        .rebuild(entries(1..=50).into_iter().map(Ok), &mut |done| {
-            heard = done;
-        })
+        .rebuild(
+            entries(1..=50).into_iter().map(Ok),
+            Worse::Refused,
+            &mut |done| {
+                heard = done;
+            },
+        )
         .unwrap();
     assert_eq!(heard, 50);
     assert_eq!(index.sequence(), PassageId(50));
     index
-        .rebuild(entries(1..=55).into_iter().map(Ok), &mut |_| ())
+        .rebuild(
+            entries(1..=55).into_iter().map(Ok),
+            Worse::Refused,
+            &mut |_| (),
+        )
         .unwrap();
     let folders = || std::fs::read_dir(dir.path()).unwrap().count() - 1;
     assert_eq!(folders(), 2);
@@ -239,6 +251,50 @@ fn a_rebuild_takes_the_place_of_the_old_and_the_last_two_are_kept() {
     assert_eq!(index.status().condition, IndexCondition::Sound);
     assert_eq!(index.sequence(), PassageId(55));
     assert!(index.generation().starts_with("3."));
+}
+
+#[test]
+fn a_rebuild_that_finds_less_does_not_go_live_unless_it_is_told_to() {
+    let dir = folder();
+    filled(dir.path());
+    let index = Index::open(dir.path(), settings()).unwrap();
+    let live = index.generation();
+    let whole = || entries(1..=55).into_iter().map(Ok);
+    // Each passage with the vector of another.
+    let mixed_up = || {
+        whole().map(|entry: Result<IndexEntry, IndexError>| {
+            let mut entry = entry?;
+            entry.vector = vector(entry.passage.0.cast_unsigned() + 7000);
+            entry.text = String::new();
+            Ok(entry)
+        })
+    };
+    let refused = index.rebuild(mixed_up(), Worse::Refused, &mut |_| ());
+    let Err(IndexError::Worse {
+        asked,
+        before,
+        after,
+    }) = refused
+    else {
+        panic!("{refused:?}");
+    };
+    assert_eq!((asked, before), (55, 55));
+    assert!(after < 40, "{after}");
+    assert_eq!(index.generation(), live);
+    assert_eq!(index.status().rebuilding, None);
+    let folders = || std::fs::read_dir(dir.path()).unwrap().count() - 1;
+    assert_eq!(folders(), 1, "what was refused takes no room");
+    let hits = search(&index, "", 9, &everything()).hits;
+    assert_eq!(hits[0].passage, PassageId(9));
+
+    let comparison = index.rebuild(whole(), Worse::Refused, &mut |_| ()).unwrap();
+    assert_eq!((comparison.before, comparison.after), (55, 55));
+    let accepted = index
+        .rebuild(mixed_up(), Worse::Accepted, &mut |_| ())
+        .unwrap();
+    assert!(accepted.is_worse());
+    let hits = search(&index, "", 7009, &everything()).hits;
+    assert_eq!(hits[0].passage, PassageId(9));
 }
 
 #[test]

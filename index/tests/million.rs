@@ -8,7 +8,7 @@
 mod support;
 
 use cloister_domain::RevisionId;
-use cloister_index::{Index, SearchRequest};
+use cloister_index::{Index, SearchRequest, Worse};
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -108,7 +108,9 @@ impl World {
                     ids.iter().map(|id| Ok(entry(*id, i64::from(*revision))))
                 });
                 let live: Vec<_> = live.collect();
-                self.index.rebuild(live, &mut |_| ()).unwrap();
+                self.index
+                    .rebuild(live, Worse::Refused, &mut |_| ())
+                    .unwrap();
                 // Passages that were removed are never fed again, so the ids go on.
                 self.index.add(&[]).unwrap();
             }

@@ -2,7 +2,7 @@
 
 use super::IngestError;
 use cloister_domain::{PassageId, RevisionId, Timestamp};
-use cloister_index::{Index, IndexEntry, IndexError};
+use cloister_index::{Comparison, Index, IndexEntry, IndexError, Worse};
 use cloister_store::{Store, StoredPassage};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -30,7 +30,9 @@ pub async fn catch_up(
         None => Ok(()),
         Some(reason) => {
             tracing::warn!(%reason, "the index is built anew: {reason}");
-            rebuild(store, index, now, |_| {}).await
+            // What is torn must go, so nothing is gained by comparing with it.
+            rebuild(store, index, now, Worse::Accepted, |_| {}).await?;
+            Ok(())
         }
     }
 }
@@ -61,14 +63,15 @@ async fn forget_dead(store: &Store, index: &Arc<Index>, now: Timestamp) -> Resul
     Ok(())
 }
 
-/// Builds the index anew from the rows, aside, and swaps when it is done. `progress` is told how
-/// many passages are in.
+/// Builds the index anew from the rows, aside, and swaps when it is done, unless what was built is
+/// `worse` than what answers and that is refused. `progress` is told how many passages are in.
 pub async fn rebuild(
     store: &Store,
     index: &Arc<Index>,
     now: Timestamp,
+    worse: Worse,
     mut progress: impl FnMut(u64) + Send + 'static,
-) -> Result<(), IngestError> {
+) -> Result<Comparison, IngestError> {
     let (sender, mut receiver) = tokio::sync::mpsc::channel(WAITING);
     let rebuilt = Arc::clone(index);
     let building = tokio::task::spawn_blocking(move || {
@@ -77,7 +80,7 @@ pub async fn rebuild(
             Ok(passages) => passages.into_iter().map(|p| Ok(entry(p))).collect(),
             Err(error) => vec![Err(error)],
         });
-        rebuilt.rebuild(entries, &mut |done| progress(done))
+        rebuilt.rebuild(entries, worse, &mut |done| progress(done))
     });
     let read = send_passages(store, &sender).await;
     if read.is_err() {
@@ -88,9 +91,10 @@ pub async fn rebuild(
     drop(sender);
     let built = building.await?;
     read?;
-    built?;
+    let comparison = built?;
     // What was published meanwhile.
-    follow(store, index, now).await
+    follow(store, index, now).await?;
+    Ok(comparison)
 }
 
 /// Sends every passage that answers today, until nobody listens.

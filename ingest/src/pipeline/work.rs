@@ -8,6 +8,7 @@ use crate::folder;
 use crate::reader::{About, Attachment, Extraction};
 use cloister_audit::{Event, EventKind, Outcome};
 use cloister_domain::{FileHash, FileId, PassageDraft};
+use cloister_index::Worse;
 use cloister_store::{FileInside, FileRecord, FileState, NewRevision, Settled, StoreError};
 use serde_json::json;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -407,7 +408,9 @@ impl Ingestion {
             return Ok(());
         }
         let _only = self.following.lock().await;
-        super::rebuild(&self.parts.store, &self.parts.index, now, |_| {}).await
+        let (store, index) = (&self.parts.store, &self.parts.index);
+        super::rebuild(store, index, now, Worse::Refused, |_| {}).await?;
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use cloister_domain::{
     ByteRange, CollectionId, DocumentInfo, FileHash, GroupId, Labels, Page, PageText, PassageDraft,
     PassageId, PassageSpan, Role, Timestamp, UserId,
 };
-use cloister_index::{Index, IndexSettings};
+use cloister_index::{Index, IndexSettings, Worse};
 use cloister_policies::Policies;
 use cloister_store::{FileRecord, NewRevision, NewUser, SeenFile, Settled, Store};
 use std::sync::Arc;
@@ -128,7 +128,8 @@ impl World {
         }
         // The index may have let go of what came back, and then it is built anew.
         if self.dice.once_in(if self.came_back { 2 } else { 40 }) {
-            let rebuilt = cloister_ingest::rebuild(&self.store, &self.index, self.now, |_| {});
+            let (store, index, now) = (&self.store, &self.index, self.now);
+            let rebuilt = cloister_ingest::rebuild(store, index, now, Worse::Refused, |_| {});
             rebuilt.await.unwrap();
             (self.caught_up, self.came_back) = (true, false);
         } else if self.dice.once_in(2) {

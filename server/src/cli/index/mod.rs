@@ -7,6 +7,7 @@ use super::control::{Said, Saying};
 use crate::app::AppState;
 use clap::Subcommand;
 use cloister_audit::EventKind;
+use cloister_index::Worse;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -24,8 +25,12 @@ pub enum Command {
 /// What works on the appliance's own indexes.
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 pub enum Task {
-    /// Build the indexes anew from the rows, aside, and swap when done.
+    /// Build the indexes anew from the rows, aside, and swap when done, unless they find less.
     Rebuild {
+        /// Swap even if the new ones find less than those in use.
+        #[arg(long)]
+        #[serde(default)]
+        even_if_worse: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -46,8 +51,16 @@ pub enum Task {
 
 pub async fn run(app: &AppState, task: Task, say: &Saying) -> anyhow::Result<u8> {
     let json = match task {
-        Task::Rebuild { json } => {
-            rebuild(app, say).await?;
+        Task::Rebuild {
+            even_if_worse,
+            json,
+        } => {
+            let worse = if even_if_worse {
+                Worse::Accepted
+            } else {
+                Worse::Refused
+            };
+            rebuild(app, worse, say).await?;
             json
         }
         Task::Rollback { json } => {
@@ -72,10 +85,11 @@ pub async fn run(app: &AppState, task: Task, say: &Saying) -> anyhow::Result<u8>
     Ok(0)
 }
 
-async fn rebuild(app: &AppState, say: &Saying) -> anyhow::Result<()> {
+async fn rebuild(app: &AppState, worse: Worse, say: &Saying) -> anyhow::Result<()> {
     let total = app.store.count_passages().await?;
     let progress = say.clone();
-    cloister_ingest::rebuild(&app.store, &app.index, app.clock.now(), move |done| {
+    let (store, index, now) = (&app.store, &app.index, app.clock.now());
+    let comparison = cloister_ingest::rebuild(store, index, now, worse, move |done| {
         // A progress report that finds no room is followed by a newer one.
         drop(progress.try_send(Said::Progress {
             done,
@@ -86,7 +100,11 @@ async fn rebuild(app: &AppState, say: &Saying) -> anyhow::Result<()> {
     .await?;
     record(
         app,
-        json!({ "generation": app.index.generation(), "passages": total }),
+        json!({
+            "generation": app.index.generation(), "passages": total,
+            "asked": comparison.asked, "found_before": comparison.before,
+            "found": comparison.after,
+        }),
     )
     .await
 }

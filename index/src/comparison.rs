@@ -1,0 +1,208 @@
+//! Whether a new generation finds what the one in use finds, asked by questions that the passages
+//! themselves make.
+//!
+//! A question is some words of a passage, and the passage's vector as the generation in use keeps
+//! it, drawn aside by another's; its answer is that passage. It tells whether something was lost or
+//! mixed up on the way from the rows to the files. It does not tell a good model from a bad one:
+//! that takes questions that people asked, and `cloister eval retrieval`.
+
+use crate::entry::{IndexEntry, SearchRequest};
+use crate::error::{IndexError, Result};
+use crate::hybrid;
+use crate::snapshot::Snapshot;
+use crate::vectors;
+use roaring::RoaringBitmap;
+use std::collections::BTreeMap;
+
+/// Questions that are asked, at most.
+const QUESTIONS: usize = 200;
+
+/// Among so many hits the passage must be.
+const HITS: usize = 10;
+
+/// Words of a question, at most.
+const WORDS: usize = 20;
+
+/// Of so many words one is left out.
+const LEFT_OUT: usize = 3;
+
+/// How much of another passage's vector is mixed into a question's.
+const ASIDE: f32 = 0.6;
+
+/// How many standard deviations make a difference that is no chance: one case of twenty.
+const SURE: f32 = 1.64;
+
+/// Whether a new generation may go live that finds less than the one in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worse {
+    /// It is given up, and the one in use stays.
+    Refused,
+    /// It goes live all the same.
+    Accepted,
+}
+
+/// What two generations found of the same questions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// The questions: none where the two have no passage in common.
+    pub asked: u32,
+    /// Those whose passage the generation in use had among its ten best.
+    pub before: u32,
+    /// The same of the new one.
+    pub after: u32,
+    /// Those that the one in use found and the new one did not.
+    pub lost: u32,
+}
+
+impl Comparison {
+    /// Whether the new one finds less, by more than chance explains (McNemar's test).
+    pub fn is_worse(&self) -> bool {
+        let won = (self.after + self.lost).saturating_sub(self.before) as f32;
+        let lost = self.lost as f32;
+        lost - won > SURE * (lost + won).sqrt()
+    }
+
+    fn add(&mut self, before: bool, after: bool) {
+        self.asked += 1;
+        self.before += u32::from(before);
+        self.after += u32::from(after);
+        self.lost += u32::from(before && !after);
+    }
+}
+
+/// Passages of which questions are made: the same ones, whatever order they come in.
+#[derive(Default)]
+pub(crate) struct Sample {
+    /// By a number that is as good as random.
+    texts: BTreeMap<u64, (i64, String)>,
+}
+
+impl Sample {
+    /// Keeps a passage, if it is one of those.
+    pub(crate) fn offer(&mut self, entry: &IndexEntry) {
+        let number = entry.passage.0.cast_unsigned();
+        let place = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let last = self.texts.last_key_value();
+        if self.texts.len() < QUESTIONS || last.is_some_and(|(last, _)| place < *last) {
+            self.texts
+                .insert(place, (entry.passage.0, asked(&entry.text)));
+            if self.texts.len() > QUESTIONS {
+                self.texts.pop_last();
+            }
+        }
+    }
+
+    /// Asks both.
+    pub(crate) fn compare(&self, before: &Snapshot, after: &Snapshot) -> Result<Comparison> {
+        let mut comparison = Comparison::default();
+        let shared = shared_revisions(before, after);
+        let mut aside: Option<Vec<f32>> = None;
+        for (passage, text) in self.texts.values() {
+            let Some(own) = vector_of(before, *passage)? else {
+                continue;
+            };
+            let vector = mixed(&own, aside.as_ref().unwrap_or(&own));
+            aside = Some(own);
+            let finds = |snapshot| finds(snapshot, *passage, text, &vector, &shared);
+            comparison.add(finds(before)?, finds(after)?);
+        }
+        Ok(comparison)
+    }
+}
+
+/// Some words from the middle of a passage, part of them left out.
+fn asked(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let from = words.len().saturating_sub(WORDS) / 2;
+    let asked = words.iter().enumerate().skip(from).take(WORDS);
+    let kept = asked.filter(|(place, _)| place % LEFT_OUT != 0);
+    let kept: Vec<&str> = kept.map(|(_, word)| *word).collect();
+    kept.join(" ")
+}
+
+/// The revisions of which both know passages.
+fn shared_revisions(before: &Snapshot, after: &Snapshot) -> RoaringBitmap {
+    let of = |snapshot: &Snapshot| -> RoaringBitmap {
+        let revisions = snapshot.revisions.iter();
+        revisions.map(|(revision, _)| *revision).collect()
+    };
+    of(before) & of(after)
+}
+
+fn vector_of(snapshot: &Snapshot, passage: i64) -> Result<Option<Vec<f32>>> {
+    let Some((segment, row)) = vectors::row_of(&snapshot.segments, passage) else {
+        return Ok(None);
+    };
+    let mut vector = Vec::new();
+    match segment.vector(row, &mut vector) {
+        Ok(()) => Ok(Some(vector)),
+        // A vector that is damaged in the generation in use is no reason to keep that one.
+        Err(IndexError::Damaged(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A vector of length 1 between two.
+fn mixed(own: &[f32], other: &[f32]) -> Vec<f32> {
+    let mut mixed: Vec<f32> = own.iter().zip(other).map(|(a, b)| a + ASIDE * b).collect();
+    let length = vectors::dot(&mixed, &mixed).sqrt();
+    for x in &mut mixed {
+        *x /= length;
+    }
+    mixed
+}
+
+fn finds(
+    snapshot: &Snapshot,
+    passage: i64,
+    text: &str,
+    vector: &[f32],
+    permitted: &RoaringBitmap,
+) -> Result<bool> {
+    let request = SearchRequest {
+        text,
+        vector,
+        permitted,
+        limit: HITS,
+        semantic_weight: None,
+    };
+    let hits = hybrid::search(snapshot, &request, true)?.hits;
+    Ok(hits.iter().any(|hit| hit.passage.0 == passage))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_chance_explains_is_not_worse() {
+        let check = |(lost, won): (u32, u32), expected: bool| {
+            let mut comparison = Comparison::default();
+            for _ in 0..100 {
+                comparison.add(true, true);
+            }
+            for _ in 0..lost {
+                comparison.add(true, false);
+            }
+            for _ in 0..won {
+                comparison.add(false, true);
+            }
+            assert_eq!(comparison.is_worse(), expected, "{comparison:?}");
+        };
+        check((0, 0), false);
+        check((0, 9), false);
+        check((2, 0), false);
+        check((3, 0), true);
+        check((10, 9), false);
+        check((20, 8), true);
+    }
+
+    #[test]
+    fn a_question_is_made_of_words_from_the_middle() {
+        let text: Vec<String> = (0..60).map(|word| word.to_string()).collect();
+        let question = asked(&text.join(" "));
+        assert!(question.starts_with("20 22 23 25"), "{question}");
+        assert_eq!(question.split(' ').count(), 14);
+        assert_eq!(asked(""), "");
+    }
+}
