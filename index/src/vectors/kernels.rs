@@ -63,6 +63,35 @@ macro_rules! widest {
     };
 }
 
+/// Rows of eight-bit codes that are fetched ahead of the one that is compared.
+const ROWS_AHEAD: usize = 8;
+
+/// Blocks of binary codes that are fetched ahead of the one that is compared.
+const BLOCKS_AHEAD: usize = 16;
+
+/// Bytes of a line of the processor's cache.
+const LINE: usize = 64;
+
+/// Asks the memory for `values[range]`, so that it is there once it is read. The scan is bound by how
+/// soon memory answers, not by what is computed.
+#[inline(always)]
+fn fetch<T>(values: &[T], range: std::ops::Range<usize>) {
+    #[cfg(target_arch = "x86_64")]
+    for place in range.step_by((LINE / size_of::<T>()).max(1)) {
+        let address = values.as_ptr().wrapping_add(place).cast();
+        #[expect(
+            unsafe_code,
+            reason = "the standard library has no safe way to fetch ahead"
+        )]
+        // SAFETY: fetching reads nothing and may be given any address.
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address);
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (values, range);
+}
+
 #[cfg(target_arch = "x86_64")]
 fn has_512() -> bool {
     has_256()
@@ -93,7 +122,7 @@ pub(crate) struct Planes {
 }
 
 widest! {
-    use {BLOCK, PLANES, Planes};
+    use {BLOCK, BLOCKS_AHEAD, PLANES, Planes, fetch};
     /// An upper bound of each row's dot product with the question, `BLOCK` rows to a block.
     ///
     /// `codes` is `[block][word][lane]`; `reach` and `margin` are one for each row, and so is
@@ -105,11 +134,15 @@ widest! {
         question: &Planes,
         out: &mut [f32],
     ) {
-        let blocks = codes.chunks_exact(question.bits.len() * BLOCK);
+        let width = question.bits.len() * BLOCK;
+        let blocks = codes.chunks_exact(width);
+        let mut ahead = BLOCKS_AHEAD * width;
         let factors = reach.as_chunks::<BLOCK>().0.iter().zip(margin.as_chunks::<BLOCK>().0);
         for ((block, (reach, margin)), out) in
             blocks.zip(factors).zip(out.as_chunks_mut::<BLOCK>().0)
         {
+            fetch(codes, ahead..ahead + width);
+            ahead += width;
             let mut counts = [[0_u64; BLOCK]; PLANES];
             for (word, planes) in block.as_chunks::<BLOCK>().0.iter().zip(&question.bits) {
                 for (count, plane) in counts.iter_mut().zip(planes) {
@@ -148,9 +181,15 @@ widest! {
 }
 
 widest! {
+    use {ROWS_AHEAD, fetch};
     /// The dot products of the named rows of `values`, each as long as `question`, in whole numbers.
     fn dots_int8(values: &[i8], rows: &[usize], question: &[i16], out: &mut [i32]) {
+        let width = question.len();
+        let mut ahead = rows.iter().skip(ROWS_AHEAD);
         for (row, out) in rows.iter().zip(out) {
+            if let Some(row) = ahead.next() {
+                fetch(values, row * width..(row + 1) * width);
+            }
             let start = row * question.len();
             let row = values.get(start..start + question.len()).unwrap_or_default();
             let mut sum = 0_i32;
