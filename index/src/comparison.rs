@@ -55,7 +55,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Whether the new one finds less, by more than chance explains (McNemar's test).
+    /// Whether the new one finds less, by more than chance explains (the test of `McNemar`).
     pub fn is_worse(&self) -> bool {
         let won = (self.after + self.lost).saturating_sub(self.before) as f32;
         let lost = self.lost as f32;

@@ -74,7 +74,7 @@ const LINE: usize = 64;
 
 /// Asks the memory for `values[range]`, so that it is there once it is read. The scan is bound by how
 /// soon memory answers, not by what is computed.
-#[inline(always)]
+#[inline]
 fn fetch<T>(values: &[T], range: std::ops::Range<usize>) {
     #[cfg(target_arch = "x86_64")]
     for place in range.step_by((LINE / size_of::<T>()).max(1)) {

@@ -50,7 +50,9 @@ pub fn vector(seed: usize) -> Vec<f32> {
         .map(|_| dice.below(2001) as f32 - 1000.0)
         .collect();
     let length = values.iter().map(|x| x * x).sum::<f32>().sqrt();
-    values.iter_mut().for_each(|x| *x /= length);
+    for x in &mut values {
+        *x /= length;
+    }
     values
 }
 
@@ -288,7 +290,7 @@ impl World {
             tag: TAGS[self.dice.below(TAGS.len())],
             at: self.now,
         };
-        let before = self.last_passage().await;
+        let before = self.last_passage();
         let new = self.new_revision(&file, &revision, &texts);
         let id = self.store.publish(&new, self.now).await.unwrap().unwrap();
         self.caught_up = false;
@@ -309,7 +311,7 @@ impl World {
     }
 
     /// The last passage that was ever published.
-    async fn last_passage(&self) -> PassageId {
+    fn last_passage(&self) -> PassageId {
         let passages = self
             .oracle
             .revisions()
