@@ -8,8 +8,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    clippy::cast_possible_truncation,
-    reason = "a test fails by panicking, is told how long to last, and rolls dice"
+    reason = "a test fails by panicking, and is told how long to last"
 )]
 
 mod ask;
