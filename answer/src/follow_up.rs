@@ -6,6 +6,7 @@
 
 use crate::quote::Quote;
 use crate::words::{content_stems, stem};
+use std::collections::HashSet;
 
 /// The question before, and what it was answered with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,7 +122,7 @@ fn with_names(question: &str, earlier: &Earlier) -> Option<String> {
         let next = all.get(place + 1).map(|token| plain(token));
         match (replaced, refers(token, next.as_deref(), place > 0)) {
             (false, Some(form)) => {
-                let topic = topic(earlier)?;
+                let topic = topic(earlier, number(token))?;
                 let tail = token.trim_start_matches(char::is_alphanumeric);
                 rewritten.push(match form {
                     Form::Thing => format!("{topic}{tail}"),
@@ -133,6 +134,21 @@ fn with_names(question: &str, earlier: &Earlier) -> Option<String> {
         }
     }
     replaced.then(|| capitalised(&rewritten.join(" ")))
+}
+
+/// Whether a pronoun stands for several, where that can be told.
+fn number(token: &str) -> Option<bool> {
+    match plain(token).as_str() {
+        "they" | "them" | "these" | "those" => Some(true),
+        "it" | "its" | "he" | "she" | "him" | "his" | "her" => Some(false),
+        // `Their` may be anybody's, and `this` may be all that was said.
+        _ => None,
+    }
+}
+
+/// `Reviewed` in `How often are policies reviewed?`, which is not part of what they are.
+fn is_done_to(word: &str) -> bool {
+    word.len() > 4 && word.ends_with("ed")
 }
 
 enum Form {
@@ -176,7 +192,7 @@ fn other_thing(said: &str, earlier: &Earlier) -> Option<String> {
             without_same_preposition(before, said)
         ));
     }
-    let topic = topic(earlier)?;
+    let topic = topic(earlier, None)?;
     Some(format!("{}?", before.replacen(&topic, said, 1)))
 }
 
@@ -194,27 +210,47 @@ fn without_same_preposition<'a>(before: &'a str, said: &str) -> &'a str {
     at.and_then(|at| before.get(..at)).unwrap_or(before)
 }
 
-/// What the question before was about: of its runs of words, with their article, the one that
-/// stands in the titles, headings and quotes of its answer.
-fn topic(earlier: &Earlier) -> Option<String> {
+/// What the question before was about: of its runs of words, with their article, the one that its
+/// answer speaks of most, and that is of the pronoun's number where there is one.
+fn topic(earlier: &Earlier, plural: Option<bool>) -> Option<String> {
     let all: Vec<&str> = tokens(&earlier.question).collect();
-    let known = |(from, to): &(usize, usize)| {
+    let said: Vec<&String> = earlier.titles.iter().chain(&earlier.quotes).collect();
+    let known: HashSet<String> = said.iter().flat_map(|text| stems(text)).collect();
+    let weight = |(from, to): &(usize, usize)| {
         let run = all.get(*from..*to).unwrap_or_default();
         let stems: Vec<String> = run.iter().map(|token| stem(&plain(token))).collect();
-        let within = |texts: &[String]| texts.iter().any(|text| stands_in(&stems, text));
-        (within(&earlier.titles), within(&earlier.quotes))
+        let words = stems.iter().filter(|stem| known.contains(*stem)).count();
+        let together = said.iter().any(|text| stands_in(&stems, text));
+        let last = run.last().map(|token| plain(token)).unwrap_or_default();
+        let is_plural = last.ends_with('s') && !last.ends_with("ss");
+        let agrees = plural.is_none_or(|plural| plural == is_plural);
+        (words > 0).then(|| words + usize::from(together) + 3 * usize::from(agrees))
     };
     let runs = runs(&all).into_iter();
-    let told = runs.filter(|run| known(run) != (false, false));
-    // The longest run says most. Of equals the first: what a question is about mostly stands
-    // before what is asked of it.
-    let (from, to) = told.rev().max_by_key(|run| (run.1 - run.0, known(run)))?;
+    let weighed = runs.filter_map(|run| Some((weight(&run)?, run)));
+    // Of equals the longest, then the first: what a question is about mostly stands before what is
+    // asked of it.
+    let (_, (from, to)) = weighed
+        .rev()
+        .max_by_key(|(weight, run)| (*weight, run.1 - run.0))?;
     let article = from.checked_sub(1).filter(|before| {
         all.get(*before)
             .is_some_and(|token| ARTICLES.contains(&plain(token).as_str()))
     });
-    let run = all.get(article.unwrap_or(from)..to)?.join(" ");
+    let mut run: Vec<String> = all
+        .get(article.unwrap_or(from)..to)?
+        .iter()
+        .map(|token| (*token).to_owned())
+        .collect();
+    if let (Some(_), Some(first)) = (article, run.first_mut()) {
+        *first = first.to_lowercase();
+    }
+    let run = run.join(" ");
     Some(run.trim_matches(|c: char| !c.is_alphanumeric()).to_owned())
+}
+
+fn stems(text: &str) -> impl Iterator<Item = String> + '_ {
+    crate::words::words(text).map(|word| stem(&word))
 }
 
 /// Every stretch of at most four words that say something, as places.
@@ -227,6 +263,7 @@ fn runs(all: &[&str]) -> Vec<(usize, usize)> {
             && all.get(*place).is_some_and(|token| {
                 let word = plain(token);
                 !content_stems(&word).is_empty()
+                    && !is_done_to(&word)
                     && !ASKING.contains(&word.as_str())
                     && !AUXILIARIES.contains(&word.as_str())
             })
@@ -241,10 +278,9 @@ fn runs(all: &[&str]) -> Vec<(usize, usize)> {
 }
 
 /// Whether these stems stand in a text, one after the other.
-fn stands_in(stems: &[String], text: &str) -> bool {
-    let said: Vec<String> = crate::words::words(text).map(|word| stem(&word)).collect();
-    said.windows(stems.len().max(1))
-        .any(|window| window == stems)
+fn stands_in(run: &[String], text: &str) -> bool {
+    let said: Vec<String> = stems(text).collect();
+    said.windows(run.len().max(1)).any(|window| window == run)
 }
 
 fn tokens(text: &str) -> impl Iterator<Item = &str> {
