@@ -8,28 +8,22 @@
     reason = "a test fails by panicking"
 )]
 
-use cloister_answer::evidence::Evidence;
-use cloister_answer::{AnswerEvent, Answerer, Asked};
-use cloister_audit::{Actor, AuditLog, EventKind, Filter};
-use cloister_domain::chance::CountingEntropy;
-use cloister_domain::time::StoppedClock;
-use cloister_domain::{
-    ByteRange, CollectionId, DocumentInfo, FileHash, Labels, Page, PageText, PassageDraft,
-    PassageSpan, Permitted, Timestamp, UserId,
-};
-use cloister_index::{Index, IndexEntry, IndexSettings};
+mod support;
+
+use cloister_answer::{AnswerEvent, Asked};
+use cloister_audit::{Actor, EventKind};
+use cloister_domain::UserId;
 use cloister_inference::{
-    Embedder, EmbedderService, Finish, GenerateRequest, Generated, Generator, GeneratorService,
-    GeneratorState, InferenceError, ModelIdentity, QueueLimits,
+    Finish, GenerateRequest, Generated, Generator, GeneratorService, GeneratorState,
+    InferenceError, ModelIdentity, QueueLimits,
 };
-use cloister_policies::redaction::Redaction;
-use cloister_store::{DocumentFilter, Library, NewRevision, SeenFile, Store};
+use cloister_store::DocumentFilter;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use support::Text;
 
-const DIMENSIONS: usize = 64;
 const QUESTION: &str = "Within how many hours is a breach reported to the authority?";
 const BREACH: [&str; 3] = [
     "A breach is reported to the authority within 72 hours.",
@@ -38,52 +32,6 @@ const BREACH: [&str; 3] = [
 ];
 const SMALL: u64 = 135_000_000;
 const LARGE: u64 = 7_000_000_000;
-
-fn now() -> Timestamp {
-    Timestamp::from_millis(1_790_000_000_000)
-}
-
-/// Texts with the same words are near.
-struct Words;
-
-impl Embedder for Words {
-    fn identity(&self) -> ModelIdentity {
-        ModelIdentity {
-            name: "words".into(),
-            sha256: "0".repeat(64),
-        }
-    }
-    fn dimensions(&self) -> usize {
-        DIMENSIONS
-    }
-    fn max_tokens(&self) -> usize {
-        256
-    }
-    fn count_tokens(&self, text: &str) -> usize {
-        text.split_whitespace().count()
-    }
-    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, InferenceError> {
-        Ok(texts.iter().map(|text| vector(text)).collect())
-    }
-}
-
-fn vector(text: &str) -> Vec<f32> {
-    let mut vector = vec![0.01_f32; DIMENSIONS];
-    for word in text
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| word.len() > 2)
-    {
-        let hash = word.bytes().fold(7_usize, |hash, byte| {
-            hash.wrapping_mul(31)
-                .wrapping_add(usize::from(byte.to_ascii_lowercase()))
-        });
-        if let Some(slot) = vector.get_mut(hash % DIMENSIONS) {
-            *slot += 1.0;
-        }
-    }
-    let length = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
-    vector.iter().map(|v| v / length).collect()
-}
 
 /// What a scripted model does when it is asked to write.
 #[derive(Clone)]
@@ -163,31 +111,23 @@ impl Generator for Scripted {
     }
 }
 
+/// A house with one document and one scripted model, and what the model was asked.
 struct House {
-    answerer: Answerer,
-    audit: AuditLog,
-    store: Store,
-    collection: CollectionId,
+    inner: support::House,
     asked: Arc<Mutex<Vec<GenerateRequest>>>,
     pieces: Arc<AtomicUsize>,
-    _folder: tempfile::TempDir,
+}
+
+impl std::ops::Deref for House {
+    type Target = support::House;
+
+    fn deref(&self) -> &support::House {
+        &self.inner
+    }
 }
 
 impl House {
     async fn with(script: Script, parameters: u64) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(StoppedClock::at(now()));
-        let entropy = CountingEntropy::default();
-        let audit = AuditLog::open(&folder.path().join("audit"), "t/a", clock.clone(), &entropy);
-        let audit = audit.unwrap();
-        let store = Store::open(folder.path()).await.unwrap();
-        let collection = store.add_collection("rules", now()).await.unwrap();
-        let settings = IndexSettings {
-            dimensions: DIMENSIONS,
-            ..IndexSettings::default()
-        };
-        let index = Index::open(&folder.path().join("index"), settings).unwrap();
-        publish(&store, &index, collection).await;
         let (asked, pieces) = (Arc::default(), Arc::<AtomicUsize>::default());
         let model = Scripted {
             script,
@@ -200,29 +140,17 @@ impl House {
         while generator.state() == GeneratorState::Loading {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let embedder = EmbedderService::start(Arc::new(Words), QueueLimits::default()).unwrap();
-        let answerer = Answerer::new(
-            audit.clone(),
-            Arc::new(index),
-            embedder,
-            Some(generator),
-            clock,
-            Redaction::compiled_in().unwrap(),
-            Evidence::calibrated().unwrap(),
-        );
+        let breaches = Text {
+            path: "breach.md",
+            title: "Breaches",
+            heading: "Breach notification",
+            sentences: &BREACH,
+        };
         Self {
-            answerer,
-            audit,
-            store,
-            collection,
+            inner: support::House::with(&[breaches], Some(generator)).await,
             asked,
             pieces,
-            _folder: folder,
         }
-    }
-
-    fn library(&self) -> Library {
-        self.store.library(Permitted::decided([self.collection]))
     }
 
     async fn ask(&self, question: &str) -> Heard {
@@ -248,93 +176,6 @@ impl House {
         }
         heard
     }
-
-    fn logged(&self, kind: EventKind) -> Vec<serde_json::Value> {
-        let filter = Filter {
-            kinds: vec![kind],
-            ..Filter::default()
-        };
-        let found = self.audit.find(&filter, 100).unwrap();
-        found
-            .entries
-            .into_iter()
-            .map(|entry| entry.detail)
-            .collect()
-    }
-}
-
-async fn publish(store: &Store, index: &Index, collection: CollectionId) {
-    let text = BREACH.join(" ");
-    let mut sentences = Vec::new();
-    for sentence in BREACH {
-        let start = text.find(sentence).unwrap();
-        sentences.push(ByteRange::new(start, start + sentence.len()));
-    }
-    let seen = SeenFile {
-        collection,
-        path: "breach.md".into(),
-        size: 9,
-        modified_at: now(),
-        labels: Labels::default(),
-    };
-    store.note_files(&[seen], now()).await.unwrap();
-    let file = store
-        .lease_file(now(), Duration::from_mins(1))
-        .await
-        .unwrap()
-        .unwrap();
-    let range = ByteRange::new(0, text.len());
-    let draft = PassageDraft {
-        text: text.clone(),
-        spans: vec![PassageSpan { page: 1, range }],
-        headings: vec!["Breach notification".into()],
-        sentences,
-        tokens: 40,
-        doubtful: Vec::new(),
-    };
-    let new = NewRevision {
-        file: file.id,
-        hash: FileHash::of(text.as_bytes()),
-        size: 9,
-        info: DocumentInfo {
-            title: "Breaches".into(),
-            format: "markdown".into(),
-            ..Default::default()
-        },
-        pages: vec![Page {
-            number: 1,
-            width: 0.0,
-            height: 0.0,
-            content: PageText {
-                text: text.clone(),
-                ..PageText::default()
-            },
-        }],
-        passages: vec![(draft, vector(&text))],
-        embedder: "0".repeat(64),
-        took_ms: 1,
-        inside: Vec::new(),
-        labels: Labels::default(),
-    };
-    let revision = store.publish(&new, now()).await.unwrap().unwrap();
-    let stored = store
-        .passages_after(cloister_domain::PassageId(0), 10)
-        .await
-        .unwrap();
-    let entries: Vec<IndexEntry> = stored
-        .into_iter()
-        .map(|stored| IndexEntry {
-            passage: stored.id,
-            revision,
-            about: None,
-            language: None,
-            title: "Breaches".into(),
-            headings: stored.draft.headings,
-            text: stored.draft.text,
-            vector: stored.vector,
-        })
-        .collect();
-    index.add(&entries).unwrap();
 }
 
 /// What reached the person.

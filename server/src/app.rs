@@ -398,6 +398,8 @@ pub fn index_settings(config: &Config, embedder: &EmbedderService) -> IndexSetti
         dimensions: embedder.dimensions(),
         exact_limit: config.search.exact_up_to,
         semantic_weight: config.search.meaning,
+        k1: config.search.k1,
+        b: config.search.b,
         ..IndexSettings::default()
     }
 }

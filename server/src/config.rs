@@ -73,6 +73,8 @@ section!(Passages {
 });
 section!(Search {
     meaning: f32,
+    k1: f32,
+    b: f32,
     exact_up_to: usize,
     rerank: Rerank,
     rerank_weight: f32,
