@@ -238,14 +238,9 @@ async fn earlier(
     Ok(Earlier::of(&question, &quotes))
 }
 
-/// Keeps a turn, and deletes what is too old to keep.
+/// Keeps a turn, where the settings keep any.
 pub async fn keep(app: &App, user: UserId, asked: &Asked, answer: &Answer) -> Result<(), Problem> {
-    let now = app.clock.now();
-    let days = app.config.history.days;
-    app.store
-        .delete_turns_before(now.minus(app.config.history_kept()))
-        .await?;
-    if days == 0 {
+    if app.config.history.days == 0 {
         return Ok(());
     }
     let typed = asked.typed.as_ref();
@@ -253,7 +248,7 @@ pub async fn keep(app: &App, user: UserId, asked: &Asked, answer: &Answer) -> Re
     let turn = Turn {
         receipt: asked.request.clone(),
         conversation: asked.conversation.clone(),
-        asked_at: now,
+        asked_at: app.clock.now(),
         question: mask(typed.unwrap_or(&asked.question)),
         understood: typed.map(|_| mask(&asked.question)),
         quotes: answer.quoted.clone(),

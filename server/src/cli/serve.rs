@@ -49,6 +49,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
         tokio::spawn(stop_on_signal(handle.clone()));
         tokio::spawn(control::serve(control, AppState::clone(&app)));
         tokio::spawn(test_reranking(AppState::clone(&app)));
+        tokio::spawn(forget_old_questions(AppState::clone(&app)));
         let ingestion = tokio::spawn(super::ingest::watch(AppState::clone(&app)));
         let service =
             api::router(AppState::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
@@ -129,6 +130,17 @@ async fn announce(app: &AppState, identity: &tls::Identity) -> anyhow::Result<()
 async fn test_reranking(app: AppState) {
     if let Err(cause) = app.test_reranking().await {
         tracing::warn!("the second look could not be tested: {cause:#}");
+    }
+}
+
+/// Deletes, every hour, what is older than the history is kept.
+async fn forget_old_questions(app: AppState) {
+    loop {
+        let oldest = app.clock.now().minus(app.config.history_kept());
+        if let Err(cause) = app.store.delete_turns_before(oldest).await {
+            tracing::warn!("old questions could not be deleted: {cause}");
+        }
+        tokio::time::sleep(Duration::from_hours(1)).await;
     }
 }
 

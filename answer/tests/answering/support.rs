@@ -1,6 +1,4 @@
 //! An appliance without its doors: store, index, log and answerer, with models that are scripts.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![allow(dead_code, reason = "no test uses all of it")]
 
 use cloister_answer::Answerer;
 use cloister_answer::evidence::Evidence;

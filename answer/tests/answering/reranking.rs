@@ -1,12 +1,9 @@
 //! The second look takes part where it helps, and is switched off where it hurts.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
+use crate::support::{House, Text};
 use cloister_answer::rerank::{Judge, Reranking};
 use cloister_inference::{InferenceError, ModelIdentity, Reranker};
 use std::sync::Arc;
-use support::{House, Text};
 
 /// A cross-encoder that counts common words, or likes best what has fewest of them.
 struct Counting {

@@ -2,14 +2,8 @@
 //!
 //! The models here are scripts behind the traits of the real ones, so that each way of going wrong
 //! can be had at will; store, index, log and everything in between are the real ones.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
-mod support;
-
+use crate::support::{self, Text};
 use cloister_answer::{AnswerEvent, Asked};
 use cloister_audit::{Actor, EventKind};
 use cloister_domain::UserId;
@@ -22,7 +16,6 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use support::Text;
 
 const QUESTION: &str = "Within how many hours is a breach reported to the authority?";
 const BREACH: [&str; 3] = [

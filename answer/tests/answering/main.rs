@@ -1,0 +1,10 @@
+//! Answering with models that are scripts: what they may write, and where they may look again.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod composing;
+mod reranking;
+mod support;
