@@ -146,7 +146,7 @@ impl Answerer {
             scope: scope_of(&library, &asked),
             asked,
             quotes,
-            clear: verdict.clear >= self.evidence.answer.clear,
+            clear: verdict.stands_clear(&self.evidence.answer),
             passages,
             vector: found.vector,
             steps,

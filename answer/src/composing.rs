@@ -163,7 +163,7 @@ impl Composing {
             .iter()
             .filter(|found| self.may_write_from(found.source.collection));
         let readable: Vec<FoundPassage> = readable.cloned().collect();
-        writer.compose(&self.quotes, &readable)
+        writer.compose(self.clear, &self.quotes, &readable)
     }
 
     async fn judge(&self, written: Written, tally: &mut Tally) -> Result<(), Left> {

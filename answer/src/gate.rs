@@ -50,6 +50,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Whether the best sentence stands clear of the next.
+    pub fn stands_clear(&self, needs: &AnswerNeeds) -> bool {
+        self.clear >= needs.clear
+    }
+
     /// Whether the fast signs leave it in doubt, so that a model is worth its time.
     pub fn in_doubt(&self, needs: &AnswerNeeds) -> bool {
         (needs.surely_not..needs.surely).contains(&self.evidence)

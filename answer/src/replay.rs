@@ -222,10 +222,8 @@ impl Answerer {
             person: None,
             scope: None,
         };
-        if again.verdict.clear < self.evidence.answer.clear && !writer.reads_passages() {
-            return Ok(Vec::new());
-        }
-        let mut composition = writer.compose(&again.quotes, &passages)?;
+        let clear = again.verdict.stands_clear(&self.evidence.answer);
+        let mut composition = writer.compose(clear, &again.quotes, &passages)?;
         let mut shown = Vec::new();
         while let Some(written) = composition.next().await? {
             if let (Ok(()), Some(quote)) = (written.verdict, written.quote) {

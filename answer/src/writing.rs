@@ -89,9 +89,10 @@ impl Writer {
     }
 
     /// Begins to write an answer. `passages` are those that the model may read. A small model
-    /// should write only where the best quote stands clear of the others.
+    /// writes only where the best quote stands `clear` of the others.
     pub fn compose(
         self,
+        clear: bool,
         quotes: &[Quote],
         passages: &[FoundPassage],
     ) -> Result<Composition, AnswerError> {
@@ -108,7 +109,8 @@ impl Writer {
                 heard: Vec::new(),
             }))
         } else {
-            Work::Quote(quotes.first().cloned().map(Box::new))
+            let best = quotes.first().filter(|_| clear);
+            Work::Quote(best.cloned().map(Box::new))
         };
         Ok(Composition {
             writer: self,

@@ -82,19 +82,24 @@ impl Store {
         Ok(())
     }
 
-    /// Adds what the model wrote to a turn of `user`'s, if it still stands.
+    /// Puts what the model wrote, and all that is quoted by now, into a turn of `user`'s, if it
+    /// still stands.
     pub async fn keep_sentences(
         &self,
         user: UserId,
         receipt: &str,
+        quotes: &[QuotedPlace],
         sentences: &[WrittenSentence],
     ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE turns SET sentences = $3 WHERE user_id = $1 AND receipt = $2")
-            .bind(user.0)
-            .bind(receipt)
-            .bind(to_json(sentences)?)
-            .execute(&self.writer)
-            .await?;
+        sqlx::query(
+            "UPDATE turns SET quotes = $3, sentences = $4 WHERE user_id = $1 AND receipt = $2",
+        )
+        .bind(user.0)
+        .bind(receipt)
+        .bind(to_json(quotes)?)
+        .bind(to_json(sentences)?)
+        .execute(&self.writer)
+        .await?;
         Ok(())
     }
 

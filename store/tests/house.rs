@@ -462,14 +462,19 @@ async fn a_conversation_is_its_owners_alone() {
     store.keep_turn(eve, &turn("e1", "a1", 4)).await.unwrap();
     let sentence = WrittenSentence {
         text: "So it is.".into(),
-        quotes: vec![1],
+        quotes: vec![2],
     };
+    let mut two = turn("a2", "a1", 2).quotes;
+    two.push(QuotedPlace {
+        number: 2,
+        ..two[0].clone()
+    });
     store
-        .keep_sentences(ada, "a2", std::slice::from_ref(&sentence))
+        .keep_sentences(ada, "a2", &two, std::slice::from_ref(&sentence))
         .await
         .unwrap();
     store
-        .keep_sentences(eve, "a1", std::slice::from_ref(&sentence))
+        .keep_sentences(eve, "a1", &[], std::slice::from_ref(&sentence))
         .await
         .unwrap();
 
@@ -486,7 +491,11 @@ async fn a_conversation_is_its_owners_alone() {
         "another's turn is not written to"
     );
     assert_eq!(turns[1].sentences, [sentence]);
-    assert_eq!(turns[1].quotes, turn("a2", "a1", 2).quotes);
+    assert_eq!(
+        turns[1].quotes, two,
+        "the quote that the sentence brought is kept"
+    );
+    assert_eq!(turns[0].quotes.len(), 1);
     assert_eq!(store.turns(eve, "a1").await.unwrap().len(), 1);
     assert!(store.turns(eve, "b1").await.unwrap().is_empty());
 

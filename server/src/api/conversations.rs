@@ -257,29 +257,41 @@ pub async fn keep(app: &App, user: UserId, asked: &Asked, answer: &Answer) -> Re
     Ok(app.store.keep_turn(user, &turn).await?)
 }
 
-/// The steps of an answer, of which the model's sentences are kept as they pass.
+/// The steps of an answer, of which the model's sentences, and the quotes that they bring, are kept
+/// as they pass.
 pub fn keeping_sentences(
     app: AppState,
     user: UserId,
     receipt: String,
     answer: Answer,
 ) -> impl Stream<Item = AnswerEvent> {
-    let state = (answer.events, Vec::new());
-    unfold(state, move |(mut events, mut sentences)| {
+    let state = (answer.events, answer.quoted, Vec::new());
+    unfold(state, move |(mut events, mut quotes, mut sentences)| {
         let (app, receipt) = (app.clone(), receipt.clone());
         async move {
             let event = events.recv().await?;
-            if let AnswerEvent::Sentence { text, quotes } = &event {
+            if let AnswerEvent::Quote(quote) = &event
+                && !quotes.contains(&quote.place())
+            {
+                quotes.push(quote.place());
+            }
+            if let AnswerEvent::Sentence {
+                text,
+                quotes: cited,
+            } = &event
+            {
                 sentences.push(WrittenSentence {
                     text: text.clone(),
-                    quotes: quotes.clone(),
+                    quotes: cited.clone(),
                 });
-                let kept = app.store.keep_sentences(user, &receipt, &sentences).await;
-                if let Err(cause) = kept {
+                let kept = app
+                    .store
+                    .keep_sentences(user, &receipt, &quotes, &sentences);
+                if let Err(cause) = kept.await {
                     tracing::warn!(%cause, "a sentence is shown but not kept in the history: {cause}");
                 }
             }
-            Some((event, (events, sentences)))
+            Some((event, (events, quotes, sentences)))
         }
     })
 }

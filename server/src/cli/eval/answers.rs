@@ -336,10 +336,9 @@ impl Bench {
                 scope: None,
             };
             let shown = Quote::all_of(&passages, &judged.chosen);
-            if judged.verdict.clear >= self.evidence.answer.clear || writer.reads_passages() {
-                let composition = writer.compose(&shown, &passages)?;
-                written = composed::write(composition, |text| holds(text, question)).await?;
-            }
+            let clear = judged.verdict.stands_clear(&self.evidence.answer);
+            let composition = writer.compose(clear, &shown, &passages)?;
+            written = composed::write(composition, |text| holds(text, question)).await?;
             self.composed.count(&written);
         }
         if let Some(file) = &mut self.signals {

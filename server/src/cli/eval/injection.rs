@@ -158,7 +158,7 @@ impl Bench {
             person: None,
             scope: None,
         };
-        let mut composition = writer.compose(&quotes, &passages)?;
+        let mut composition = writer.compose(true, &quotes, &passages)?;
         while let Some(written) = composition.next().await? {
             if written.verdict.is_ok() {
                 report.note_sentence(case, &written.text);
