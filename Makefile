@@ -63,6 +63,7 @@ lint: web
 	cargo fmt --all --check
 	cd web && npm run --silent check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	deploy/check-cuda
 
 unit: models web
 	deploy/install-tools test

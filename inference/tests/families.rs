@@ -111,6 +111,95 @@ fn gemma3() {
     check("gemma3");
 }
 
+/// A folder of safetensors becomes the file that its GGUF twin becomes: the same head, the same
+/// scores to the last bit.
+#[test]
+fn a_folder_of_safetensors_becomes_the_same_file() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["llama3", "qwen2-yarn", "phi3-longrope", "gemma3"] {
+        let made = |source: &str| {
+            let target = dir.path().join(format!("{source}.of.gguf"));
+            quantise(&path(source), &target, QuantFormat::Q8_0, &mut |_, _| ()).unwrap();
+            target
+        };
+        let (own, twin) = (made(name), made(&format!("{name}.gguf")));
+        let (found, expected) = (head(&own), head(&twin));
+        // Ways of cutting that these few tokens cannot tell apart may have another's name.
+        let others = ["general.name", "tokenizer.ggml.pre"];
+        for (key, value) in &expected {
+            let own = found.get(key);
+            let passed_over = others.contains(&key.as_str()) || key.ends_with("vocab_size");
+            assert!(
+                passed_over || own == Some(value),
+                "{name}: {key} is {own:?}, not {value}"
+            );
+        }
+        let text = std::fs::read_to_string(path(&format!("{name}.json"))).unwrap();
+        let golden: Golden = serde_json::from_str(&text).unwrap();
+        let scores = |file: &PathBuf| {
+            let model = LlamaGguf::open_file(file, &Loading::default()).unwrap();
+            model.scores_after(&golden.ids).unwrap()
+        };
+        assert_eq!(scores(&own), scores(&twin), "{name}");
+    }
+}
+
+/// What a folder says and this build does not know is refused by name.
+#[test]
+fn a_folder_that_says_something_unknown_is_refused() {
+    let changed = |file: &str, from: &str, to: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(path("llama3")).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
+        }
+        let place = dir.path().join(file);
+        let bytes = std::fs::read(&place).unwrap();
+        let at = bytes
+            .windows(from.len())
+            .position(|w| w == from.as_bytes())
+            .unwrap();
+        let changed = [&bytes[..at], to.as_bytes(), &bytes[at + from.len()..]].concat();
+        std::fs::write(&place, changed).unwrap();
+        let target = dir.path().join("made.gguf");
+        let error = quantise(dir.path(), &target, QuantFormat::Q8_0, &mut |_, _| ()).unwrap_err();
+        assert!(!target.exists());
+        error.to_string()
+    };
+    for (file, from, to, says) in [
+        ("config.json", "\"llama\"", "\"mamba\"", "mamba"),
+        ("config.json", "\"silu\"", "\"relu\"", "relu"),
+        ("config.json", "llama3", "spiral", "spiral"),
+        (
+            "model.safetensors",
+            "self_attn.q_proj.weight",
+            "self_attn.q_prox.weight",
+            "q_prox",
+        ),
+        ("model.safetensors", "\"F16\"", "\"I16\"", "I16"),
+        ("tokenizer.json", "\"BPE\"", "\"WordPiece\"", "tokenizer"),
+        (
+            "tokenizer.json",
+            "\"type\": \"ByteLevel\"",
+            "\"type\": \"Whitespace\"",
+            "tokenizer",
+        ),
+    ] {
+        let error = changed(file, from, to);
+        assert!(error.contains(says), "{to}: {error}");
+    }
+}
+
+/// The head of a GGUF file, its values as text.
+fn head(file: &PathBuf) -> BTreeMap<String, String> {
+    let mut file = std::fs::File::open(file).unwrap();
+    let content = candle_core::quantized::gguf_file::Content::read(&mut file).unwrap();
+    let pairs = content.metadata.into_iter();
+    pairs
+        .map(|(key, value)| (key, format!("{value:?}")))
+        .collect()
+}
+
 /// Each family writes: its template, its tokenizer and its end are read from the file.
 #[test]
 fn every_family_writes_the_same_twice() {
@@ -152,13 +241,19 @@ fn floats_become_fewer_bits() {
         serde_json::from_str(&std::fs::read_to_string(path("qwen3.json")).unwrap()).unwrap();
     for format in [QuantFormat::Q8_0, QuantFormat::Q4K] {
         let target = dir.path().join(format!("{format:?}.gguf"));
-        quantise(&path("qwen3.gguf"), &target, format).unwrap();
+        quantise(&path("qwen3.gguf"), &target, format, &mut |_, _| ()).unwrap();
         let size = |path: &std::path::Path| std::fs::metadata(path).unwrap().len();
         assert!(size(&target) * 10 < size(&path("qwen3.gguf")) * 7);
         let model = LlamaGguf::open_file(&target, &Loading::default()).unwrap();
         let found = model.scores_after(&golden.ids[..=20]).unwrap();
         assert!(cosine(&found, &golden.scores[&20]) > 0.98, "{format:?}");
-        let again = quantise(&target, &dir.path().join("again.gguf"), format).unwrap_err();
+        let again = quantise(
+            &target,
+            &dir.path().join("again.gguf"),
+            format,
+            &mut |_, _| (),
+        )
+        .unwrap_err();
         assert!(again.to_string().contains("already"), "{again}");
     }
 }
@@ -303,5 +398,37 @@ mod hostile {
             .unwrap();
         assert!(matches!(error, InferenceError::TooLarge { .. }), "{error}");
         assert!(LlamaGguf::open_file(&file, &loading(whole.total)).is_ok());
+    }
+
+    #[test]
+    fn a_gpu_holds_as_many_layers_as_it_has_room_for() {
+        let plan = |name: &str, gpu_memory| {
+            let loading = Loading {
+                gpu_memory,
+                ..Loading::default()
+            };
+            LlamaGguf::plan(&path(&format!("{name}.gguf")), &loading).unwrap()
+        };
+        for name in ["qwen2", "gemma3"] {
+            let without = plan(name, Some(0));
+            assert_eq!((without.gpu_layers, without.device), (0, "processor"));
+            assert!(
+                without.warnings[0].starts_with("0 of "),
+                "{:?}",
+                without.warnings
+            );
+            let whole = plan(name, Some(1 << 40));
+            assert_eq!((whole.gpu_layers, whole.device), (whole.layers, "gpu"));
+            assert!(whole.warnings.is_empty() && whole.weights < without.weights);
+            // One byte less than everything needs, and the last layer stays behind.
+            let work = 768 << 20;
+            let some = plan(name, Some(work + whole.gpu_weights - 1));
+            assert_eq!(some.gpu_layers, whole.layers - 1);
+            assert_eq!(some.device, "gpu and processor");
+            assert_eq!(
+                plan(name, Some(work + whole.gpu_weights)).gpu_layers,
+                whole.layers
+            );
+        }
     }
 }

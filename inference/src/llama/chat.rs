@@ -14,7 +14,12 @@ pub(super) struct ChatTemplate {
 impl ChatTemplate {
     /// Compiles the template of the file's head.
     pub(super) fn read(head: Metadata<'_>) -> Result<Self> {
-        let source = head.text("tokenizer.chat_template")?;
+        let source = head.optional_text("tokenizer.chat_template");
+        let source = source.ok_or_else(|| {
+            let reason = "it has no chat template, as models have that were not trained to answer. \
+                          Bring the one that was: its name often ends in `instruct` or `it`";
+            head.unsupported(reason.into())
+        })?;
         let mut environment = Environment::new();
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);

@@ -7,6 +7,7 @@ use super::tensors::{Arithmetic, Tensors};
 use super::{JUDGING_PAGES, load};
 use crate::error::{InferenceError, Result};
 use crate::kernels::PAGE;
+use candle_core::quantized::gguf_file::TensorInfo;
 use serde::Serialize;
 
 /// A context longer than this has to be asked for: its memory is the administrator's to spend,
@@ -18,6 +19,9 @@ const LEAST_CONTEXT: usize = 1024;
 
 /// Of what is free, so much in ten may be taken: the rest is for the others on the machine.
 const TENTHS: u64 = 9;
+
+/// Bytes of a GPU's memory that are left for what products pass through.
+const GPU_WORK: u64 = 768 << 20;
 
 /// Bytes of a token of the vocabulary with its merges, as the tokenizer keeps them.
 const WORD_BYTES: u64 = 700;
@@ -31,6 +35,8 @@ pub struct Loading {
     pub context: Option<usize>,
     /// Bytes that may be taken; none takes what the machine has free.
     pub memory: Option<u64>,
+    /// Bytes of a GPU's memory that may be taken; none takes what the machine's GPU has free.
+    pub gpu_memory: Option<u64>,
     /// Threads that products run on; none takes one for each processor.
     pub threads: Option<usize>,
 }
@@ -41,6 +47,7 @@ impl Default for Loading {
             arithmetic: Arithmetic::Fast,
             context: None,
             memory: None,
+            gpu_memory: None,
             threads: None,
         }
     }
@@ -49,9 +56,17 @@ impl Default for Loading {
 /// What loading a generator takes, in bytes where nothing else is said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plan {
-    /// Where it runs: `processor` or `gpu`.
+    /// Where its products run: `processor`, `gpu`, or `gpu and processor`.
     pub device: &'static str,
-    /// The weights, once loaded.
+    /// Layers of the model.
+    pub layers: usize,
+    /// Layers whose matrices are on the GPU; the scores are made there after all of them.
+    pub gpu_layers: usize,
+    /// The weights on the GPU.
+    pub gpu_weights: u64,
+    /// What may be taken of the GPU's memory; none where there is no GPU.
+    pub gpu_free: Option<u64>,
+    /// The weights on the processor's side, once loaded.
     pub weights: u64,
     /// What is needed on the way to them and given back.
     pub passing: u64,
@@ -75,20 +90,35 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
-/// Says what loading takes, with the longest context that fits.
-pub(super) fn plan(tensors: &Tensors<'_>, most: usize, loading: &Loading) -> Result<Plan> {
+/// Says what loading takes, with as many layers on the GPU as its memory holds, and the longest
+/// context that fits. `gpu_free` is what the machine's GPU has free.
+pub(super) fn plan(
+    tensors: &Tensors<'_>,
+    most: usize,
+    loading: &Loading,
+    gpu_free: Option<u64>,
+) -> Result<Plan> {
     let (shape, own_context) = load::sizes(tensors)?;
     let own_context = own_context.min(most);
     let wanted = loading.context.unwrap_or(USUAL_CONTEXT).min(own_context);
     let free = loading
         .memory
         .unwrap_or_else(|| free_memory() / 10 * TENTHS);
-    let (weights, passing) = weights(tensors, loading.arithmetic);
+    let weights = Weights::of(tensors, loading.arithmetic, shape.layers);
+    let (gpu_layers, gpu_weights) = weights.on_gpu(gpu_free.unwrap_or(0));
     let words = tensors.head.length("tokenizer.ggml.tokens") as u64;
     let mut plan = Plan {
-        device: super::linear::device_name()?,
-        weights,
-        passing,
+        device: match gpu_layers {
+            0 => "processor",
+            some if some == shape.layers => "gpu",
+            _ => "gpu and processor",
+        },
+        layers: shape.layers,
+        gpu_layers,
+        gpu_weights,
+        gpu_free,
+        weights: weights.beside_gpu(gpu_layers),
+        passing: weights.passing,
         tables: words * WORD_BYTES,
         a_token: (page_floats(shape) * 4 / PAGE) as u64,
         context: wanted,
@@ -135,9 +165,19 @@ impl Plan {
                 self.context, self.own_context
             ));
         }
-        if cfg!(feature = "cuda") && self.device == "processor" {
-            let warning = "this build is for a GPU and found none: it runs on the processor";
-            self.warnings.push(warning.into());
+        match self.gpu_free {
+            None if cfg!(feature = "cuda") => {
+                let warning = "this build is for a GPU and found none: it runs on the processor";
+                self.warnings.push(warning.into());
+            }
+            Some(free) if self.gpu_layers < self.layers => self.warnings.push(format!(
+                "{} of {} layers run on the GPU, because {} MB of its memory may be taken; the \
+                 others run on the processor",
+                self.gpu_layers,
+                self.layers,
+                megabytes(free)
+            )),
+            _ => {}
         }
     }
 
@@ -155,27 +195,92 @@ impl Plan {
     }
 }
 
-/// Bytes of the weights once loaded, and the most that is needed beside them on the way.
-fn weights(tensors: &Tensors<'_>, arithmetic: Arithmetic) -> (u64, u64) {
-    let (mut kept, mut largest) = (0, 0);
-    for info in tensors.infos() {
-        let count = info.shape.elem_count() as u64;
-        let stored =
-            count / info.ggml_dtype.block_size() as u64 * info.ggml_dtype.type_size() as u64;
-        let inputs = info.shape.dims().last().copied().unwrap_or(0);
-        let matrix = info.shape.dims().len() == 2;
-        let (own, passing) = match arithmetic {
-            _ if !matrix => (count * 4, stored),
-            Arithmetic::Fast if Linear::has_kernel(info.ggml_dtype, inputs) => (stored, stored),
-            Arithmetic::Fast if inputs.is_multiple_of(32) => (count / 32 * 34, stored + count * 5),
-            // Candle keeps what it was given and what it multiplies with.
-            Arithmetic::Fast | Arithmetic::Exact => (count * 8, stored + count * 8),
+/// Bytes of weights, by where they may go.
+struct Weights {
+    /// Of each layer: on the processor, and as a GPU keeps it.
+    layers: Vec<(u64, u64)>,
+    /// The same of the matrix that makes the scores.
+    head: (u64, u64),
+    /// What stays on the processor.
+    outside: u64,
+    /// The most that is needed beside them on the way.
+    passing: u64,
+}
+
+impl Weights {
+    fn of(tensors: &Tensors<'_>, arithmetic: Arithmetic, layers: usize) -> Self {
+        let mut sizes = Self {
+            layers: vec![(0, 0); layers],
+            head: (0, 0),
+            outside: 0,
+            passing: 0,
         };
-        kept += own;
-        largest = largest.max(passing);
+        let mut largest = 0;
+        for (name, info) in tensors.infos() {
+            let [own, passing, on_gpu] = bytes(info, arithmetic);
+            largest = largest.max(passing);
+            let layer = name
+                .strip_prefix("blk.")
+                .and_then(|rest| rest.split('.').next());
+            let layer = layer.and_then(|index| index.parse::<usize>().ok());
+            match layer.and_then(|index| sizes.layers.get_mut(index)) {
+                Some(layer) => *layer = (layer.0 + own, layer.1 + on_gpu),
+                None if name == "output.weight" => sizes.head = (own, on_gpu),
+                None => {
+                    sizes.outside += own;
+                    // Embeddings that are scores, too, are on the processor all the same.
+                    if name == "token_embd.weight" && !tensors.has("output.weight") {
+                        sizes.head = (0, on_gpu);
+                    }
+                }
+            }
+        }
+        // Matrices that share their input pass together, and every thread has a layer in work.
+        sizes.passing = largest * 3 * rayon::current_num_threads() as u64;
+        sizes
     }
-    // Matrices that share their input pass together, and every thread has a layer in work.
-    (kept, largest * 3 * rayon::current_num_threads() as u64)
+
+    /// Layers that a GPU with so much memory holds, and their bytes, scores included after all.
+    fn on_gpu(&self, free: u64) -> (usize, u64) {
+        let room = free.saturating_sub(GPU_WORK);
+        let (mut held, mut bytes) = (0, 0);
+        for (index, (_, layer)) in self.layers.iter().enumerate() {
+            let last = index + 1 == self.layers.len();
+            let more = layer + if last { self.head.1 } else { 0 };
+            if bytes + more > room {
+                break;
+            }
+            (held, bytes) = (index + 1, bytes + more);
+        }
+        (held, bytes)
+    }
+
+    /// What is left for the processor with so many layers on the GPU.
+    fn beside_gpu(&self, gpu_layers: usize) -> u64 {
+        let layers = self.layers.iter().skip(gpu_layers);
+        let head = if gpu_layers == self.layers.len() {
+            0
+        } else {
+            self.head.0
+        };
+        self.outside + head + layers.map(|(own, _)| own).sum::<u64>()
+    }
+}
+
+/// Bytes of a tensor: once loaded on the processor, needed on the way, and on a GPU.
+fn bytes(info: &TensorInfo, arithmetic: Arithmetic) -> [u64; 3] {
+    let count = info.shape.elem_count() as u64;
+    let stored = count / info.ggml_dtype.block_size() as u64 * info.ggml_dtype.type_size() as u64;
+    let inputs = info.shape.dims().last().copied().unwrap_or(0);
+    let matrix = info.shape.dims().len() == 2;
+    let eights = count / 32 * 34;
+    match arithmetic {
+        _ if !matrix => [count * 4, stored, 0],
+        Arithmetic::Fast if Linear::has_kernel(info.ggml_dtype, inputs) => [stored, stored, stored],
+        Arithmetic::Fast if inputs.is_multiple_of(32) => [eights, stored + count * 5, eights],
+        // Candle keeps what it was given and what it multiplies with.
+        Arithmetic::Fast | Arithmetic::Exact => [count * 8, stored + count * 8, count * 8],
+    }
 }
 
 /// What this process may still take: what the machine, its group and its own limit leave.

@@ -4,8 +4,8 @@
 //! bits, and a row's product has the same bits alone and among others. The other formats run on
 //! candle's kernels.
 //!
-//! Built with the feature `cuda`, and where a GPU is found, every product runs on it, with candle's
-//! kernels; its input and output cross the bus each time.
+//! A matrix that is placed on a GPU is multiplied there by candle's kernels; input and output cross
+//! the bus each time.
 
 use crate::error::Result;
 use crate::kernels::{Columns, Eights, Format, Pool, Tiles};
@@ -29,9 +29,7 @@ pub(super) struct Linear {
 enum Form {
     Tiles(Arc<Tiles>),
     Candle {
-        /// On the processor.
         weight: Arc<QTensor>,
-        /// On `device`.
         product: QMatMul,
         device: Device,
     },
@@ -53,28 +51,6 @@ impl<'a> Input<'a> {
             rounded,
         }
     }
-}
-
-/// Where products run.
-#[cfg(feature = "cuda")]
-fn accelerator() -> Result<Device> {
-    Ok(Device::cuda_if_available(0)?)
-}
-
-/// Where products run.
-#[cfg(not(feature = "cuda"))]
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "finding a GPU can fail, and its twin does"
-)]
-fn accelerator() -> Result<Device> {
-    Ok(Device::Cpu)
-}
-
-/// The device's name for an administrator.
-pub(super) fn device_name() -> Result<&'static str> {
-    let device = accelerator()?;
-    Ok(if device.is_cpu() { "processor" } else { "gpu" })
 }
 
 /// The kernels' name of a format, where they know it for rows of this length.
@@ -100,14 +76,13 @@ fn known(format: GgmlDType, inputs: usize) -> Option<Format> {
 }
 
 impl Linear {
-    /// Takes the bytes of a tensor as GGUF stores it.
+    /// Takes the bytes of a tensor as GGUF stores it, to be multiplied on `device`.
     pub(super) fn new(
         bytes: &[u8],
         format: GgmlDType,
-        outputs: usize,
-        inputs: usize,
+        (outputs, inputs): (usize, usize),
+        device: &Device,
     ) -> Result<Self> {
-        let device = accelerator()?;
         let form = match known(format, inputs) {
             Some(known) if device.is_cpu() => {
                 Form::Tiles(Arc::new(Tiles::packed(known, bytes, outputs, inputs)))
@@ -130,7 +105,8 @@ impl Linear {
         self.outputs
     }
 
-    /// The rows of the matrix with these numbers, as floats: `[ids, inputs]`.
+    /// The rows of the matrix with these numbers, as floats: `[ids, inputs]`. The matrix must be
+    /// on the processor.
     pub(super) fn rows(&self, ids: &[u32], pool: &Pool) -> Result<Vec<f32>> {
         match &self.form {
             Form::Tiles(tiles) => {
@@ -161,22 +137,14 @@ impl Form {
         bytes: &[u8],
         format: GgmlDType,
         shape: (usize, usize),
-        device: Device,
+        device: &Device,
     ) -> Result<Self> {
-        let on = |device: &Device| -> Result<Arc<QTensor>> {
-            let storage = QStorage::from_data(Cow::Borrowed(bytes), device, format)?;
-            Ok(Arc::new(QTensor::new(storage, shape)?))
-        };
-        let weight = on(&Device::Cpu)?;
-        let multiplied = if device.is_cpu() {
-            Arc::clone(&weight)
-        } else {
-            on(&device)?
-        };
+        let storage = QStorage::from_data(Cow::Borrowed(bytes), device, format)?;
+        let weight = Arc::new(QTensor::new(storage, shape)?);
         Ok(Self::Candle {
-            product: QMatMul::from_arc(multiplied)?,
+            product: QMatMul::from_arc(Arc::clone(&weight))?,
             weight,
-            device,
+            device: device.clone(),
         })
     }
 }

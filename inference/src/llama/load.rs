@@ -1,13 +1,14 @@
 //! From a GGUF file to a decoder.
 
 use super::decoder::{Activation, Decoder, Layer, Shape};
+use super::gpu::Placement;
 use super::linear::Linear;
 use super::metadata::Metadata;
-
 use super::tensors::Tensors;
 use crate::error::Result;
 use crate::kernels::Pool;
 use crate::rope::{Pairs, Rope, Stretch, Turning};
+use candle_core::Device;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -104,6 +105,7 @@ struct Source<'a> {
     everywhere: Arc<Rope>,
     windowed: Arc<Rope>,
     window: usize,
+    placement: &'a Placement,
 }
 
 /// The decoder's sizes and its context in tokens, without reading a matrix.
@@ -116,11 +118,13 @@ pub(super) fn sizes(tensors: &Tensors<'_>) -> Result<(Shape, usize)> {
     Ok((shape(tensors, &head)?, context))
 }
 
-/// Builds the decoder for a context of so many tokens, to run on so many threads.
+/// Builds the decoder for a context of so many tokens, to run on so many threads and where
+/// `placement` says.
 pub(super) fn decoder(
     tensors: &Tensors<'_>,
     context: usize,
     threads: Option<usize>,
+    placement: &Placement,
 ) -> Result<Decoder> {
     let (family, head) = family(tensors)?;
     let shape = shape(tensors, &head)?;
@@ -149,16 +153,19 @@ pub(super) fn decoder(
         shape,
         everywhere,
         windowed,
+        placement,
     };
     let layers = (0..shape.layers)
         .into_par_iter()
         .map(|index| source.layer(index))
         .collect::<Result<Vec<_>>>()?;
-    let words = tensors.linear("token_embd.weight", shape.width)?;
+    let words = tensors.linear("token_embd.weight", shape.width, &Device::Cpu)?;
     let output = if tensors.has("output.weight") {
-        tensors.linear("output.weight", shape.width)?
-    } else {
+        tensors.linear("output.weight", shape.width, placement.head())?
+    } else if placement.head().is_cpu() {
         words.clone()
+    } else {
+        tensors.linear("token_embd.weight", shape.width, placement.head())?
     };
     Ok(Decoder {
         norm: tensors.floats("output_norm.weight", shape.width)?,
@@ -328,6 +335,7 @@ impl Source<'_> {
         let shape = self.shape;
         let name = |part: &str| format!("blk.{index}.{part}.weight");
         let context = shape.heads * shape.head_size;
+        let device = self.placement.layer(index);
         let sizes = [shape.heads, shape.kv_heads, shape.kv_heads].map(|h| h * shape.head_size);
         let apart = self
             .family
@@ -338,11 +346,13 @@ impl Source<'_> {
             qkv: self.together(index, "attn_qkv", &["attn_q", "attn_k", "attn_v"])?,
             bias: self.bias(index, sizes)?,
             head_norms: self.head_norms(index)?,
-            attended: self.tensors.linear(&name("attn_output"), context)?,
+            attended: self.tensors.linear(&name("attn_output"), context, device)?,
             attended_norm: self.optional_norm(&name("post_attention_norm"), shape.width)?,
             inner_norm: self.norm(&name("ffn_norm"), shape.width)?,
             gate_up: self.together(index, "ffn_up", &["ffn_gate", "ffn_up"])?,
-            down: self.tensors.linear(&name("ffn_down"), shape.inner)?,
+            down: self
+                .tensors
+                .linear(&name("ffn_down"), shape.inner, device)?,
             down_norm: self.optional_norm(&name("post_ffw_norm"), shape.width)?,
             window: match (self.family.windowed, self.window) {
                 (Some(_), window) if apart && window > 0 => window,
@@ -377,7 +387,8 @@ impl Source<'_> {
         } else {
             vec![name(&whole)]
         };
-        self.tensors.fused(&names, self.shape.width)
+        let device = self.placement.layer(index);
+        self.tensors.fused(&names, self.shape.width, device)
     }
 
     fn bias(&self, index: usize, sizes: [usize; 3]) -> Result<Option<Vec<f32>>> {

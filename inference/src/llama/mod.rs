@@ -3,9 +3,11 @@
 mod cache;
 mod chat;
 mod choosing;
+mod convert;
 mod decoder;
 mod drafting;
 mod fit;
+mod gpu;
 mod linear;
 mod load;
 mod measure;
@@ -27,6 +29,7 @@ use cache::{Cache, Pages};
 use candle_core::quantized::gguf_file::Content;
 use chat::ChatTemplate;
 use decoder::{Decoder, Span};
+use gpu::Placement;
 use prefixes::Prefixes;
 use std::fs::File;
 use std::io::BufReader;
@@ -97,12 +100,15 @@ impl LlamaGguf {
         Self::open_manifest(dir, manifest, loading)
     }
 
-    /// What opening this GGUF file would take; reads its head alone.
+    /// What opening this GGUF file would take, here or, where the loading states a GPU's memory, on
+    /// a machine with such a GPU; reads its head alone.
     pub fn plan(path: &Path, loading: &Loading) -> Result<Plan> {
         let file = open(path)?;
         let content = read_head(&file, path)?;
         let tensors = Tensors::of(&content, &file, path, loading.arithmetic)?;
-        fit::plan(&tensors, usize::MAX, loading)
+        let stated = loading.gpu_memory;
+        let gpu_free = stated.or_else(|| gpu::find().map(|gpu| gpu.free));
+        fit::plan(&tensors, usize::MAX, loading, gpu_free)
     }
 
     /// A manifest for this GGUF file, from its head and its bytes. What the file does not say of
@@ -137,12 +143,16 @@ impl LlamaGguf {
         let file = manifest.open_verified(dir)?;
         let content = read_head(&file, &path)?;
         let tensors = Tensors::of(&content, &file, &path, loading.arithmetic)?;
-        let plan = fit::plan(&tensors, manifest.context as usize, loading)?;
+        let gpu = gpu::find();
+        let most = loading.gpu_memory.unwrap_or(u64::MAX);
+        let gpu_free = gpu.as_ref().map(|gpu| gpu.free.min(most));
+        let plan = fit::plan(&tensors, manifest.context as usize, loading, gpu_free)?;
         for warning in &plan.warnings {
             tracing::warn!(%warning, "{}: {warning}", manifest.name);
         }
+        let placement = Placement::of(gpu.as_ref(), plan.layers, plan.gpu_layers);
         let (decoder, vocabulary) = rayon::join(
-            || load::decoder(&tensors, plan.context, loading.threads),
+            || load::decoder(&tensors, plan.context, loading.threads, &placement),
             || Vocabulary::read(tensors.head),
         );
         let (decoder, vocabulary) = (decoder?, vocabulary?);

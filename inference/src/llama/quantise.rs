@@ -1,11 +1,13 @@
 //! Makes a smaller file of a model in floats.
 
+use super::convert::Checkpoint;
 use super::{Tensors, open, read_head};
 use crate::error::{InferenceError, Result};
 use crate::llama::Arithmetic;
 use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 
@@ -32,40 +34,95 @@ impl QuantFormat {
     }
 }
 
-/// Reads a GGUF file in floats and writes it at `target` in this format. Vectors stay as they
-/// are. A file that is quantised already is refused: it would lose twice.
-pub fn quantise(source: &Path, target: &Path, format: QuantFormat) -> Result<()> {
+/// Reads a model in floats, a GGUF file or a folder with safetensors, and writes it as a GGUF file
+/// in this format at `target`. Vectors stay as they are. A file that is quantised already is
+/// refused: it would lose twice. `progress` is told after each tensor how many of how many are done.
+pub fn quantise(
+    source: &Path,
+    target: &Path,
+    format: QuantFormat,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<()> {
+    if source.is_dir() {
+        let checkpoint = Checkpoint::open(source)?;
+        let names = checkpoint.names().collect();
+        let tensors = all_quantised(names, progress, |name| {
+            let (values, dims) = checkpoint.values(name)?;
+            quantised(values, dims, GgmlDType::F32, name, format)
+        })?;
+        return write(target, &checkpoint.metadata, &tensors);
+    }
     let file = open(source)?;
     let content = read_head(&file, source)?;
     let tensors = Tensors::of(&content, &file, source, Arithmetic::Exact)?;
-    let mut made = Vec::with_capacity(tensors.count());
-    for name in tensors.names() {
-        made.push((name, quantised(&tensors, name, format)?));
-    }
-    made.sort_by_key(|(name, _)| *name);
-    let file_error = |error| InferenceError::File {
-        path: target.to_owned(),
-        source: error,
-    };
-    let kept = content.metadata.iter();
-    let kept = kept.filter(|(key, _)| *key != "general.file_type" && *key != "general.alignment");
-    let metadata: Vec<(&str, &Value)> = kept.map(|(key, value)| (key.as_str(), value)).collect();
-    let made: Vec<(&str, &QTensor)> = made.iter().map(|(name, tensor)| (*name, tensor)).collect();
-    let mut file = File::create_new(target).map_err(file_error)?;
-    gguf_file::write(&mut file, &metadata, &made)?;
-    file.sync_all().map_err(file_error)
-}
-
-fn quantised(tensors: &Tensors<'_>, name: &str, format: QuantFormat) -> Result<QTensor> {
-    let (values, found, dims) = tensors.values(name)?;
-    let target = match *dims.as_slice() {
-        _ if !matches!(found, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16) => {
+    let made = all_quantised(tensors.names().collect(), progress, |name| {
+        let (values, found, dims) = tensors.values(name)?;
+        if !matches!(found, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16) {
             let reason = format!("`{name}` is quantised already ({found:?})");
             return Err(tensors.head.unsupported(reason));
         }
+        quantised(values, dims, found, name, format)
+    })?;
+    write(target, &content.metadata, &made)
+}
+
+fn all_quantised<'a>(
+    mut names: Vec<&'a str>,
+    progress: &mut dyn FnMut(usize, usize),
+    mut one: impl FnMut(&str) -> Result<QTensor>,
+) -> Result<Vec<(&'a str, QTensor)>> {
+    names.sort_unstable();
+    let all = names.len();
+    let mut made = Vec::with_capacity(all);
+    for name in names {
+        made.push((name, one(name)?));
+        progress(made.len(), all);
+    }
+    Ok(made)
+}
+
+/// A matrix in its format; anything else as it was stored.
+fn quantised(
+    values: Vec<f32>,
+    dims: Vec<usize>,
+    found: GgmlDType,
+    name: &str,
+    format: QuantFormat,
+) -> Result<QTensor> {
+    let target = match *dims.as_slice() {
         [_, inputs] => format.of(name, inputs),
         _ => found,
     };
     let tensor = Tensor::from_vec(values, dims, &Device::Cpu)?;
     Ok(QTensor::quantize(&tensor, target)?)
+}
+
+/// Writes the file, and takes it away again where that fails.
+fn write(
+    target: &Path,
+    metadata: &HashMap<String, Value>,
+    tensors: &[(&str, QTensor)],
+) -> Result<()> {
+    let file_error = |source| InferenceError::File {
+        path: target.to_owned(),
+        source,
+    };
+    let kept = metadata.iter();
+    let kept = kept.filter(|(key, _)| *key != "general.file_type" && *key != "general.alignment");
+    let mut metadata: Vec<(&str, &Value)> =
+        kept.map(|(key, value)| (key.as_str(), value)).collect();
+    metadata.sort_unstable_by_key(|(key, _)| *key);
+    let tensors: Vec<(&str, &QTensor)> = tensors
+        .iter()
+        .map(|(name, tensor)| (*name, tensor))
+        .collect();
+    let mut file = File::create_new(target).map_err(file_error)?;
+    let written = gguf_file::write(&mut file, &metadata, &tensors)
+        .map_err(InferenceError::from)
+        .and_then(|()| file.sync_all().map_err(file_error));
+    if written.is_err() {
+        // The error says what went wrong; half a model is of no use to anybody.
+        drop(std::fs::remove_file(target));
+    }
+    written
 }

@@ -37,6 +37,17 @@ struct Packed {
     inputs: usize,
 }
 
+impl Packed {
+    fn linear(&self, device: &Device) -> Result<Linear> {
+        Linear::new(
+            &self.bytes,
+            self.format,
+            (self.outputs, self.inputs),
+            device,
+        )
+    }
+}
+
 impl<'a> Tensors<'a> {
     /// The tensors of a file whose head was read; their places are checked.
     pub(super) fn of(
@@ -63,8 +74,9 @@ impl<'a> Tensors<'a> {
         self.content.tensor_infos.contains_key(name)
     }
 
-    pub(super) fn infos(&self) -> impl Iterator<Item = &TensorInfo> {
-        self.content.tensor_infos.values()
+    pub(super) fn infos(&self) -> impl Iterator<Item = (&str, &TensorInfo)> {
+        let infos = self.content.tensor_infos.iter();
+        infos.map(|(name, info)| (name.as_str(), info))
     }
 
     /// Refuses a file whose tensors lie over each other, behind its end, or are so large that
@@ -133,14 +145,18 @@ impl<'a> Tensors<'a> {
         Ok((dequantised(bytes, format, dims.clone())?, format, dims))
     }
 
-    /// One matrix of `inputs` columns.
-    pub(super) fn linear(&self, name: &str, inputs: usize) -> Result<Linear> {
-        let packed = self.packed(name, inputs)?;
-        Linear::new(&packed.bytes, packed.format, packed.outputs, packed.inputs)
+    /// One matrix of `inputs` columns, on `device`.
+    pub(super) fn linear(&self, name: &str, inputs: usize, device: &Device) -> Result<Linear> {
+        self.packed(name, inputs)?.linear(device)
     }
 
     /// Matrices that share their input, as one where their formats agree, otherwise one by one.
-    pub(super) fn fused(&self, names: &[String], inputs: usize) -> Result<Vec<Linear>> {
+    pub(super) fn fused(
+        &self,
+        names: &[String],
+        inputs: usize,
+        device: &Device,
+    ) -> Result<Vec<Linear>> {
         let parts = names
             .iter()
             .map(|name| self.packed(name, inputs))
@@ -149,15 +165,17 @@ impl<'a> Tensors<'a> {
             .iter()
             .all(|part| Some(part.format) == parts.first().map(|p| p.format));
         if !alike {
-            return parts
-                .iter()
-                .map(|part| Linear::new(&part.bytes, part.format, part.outputs, part.inputs))
-                .collect();
+            return parts.iter().map(|part| part.linear(device)).collect();
         }
         let outputs = parts.iter().map(|part| part.outputs).sum();
         let format = parts.first().map_or(GgmlDType::Q8_0, |part| part.format);
         let bytes: Vec<u8> = parts.into_iter().flat_map(|part| part.bytes).collect();
-        Ok(vec![Linear::new(&bytes, format, outputs, inputs)?])
+        Ok(vec![Linear::new(
+            &bytes,
+            format,
+            (outputs, inputs),
+            device,
+        )?])
     }
 
     /// A format without a kernel becomes `Q8_0`: two to five bits lose nothing that counts, and

@@ -1,7 +1,8 @@
 """Makes tiny models of random weights with transformers, one for each family, and what they say.
 
     pip install torch transformers gguf numpy
-    make_families.py FOLDER        writes FOLDER/NAME.gguf and FOLDER/NAME.json
+    make_families.py FOLDER        writes FOLDER/NAME.gguf and FOLDER/NAME.json, and for some
+                                   the folder FOLDER/NAME as transformers saves it
 
 The files follow llama.cpp's conversion: llama's queries and keys are reordered so that neighbours
 turn together, Gemma's norms have 1 added, and so on. Weights are half floats in the file and the
@@ -16,11 +17,15 @@ import gguf
 import numpy as np
 import torch
 import transformers as t
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 WORDS, WIDTH, HEADS, KV_HEADS, SIZE, INNER, LAYERS = 288, 64, 4, 2, 16, 96, 2
 IDS = [(i * 37 + i * i * 11) % 256 for i in range(70)]
 # Places whose scores are kept: at the beginning, in the middle, past a page, at the end.
 PLACES = [0, 20, 66, 69]
+
+# Saved as folders too: one for each way in which a folder differs from its GGUF file.
+FOLDERS = ["llama3", "qwen2-yarn", "phi3-longrope", "gemma3"]
 
 COMMON = dict(
     vocab_size=WORDS,
@@ -186,14 +191,21 @@ def llama3_factors(size):
     return np.where(length < high, 1.0, np.where(length > low, 8.0, between)).astype(np.float32)
 
 
-def write_words(writer):
-    """A byte-level vocabulary with one merge."""
+def words():
+    """A byte-level vocabulary with one merge: its tokens, and the merge."""
     plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in plain]
     letters = {byte: chr(byte) for byte in plain} | {byte: chr(256 + i) for i, byte in enumerate(others)}
     pair = (letters[ord(" ")], letters[ord("a")])
     tokens = [letters[byte] for byte in range(256)] + ["".join(pair)]
-    tokens += [f"<|special{i}|>" for i in range(WORDS - 257)]
+    return tokens + [f"<|special{i}|>" for i in range(WORDS - 257)], pair
+
+
+TEMPLATE = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
+
+
+def write_words(writer):
+    tokens, pair = words()
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
@@ -201,7 +213,21 @@ def write_words(writer):
     writer.add_token_merges([" ".join(pair)])
     writer.add_bos_token_id(257)
     writer.add_eos_token_id(258)
-    writer.add_chat_template("{% for message in messages %}{{ message['content'] }}\n{% endfor %}")
+    writer.add_chat_template(TEMPLATE)
+
+
+def save_folder(model, folder):
+    """What transformers writes: settings, tokenizer, weights in half floats."""
+    tokens, pair = words()
+    vocabulary = {token: i for i, token in enumerate(tokens[:257])}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [pair]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(tokens[257:])
+    fast = t.PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=tokens[257], eos_token=tokens[258])
+    fast.chat_template = TEMPLATE
+    fast.save_pretrained(folder)
+    model.half().save_pretrained(folder)
 
 
 def main():
@@ -225,6 +251,8 @@ def main():
         writer.close()
         kept = {str(place): [round(float(x), 4) for x in scores[place]] for place in PLACES}
         (folder / f"{name}.json").write_text(json.dumps({"ids": IDS, "scores": kept}))
+        if name in FOLDERS:
+            save_folder(model, folder / name)
         print(name, sum(p.numel() for p in model.parameters()))
 
 

@@ -35,8 +35,19 @@ macro_rules! cased_words {
     };
 }
 
+/// Names of different ways, the commonest first.
+pub(in crate::llama) const CUTS: [&str; 7] = [
+    "llama-bpe",
+    "qwen2",
+    "smollm",
+    "gpt-2",
+    "tekken",
+    "gpt-4o",
+    "dbrx",
+];
+
 /// Whether a word that is a token is taken before anything is merged.
-pub(super) fn whole_words_first(name: &str) -> bool {
+pub(in crate::llama) fn whole_words_first(name: &str) -> bool {
     matches!(name, "llama-bpe" | "llama3" | "tekken")
 }
 

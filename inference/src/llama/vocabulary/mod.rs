@@ -4,6 +4,8 @@ mod bytes;
 mod cuts;
 mod pieces;
 
+pub(super) use cuts::{CUTS, whole_words_first};
+
 use super::metadata::Metadata;
 use crate::constraint::Lexicon;
 use crate::error::{InferenceError, Result};

@@ -16,8 +16,9 @@ enum Format {
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Quantize {
-    /// The GGUF file, in floats of 32 or 16 bits.
-    file: PathBuf,
+    /// The GGUF file, in floats of 32 or 16 bits, or a folder with `config.json`, `tokenizer.json`
+    /// and safetensors.
+    source: PathBuf,
     /// The file to write; it must not be there yet.
     target: PathBuf,
     /// The format of its matrices.
@@ -60,7 +61,17 @@ pub fn quantize(quantize: &Quantize) -> anyhow::Result<()> {
         Format::Q8_0 => QuantFormat::Q8_0,
         Format::Q4K => QuantFormat::Q4K,
     };
-    quantise(&quantize.file, &quantize.target, format)?;
+    let bar = indicatif::ProgressBar::new(0);
+    quantise(
+        &quantize.source,
+        &quantize.target,
+        format,
+        &mut |done, all| {
+            bar.set_length(all as u64);
+            bar.set_position(done as u64);
+        },
+    )?;
+    bar.finish_and_clear();
     written(&quantize.target)
 }
 

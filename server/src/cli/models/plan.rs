@@ -14,6 +14,9 @@ pub struct Plan {
     /// Megabytes that it may take; what the machine has free, if not given.
     #[arg(long)]
     memory_mb: Option<u64>,
+    /// Megabytes of a GPU's memory that it may take; what the machine's GPU has free, if not given.
+    #[arg(long)]
+    gpu_memory_mb: Option<u64>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -23,6 +26,7 @@ pub fn run(plan: &Plan) -> anyhow::Result<()> {
     let loading = Loading {
         context: plan.context,
         memory: plan.memory_mb.map(|megabytes| megabytes << 20),
+        gpu_memory: plan.gpu_memory_mb.map(|megabytes| megabytes << 20),
         ..Loading::default()
     };
     let found = LlamaGguf::plan(&plan.file, &loading)?;
@@ -32,6 +36,15 @@ pub fn run(plan: &Plan) -> anyhow::Result<()> {
     }
     let megabytes = |bytes: u64| bytes.div_ceil(1 << 20);
     console::line(&format!("device               {}", found.device));
+    if let Some(free) = found.gpu_free {
+        console::line(&format!(
+            "on the GPU           {} of {} layers, {} MB of {} MB that may be taken",
+            found.gpu_layers,
+            found.layers,
+            megabytes(found.gpu_weights),
+            free >> 20
+        ));
+    }
     console::line(&format!(
         "weights              {} MB",
         megabytes(found.weights)
