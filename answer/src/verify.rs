@@ -3,6 +3,7 @@
 //! It is shown only if its quote says it and it bears on the question. Every rule errs towards
 //! withholding: a quote is on the page already, so little is lost.
 
+use crate::kind::Kind;
 use crate::words::{content_stems, denies, names, numbers, stem, words};
 use serde::Serialize;
 
@@ -18,6 +19,8 @@ pub struct Strictness {
     faithful: f32,
     /// Whether the quote's words must come in its order.
     in_order: bool,
+    /// Whether it is all of the answer, and so must hold the kind of thing that is asked for.
+    alone: bool,
 }
 
 impl Strictness {
@@ -25,12 +28,14 @@ impl Strictness {
     pub const PARAPHRASE: Self = Self {
         faithful: 0.55,
         in_order: false,
+        alone: false,
     };
     /// For a small model, which turns what it reorders round: `the Mongols defeated the Tran` from
     /// a quote that says the contrary. What it shortens is mostly right.
     pub const SHORTENING: Self = Self {
         faithful: 0.8,
         in_order: true,
+        alone: true,
     };
 }
 
@@ -103,6 +108,9 @@ pub fn verify(
     if strictness.in_order && !in_order(sentence, source.quote) {
         return Err(Withheld::Order);
     }
+    if strictness.alone && !holds_what_is_asked(sentence, question) {
+        return Err(Withheld::BesideThePoint);
+    }
     if signs.to_quote < strictness.faithful {
         return Err(Withheld::Unsupported);
     }
@@ -168,6 +176,21 @@ fn check_support(sentence: &str, source: &str, question: &str) -> Result<(), Wit
     Ok(())
 }
 
+/// Whether a sentence holds the kind of thing that is asked for. A person must be another than the
+/// question names: of who leads the team, `the team is responsible for the servers` says nothing.
+fn holds_what_is_asked(sentence: &str, question: &str) -> bool {
+    let kind = Kind::of(question);
+    if kind != Kind::Person {
+        return kind.fits(sentence) > 0.0;
+    }
+    let asked = content_stems(question);
+    let added = sentence.split_whitespace().filter(|word| {
+        let stems = content_stems(word);
+        stems.is_empty() || !stems.is_subset(&asked)
+    });
+    kind.fits(&added.collect::<Vec<_>>().join(" ")) > 0.0
+}
+
 /// Whether the words that a sentence shares with the quote come in the quote's order.
 fn in_order(sentence: &str, quote: &str) -> bool {
     let stems = |text: &str| -> Vec<String> { words(text).map(|word| stem(&word)).collect() };
@@ -214,6 +237,40 @@ mod tests {
         Source {
             quote: QUOTE,
             headings,
+        }
+    }
+
+    #[test]
+    fn a_sentence_that_is_all_of_the_answer_holds_what_is_asked_for() {
+        let cases = [
+            (
+                QUESTION,
+                "The Privacy Officer notifies the authority within 72 hours.",
+                true,
+            ),
+            (
+                QUESTION,
+                "The Privacy Officer notifies the supervisory authority.",
+                false,
+            ),
+            (
+                "Who leads the team?",
+                "The team is responsible for all servers.",
+                false,
+            ),
+            (
+                "Who leads the team?",
+                "The team is led by the Security Officer.",
+                true,
+            ),
+            ("What is a breach?", "A breach is a loss of data.", true),
+        ];
+        for (question, sentence, expected) in cases {
+            assert_eq!(
+                holds_what_is_asked(sentence, question),
+                expected,
+                "{sentence}"
+            );
         }
     }
 
