@@ -24,9 +24,10 @@ mod llama;
 mod manifest;
 mod rope;
 mod service;
+mod shards;
 
 pub use embedder::{Embedder, ModelIdentity, Reranker};
-pub use encoder::{CrossEncoder, SentenceEncoder};
+pub use encoder::{CrossEncoder, SentenceEncoder, describe_encoder};
 pub use error::{InferenceError, Result};
 pub use generator::{
     Constraint, Desk, Finish, GenerateRequest, Generated, Generator, Person, Sampling, Scope, Turn,

@@ -115,10 +115,20 @@ impl ModelManifest {
     pub(crate) fn of_unknown(path: &Path) -> Result<Self> {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         Ok(Self {
-            kind: ModelKind::Generator,
             name: file.clone().into_owned(),
             sha256: hash_file(path)?,
             file: file.into_owned(),
+            ..Self::undescribed()
+        })
+    }
+
+    /// A generator of which nothing is known.
+    pub(crate) fn undescribed() -> Self {
+        Self {
+            kind: ModelKind::Generator,
+            name: String::new(),
+            sha256: String::new(),
+            file: String::new(),
             licence: "LicenseRef-unknown".into(),
             architecture: "unknown".into(),
             context: u32::MAX,
@@ -128,7 +138,7 @@ impl ModelManifest {
             pooling: Pooling::default(),
             prefixes: Prefixes::default(),
             companions: BTreeMap::new(),
-        })
+        }
     }
 
     /// Writes the manifest into the folder `dir`: aside, synchronised, then renamed.

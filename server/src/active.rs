@@ -16,6 +16,8 @@ pub struct Active {
     pub embedder: String,
     /// The generator's; empty where answers are quotes alone.
     pub generator: String,
+    /// The cross-encoder's; used where `search.rerank` asks for one.
+    pub reranker: String,
     chosen: Chosen,
 }
 
@@ -27,6 +29,8 @@ struct Chosen {
     embedder: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     generator: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reranker: Option<String>,
     /// The choices that were replaced, the latest last.
     #[serde(default)]
     before: Vec<Replaced>,
@@ -46,6 +50,7 @@ struct Replaced {
 pub enum Part {
     Embedder,
     Generator,
+    Reranker,
 }
 
 impl Chosen {
@@ -53,6 +58,7 @@ impl Chosen {
         match part {
             Part::Embedder => &mut self.embedder,
             Part::Generator => &mut self.generator,
+            Part::Reranker => &mut self.reranker,
         }
     }
 }
@@ -79,6 +85,10 @@ impl Active {
                 .generator
                 .clone()
                 .unwrap_or_else(|| settings.generator.clone()),
+            reranker: chosen
+                .reranker
+                .clone()
+                .unwrap_or_else(|| settings.reranker.clone()),
             chosen,
         })
     }
@@ -100,6 +110,7 @@ impl Active {
         Ok(match before.part {
             Part::Embedder => now.embedder,
             Part::Generator => now.generator,
+            Part::Reranker => now.reranker,
         })
     }
 

@@ -317,7 +317,7 @@ pub fn open_reranking(
                 "`search.rerank = \"likelihood\"` needs a generator in `models.generator`",
             )?),
             Rerank::CrossEncoder => {
-                let folder = config.paths.models.join(&config.models.reranker);
+                let folder = config.paths.models.join(Active::of(config)?.reranker);
                 let model = CrossEncoder::open(&folder).with_context(|| missing(&folder))?;
                 Judge::CrossEncoder(Arc::new(model))
             }

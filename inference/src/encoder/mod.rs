@@ -2,10 +2,12 @@
 //! ModernBERT, for sentences or, with a head, for pairs.
 
 mod config;
+mod describe;
 mod head;
 mod network;
 mod weights;
 
+pub use describe::describe_encoder;
 pub use head::CrossEncoder;
 
 use crate::embedder::{Embedder, ModelIdentity};

@@ -5,13 +5,12 @@
 //! that is passed over would change what the model says.
 
 mod config;
-mod shards;
 mod words;
 
 use crate::error::{InferenceError, Result};
+use crate::shards::Shards;
 use candle_core::quantized::gguf_file::Value;
 use config::Config;
-use shards::Shards;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -71,9 +70,8 @@ impl Checkpoint {
         let name = folder.file_name().unwrap_or(folder.as_os_str());
         let name = name.to_string_lossy().into_owned();
         metadata.insert("general.name".into(), Value::String(name));
-        let words = tensors
-            .get("token_embd.weight")
-            .and_then(|origin| shards.rows(origin));
+        let words = shards.dims("model.embed_tokens.weight");
+        let words = words.and_then(|dims| dims.first()).copied();
         words::add(folder, words.unwrap_or(0), &mut metadata)?;
         Ok(Self {
             shards,

@@ -2,8 +2,10 @@
 
 use crate::active::{Active, Part};
 use crate::cli::console;
-use crate::config::Config;
-use cloister_inference::{LlamaGguf, Loading, ModelKind, ModelManifest, SentenceEncoder};
+use crate::config::{Config, Rerank};
+use cloister_inference::{
+    CrossEncoder, LlamaGguf, Loading, ModelKind, ModelManifest, SentenceEncoder,
+};
 
 pub fn run(name: &str, config: &Config) -> anyhow::Result<()> {
     let folder = config.paths.models.join(name);
@@ -21,7 +23,10 @@ pub fn run(name: &str, config: &Config) -> anyhow::Result<()> {
             SentenceEncoder::open(&folder)?;
             Part::Embedder
         }
-        ModelKind::Reranker => anyhow::bail!("`{name}` is a reranker, and nothing uses one yet"),
+        ModelKind::Reranker => {
+            CrossEncoder::open(&folder)?;
+            Part::Reranker
+        }
     };
     Active::of(config)?.activate(part, name, config)?;
     console::line(&match part {
@@ -29,6 +34,13 @@ pub fn run(name: &str, config: &Config) -> anyhow::Result<()> {
         Part::Embedder => format!(
             "{name} finds passages from the next start on, which embeds all of them anew before \
              anybody is answered"
+        ),
+        Part::Reranker if config.search.rerank == Rerank::CrossEncoder => {
+            format!("{name} looks again at what was found from the next start on")
+        }
+        Part::Reranker => format!(
+            "{name} was chosen. It looks again at what was found once the settings say \
+             `search.rerank = \"cross-encoder\"`"
         ),
     });
     Ok(())

@@ -27,7 +27,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Copy a GGUF file into `paths.models` and describe it in a manifest.
+    /// Copy a GGUF file, or the folder of an embedder or a reranker, into `paths.models` and describe
+    /// it in a manifest.
     Add(add::Add),
     /// Say what memory a GGUF file takes, and which context fits, without loading it.
     Plan(plan::Plan),
@@ -38,7 +39,7 @@ pub enum Command {
     },
     /// Undo the last activation.
     Rollback,
-    /// Make a smaller file of a GGUF file in floats.
+    /// Make a GGUF file of fewer bits of one in floats, or of a folder of safetensors.
     Quantize(make::Quantize),
     /// Measure a GGUF file.
     Bench(bench::Bench),

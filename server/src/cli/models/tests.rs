@@ -1,5 +1,5 @@
 use super::*;
-use cloister_inference::ModelManifest;
+use cloister_inference::{ModelKind, ModelManifest, Pooling};
 
 /// A file of random weights that the generator's tests keep.
 fn file() -> PathBuf {
@@ -13,12 +13,13 @@ fn config(models: &Path) -> Config {
     config
 }
 
-fn add(file: PathBuf, folder: &str) -> Command {
+fn add(source: PathBuf, folder: &str) -> Command {
     Command::Add(add::Add {
-        file,
+        source,
         folder: Some(folder.into()),
         licence: Some("CC0-1.0".into()),
         fitness: "a test".into(),
+        int8: false,
     })
 }
 
@@ -47,6 +48,70 @@ fn a_model_is_added_used_and_left_again() {
     let generator = crate::active::Active::of(&config).unwrap().generator;
     assert_eq!(generator, config.models.generator);
     assert!(run(&Command::Rollback, &config).is_err());
+}
+
+/// The folder of an embedder or a reranker that the encoders' tests keep, with how it pools.
+fn encoder(name: &str, pooling: &str) -> tempfile::TempDir {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../inference/tests/golden/encoders");
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        std::fs::copy(golden.join(name).join(file), dir.path().join(file)).unwrap();
+    }
+    if !pooling.is_empty() {
+        std::fs::create_dir(dir.path().join("1_Pooling")).unwrap();
+        std::fs::write(dir.path().join("1_Pooling/config.json"), pooling).unwrap();
+    }
+    let prompts = r#"{"prompts": {"query": "query: ", "document": ""}}"#;
+    std::fs::write(
+        dir.path().join("config_sentence_transformers.json"),
+        prompts,
+    )
+    .unwrap();
+    dir
+}
+
+#[test]
+fn a_folder_of_an_embedder_or_a_reranker_is_added_as_it_describes_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    let cls = r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}"#;
+    let source = encoder("bert-first", cls);
+    run(&add(source.path().into(), "first"), &config).unwrap();
+    let manifest = ModelManifest::read(&dir.path().join("first")).unwrap();
+    assert_eq!(manifest.kind, ModelKind::Embedder);
+    assert_eq!(manifest.pooling, Pooling::First);
+    assert_eq!(manifest.prefixes.question, "query: ");
+    assert_eq!((manifest.context, manifest.parameters), (72, 23_648));
+    assert_eq!(manifest.companions.len(), 2);
+
+    let source = encoder("modernbert-pairs", "");
+    run(&add(source.path().into(), "pairs"), &config).unwrap();
+    let manifest = ModelManifest::read(&dir.path().join("pairs")).unwrap();
+    assert_eq!(
+        (manifest.kind, manifest.architecture.as_str()),
+        (ModelKind::Reranker, "modernbert")
+    );
+    let folder = "pairs".to_owned();
+    run(&Command::Activate { folder }, &config).unwrap();
+    assert_eq!(
+        crate::active::Active::of(&config).unwrap().reranker,
+        "pairs"
+    );
+}
+
+#[test]
+fn an_embedder_that_does_not_say_how_it_pools_is_not_added() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    for (pooling, says) in [
+        ("", "whole folder"),
+        (r#"{"pooling_mode": "max"}"#, "another way"),
+    ] {
+        let source = encoder("bert", pooling);
+        let error = run(&add(source.path().into(), "none"), &config).unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+        assert!(!dir.path().join("none").exists());
+    }
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! The safetensors files of a folder (<https://github.com/huggingface/safetensors#format>).
 
-use super::{Origin, damaged};
 use crate::error::{InferenceError, Result};
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::Metadata;
@@ -23,14 +22,14 @@ struct Place {
 }
 
 /// The files, opened, and the places of their tensors.
-pub(super) struct Shards {
+pub(crate) struct Shards {
     files: Vec<(PathBuf, File)>,
     places: BTreeMap<String, Place>,
 }
 
 impl Shards {
     /// Opens every safetensors file in the folder.
-    pub(super) fn open(folder: &Path) -> Result<Self> {
+    pub(crate) fn open(folder: &Path) -> Result<Self> {
         let error = |source| InferenceError::File {
             path: folder.to_owned(),
             source,
@@ -102,20 +101,26 @@ impl Shards {
         Ok(())
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.places.keys().map(String::as_str)
     }
 
-    /// Rows of a stored tensor.
-    pub(super) fn rows(&self, origin: &Origin) -> Option<usize> {
-        match origin {
-            Origin::Stored(name, _) => self.places.get(name)?.dims.first().copied(),
-            Origin::Stated(_) => None,
-        }
+    /// The shape of a tensor.
+    pub(crate) fn dims(&self, name: &str) -> Option<&[usize]> {
+        Some(&self.places.get(name)?.dims)
+    }
+
+    /// All values of all tensors.
+    pub(crate) fn parameters(&self) -> u64 {
+        let counts = self
+            .places
+            .values()
+            .map(|place| place.dims.iter().product::<usize>());
+        counts.map(|count| count as u64).sum()
     }
 
     /// A tensor as floats, with its shape.
-    pub(super) fn values(&self, name: &str) -> Result<(Vec<f32>, Vec<usize>)> {
+    pub(crate) fn values(&self, name: &str) -> Result<(Vec<f32>, Vec<usize>)> {
         let place = self.places.get(name);
         let found = place.and_then(|place| Some((place, self.files.get(place.shard)?)));
         let Some((place, (path, file))) = found else {
@@ -132,5 +137,12 @@ impl Shards {
         let tensor = Tensor::from_raw_buffer(&bytes, place.format, &place.dims, &Device::Cpu)?;
         let values = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
         Ok((values, place.dims.clone()))
+    }
+}
+
+fn damaged(path: &Path, reason: &dyn std::fmt::Display) -> InferenceError {
+    InferenceError::Damaged {
+        path: path.to_owned(),
+        reason: reason.to_string(),
     }
 }
