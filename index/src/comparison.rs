@@ -3,14 +3,16 @@
 //!
 //! A question is some words of a passage, and the passage's vector as the generation in use keeps
 //! it, drawn aside by another's; its answer is that passage. It tells whether something was lost or
-//! mixed up on the way from the rows to the files. It does not tell a good model from a bad one:
-//! that takes questions that people asked, and `cloister eval retrieval`.
+//! mixed up on the way from the rows to the files. Where another model made the vectors, each index is
+//! asked with its own model's vector of the same words ([`between`]). How well people's questions are
+//! answered `cloister eval retrieval` tells.
 
 use crate::entry::{IndexEntry, SearchRequest};
 use crate::error::{IndexError, Result};
 use crate::hybrid;
 use crate::snapshot::Snapshot;
 use crate::vectors;
+use cloister_domain::PassageId;
 use roaring::RoaringBitmap;
 use std::collections::BTreeMap;
 
@@ -39,6 +41,17 @@ pub enum Worse {
     Refused,
     /// It goes live all the same.
     Accepted,
+}
+
+impl Worse {
+    /// From a switch.
+    pub fn of(accepted: bool) -> Self {
+        if accepted {
+            Self::Accepted
+        } else {
+            Self::Refused
+        }
+    }
 }
 
 /// What two generations found of the same questions.
@@ -70,6 +83,19 @@ impl Comparison {
     }
 }
 
+/// A question that a passage makes of itself, for two indexes whose vectors two models made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// The passage that answers it.
+    pub passage: PassageId,
+    /// Its words; see [`question_of`].
+    pub text: String,
+    /// Their vector by the model of the index that is in use.
+    pub before: Vec<f32>,
+    /// Their vector by the other model.
+    pub after: Vec<f32>,
+}
+
 /// Passages of which questions are made: the same ones, whatever order they come in.
 #[derive(Default)]
 pub(crate) struct Sample {
@@ -85,7 +111,7 @@ impl Sample {
         let last = self.texts.last_key_value();
         if self.texts.len() < QUESTIONS || last.is_some_and(|(last, _)| place < *last) {
             self.texts
-                .insert(place, (entry.passage.0, asked(&entry.text)));
+                .insert(place, (entry.passage.0, question_of(&entry.text)));
             if self.texts.len() > QUESTIONS {
                 self.texts.pop_last();
             }
@@ -110,8 +136,34 @@ impl Sample {
     }
 }
 
+/// Asks each index with the vectors of its own model.
+pub(crate) fn between(
+    before: &Snapshot,
+    after: &Snapshot,
+    questions: &[Asked],
+) -> Result<Comparison> {
+    let mut comparison = Comparison::default();
+    let shared = shared_revisions(before, after);
+    for question in questions {
+        let finds = |snapshot, vector| {
+            finds(
+                snapshot,
+                question.passage.0,
+                &question.text,
+                vector,
+                &shared,
+            )
+        };
+        comparison.add(
+            finds(before, &question.before)?,
+            finds(after, &question.after)?,
+        );
+    }
+    Ok(comparison)
+}
+
 /// Some words from the middle of a passage, part of them left out.
-fn asked(text: &str) -> String {
+pub fn question_of(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let from = words.len().saturating_sub(WORDS) / 2;
     let asked = words.iter().enumerate().skip(from).take(WORDS);
@@ -200,9 +252,9 @@ mod tests {
     #[test]
     fn a_question_is_made_of_words_from_the_middle() {
         let text: Vec<String> = (0..60).map(|word| word.to_string()).collect();
-        let question = asked(&text.join(" "));
+        let question = question_of(&text.join(" "));
         assert!(question.starts_with("20 22 23 25"), "{question}");
         assert_eq!(question.split(' ').count(), 13);
-        assert_eq!(asked(""), "");
+        assert_eq!(question_of(""), "");
     }
 }

@@ -138,19 +138,25 @@ pub struct IndexStatus {
     pub answering: u64,
     /// Passages that a rebuild aside has taken in, while there is one.
     pub rebuilding: Option<u64>,
+    /// Whether words alone answer.
+    pub words_alone: bool,
 }
 
 impl fmt::Display for IndexStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.condition, self.rebuilding) {
-            (_, Some(done)) => write!(f, "being rebuilt aside, {done} passages so far"),
-            (IndexCondition::Sound, None) => f.write_str("sound"),
-            (IndexCondition::Absent, None) => f.write_str("new"),
+            (_, Some(done)) => write!(f, "being rebuilt aside, {done} passages so far")?,
+            (IndexCondition::Sound, None) => f.write_str("sound")?,
+            (IndexCondition::Absent, None) => f.write_str("new")?,
             (IndexCondition::Damaged(reason), None) => write!(
                 f,
                 "incomplete, {} passages are filled in again so far: {reason}",
                 self.passages
-            ),
+            )?,
         }
+        if self.words_alone {
+            f.write_str("; words alone answer until all vectors are made")?;
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The index as everybody else sees it: the live generation, and how another takes its place.
 
-use crate::comparison::{Comparison, Sample, Worse};
+use crate::comparison::{self, Asked, Comparison, Sample, Worse};
 use crate::entry::{
     IndexCondition, IndexEntry, IndexSettings, IndexStatus, SearchOutcome, SearchRequest,
 };
@@ -36,6 +36,8 @@ pub struct Index {
     closing: Arc<AtomicBool>,
     /// How many searches are going on.
     searching: AtomicUsize,
+    /// Whether meaning is left out: not all vectors are what they should be.
+    words_alone: AtomicBool,
 }
 
 /// What is written to and what answers.
@@ -83,10 +85,16 @@ impl Index {
             upkeep: Mutex::default(),
             closing: Arc::default(),
             searching: AtomicUsize::new(0),
+            words_alone: AtomicBool::new(false),
         };
         index.remove_old();
         index.tend()?;
         Ok(index)
+    }
+
+    /// The length of every vector.
+    pub fn dimensions(&self) -> usize {
+        self.settings.dimensions
     }
 
     /// How the index is and what it holds.
@@ -100,7 +108,14 @@ impl Index {
             passages,
             answering: passages.max(salvaged),
             rebuilding: (rebuilt != NO_REBUILD).then_some(rebuilt),
+            words_alone: self.words_alone.load(Ordering::Relaxed),
         }
+    }
+
+    /// Has words alone answer, and each answer say that it is incomplete, until it is told otherwise:
+    /// for vectors that only hold the place of those that are being made.
+    pub fn answer_by_words_alone(&self, alone: bool) {
+        self.words_alone.store(alone, Ordering::Relaxed);
     }
 
     /// What was found damaged since the index was opened. Its answers are right still, by what was
@@ -245,11 +260,29 @@ impl Index {
         let live = self.live();
         let snapshot = live.answering();
         let before = self.searching.fetch_add(1, Ordering::Relaxed);
-        let found = hybrid::search(&snapshot, request, before == 0);
+        let words_alone = self.words_alone.load(Ordering::Relaxed);
+        let found = if words_alone {
+            hybrid::search(&snapshot.words_alone(), request, before == 0)
+        } else {
+            hybrid::search(&snapshot, request, before == 0)
+        };
         self.searching.fetch_sub(1, Ordering::Relaxed);
         let mut outcome = found?;
-        outcome.complete = !matches!(live.condition, IndexCondition::Damaged(_));
+        outcome.complete = !words_alone && !matches!(live.condition, IndexCondition::Damaged(_));
         Ok(outcome)
+    }
+
+    /// Asks this index and one of another model's vectors the same questions.
+    pub fn compare(&self, other: &Self, questions: &[Asked]) -> Result<Comparison> {
+        let (before, after) = (self.live().answering(), other.live().answering());
+        comparison::between(&before, &after, questions)
+    }
+
+    /// Removes the index from the disk.
+    pub fn delete(self) -> Result<()> {
+        let dir = self.dir.clone();
+        drop(self);
+        std::fs::remove_dir_all(&dir).map_err(|source| files::at(&dir, source))
     }
 
     fn live(&self) -> Live {

@@ -35,7 +35,7 @@ mod upkeep;
 mod vectors;
 mod words;
 
-pub use comparison::{Comparison, Worse};
+pub use comparison::{Asked, Comparison, Worse, question_of};
 pub use entry::{
     Hit, IndexCondition, IndexEntry, IndexSettings, IndexStatus, SearchOutcome, SearchRequest,
 };

@@ -46,6 +46,19 @@ impl Snapshot {
         counts
     }
 
+    /// The same without a vector: what a search finds by words.
+    pub(crate) fn words_alone(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            settings: self.settings,
+            sequence: self.sequence,
+            keywords: self.keywords.clone(),
+            segments: Vec::new(),
+            revisions: self.revisions.clone(),
+            graph: None,
+        }
+    }
+
     /// What was found damaged on the disk since it was opened.
     pub(crate) fn torn(&self) -> Option<String> {
         self.segments.iter().find_map(|segment| segment.torn())

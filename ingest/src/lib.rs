@@ -34,8 +34,8 @@ pub use chunk::{ChunkSettings, TokenCounter, cut, embedded_text};
 pub use error::Quarantine;
 pub use limits::Limits;
 pub use pipeline::{
-    IngestError, Ingestion, Meter, Pace, Parts as IngestParts, Progress,
-    Settings as IngestSettings, Stage, catch_up, rebuild, reembed,
+    Finder, Finding, IngestError, Ingestion, Meter, Pace, Parts as IngestParts, Progress, Renewal,
+    Settings as IngestSettings, Stage, catch_up, rebuild,
 };
 pub use reader::recognise::Recogniser;
 pub use reader::{About, Attachment, Extraction, Reader};

@@ -1,7 +1,7 @@
 //! Kill -9 at any moment: every file still ends exactly once.
 //!
 //! The test starts itself as a process that takes in an inbox, kills it after a moment, changes the
-//! inbox, and starts it again. At the end one run is let finish, and what is found is compared with
+//! inbox, and now and then the model that finds, and starts it again. At the end one run is let finish, and what is found is compared with
 //! what lies in the inbox.
 #![expect(
     clippy::expect_used,
@@ -13,12 +13,13 @@
 use cloister_audit::AuditLog;
 use cloister_domain::chance::NoEntropy;
 use cloister_domain::{Clock, Entropy, PassageId, Permitted, Timestamp};
-use cloister_index::{Index, IndexSettings};
+use cloister_index::{Index, IndexSettings, SearchRequest, Worse};
 use cloister_inference::{Embedder, EmbedderService, ModelIdentity, QueueLimits};
 use cloister_ingest::{
-    ChunkSettings, IngestParts, IngestSettings, Ingestion, Limits, Meter, Reader,
+    ChunkSettings, Finder, Finding, IngestParts, IngestSettings, Ingestion, Limits, Meter, Reader,
+    embedded_text,
 };
-use cloister_store::{FileState, Store};
+use cloister_store::{FileState, Store, StoredPassage};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -27,17 +28,40 @@ use std::time::{Duration, SystemTime};
 
 /// The variable that makes this test the process to be killed.
 const FOLDER: &str = "CLOISTER_CRASH_FOLDER";
+/// The model that this process is to find with: each has another order of letters.
+const MODEL: &str = "CLOISTER_CRASH_MODEL";
+/// How many models there are.
+const MODELS: u64 = 3;
 /// How often it is killed; `make crash` asks for more.
 const KILLS: &str = "CLOISTER_CRASHES";
 
 /// Vectors of letters: near enough for texts that share none.
-struct Letters;
+struct Letters(u64);
+
+impl Letters {
+    fn sha256(&self) -> String {
+        self.0.to_string().repeat(64)
+    }
+
+    fn vector(&self, text: &str) -> Vec<f32> {
+        let mut vector = [0.1_f32; 8];
+        for byte in text.bytes() {
+            vector[usize::from(byte) * (2 * usize::try_from(self.0).unwrap() + 1) % 8] += 1.0;
+        }
+        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        vector.iter().map(|x| x / length).collect()
+    }
+
+    fn service(self) -> EmbedderService {
+        EmbedderService::start(Arc::new(self), QueueLimits::default()).unwrap()
+    }
+}
 
 impl Embedder for Letters {
     fn identity(&self) -> ModelIdentity {
         ModelIdentity {
             name: "letters".into(),
-            sha256: "0".repeat(64),
+            sha256: self.sha256(),
         }
     }
 
@@ -54,15 +78,7 @@ impl Embedder for Letters {
     }
 
     fn embed(&self, texts: &[&str]) -> cloister_inference::Result<Vec<Vec<f32>>> {
-        let vector = |text: &&str| {
-            let mut vector = [0.1_f32; 8];
-            for byte in text.bytes() {
-                vector[usize::from(byte % 8)] += 1.0;
-            }
-            let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-            vector.iter().map(|x| x / length).collect()
-        };
-        Ok(texts.iter().map(vector).collect())
+        Ok(texts.iter().map(|text| self.vector(text)).collect())
     }
 }
 
@@ -85,7 +101,15 @@ impl Entropy for Fixed {
     }
 }
 
-fn ingestion(folder: &Path, store: Store) -> (Ingestion, Arc<Index>) {
+/// Every model but the last is there to be asked once it is out of use.
+fn former(sha256: &str) -> Option<EmbedderService> {
+    let mut models = (0..MODELS - 1).map(Letters);
+    models
+        .find(|model| model.sha256() == sha256)
+        .map(Letters::service)
+}
+
+async fn ingestion(folder: &Path, store: Store, model: u64) -> (Ingestion, Arc<Finding>) {
     let clock: Arc<dyn Clock> = Arc::new(Now);
     let audit = AuditLog::open(
         &folder.join("audit"),
@@ -93,16 +117,17 @@ fn ingestion(folder: &Path, store: Store) -> (Ingestion, Arc<Index>) {
         Arc::clone(&clock),
         &Fixed,
     );
-    let settings = IndexSettings {
+    let index = |_: &EmbedderService| IndexSettings {
         dimensions: 8,
         ..IndexSettings::default()
     };
-    let index = Arc::new(Index::open(&folder.join("index"), settings).expect("an index"));
+    let wanted = Letters(model).service();
+    let finding = Finding::open(&store, folder, wanted, former, index).await;
+    let finding = Arc::new(finding.expect("an index"));
     let parts = IngestParts {
         store,
         audit: audit.expect("the audit log opens after any kill"),
-        index: Arc::clone(&index),
-        embedder: EmbedderService::start(Arc::new(Letters), QueueLimits::default()).unwrap(),
+        finding: Arc::clone(&finding),
         reader: Arc::new(Reader::new(
             PathBuf::from(env!("CARGO_BIN_EXE_cloister-reader")),
             Limits::default(),
@@ -116,8 +141,9 @@ fn ingestion(folder: &Path, store: Store) -> (Ingestion, Arc<Index>) {
         scan_every: Duration::from_secs(1),
         limits: Limits::default(),
         passages: ChunkSettings::default(),
+        another_model: Worse::Accepted,
     };
-    (Ingestion::new(parts, settings, Arc::default()), index)
+    (Ingestion::new(parts, settings, Arc::default()), finding)
 }
 
 /// The process that is killed. By itself, without a folder, it has nothing to do.
@@ -126,8 +152,9 @@ async fn takes_in_an_inbox() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
         return;
     };
+    let model = std::env::var(MODEL).unwrap().parse().unwrap();
     let store = Store::open(&folder).await.expect("a store");
-    let (ingestion, _index) = ingestion(&folder, store);
+    let (ingestion, _finding) = ingestion(&folder, store, model).await;
     ingestion.take_in(|_| {}).await.expect("taken in");
 }
 
@@ -144,10 +171,11 @@ impl Dice {
     }
 }
 
-fn start(folder: &Path) -> std::process::Child {
+fn start(folder: &Path, model: u64) -> std::process::Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "takes_in_an_inbox"])
         .env(FOLDER, folder)
+        .env(MODEL, model.to_string())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -193,10 +221,13 @@ async fn every_file_ends_exactly_once_however_often_the_process_is_killed() {
     std::fs::create_dir_all(inbox.join("ward")).unwrap();
     let mut dice = Dice(kills);
     // A run takes as long as the machine is busy, and the kills follow it.
-    let (mut unfinished, mut span) = (0, 200);
+    let (mut unfinished, mut span, mut model) = (0, 200, 0);
     for turn in 0..kills {
         disturb(&inbox, &mut dice, turn);
-        let mut child = start(folder.path());
+        if dice.below(4) == 0 {
+            model = dice.below(MODELS);
+        }
+        let mut child = start(folder.path(), model);
         std::thread::sleep(Duration::from_millis(dice.below(span)));
         if child.try_wait().unwrap().is_none() {
             unfinished += 1;
@@ -212,15 +243,19 @@ async fn every_file_ends_exactly_once_however_often_the_process_is_killed() {
         unfinished * 2 > kills,
         "the kills came too late: {unfinished} of {kills}"
     );
-    let last = start(folder.path()).wait().unwrap();
+    let last = start(folder.path(), model).wait().unwrap();
     assert!(last.success(), "the last run is let finish");
-    check(folder.path(), &lies_in(&inbox)).await;
+    check(folder.path(), &lies_in(&inbox), model).await;
 }
 
-/// What is searchable is what lies in the inbox, each file once.
-async fn check(folder: &Path, expected: &BTreeMap<String, String>) {
+/// What is searchable is what lies in the inbox, each file once, with vectors of the model that was
+/// wanted last.
+async fn check(folder: &Path, expected: &BTreeMap<String, String>, model: u64) {
     let store = Store::open(folder).await.unwrap();
-    let (_ingestion, index) = ingestion(folder, store.clone());
+    let (_ingestion, finding) = ingestion(folder, store.clone(), model).await;
+    let Finder { embedder, index } = finding.now();
+    assert_eq!(embedder.identity().sha256, Letters(model).sha256());
+    assert!(finding.renewal().is_none() && !index.status().words_alone);
     let files = store
         .files(None, None, cloister_domain::FileId(0), 1000)
         .await
@@ -248,6 +283,13 @@ async fn check(folder: &Path, expected: &BTreeMap<String, String>) {
         if !answering.contains(&passage.revision) {
             continue;
         }
+        let told = embedded_text(&passage.title, &passage.draft.headings, &passage.draft.text);
+        assert_eq!(passage.vector, Letters(model).vector(&told));
+        assert!(
+            nearest(&index, &passage) > 0.999,
+            "the index has another vector of {}",
+            passage.id
+        );
         revisions.insert(passage.revision);
         found.push(words(&passage.draft.text));
     }
@@ -260,6 +302,20 @@ async fn check(folder: &Path, expected: &BTreeMap<String, String>) {
         held.is_superset(&revisions),
         "the index follows: {held:?} {revisions:?}"
     );
+}
+
+/// The cosine, by the index, of a passage's vector and itself.
+fn nearest(index: &Index, passage: &StoredPassage) -> f32 {
+    let permitted = [u32::try_from(passage.revision.0).unwrap()];
+    let request = SearchRequest {
+        text: "",
+        vector: &passage.vector,
+        permitted: &permitted.into_iter().collect(),
+        limit: 1,
+        semantic_weight: None,
+    };
+    let hits = index.search(&request).unwrap().hits;
+    hits.first().and_then(|hit| hit.semantic).unwrap()
 }
 
 /// The text with one space wherever it has white space.

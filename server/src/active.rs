@@ -5,6 +5,7 @@
 
 use crate::config::Config;
 use anyhow::Context;
+use cloister_index::Worse;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
 use std::path::PathBuf;
@@ -18,6 +19,8 @@ pub struct Active {
     pub generator: String,
     /// The cross-encoder's; used where `search.rerank` asks for one.
     pub reranker: String,
+    /// Whether another embedder comes into use that finds less.
+    pub another_model: Worse,
     chosen: Chosen,
 }
 
@@ -31,6 +34,9 @@ struct Chosen {
     generator: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reranker: Option<String>,
+    /// Whether the embedder comes into use even if it finds less than the one before.
+    #[serde(default)]
+    even_if_worse: bool,
     /// The choices that were replaced, the latest last.
     #[serde(default)]
     before: Vec<Replaced>,
@@ -89,12 +95,23 @@ impl Active {
                 .reranker
                 .clone()
                 .unwrap_or_else(|| settings.reranker.clone()),
+            another_model: Worse::of(chosen.even_if_worse),
             chosen,
         })
     }
 
-    /// Puts the model in the folder `name` in use.
-    pub fn activate(mut self, part: Part, name: &str, config: &Config) -> anyhow::Result<()> {
+    /// Puts the model in the folder `name` in use; an embedder even if it finds less, where that is
+    /// accepted.
+    pub fn activate(
+        mut self,
+        part: Part,
+        name: &str,
+        worse: Worse,
+        config: &Config,
+    ) -> anyhow::Result<()> {
+        if part == Part::Embedder {
+            self.chosen.even_if_worse = worse == Worse::Accepted;
+        }
         let folder = self.chosen.of(part).replace(name.to_owned());
         self.chosen.before.push(Replaced { part, folder });
         self.write(config)
@@ -105,6 +122,9 @@ impl Active {
         let before = self.chosen.before.pop();
         let before = before.context("nothing was activated that could be undone")?;
         *self.chosen.of(before.part) = before.folder;
+        if before.part == Part::Embedder {
+            self.chosen.even_if_worse = false;
+        }
         self.write(config)?;
         let now = Self::of(config)?;
         Ok(match before.part {
@@ -144,7 +164,7 @@ mod tests {
         for name in ["medium", "large"] {
             Active::of(&config)
                 .unwrap()
-                .activate(Part::Generator, name, &config)
+                .activate(Part::Generator, name, Worse::Refused, &config)
                 .unwrap();
             assert_eq!(generator(), name);
         }
@@ -152,16 +172,19 @@ mod tests {
         let first = embedder();
         Active::of(&config)
             .unwrap()
-            .activate(Part::Embedder, "other", &config)
+            .activate(Part::Embedder, "other", Worse::Accepted, &config)
             .unwrap();
         assert_eq!(
             (embedder().as_str(), generator().as_str()),
             ("other", "large")
         );
+        let worse = || Active::of(&config).unwrap().another_model;
+        assert_eq!(worse(), Worse::Accepted);
         assert_eq!(
             Active::of(&config).unwrap().roll_back(&config).unwrap(),
             first
         );
+        assert_eq!(worse(), Worse::Refused);
         for name in ["medium", "small"] {
             assert_eq!(
                 Active::of(&config).unwrap().roll_back(&config).unwrap(),

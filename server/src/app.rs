@@ -12,12 +12,12 @@ use cloister_answer::rerank::{Judge, Reranking};
 use cloister_audit::{AuditLog, Event};
 use cloister_domain::chance::NoEntropy;
 use cloister_domain::{Clock, CollectionId, Entropy, Principal};
-use cloister_index::{Index, IndexSettings};
+use cloister_index::{IndexSettings, Worse};
 use cloister_inference::{
-    CrossEncoder, EmbedderService, GeneratorService, GeneratorState, ModelManifest, QueueLimits,
-    SentenceEncoder,
+    CrossEncoder, Embedder, EmbedderService, GeneratorService, GeneratorState, ModelManifest,
+    QueueLimits, SentenceEncoder,
 };
-use cloister_ingest::{ChunkSettings, Limits, Meter, Reader, Recogniser, reembed};
+use cloister_ingest::{ChunkSettings, Finder, Finding, Limits, Meter, Reader, Recogniser};
 use cloister_policies::redaction::Redaction;
 use cloister_policies::{Granted, Policies};
 use cloister_store::{Library, Store};
@@ -32,15 +32,6 @@ use crate::api::Problem;
 /// The name of the program that reads files, beside this one.
 pub const READER: &str = "cloister-reader";
 
-/// The models in use, as their manifests describe them.
-#[derive(Clone, Debug)]
-pub struct Models {
-    /// The embedder.
-    pub embedder: ModelManifest,
-    /// The generator; none where answers are quotes alone.
-    pub generator: Option<ModelManifest>,
-}
-
 /// One running appliance.
 pub struct App {
     /// The settings in force.
@@ -52,19 +43,20 @@ pub struct App {
     /// Who may do what.
     pub policies: Policies,
     /// What finds passages.
-    pub index: Arc<Index>,
-    /// What turns text into vectors.
-    pub embedder: EmbedderService,
+    pub finding: Arc<Finding>,
+    /// Whether another embedder comes into use that finds less.
+    pub another_model: Worse,
     /// What writes and judges; none where answers are quotes alone.
     pub generator: Option<GeneratorService>,
-    /// What answers.
-    pub answerer: Answerer,
+    reranking: Option<Reranking>,
+    redaction: Redaction,
+    evidence: Evidence,
     /// What reads files, in processes of their own.
     pub reader: Arc<Reader>,
     /// How fast files are taken in.
     pub meter: Arc<Meter>,
-    /// The models in use.
-    pub models: Models,
+    /// The generator's manifest; none where answers are quotes alone.
+    pub generator_manifest: Option<ModelManifest>,
     /// The folder that is watched.
     pub inbox: PathBuf,
     /// Wakes the ingestion when there is work.
@@ -104,36 +96,18 @@ impl App {
         )?;
         let store = Store::open(&data).await?;
         let policies = Policies::load()?;
-        let (embedder, embedder_manifest) = open_embedder(&config)?;
+        let another_model = Active::of(&config)?.another_model;
+        let finding = open_finding(&config, &store).await?;
         let (generator, generator_manifest) = open_generator(&config)?;
-        embed_anew(&store, &embedder, &data.join("index")).await?;
-        let index = Arc::new(Index::open(
-            &data.join("index"),
-            index_settings(&config, &embedder),
-        )?);
-        let answerer = Answerer::new(
-            audit.clone(),
-            Arc::clone(&index),
-            embedder.clone(),
-            generator.clone(),
-            Arc::clone(&clock),
-            redaction(&config)?,
-            evidence(&config)?,
-        );
         let reranking = open_reranking(&config, generator.as_ref())?;
-        let answerer = match reranking {
-            Some(reranking) => answerer.with_reranking(reranking),
-            None => answerer,
-        };
         Ok(Arc::new(Self {
             reader: Arc::new(open_reader(&config)?),
             meter: Arc::new(Meter::default()),
             inbox: std::path::absolute(&config.paths.inbox)?,
             ticket_secret: passwords::secret(&*entropy)?,
-            models: Models {
-                embedder: embedder_manifest,
-                generator: generator_manifest,
-            },
+            generator_manifest,
+            redaction: redaction(&config)?,
+            evidence: evidence(&config)?,
             work: Arc::new(Notify::new()),
             look: Arc::new(Notify::new()),
             watching: AtomicBool::new(false),
@@ -141,14 +115,33 @@ impl App {
             store,
             audit,
             policies,
-            index,
-            embedder,
+            finding: Arc::new(finding),
+            another_model,
             generator,
-            answerer,
+            reranking,
             isolation,
             clock,
             entropy,
         }))
+    }
+
+    /// What answers, with the model and the index that are in use now. It keeps to this pair, so that
+    /// a question is never embedded by one model and searched among vectors of another.
+    pub fn answerer(&self) -> Answerer {
+        let Finder { embedder, index } = self.finding.now();
+        let answerer = Answerer::new(
+            self.audit.clone(),
+            index,
+            embedder,
+            self.generator.clone(),
+            Arc::clone(&self.clock),
+            self.redaction.clone(),
+            self.evidence.clone(),
+        );
+        match &self.reranking {
+            Some(reranking) => answerer.with_reranking(reranking.clone()),
+            None => answerer,
+        }
     }
 
     /// The documents that this person may read, now: the one way from a person to documents.
@@ -239,43 +232,30 @@ impl App {
     }
 }
 
-/// The embedder and its manifest.
-pub fn open_embedder(config: &Config) -> anyhow::Result<(EmbedderService, ModelManifest)> {
+/// The embedder that is wanted.
+pub fn open_embedder(config: &Config) -> anyhow::Result<EmbedderService> {
     let folder = config.paths.models.join(Active::of(config)?.embedder);
-    let manifest = ModelManifest::read(&folder).with_context(|| missing(&folder))?;
     let model = SentenceEncoder::open(&folder).with_context(|| missing(&folder))?;
-    Ok((
-        EmbedderService::start(Arc::new(model), QueueLimits::default())?,
-        manifest,
-    ))
+    Ok(EmbedderService::start(
+        Arc::new(model),
+        QueueLimits::default(),
+    )?)
 }
 
-/// Where another embedder made the stored vectors, they are made anew before anybody is answered.
-/// The index knows the old ones, so it goes first, and follows the rows again afterwards.
-async fn embed_anew(store: &Store, embedder: &EmbedderService, index: &Path) -> anyhow::Result<()> {
-    let stale = store.count_stale(&embedder.identity().sha256).await?;
-    if stale == 0 {
-        return Ok(());
-    }
-    tracing::warn!(
-        revisions = stale,
-        "another embedder made the vectors of {stale} revisions: they are made anew by {}, and \
-         nobody is answered until it is done. It goes on where it stopped if it is cut short",
-        embedder.identity().name
-    );
-    match std::fs::remove_dir_all(index) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| format!("the index `{}`", index.display()));
-        }
-        Ok(()) | Err(_) => {}
-    }
-    reembed(store, embedder, |done| {
-        if done % 100 == 0 || done == stale {
-            tracing::info!(done, stale, "{done} of {stale} revisions are embedded anew");
-        }
-    })
-    .await?;
-    Ok(())
+/// The model with this identity, where its folder is still there and holds.
+fn open_embedder_of(models: &Path, sha256: &str) -> Option<EmbedderService> {
+    let folders = std::fs::read_dir(models).ok()?.filter_map(Result::ok);
+    let mut opened = folders.filter_map(|folder| SentenceEncoder::open(&folder.path()).ok());
+    let model = opened.find(|model| model.identity().sha256 == sha256)?;
+    EmbedderService::start(Arc::new(model), QueueLimits::default()).ok()
+}
+
+/// The model and the index in use, and those that are to follow.
+pub async fn open_finding(config: &Config, store: &Store) -> anyhow::Result<Finding> {
+    let before = |sha256: &str| open_embedder_of(&config.paths.models, sha256);
+    let settings = |embedder: &EmbedderService| index_settings(config, embedder);
+    let (data, wanted) = (&config.paths.data, open_embedder(config)?);
+    Ok(Finding::open(store, data, wanted, before, settings).await?)
 }
 
 impl App {
@@ -290,7 +270,7 @@ impl App {
         let everything = Policies::for_self_test(collections.iter().map(|c| c.id));
         let library = self.store.library(everything);
         let passages = library.sample(QUESTIONS).await?;
-        let test = self.answerer.test_reranking(&library, &passages).await?;
+        let test = self.answerer().test_reranking(&library, &passages).await?;
         let told = format!(
             "of {} questions made of passages, 1/rank is {:.3} without the second look and {:.3} \
              with it",

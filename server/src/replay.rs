@@ -41,7 +41,7 @@ pub async fn replay(app: &App, receipt: &str) -> Result<Replay, Problem> {
     app.generator_settled().await;
     let version = app.policies.version();
     Ok(app
-        .answerer
+        .answerer()
         .replay(&library, &answer.detail, &sentences, version)
         .await?)
 }

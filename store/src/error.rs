@@ -14,6 +14,9 @@ pub enum StoreError {
     /// The row is not there (any more).
     #[error("{0} does not exist")]
     Absent(&'static str),
+    /// Vectors of a model that came out of use while they were made.
+    #[error("another embedder came into use meanwhile")]
+    AnotherEmbedder,
     /// The disk is full.
     #[error(
         "the disk that holds the data folder is full. Free some space; nothing that was \

@@ -36,4 +36,4 @@ pub use publish::{FileInside, NewRevision, Settled};
 pub use sequence::StoredPassage;
 pub use sessions::{Session, SignInRecord};
 pub use settings::ReadingOf;
-pub use vectors::StaleRevision;
+pub use vectors::{EmbedderInUse, Unembedded};

@@ -5,10 +5,10 @@ use crate::connection::Store;
 use crate::error::StoreError;
 use crate::files::write_labels;
 use crate::inside;
-use crate::sequence::vector_bytes;
+use crate::vectors::{id_in_use, insert_vector};
 use cloister_domain::{
     CollectionId, DocumentId, DocumentInfo, FileHash, FileId, Labels, Page, PassageDraft,
-    RevisionId, Timestamp,
+    PassageId, RevisionId, Timestamp,
 };
 use sqlx::{Sqlite, Transaction};
 
@@ -31,7 +31,7 @@ pub struct NewRevision {
     pub inside: Vec<FileInside>,
     /// What a `document.toml` said of the file when it was read.
     pub labels: Labels,
-    /// SHA-256 of the model that made the vectors.
+    /// SHA-256 of the model that made the vectors, which must be the one in use.
     pub embedder: String,
     /// How long it took from being taken up, in milliseconds.
     pub took_ms: u64,
@@ -84,7 +84,7 @@ impl Store {
         .await?;
         let revision = insert_revision(&mut transaction, document, new, now).await?;
         insert_pages(&mut transaction, revision, &new.pages).await?;
-        insert_passages(&mut transaction, revision, &new.passages).await?;
+        insert_passages(&mut transaction, revision, new).await?;
         inside::replace(&mut transaction, new, now).await?;
         transaction.commit().await?;
         Ok(Some(revision))
@@ -241,8 +241,8 @@ async fn insert_revision(
         .map_err(|e| StoreError::corrupt("revisions", e))?;
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO revisions (document_id, hash, size, title, format, language, pages, warnings,
-                                embedder, effective_from, file_labels, labels, dated)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id",
+                                effective_from, file_labels, labels, dated)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id",
     )
     .bind(document.0)
     .bind(new.hash.as_str())
@@ -252,7 +252,6 @@ async fn insert_revision(
     .bind(&new.info.language)
     .bind(i64::from(new.info.pages))
     .bind(warnings)
-    .bind(&new.embedder)
     .bind(now.as_millis())
     .bind(write_labels(&new.labels)?)
     .bind(write_labels(&new.info.labels)?.unwrap_or_else(|| "{}".to_owned()))
@@ -282,16 +281,19 @@ async fn insert_pages(
 async fn insert_passages(
     transaction: &mut Transaction<'_, Sqlite>,
     revision: RevisionId,
-    passages: &[(PassageDraft, Vec<f32>)],
+    new: &NewRevision,
 ) -> Result<(), StoreError> {
-    for (draft, vector) in passages {
+    let embedder = id_in_use(transaction, &new.embedder).await?;
+    for (draft, vector) in &new.passages {
         let draft = serde_json::to_string(draft).map_err(|e| StoreError::corrupt("passages", e))?;
-        sqlx::query("INSERT INTO passages (revision_id, draft, vector) VALUES ($1, $2, $3)")
-            .bind(revision.0)
-            .bind(draft)
-            .bind(vector_bytes(vector))
-            .execute(&mut **transaction)
-            .await?;
+        let id: i64 = sqlx::query_scalar(
+            "INSERT INTO passages (revision_id, draft) VALUES ($1, $2) RETURNING id",
+        )
+        .bind(revision.0)
+        .bind(draft)
+        .fetch_one(&mut **transaction)
+        .await?;
+        insert_vector(transaction, PassageId(id), embedder, vector).await?;
     }
     Ok(())
 }

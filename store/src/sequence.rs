@@ -22,30 +22,45 @@ pub struct StoredPassage {
     pub language: Option<String>,
     /// The passage.
     pub draft: PassageDraft,
-    /// Its vector.
+    /// Its vector; empty where the model has yet to make it.
     pub vector: Vec<f32>,
 }
 
 impl Store {
-    /// The next passages after `sequence` of documents that answer today, at most `limit`. Those of
-    /// superseded revisions are among them: a question may ask for what was in force on a day.
+    /// The next passages after `sequence` of documents that answer today, at most `limit`, with the
+    /// vectors of the model in use. Those of superseded revisions are among them: a question may ask
+    /// for what was in force on a day.
     pub async fn passages_after(
         &self,
         sequence: PassageId,
         limit: u32,
     ) -> Result<Vec<StoredPassage>, StoreError> {
+        self.passages_by(None, sequence, limit).await
+    }
+
+    /// The same with the vectors of the model `embedder`, a SHA-256; of the one in use without.
+    pub async fn passages_by(
+        &self,
+        embedder: Option<&str>,
+        sequence: PassageId,
+        limit: u32,
+    ) -> Result<Vec<StoredPassage>, StoreError> {
         let rows = sqlx::query(
-            "SELECT p.id, p.revision_id, r.title, p.draft, p.vector, r.language, r.labels, d.path,
+            "SELECT p.id, p.revision_id, r.title, p.draft, v.vector, r.language, r.labels, d.path,
                     p.id = (SELECT MIN(f.id) FROM passages f
                             WHERE f.revision_id = p.revision_id) AS first
              FROM passages p
              JOIN revisions r ON r.id = p.revision_id
              JOIN documents d ON d.id = r.document_id
+             LEFT JOIN vectors v ON v.passage_id = p.id AND v.embedder_id = (
+               SELECT e.id FROM embedders e
+               WHERE CASE WHEN $3 IS NULL THEN e.state <> 'aside' ELSE e.sha256 = $3 END)
              WHERE p.id > $1 AND d.deleted_at IS NULL
              ORDER BY p.id LIMIT $2",
         )
         .bind(sequence.0)
         .bind(i64::from(limit))
+        .bind(embedder)
         .fetch_all(&self.readers)
         .await?;
         rows.iter()
@@ -53,6 +68,7 @@ impl Store {
                 let draft: String = row.try_get("draft")?;
                 let first: bool = row.try_get("first")?;
                 let about = first.then(|| about(row)).transpose()?;
+                let vector: Option<&[u8]> = row.try_get("vector")?;
                 Ok(StoredPassage {
                     about,
                     language: row.try_get("language")?,
@@ -60,7 +76,7 @@ impl Store {
                     revision: RevisionId(row.try_get("revision_id")?),
                     title: row.try_get("title")?,
                     draft: parse_draft(&draft)?,
-                    vector: read_vector(row.try_get("vector")?)?,
+                    vector: read_vector(vector.unwrap_or_default())?,
                 })
             })
             .collect()
@@ -113,7 +129,7 @@ pub(crate) fn vector_bytes(vector: &[f32]) -> Vec<u8> {
 fn read_vector(bytes: &[u8]) -> Result<Vec<f32>, StoreError> {
     let (numbers, rest) = bytes.as_chunks::<4>();
     if !rest.is_empty() {
-        return Err(StoreError::corrupt("passages", "a vector is cut short"));
+        return Err(StoreError::corrupt("vectors", "a vector is cut short"));
     }
     Ok(numbers.iter().map(|b| f32::from_le_bytes(*b)).collect())
 }

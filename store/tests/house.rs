@@ -401,30 +401,67 @@ async fn the_setup_link_works_once() {
 }
 
 #[tokio::test]
-async fn vectors_of_another_model_are_found_and_replaced_revision_by_revision() {
+async fn another_models_vectors_lie_beside_those_in_use_until_there_is_one_for_each_passage() {
     let house = house().await;
-    let old = house.publish("doses.txt", "Give 5 mg.", at(1)).await;
-    let new = house.publish("doses.txt", "Give 10 mg now.", at(2)).await;
+    let store = &house.store;
+    house.publish("doses.txt", "Give 5 mg.", at(1)).await;
+    house.publish("doses.txt", "Give 10 mg now.", at(2)).await;
     let (before, after) = ("0".repeat(64), "1".repeat(64));
-    assert_eq!(house.store.count_stale(&before).await.unwrap(), 0);
-    assert_eq!(house.store.next_stale(&before).await.unwrap(), None);
-    for (expected, left) in [(old, 1), (new, 0)] {
-        let stale = house.store.next_stale(&after).await.unwrap().unwrap();
-        assert_eq!((stale.id, stale.title.as_str()), (expected, "Guide"));
-        assert_eq!(stale.passages.len(), 1);
-        let vectors = [(stale.passages[0].0, vec![0.0, 0.6, 0.8])];
-        house
-            .store
-            .replace_vectors(stale.id, &after, &vectors)
-            .await
-            .unwrap();
-        assert_eq!(house.store.count_stale(&after).await.unwrap(), left);
-    }
-    let passages = house.store.passages_after(PassageId(0), 9).await.unwrap();
-    assert!(!passages.is_empty());
-    for passage in passages {
-        assert_eq!(passage.vector, [0.0, 0.6, 0.8]);
-    }
+    let in_use = || async { store.embedder().await.unwrap().unwrap() };
+    let missing = store.unembedded_after(&after, PassageId(0), 9);
+    let missing = missing.await.unwrap();
+    assert_eq!(missing.len(), 2, "the superseded revision's too");
+    assert_eq!(missing[0].title, "Guide");
+    let vector = |place: usize| vec![(missing[place].id, vec![0.0, 0.6, 0.8])];
+    store.add_vectors(&after, &vector(0)).await.unwrap();
+    assert_eq!(store.count_embedded(&after).await.unwrap(), (1, 2));
+    assert!(!store.use_whole_embedder(&after).await.unwrap());
+    assert_eq!(in_use().await.sha256, before);
+    let vectors = |embedder: Option<String>| async move {
+        let passages = store.passages_by(embedder.as_deref(), PassageId(0), 9);
+        let passages = passages.await.unwrap().into_iter();
+        passages.map(|passage| passage.vector).collect::<Vec<_>>()
+    };
+    assert_eq!(vectors(None).await, [[0.6, 0.8], [0.6, 0.8]]);
+    assert_eq!(
+        vectors(Some(after.clone())).await,
+        [vec![0.0, 0.6, 0.8], vec![]]
+    );
+    store.add_vectors(&after, &vector(1)).await.unwrap();
+    assert!(store.use_whole_embedder(&after).await.unwrap());
+    assert_eq!(in_use().await.sha256, after);
+    assert_eq!(vectors(None).await, [[0.0, 0.6, 0.8], [0.0, 0.6, 0.8]]);
+    store.drop_other_vectors(Some(&before)).await.unwrap();
+    assert_eq!(store.count_embedded(&before).await.unwrap(), (2, 2));
+    store.drop_other_vectors(None).await.unwrap();
+    assert_eq!(store.count_embedded(&before).await.unwrap(), (0, 2));
+    assert_eq!(store.count_embedded(&after).await.unwrap(), (2, 2));
+}
+
+#[tokio::test]
+async fn vectors_of_a_model_out_of_use_are_not_published() {
+    let house = house().await;
+    house.publish("doses.txt", "Give 5 mg.", at(1)).await;
+    assert!(house.see("hours.txt", 9, at(2)).await);
+    let file = house.lease(at(2)).await.unwrap();
+    let in_use = house.store.use_embedder(&"1".repeat(64)).await.unwrap();
+    assert!(!in_use.whole, "its vectors are still to be made");
+    let late = house
+        .store
+        .publish(&revision(&file, "From 2 to 4."), at(2))
+        .await;
+    assert!(matches!(late, Err(StoreError::AnotherEmbedder)), "{late:?}");
+    assert_eq!(house.titles().await, 1);
+    let again = NewRevision {
+        embedder: "1".repeat(64),
+        ..revision(&file, "From 2 to 4.")
+    };
+    house
+        .store
+        .publish(&again, at(3))
+        .await
+        .unwrap()
+        .expect("the file is still in work");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 // Starts the real appliance on loopback, in a folder of its own, and speaks to it as its people do.
 
+import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import https from "node:https";
@@ -130,6 +131,22 @@ export class Appliance {
     if (response.status !== 200) throw new Error(`sign-in failed: ${response.text}`);
     return response.headers["set-cookie"][0].split(";")[0];
   }
+}
+
+export const password = "correct horse battery";
+
+/** An appliance with one person, sam, who may read the collection `ward`. */
+export async function ward(t, settings, folder) {
+  const appliance = await Appliance.start(t, settings, folder);
+  const well = (args, input) => {
+    const done = appliance.cli(args, input);
+    assert.equal(done.status, 0, done.err);
+  };
+  well(["group", "add", "nurses"]);
+  well(["collection", "add", "ward"]);
+  well(["collection", "grant", "ward", "nurses"]);
+  well(["user", "add", "sam", "--group", "nurses"], `${password}\n`);
+  return appliance;
 }
 
 /** The events of an answer. */

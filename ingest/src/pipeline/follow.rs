@@ -38,17 +38,30 @@ pub async fn catch_up(
 }
 
 async fn follow(store: &Store, index: &Arc<Index>, now: Timestamp) -> Result<(), IngestError> {
+    add_rows(store, index, None).await?;
+    index.caught_up()?;
+    forget_dead(store, index, now).await
+}
+
+/// Adds the passages after the last one of the index, with the vectors of the model in use; or with
+/// those of `embedder`, up to the first passage that has none of it yet.
+pub(super) async fn add_rows(
+    store: &Store,
+    index: &Arc<Index>,
+    embedder: Option<&str>,
+) -> Result<(), IngestError> {
     loop {
-        let passages = store.passages_after(index.sequence(), STEP).await?;
-        if passages.is_empty() {
-            break;
+        let passages = store.passages_by(embedder, index.sequence(), STEP).await?;
+        let wanted = |passage: &StoredPassage| embedder.is_none() || !passage.vector.is_empty();
+        let passages = passages.into_iter().take_while(wanted);
+        let dimensions = index.dimensions();
+        let entries: Vec<IndexEntry> = passages.map(|p| entry(p, dimensions)).collect();
+        if entries.is_empty() {
+            return Ok(());
         }
-        let entries: Vec<IndexEntry> = passages.into_iter().map(entry).collect();
         let index = Arc::clone(index);
         tokio::task::spawn_blocking(move || index.add(&entries)).await??;
     }
-    index.caught_up()?;
-    forget_dead(store, index, now).await
 }
 
 async fn forget_dead(store: &Store, index: &Arc<Index>, now: Timestamp) -> Result<(), IngestError> {
@@ -74,10 +87,14 @@ pub async fn rebuild(
 ) -> Result<Comparison, IngestError> {
     let (sender, mut receiver) = tokio::sync::mpsc::channel(WAITING);
     let rebuilt = Arc::clone(index);
+    let dimensions = index.dimensions();
     let building = tokio::task::spawn_blocking(move || {
         let steps = std::iter::from_fn(|| receiver.blocking_recv());
         let entries = steps.flat_map(|step: Result<Vec<StoredPassage>, IndexError>| match step {
-            Ok(passages) => passages.into_iter().map(|p| Ok(entry(p))).collect(),
+            Ok(passages) => {
+                let entries = passages.into_iter().map(|p| Ok(entry(p, dimensions)));
+                entries.collect()
+            }
             Err(error) => vec![Err(error)],
         });
         rebuilt.rebuild(entries, worse, &mut |done| progress(done))
@@ -115,7 +132,16 @@ async fn send_passages(
     }
 }
 
-fn entry(passage: StoredPassage) -> IndexEntry {
+/// A passage without a vector is given one that holds its place; the index answers by words alone as
+/// long as there is such a passage.
+fn entry(passage: StoredPassage, dimensions: usize) -> IndexEntry {
+    let vector = if passage.vector.is_empty() {
+        let mut place = vec![0.0; dimensions];
+        place.iter_mut().take(1).for_each(|x| *x = 1.0);
+        place
+    } else {
+        passage.vector
+    };
     IndexEntry {
         passage: passage.id,
         revision: passage.revision,
@@ -124,6 +150,6 @@ fn entry(passage: StoredPassage) -> IndexEntry {
         language: passage.language,
         headings: passage.draft.headings,
         text: passage.draft.text,
-        vector: passage.vector,
+        vector,
     }
 }

@@ -4,22 +4,23 @@
 //! Each step leaves a row that says how far it came, so that a kill at any moment loses nothing:
 //! the next start takes the file up again, and what was published is published once.
 
+mod finding;
 mod follow;
 mod meter;
 mod notice;
 mod reembed;
 mod work;
 
+pub use finding::{Finder, Finding, Renewal};
 pub use follow::{catch_up, rebuild};
 pub use meter::{Meter, Pace, Stage};
-pub use reembed::reembed;
 
 use crate::chunk::{ChunkSettings, TokenCounter};
 use crate::limits::Limits;
 use crate::reader::Reader;
 use cloister_audit::AuditLog;
 use cloister_domain::Clock;
-use cloister_index::Index;
+use cloister_index::Worse;
 use cloister_inference::EmbedderService;
 use cloister_store::{FileState, FileTally, Store, StoreError};
 use std::path::PathBuf;
@@ -37,10 +38,8 @@ pub struct Parts {
     pub store: Store,
     /// The audit log.
     pub audit: AuditLog,
-    /// The index that follows the rows.
-    pub index: Arc<Index>,
-    /// What turns passages into vectors.
-    pub embedder: EmbedderService,
+    /// What turns passages into vectors, and the index that follows the rows.
+    pub finding: Arc<Finding>,
     /// What reads files, in processes of their own.
     pub reader: Arc<Reader>,
     /// Tells the hour.
@@ -62,6 +61,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How passages are cut.
     pub passages: ChunkSettings,
+    /// Whether another model comes into use whose index finds less than the one that answers.
+    pub another_model: Worse,
 }
 
 /// Takes in what lies in the inbox.
@@ -92,6 +93,9 @@ pub enum IngestError {
     /// The inbox.
     #[error("the inbox `{0}` cannot be looked through: {1}. Nothing is removed meanwhile")]
     Inbox(PathBuf, std::io::Error),
+    /// A folder of an index.
+    #[error("the folder `{0}` cannot be used: {1}")]
+    Folder(PathBuf, std::io::Error),
     /// The reader could not be started or confined: no fault of the file.
     #[error(transparent)]
     Reader(#[from] crate::error::Quarantine),
@@ -119,12 +123,13 @@ impl Ingestion {
         let work = (0..workers()).map(|_| self.work_forever());
         tokio::join!(
             self.notice_forever(look),
+            self.renew_forever(),
             futures_util::future::join_all(work)
         );
     }
 
-    /// Takes in what lies in the inbox now, and returns when all of it is ready or set aside.
-    /// `progress` is told how far it is.
+    /// Takes in what lies in the inbox now, and returns when all of it is ready or set aside, and each
+    /// passage has the vector of the model that is wanted. `progress` is told how far the files are.
     pub async fn take_in(
         &self,
         mut progress: impl FnMut(Progress) + Send,
@@ -147,7 +152,7 @@ impl Ingestion {
             }
         };
         futures_util::future::try_join_all((0..workers()).map(|_| work())).await?;
-        Ok(())
+        self.renew().await
     }
 
     async fn resume(&self) {
@@ -163,7 +168,8 @@ impl Ingestion {
     async fn follow(&self) -> Result<(), IngestError> {
         let _only = self.following.lock().await;
         let now = self.parts.clock.now();
-        catch_up(&self.parts.store, &self.parts.index, now).await
+        let index = self.parts.finding.now().index;
+        catch_up(&self.parts.store, &index, now).await
     }
 
     async fn progress(&self) -> Result<Progress, IngestError> {

@@ -9,6 +9,7 @@ use crate::reader::{About, Attachment, Extraction};
 use cloister_audit::{Event, EventKind, Outcome};
 use cloister_domain::{FileHash, FileId, PassageDraft};
 use cloister_index::Worse;
+use cloister_inference::EmbedderService;
 use cloister_store::{FileInside, FileRecord, FileState, NewRevision, Settled, StoreError};
 use serde_json::json;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -91,6 +92,11 @@ impl Ingestion {
                 self.set_aside(&file, hash.get(), &reason.to_string())
                     .await?;
             }
+            // Read with the model that has come into use.
+            Err(Setback::Ours(IngestError::Store(StoreError::AnotherEmbedder))) => {
+                let now = self.parts.clock.now();
+                self.parts.store.release_file(file.id, now).await?;
+            }
             Err(Setback::Ours(cause)) if file.attempts >= TRIES => {
                 self.set_aside(&file, hash.get(), &format!("reading broke off: {cause}"))
                     .await?;
@@ -133,7 +139,8 @@ impl Ingestion {
             extraction.info.title.clone_from(title);
         }
         let inside = self.keep_inside(file, &mut extraction).await?;
-        let passages = self.embed(file, &extraction).await?;
+        let embedder = self.parts.finding.now().embedder;
+        let passages = self.embed(file, &extraction, &embedder).await?;
         let took = self.parts.clock.now().since(started).as_millis();
         let revision = NewRevision {
             file: file.id,
@@ -144,7 +151,7 @@ impl Ingestion {
             passages,
             inside,
             labels: file.labels.clone(),
-            embedder: self.parts.embedder.identity().sha256,
+            embedder: embedder.identity().sha256,
             took_ms: u64::try_from(took).unwrap_or(u64::MAX),
         };
         self.publish(file, &collection, &revision).await
@@ -293,11 +300,12 @@ impl Ingestion {
         &self,
         file: &FileRecord,
         extraction: &Extraction,
+        embedder: &EmbedderService,
     ) -> Result<Vec<(PassageDraft, Vec<f32>)>, Setback> {
         let pages = extraction.pages.clone();
         let settings = self.settings.passages;
-        let embedder = self.parts.embedder.clone();
-        let cutting = tokio::task::spawn_blocking(move || cut(&pages, &embedder, &settings));
+        let counter = embedder.clone();
+        let cutting = tokio::task::spawn_blocking(move || cut(&pages, &counter, &settings));
         let drafts = self.timed(Stage::Cutting, cutting).await?;
         let total = u32::try_from(drafts.len()).unwrap_or(u32::MAX);
         let mut passages = Vec::with_capacity(drafts.len());
@@ -308,7 +316,7 @@ impl Ingestion {
             let title = &extraction.info.title;
             let text = |draft: &PassageDraft| embedded_text(title, &draft.headings, &draft.text);
             let texts = batch.iter().map(text).collect();
-            let embedding = self.parts.embedder.embed_passages(texts);
+            let embedding = embedder.embed_passages(texts);
             let vectors = self.timed(Stage::Embedding, embedding).await?;
             self.count_done(Done {
                 passages: vectors.len() as u64,
@@ -381,7 +389,7 @@ impl Ingestion {
             .await
     }
 
-    async fn log(
+    pub(super) async fn log(
         &self,
         kind: EventKind,
         outcome: Outcome,
@@ -397,9 +405,11 @@ impl Ingestion {
 
     /// A document that is back has passages older than the index's sequence, so following does not
     /// bring them. Mostly the index holds them still; else it is built anew.
-    async fn find_again(&self) -> Result<(), IngestError> {
+    pub(super) async fn find_again(&self) -> Result<(), IngestError> {
+        let _only = self.following.lock().await;
         let now = self.parts.clock.now();
-        let held = self.parts.index.revisions();
+        let index = self.parts.finding.now().index;
+        let held = index.revisions();
         let live = self.parts.store.revisions_since(now).await?;
         if live
             .iter()
@@ -407,9 +417,7 @@ impl Ingestion {
         {
             return Ok(());
         }
-        let _only = self.following.lock().await;
-        let (store, index) = (&self.parts.store, &self.parts.index);
-        super::rebuild(store, index, now, Worse::Refused, |_| {}).await?;
+        super::rebuild(&self.parts.store, &index, now, Worse::Refused, |_| {}).await?;
         Ok(())
     }
 }

@@ -265,7 +265,7 @@ pub async fn ask(
         None => alone,
     };
     let asked = of_person(&app, &person, placed, asked.filter.checked()?).await?;
-    let answer = app.answerer.ask(library, asked.clone()).await?;
+    let answer = app.answerer().ask(library, asked.clone()).await?;
     let user = person.principal.user;
     conversations::keep(&app, user, &asked, &answer).await?;
     let events = conversations::keeping_sentences(app, user, asked.request, answer);
@@ -335,7 +335,7 @@ pub async fn rate(
     if !app.audit.find(&filter, 1)?.entries.iter().any(mine) {
         return Err(ProblemCode::NotFound.into());
     }
-    let reason = app.answerer.mask_typed(said.reason.trim());
+    let reason = app.answerer().mask_typed(said.reason.trim());
     let detail = json!({ "receipt": receipt, "helpful": said.helpful, "reason": reason });
     app.audit
         .append(person.event(EventKind::AnswerRated, detail))

@@ -115,7 +115,8 @@ pub async fn open(
     let mut views = Vec::new();
     for turn in turns {
         let roles = &person.principal.roles;
-        let quotes = app.answerer.quoted_again(&library, &turn.quotes, roles);
+        let answerer = app.answerer();
+        let quotes = answerer.quoted_again(&library, &turn.quotes, roles);
         let quotes = quotes.await?;
         views.push(TurnView::of(turn, &quotes));
     }
@@ -231,7 +232,7 @@ async fn earlier(
 ) -> Result<Earlier, Problem> {
     let roles = &person.principal.roles;
     let quotes = app
-        .answerer
+        .answerer()
         .quoted_again(library, &last.quotes, roles)
         .await?;
     let question = last.understood.unwrap_or(last.question);
@@ -244,7 +245,7 @@ pub async fn keep(app: &App, user: UserId, asked: &Asked, answer: &Answer) -> Re
         return Ok(());
     }
     let typed = asked.typed.as_ref();
-    let mask = |text: &str| app.answerer.mask_typed(text);
+    let mask = |text: &str| app.answerer().mask_typed(text);
     let turn = Turn {
         receipt: asked.request.clone(),
         conversation: asked.conversation.clone(),

@@ -208,7 +208,7 @@ pub async fn page(
 
 fn mask(app: &App, person: &SignedIn, revision: &RevisionRecord, text: &str) -> String {
     let roles = &person.principal.roles;
-    app.answerer
+    app.answerer()
         .mask_read(text, &revision.collection_name, roles)
 }
 

@@ -141,6 +141,7 @@ impl From<StoreError> for Problem {
             StoreError::Absent(_) => ProblemCode::NotFound.because(cause),
             StoreError::DiskFull => ProblemCode::DiskFull.because(cause),
             StoreError::UnsafeEngine(_)
+            | StoreError::AnotherEmbedder
             | StoreError::Corrupt { .. }
             | StoreError::File { .. }
             | StoreError::Database(_)

@@ -247,16 +247,17 @@ pub async fn search(
         filter: filter.clone(),
     };
     let mut found = app
-        .answerer
+        .answerer()
         .search(&library, &task)
         .await
         .map_err(Problem::from)?;
-    app.answerer.mask_found(&mut found, &person.principal.roles);
+    app.answerer()
+        .mask_found(&mut found, &person.principal.roles);
     let facets = Facets::of(&found.passages);
     let readable = for_reading(found.passages, limit);
     let ids: Vec<i64> = readable.iter().map(|hit| hit.best.passage.id.0).collect();
     let detail =
-        json!({ "text": app.answerer.mask_typed(&text), "filter": filter, "passages": ids });
+        json!({ "text": app.answerer().mask_typed(&text), "filter": filter, "passages": ids });
     app.audit
         .append(person.event(EventKind::Searched, detail))
         .await?;

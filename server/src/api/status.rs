@@ -6,6 +6,7 @@ use crate::app::AppState;
 use crate::isolation::InForce;
 use axum::Json;
 use axum::extract::State;
+use cloister_ingest::Finder;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -43,7 +44,7 @@ pub struct Status {
     pub index_condition: String,
     /// Passages that answer today by the index.
     pub index_answering: u64,
-    /// The embedder's name.
+    /// The embedder's name, and how far the vectors are that are being made.
     pub embedder: String,
     /// The generator's name and state.
     pub generator: String,
@@ -73,9 +74,9 @@ pub async fn about(State(app): State<AppState>, person: SignedIn) -> Result<Json
     Ok(Json(About {
         version: env!("CARGO_PKG_VERSION").into(),
         documents,
-        generator: app.models.generator.as_ref().map(|m| m.name.clone()),
+        generator: app.generator_manifest.as_ref().map(|m| m.name.clone()),
         generator_state: app.generator_state(),
-        generator_fitness: app.models.generator.as_ref().map(|m| m.fitness.clone()),
+        generator_fitness: app.generator_manifest.as_ref().map(|m| m.fitness.clone()),
         models_folder: app.config.paths.models.display().to_string(),
         reading,
     }))
@@ -88,17 +89,23 @@ pub async fn status(
     State(app): State<AppState>,
     _: Administrator,
 ) -> Result<Json<Status>, Problem> {
-    let index = app.index.status();
+    let Finder { embedder, index } = app.finding.now();
+    let held = index.status();
+    let renewal = app.finding.renewal().map(|renewal| renewal.to_string());
     let InForce { landlock, seccomp } = app.isolation.clone();
-    let generator = app.models.generator.as_ref().map(|m| m.name.as_str());
+    let generator = app.generator_manifest.as_ref().map(|m| m.name.as_str());
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION").into(),
         passages: app.store.count_passages().await?,
-        index_generation: app.index.generation(),
-        index_sequence: app.index.sequence().0,
-        index_condition: index.to_string(),
-        index_answering: index.answering,
-        embedder: app.models.embedder.name.clone(),
+        index_generation: index.generation(),
+        index_sequence: index.sequence().0,
+        index_condition: held.to_string(),
+        index_answering: held.answering,
+        embedder: [Some(embedder.identity().name), renewal]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("; "),
         generator: format!("{}: {}", generator.unwrap_or("none"), app.generator_state()),
         audit_entries: app.audit.len(),
         audit_failure: app.audit.failure().map(|cause| cause.to_string()),

@@ -107,8 +107,8 @@ pub async fn search(app: &AppState, task: Search, say: &Saying) -> anyhow::Resul
         limit: task.limit.clamp(1, 50),
         filter: task.among.into(),
     };
-    let mut found = app.answerer.search(&library, &wanted).await?;
-    app.answerer.mask_found(&mut found, &principal.roles);
+    let mut found = app.answerer().search(&library, &wanted).await?;
+    app.answerer().mask_found(&mut found, &principal.roles);
     let ids: Vec<i64> = found.passages.iter().map(|f| f.passage.id.0).collect();
     app.audit
         .append(Event {
@@ -117,7 +117,7 @@ pub async fn search(app: &AppState, task: Search, say: &Saying) -> anyhow::Resul
             actor: actor(&principal),
             origin: "console".into(),
             request: Some(app.request_id()?),
-            detail: json!({ "text": app.answerer.mask_typed(&task.text), "passages": ids }),
+            detail: json!({ "text": app.answerer().mask_typed(&task.text), "passages": ids }),
         })
         .await?;
     for hit in &found.passages {
@@ -154,7 +154,7 @@ pub async fn ask(app: &AppState, task: Ask, say: &Saying) -> anyhow::Result<u8> 
         roles: principal.roles.clone(),
     };
     app.generator_settled().await;
-    let mut answer = app.answerer.ask(library, asked).await?;
+    let mut answer = app.answerer().ask(library, asked).await?;
     let mut refused = false;
     while let Some(event) = answer.events.recv().await {
         let step = Step::from(event);

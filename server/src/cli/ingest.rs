@@ -42,8 +42,7 @@ fn ingestion(app: &AppState) -> Ingestion {
     let parts = IngestParts {
         store: app.store.clone(),
         audit: app.audit.clone(),
-        index: Arc::clone(&app.index),
-        embedder: app.embedder.clone(),
+        finding: Arc::clone(&app.finding),
         reader: Arc::clone(&app.reader),
         clock: Arc::clone(&app.clock),
         meter: Arc::clone(&app.meter),
@@ -55,6 +54,7 @@ fn ingestion(app: &AppState) -> Ingestion {
         scan_every: Duration::from_secs(config.inbox.scan_seconds.max(1)),
         limits: crate::app::limits(config),
         passages: crate::app::passages(config),
+        another_model: app.another_model,
     };
     Ingestion::new(parts, settings, Arc::clone(&app.work))
 }

@@ -6,24 +6,8 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { Appliance, program, steps } from "../appliance.js";
+import { password, program, steps, ward } from "../appliance.js";
 import { inspect, openBrowser, person, signIn } from "../browser.js";
-
-const password = "correct horse battery";
-
-/** An appliance with one person, sam, who may read the collection `ward`. */
-async function ward(t, settings, folder) {
-  const appliance = await Appliance.start(t, settings, folder);
-  const well = (args, input) => {
-    const done = appliance.cli(args, input);
-    assert.equal(done.status, 0, done.err);
-  };
-  well(["group", "add", "nurses"]);
-  well(["collection", "add", "ward"]);
-  well(["collection", "grant", "ward", "nurses"]);
-  well(["user", "add", "sam", "--group", "nurses"], `${password}\n`);
-  return appliance;
-}
 
 const isReady = (appliance) => appliance.cli(["ingest", "--json"]).out.includes('"ready":1');
 

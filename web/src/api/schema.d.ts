@@ -1176,7 +1176,7 @@ export interface components {
             audit_entries: number;
             /** @description Why the audit log cannot be written, if it cannot. */
             audit_failure?: string | null;
-            /** @description The embedder's name. */
+            /** @description The embedder's name, and how far the vectors are that are being made. */
             embedder: string;
             /** @description The generator's name and state. */
             generator: string;

@@ -35,7 +35,7 @@ pub struct Indexed {
 impl Indexed {
     /// Cuts, embeds and indexes.
     pub async fn build(documents: &[Document], config: &Config) -> anyhow::Result<Self> {
-        let embedder = app::open_embedder(config)?.0;
+        let embedder = app::open_embedder(config)?;
         let folder = tempfile::tempdir()?;
         let index = Index::open(folder.path(), app::index_settings(config, &embedder))?;
         let mut indexed = Self {

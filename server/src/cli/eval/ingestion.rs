@@ -9,8 +9,8 @@ use anyhow::Context;
 use clap::Args;
 use cloister_audit::AuditLog;
 use cloister_domain::Clock;
-use cloister_index::Index;
-use cloister_ingest::{IngestParts, IngestSettings, Ingestion, Meter};
+use cloister_index::{Index, Worse};
+use cloister_ingest::{Finder, Finding, IngestParts, IngestSettings, Ingestion, Meter};
 use cloister_store::Store;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -83,8 +83,9 @@ async fn ingestion(
     meter: &Arc<Meter>,
 ) -> anyhow::Result<Ingestion> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let embedder = app::open_embedder(config)?.0;
+    let embedder = app::open_embedder(config)?;
     let settings = app::index_settings(config, &embedder);
+    let index = Arc::new(Index::open(&data.join("index"), settings)?);
     let parts = IngestParts {
         store: Store::open(data).await?,
         audit: AuditLog::open(
@@ -93,9 +94,8 @@ async fn ingestion(
             Arc::clone(&clock),
             &SystemEntropy,
         )?,
-        index: Arc::new(Index::open(&data.join("index"), settings)?),
+        finding: Arc::new(Finding::of(Finder { embedder, index })),
         reader: Arc::new(app::open_reader(config)?),
-        embedder,
         clock,
         meter: Arc::clone(meter),
     };
@@ -105,6 +105,7 @@ async fn ingestion(
         scan_every: Duration::from_mins(1),
         limits: app::limits(config),
         passages: app::passages(config),
+        another_model: Worse::Refused,
     };
     Ok(Ingestion::new(parts, settings, Arc::default()))
 }

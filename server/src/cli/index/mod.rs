@@ -10,6 +10,7 @@ use cloister_audit::EventKind;
 use cloister_index::Worse;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 pub use trial::run as run_trial;
 
@@ -55,12 +56,7 @@ pub async fn run(app: &AppState, task: Task, say: &Saying) -> anyhow::Result<u8>
             even_if_worse,
             json,
         } => {
-            let worse = if even_if_worse {
-                Worse::Accepted
-            } else {
-                Worse::Refused
-            };
-            rebuild(app, worse, say).await?;
+            rebuild(app, Worse::of(even_if_worse), say).await?;
             json
         }
         Task::Rollback { json } => {
@@ -69,18 +65,24 @@ pub async fn run(app: &AppState, task: Task, say: &Saying) -> anyhow::Result<u8>
         }
         Task::Status { json } => json,
     };
-    let (generation, sequence) = (app.index.generation(), app.index.sequence());
+    let index = app.finding.now().index;
+    let (generation, sequence) = (index.generation(), index.sequence());
     let passages = app.store.count_passages().await?;
-    let status = app.index.status();
+    let status = index.status();
+    let renewal = app.finding.renewal();
     let value = json!({
         "generation": generation, "sequence": sequence, "passages": passages,
         "condition": status.to_string(), "indexed": status.passages,
         "answering": status.answering, "rebuilding": status.rebuilding,
+        "renewal": renewal.as_ref().map(ToString::to_string),
     });
-    let sentence = format!(
+    let mut sentence = format!(
         "generation {generation}, up to passage {sequence}, {} of {passages} passages answer; {status}",
         status.answering.min(passages),
     );
+    if let Some(renewal) = renewal {
+        sentence = format!("{sentence}\n{renewal}");
+    }
     result(say, json, value, sentence).await;
     Ok(0)
 }
@@ -88,8 +90,9 @@ pub async fn run(app: &AppState, task: Task, say: &Saying) -> anyhow::Result<u8>
 async fn rebuild(app: &AppState, worse: Worse, say: &Saying) -> anyhow::Result<()> {
     let total = app.store.count_passages().await?;
     let progress = say.clone();
-    let (store, index, now) = (&app.store, &app.index, app.clock.now());
-    let comparison = cloister_ingest::rebuild(store, index, now, worse, move |done| {
+    let index = app.finding.now().index;
+    let (store, now) = (&app.store, app.clock.now());
+    let comparison = cloister_ingest::rebuild(store, &index, now, worse, move |done| {
         // A progress report that finds no room is followed by a newer one.
         drop(progress.try_send(Said::Progress {
             done,
@@ -101,7 +104,7 @@ async fn rebuild(app: &AppState, worse: Worse, say: &Saying) -> anyhow::Result<(
     record(
         app,
         json!({
-            "generation": app.index.generation(), "passages": total,
+            "generation": index.generation(), "passages": total,
             "asked": comparison.asked, "found_before": comparison.before,
             "found": comparison.after,
         }),
@@ -110,13 +113,14 @@ async fn rebuild(app: &AppState, worse: Worse, say: &Saying) -> anyhow::Result<(
 }
 
 async fn roll_back(app: &AppState) -> anyhow::Result<()> {
-    let index = app.index.clone();
-    let there = tokio::task::spawn_blocking(move || index.roll_back()).await??;
+    let index = app.finding.now().index;
+    let rolled = Arc::clone(&index);
+    let there = tokio::task::spawn_blocking(move || rolled.roll_back()).await??;
     anyhow::ensure!(there, "there is no generation before the live one");
-    cloister_ingest::catch_up(&app.store, &app.index, app.clock.now()).await?;
+    cloister_ingest::catch_up(&app.store, &index, app.clock.now()).await?;
     record(
         app,
-        json!({ "generation": app.index.generation(), "rolled_back": true }),
+        json!({ "generation": index.generation(), "rolled_back": true }),
     )
     .await
 }

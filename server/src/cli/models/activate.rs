@@ -3,11 +3,12 @@
 use crate::active::{Active, Part};
 use crate::cli::console;
 use crate::config::{Config, Rerank};
+use cloister_index::Worse;
 use cloister_inference::{
     CrossEncoder, LlamaGguf, Loading, ModelKind, ModelManifest, SentenceEncoder,
 };
 
-pub fn run(name: &str, config: &Config) -> anyhow::Result<()> {
+pub fn run(name: &str, worse: Worse, config: &Config) -> anyhow::Result<()> {
     let folder = config.paths.models.join(name);
     let manifest = ModelManifest::read(&folder)?;
     manifest.verify(&folder)?;
@@ -28,12 +29,12 @@ pub fn run(name: &str, config: &Config) -> anyhow::Result<()> {
             Part::Reranker
         }
     };
-    Active::of(config)?.activate(part, name, config)?;
+    Active::of(config)?.activate(part, name, worse, config)?;
     console::line(&match part {
         Part::Generator => format!("{name} answers from the next start on"),
         Part::Embedder => format!(
-            "{name} finds passages from the next start on, which embeds all of them anew before \
-             anybody is answered"
+            "from the next start on {name} makes the vectors of all passages aside, and finds \
+             passages once it has"
         ),
         Part::Reranker if config.search.rerank == Rerank::CrossEncoder => {
             format!("{name} looks again at what was found from the next start on")

@@ -9,6 +9,7 @@ mod plan;
 
 use crate::config::Config;
 use clap::Subcommand;
+use cloister_index::Worse;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -32,10 +33,14 @@ pub enum Command {
     Add(add::Add),
     /// Say what memory a GGUF file takes, and which context fits, without loading it.
     Plan(plan::Plan),
-    /// Use this model from the next start on. Another embedder embeds every passage anew then.
+    /// Use this model from the next start on. An embedder then makes the vectors of all passages
+    /// aside, while the one before answers, and takes its place unless it finds less.
     Activate {
         /// Its folder in `paths.models`.
         folder: String,
+        /// Take an embedder even if it finds less than the one before.
+        #[arg(long)]
+        even_if_worse: bool,
     },
     /// Undo the last activation.
     Rollback,
@@ -54,7 +59,10 @@ pub fn run(command: &Command, config: &Config) -> anyhow::Result<ExitCode> {
         Command::Verify { json } => return list::run(config, true, *json),
         Command::Add(add) => add::run(add, models)?,
         Command::Plan(plan) => plan::run(plan)?,
-        Command::Activate { folder } => activate::run(folder, config)?,
+        Command::Activate {
+            folder,
+            even_if_worse,
+        } => activate::run(folder, Worse::of(*even_if_worse), config)?,
         Command::Rollback => activate::undo(config)?,
         Command::Quantize(quantize) => make::quantize(quantize)?,
         Command::Bench(bench) => bench::run(bench)?,

@@ -35,7 +35,14 @@ fn a_model_is_added_used_and_left_again() {
     );
     assert_eq!(manifest.licence, "CC0-1.0");
     let folder = "tiny".to_owned();
-    run(&Command::Activate { folder }, &config).unwrap();
+    run(
+        &Command::Activate {
+            folder,
+            even_if_worse: false,
+        },
+        &config,
+    )
+    .unwrap();
     assert_eq!(
         crate::active::Active::of(&config).unwrap().generator,
         "tiny"
@@ -92,7 +99,14 @@ fn a_folder_of_an_embedder_or_a_reranker_is_added_as_it_describes_itself() {
         (ModelKind::Reranker, "modernbert")
     );
     let folder = "pairs".to_owned();
-    run(&Command::Activate { folder }, &config).unwrap();
+    run(
+        &Command::Activate {
+            folder,
+            even_if_worse: false,
+        },
+        &config,
+    )
+    .unwrap();
     assert_eq!(
         crate::active::Active::of(&config).unwrap().reranker,
         "pairs"
@@ -146,7 +160,14 @@ fn a_model_whose_bytes_changed_is_not_activated() {
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&copied, bytes).unwrap();
     let folder = "tiny".to_owned();
-    let error = run(&Command::Activate { folder }, &config).unwrap_err();
+    let error = run(
+        &Command::Activate {
+            folder,
+            even_if_worse: false,
+        },
+        &config,
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("SHA-256"), "{error}");
     assert_eq!(
         run(&Command::Verify { json: false }, &config).unwrap(),

@@ -1,0 +1,77 @@
+//! A database of an earlier version is brought up to date, and nothing in it is lost.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use cloister_domain::{CollectionId, PassageId, Permitted};
+use cloister_store::{EmbedderInUse, Store};
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use std::path::Path;
+
+/// The first version that keeps vectors by their models.
+const BY_MODEL: i64 = 20_261_121_180_000;
+
+/// Makes the database of the version before, with a passage of each of these models, whose vector is
+/// 1 and the number of its revision.
+async fn before(folder: &Path, models: &[&str]) {
+    let database = SqliteConnectOptions::new()
+        .filename(folder.join("cloister.db"))
+        .create_if_missing(true);
+    let pool = SqlitePool::connect_with(database).await.unwrap();
+    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let mut migrator = Migrator::new(migrations).await.unwrap();
+    let migrations = migrator.migrations.to_mut();
+    migrations.retain(|migration| migration.version < BY_MODEL);
+    migrator.run(&pool).await.unwrap();
+    sqlx::query("INSERT INTO collections (id, name, created_at) VALUES (1, 'ward', 0)")
+        .execute(&pool)
+        .await
+        .unwrap();
+    for (model, id) in models.iter().zip(1_u8..) {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+            "INSERT INTO documents (id, collection_id, path, created_at)
+             VALUES ({id}, 1, '{id}.txt', 0);
+             INSERT INTO revisions (id, document_id, hash, size, title, format, pages, warnings,
+                                    embedder, effective_from)
+             VALUES ({id}, {id}, '{hash}', 1, 'Guide', 'text', 1, '[]', '{model}', 0);
+             INSERT INTO passages (revision_id, draft, vector)
+             VALUES ({id}, '{draft}', x'0000803f0000{id:02x}40')",
+            hash = "0".repeat(64),
+            draft = r#"{"text":"Rest.","spans":[],"headings":[],"sentences":[],"tokens":1}"#,
+        )))
+        .execute(&pool)
+        .await
+        .unwrap();
+    }
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn vectors_stay_with_the_model_that_made_them() {
+    let folder = tempfile::tempdir().unwrap();
+    before(folder.path(), &["a", "a"]).await;
+    let store = Store::open(folder.path()).await.unwrap();
+    let expected = EmbedderInUse {
+        sha256: "a".into(),
+        whole: true,
+    };
+    assert_eq!(store.embedder().await.unwrap(), Some(expected));
+    let passages = store.passages_after(PassageId(0), 9).await.unwrap();
+    let vectors: Vec<_> = passages.into_iter().map(|p| p.vector).collect();
+    assert_eq!(vectors, [[1.0, 2.015_625], [1.0, 2.031_25]]);
+    let library = store.library(Permitted::decided([CollectionId(1)]));
+    assert_eq!(library.current_revisions().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_change_of_models_that_was_cut_short_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    before(folder.path(), &["b", "a"]).await;
+    let store = Store::open(folder.path()).await.unwrap();
+    assert!(!store.embedder().await.unwrap().unwrap().whole);
+    assert_eq!(store.count_embedded("b").await.unwrap(), (1, 2));
+    let in_use = store.use_embedder("b").await.unwrap();
+    assert!(!in_use.whole);
+    let passages = store.passages_after(PassageId(0), 9).await.unwrap();
+    let made: Vec<bool> = passages.iter().map(|p| !p.vector.is_empty()).collect();
+    assert_eq!(made, [true, false]);
+}
