@@ -64,6 +64,25 @@ fn no_hit_is_outside_and_the_exact_arm_equals_brute_force() {
 }
 
 #[test]
+fn what_lies_beside_the_permitted_in_a_block_of_codes_is_not_found() {
+    let dir = folder();
+    let index = Index::open(dir.path(), settings()).unwrap();
+    // Enough that bounds decide, and so few blocks that the bounds of all are looked at.
+    let revision = |passage| match passage {
+        1..=3 => 1,
+        4..=4203 => 2,
+        _ => 3,
+    };
+    let entries: Vec<IndexEntry> = (1..=4207).map(|p| entry(p, revision(p))).collect();
+    index.add(&entries).unwrap();
+    for hidden in (1..=3).chain(4204..=4207) {
+        let hits = search_with(&index, "", hidden, &[2].into(), Some(1.0)).hits;
+        assert_eq!(hits.len(), 20);
+        assert!(hits.iter().all(|hit| hit.revision == RevisionId(2)));
+    }
+}
+
+#[test]
 fn the_graph_too_finds_only_what_is_permitted_and_passages_added_after_it() {
     let dir = folder();
     let index = index(dir.path(), 50);

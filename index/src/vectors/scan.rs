@@ -290,7 +290,8 @@ impl Part<'_> {
                 let block = first + block;
                 self.permitted_bounds(block..block + 1, &range, question, &mut bounds);
                 let lanes = bounds.iter().enumerate();
-                let inside = lanes.filter(|(_, bound)| wanted.contains(bound));
+                // Whatever is wanted, minus infinity marks what is not permitted.
+                let inside = lanes.filter(|(_, bound)| bound.is_finite() && wanted.contains(bound));
                 rows.extend(inside.map(|(lane, _)| block * BLOCK + lane));
             }
         }
