@@ -18,5 +18,6 @@ mod models;
 mod people;
 mod reach;
 mod serve;
+mod tuning;
 
 pub use commands::run;

@@ -2,6 +2,7 @@
 
 use super::corpus::Document;
 use crate::app;
+use crate::cli::tuning::Source;
 use crate::config::Config;
 use cloister_answer::{CANDIDATES, FoundPassage, RETRIEVED, arrange};
 use cloister_domain::{
@@ -29,6 +30,8 @@ pub struct Indexed {
     pub everything: RoaringBitmap,
     /// For each passage, from 1, the revision and what was cut.
     drafts: Vec<(RevisionId, PassageDraft)>,
+    /// For each passage, from 1, its vector.
+    vectors: Vec<Vec<f32>>,
     _folder: tempfile::TempDir,
 }
 
@@ -43,6 +46,7 @@ impl Indexed {
             embedder,
             judged: Vec::new(),
             drafts: Vec::new(),
+            vectors: Vec::new(),
             everything: (1..=u32::try_from(documents.len())?).collect(),
             _folder: folder,
         };
@@ -72,16 +76,40 @@ impl Indexed {
         Ok(indexed)
     }
 
-    async fn add(&self, waiting: &mut Vec<IndexEntry>) -> anyhow::Result<()> {
+    async fn add(&mut self, waiting: &mut Vec<IndexEntry>) -> anyhow::Result<()> {
         let text = |entry: &IndexEntry| embedded_text(&entry.title, &entry.headings, &entry.text);
         let texts = waiting.iter().map(text).collect();
         let vectors = self.embedder.embed_passages(texts).await?;
+        self.vectors.extend(vectors.iter().cloned());
         for (entry, vector) in waiting.iter_mut().zip(vectors) {
             entry.vector = vector;
         }
         self.index.add(waiting)?;
         waiting.clear();
         Ok(())
+    }
+
+    /// The passages, to make questions of.
+    pub fn sources(&self, documents: &[Document]) -> Vec<Source> {
+        let passages = (1..).zip(&self.drafts).zip(&self.vectors);
+        let source =
+            |((id, (revision, draft)), vector): ((i64, &(RevisionId, PassageDraft)), _)| {
+                let document = documents.get(usize::try_from(revision.0 - 1).ok()?)?;
+                Some(Source {
+                    entry: IndexEntry {
+                        passage: PassageId(id),
+                        revision: *revision,
+                        about: None,
+                        language: document.language.clone(),
+                        title: document.title.clone(),
+                        headings: draft.headings.clone(),
+                        text: draft.text.clone(),
+                        vector: Vec::clone(vector),
+                    },
+                    sentences: draft.sentences.clone(),
+                })
+            };
+        passages.filter_map(source).collect()
     }
 
     /// What a passage is judged as.

@@ -9,7 +9,7 @@ mod extraction;
 mod indexed;
 mod ingestion;
 mod injection;
-mod metrics;
+pub mod metrics;
 mod pii;
 mod retrieval;
 

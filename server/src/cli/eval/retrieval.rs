@@ -5,6 +5,7 @@ use super::indexed::Indexed;
 use super::metrics::{Mean, Worth, percentile, worth};
 use crate::app;
 use crate::cli::console;
+use crate::cli::tuning::{self, Tuned};
 use crate::config::Config;
 use anyhow::Context;
 use clap::Args;
@@ -29,7 +30,8 @@ pub struct Retrieval {
     /// Also measure what the second look of `search.rerank` makes of the best passages.
     #[arg(long)]
     rerank: bool,
-    /// Also measure every weight of meaning from 0 to 1, and name the best.
+    /// Also measure every weight of meaning from 0 to 1, by the set's questions and by such as the
+    /// passages make of themselves, and name the best.
     #[arg(long)]
     tune: bool,
     /// Write every question's hits to this file, one JSON object in a line.
@@ -76,8 +78,8 @@ impl Retrieval {
             way("together", None),
         ];
         if self.tune {
-            let weights = (1..10_u8).map(|tenths| f32::from(tenths) / 10.0);
-            ways.extend(weights.map(|weight| way(&format!("meaning {weight}"), Some(weight))));
+            let weights = (1..20_u8).map(|step| f32::from(step) / 20.0);
+            ways.extend(weights.map(|weight| way(&format!("meaning {weight:.2}"), Some(weight))));
         }
         if self.rerank {
             let generator = app::generator_ready(config).await?;
@@ -148,14 +150,30 @@ pub async fn run(wanted: &Retrieval, config: &Config) -> anyhow::Result<()> {
         let best = tried.max_by(|a, b| a.ndcg_10.value.total_cmp(&b.ndcg_10.value));
         console::note(&format!("best: {}", best.map_or("none", |arm| &arm.name)));
     }
+    let tuned = if wanted.tune {
+        Some(by_passages(&indexed, &corpus, config).await?)
+    } else {
+        None
+    };
+    if let Some(tuned) = tuned.as_ref().filter(|_| !wanted.json) {
+        console::line(&tuned.to_string());
+    }
     if wanted.json {
         let report = json!({
             "folder": wanted.folder, "questions": questions.len(), "passages": passages,
-            "embedder": indexed.embedder.identity(), "arms": arms,
+            "embedder": indexed.embedder.identity(), "arms": arms, "by_passages": tuned,
         });
         console::line(&report.to_string());
     }
     Ok(())
+}
+
+/// The weights again, by questions that the passages make of themselves.
+async fn by_passages(indexed: &Indexed, corpus: &Corpus, config: &Config) -> anyhow::Result<Tuned> {
+    let settings = app::index_settings(config, &indexed.embedder);
+    let sources = indexed.sources(&corpus.documents);
+    let folder = tempfile::tempdir()?;
+    tuning::tune(sources, &indexed.embedder, settings, folder.path()).await
 }
 
 impl Arm {

@@ -1,6 +1,7 @@
 //! `cloister index`.
 
 mod trial;
+mod tune;
 
 use super::act::{console_event, result};
 use super::control::{Said, Saying};
@@ -42,6 +43,13 @@ pub enum Task {
         #[arg(long)]
         json: bool,
     },
+    /// Measure every weight of meaning by questions that the passages make of themselves, and say
+    /// whether another one than `search.meaning` finds more.
+    Tune {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Say what the indexes hold and how they are.
     Status {
         /// Print JSON.
@@ -62,6 +70,10 @@ pub async fn run(app: &AppState, task: Task, say: &Saying) -> anyhow::Result<u8>
         Task::Rollback { json } => {
             roll_back(app).await?;
             json
+        }
+        Task::Tune { json } => {
+            tune::run(app, json, say).await?;
+            return Ok(0);
         }
         Task::Status { json } => json,
     };
