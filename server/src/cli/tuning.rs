@@ -83,7 +83,7 @@ impl std::fmt::Display for Tuned {
             .iter()
             .try_for_each(|weighed| writeln!(f, "{weighed}"))?;
         match self.best() {
-            Some(best) => write!(f, "best: search.meaning = {:.2}", best.meaning),
+            Some(best) => write!(f, "best: {:.2}", best.meaning),
             None => f.write_str("none of them can be asked about"),
         }
     }
