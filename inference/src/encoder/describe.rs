@@ -32,9 +32,12 @@ struct Purpose {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct PoolingConfig {
-    pooling_mode: Option<String>,
-    pooling_mode_cls_token: bool,
-    pooling_mode_mean_tokens: bool,
+    #[serde(rename = "pooling_mode")]
+    mode: Option<String>,
+    #[serde(rename = "pooling_mode_cls_token")]
+    first: bool,
+    #[serde(rename = "pooling_mode_mean_tokens")]
+    mean: bool,
 }
 
 /// `config_sentence_transformers.json`.
@@ -118,9 +121,9 @@ fn pooling(dir: &Path) -> Result<Pooling> {
         });
     }
     let config: PoolingConfig = read_json(&path)?;
-    let mode = config.pooling_mode.as_deref();
-    let first = mode == Some("cls") || config.pooling_mode_cls_token;
-    let mean = mode == Some("mean") || config.pooling_mode_mean_tokens;
+    let mode = config.mode.as_deref();
+    let first = mode == Some("cls") || config.first;
+    let mean = mode == Some("mean") || config.mean;
     match (first, mean) {
         (true, false) => Ok(Pooling::First),
         (false, true) => Ok(Pooling::Mean),
