@@ -151,17 +151,7 @@ impl House {
         let folder = self.folder.path();
         let audit = folder.join("audit");
         let audit = AuditLog::open(&audit, "model/audit", Arc::clone(&clock), &Fixed);
-        let former = |known: &str| {
-            let kind = former.filter(|kind| sha256(*kind) == known)?;
-            Some(service(kind, &without_end()))
-        };
-        let settings = |_: &EmbedderService| IndexSettings {
-            dimensions: 8,
-            semantic_weight: 1.0,
-            ..IndexSettings::default()
-        };
-        let finding = Finding::open(&self.store, folder, wanted, former, settings);
-        let finding = Arc::new(finding.await.unwrap());
+        let finding = Arc::new(self.finding(wanted, former).await);
         let reader = PathBuf::from(env!("CARGO_BIN_EXE_cloister-reader"));
         let parts = IngestParts {
             store: self.store.clone(),
@@ -181,6 +171,29 @@ impl House {
         };
         let ingestion = Arc::new(Ingestion::new(parts, settings, Arc::default()));
         Started { finding, ingestion }
+    }
+
+    /// Opens the indexes. What was aborted before lets go of its own when the step in hand is done.
+    async fn finding(&self, wanted: EmbedderService, former: Option<Kind>) -> Finding {
+        let settings = |_: &EmbedderService| IndexSettings {
+            dimensions: 8,
+            semantic_weight: 1.0,
+            ..IndexSettings::default()
+        };
+        let mut tries = 0;
+        loop {
+            let former = |known: &str| {
+                let kind = former.filter(|kind| sha256(*kind) == known)?;
+                Some(service(kind, &without_end()))
+            };
+            let folder = self.folder.path();
+            match Finding::open(&self.store, folder, wanted.clone(), former, settings).await {
+                Ok(finding) => return finding,
+                Err(error) => assert!(tries < 200, "{error}"),
+            }
+            tries += 1;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Folders of indexes.
