@@ -178,6 +178,7 @@ fn a_folder_that_says_something_unknown_is_refused() {
         ),
         ("model.safetensors", "\"F16\"", "\"I16\"", "I16"),
         ("tokenizer.json", "\"BPE\"", "\"WordPiece\"", "tokenizer"),
+        ("tokenizer.json", "a\": 256", "a\": 4000000000", "no row"),
         (
             "tokenizer.json",
             "\"type\": \"ByteLevel\"",

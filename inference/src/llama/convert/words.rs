@@ -138,6 +138,11 @@ pub(super) fn add(folder: &Path, rows: usize, head: &mut HashMap<String, Value>)
         let reason = format!("its tokenizer is `{kind}`, and BPE is known");
         return Err(InferenceError::Unsupported { path, reason });
     }
+    let beyond = own.get_vocab(true).into_values().max().unwrap_or(0) as usize >= rows;
+    if beyond {
+        let reason = "it has tokens that the model has no row for";
+        return Err(damaged(&path, &reason));
+    }
     head.extend(tokens(&own, &described, rows));
     specials(folder, &own, head)?;
     let candidates = candidates(&described);
@@ -189,16 +194,13 @@ fn candidates(described: &Described) -> Vec<Vec<(String, Value)>> {
 /// The tokens with their kinds, and how they are put together.
 fn tokens(own: &Tokenizer, described: &Described, rows: usize) -> Vec<(String, Value)> {
     let model = &described.model;
-    let mut texts: BTreeMap<u32, String> = own
-        .get_vocab(true)
-        .into_iter()
-        .map(|(text, id)| (id, text))
-        .collect();
+    let known = own.get_vocab(true);
+    let mut texts: BTreeMap<u32, String> =
+        known.iter().map(|(text, id)| (*id, text.clone())).collect();
     let rows = u32::try_from(rows).unwrap_or(0);
     for id in 0..rows {
         texts.entry(id).or_insert_with(|| format!("[PAD{id}]"));
     }
-    let known = own.get_vocab(true);
     let added: HashMap<u32, bool> = described
         .added_tokens
         .iter()
