@@ -115,6 +115,21 @@ impl Rope {
         }
     }
 
+    /// Cosines and sines, `[positions, turned / 2]`.
+    pub(crate) fn turns(&self) -> &[(f32, f32)] {
+        &self.turns
+    }
+
+    /// Elements of a head that turn.
+    pub(crate) fn turned(&self) -> usize {
+        self.turned
+    }
+
+    /// Which of them turn together.
+    pub(crate) fn pairs(&self) -> Pairs {
+        self.pairs
+    }
+
     /// Turns each head of `row` to `position`.
     pub(crate) fn turn(&self, row: &mut [f32], position: usize) {
         let pairs = self.turned / 2;

@@ -423,12 +423,15 @@ mod hostile {
             assert!(whole.warnings.is_empty() && whole.weights < without.weights);
             // One byte less than everything needs, and the last layer stays behind.
             let work = 768 << 20;
-            let some = plan(name, Some(work + whole.gpu_weights - 1));
+            let taken = work + whole.gpu_weights + whole.gpu_keys_and_values;
+            assert_eq!(whole.keys_and_values, 0);
+            let some = plan(name, Some(taken - 1));
             assert_eq!(some.gpu_layers, whole.layers - 1);
             assert_eq!(some.device, "gpu and processor");
+            assert_eq!(plan(name, Some(taken)).gpu_layers, whole.layers);
             assert_eq!(
-                plan(name, Some(work + whole.gpu_weights)).gpu_layers,
-                whole.layers
+                some.keys_and_values,
+                without.keys_and_values / whole.layers as u64
             );
         }
     }

@@ -1,9 +1,10 @@
 //! Keys and values of sequences, in pages that are set aside once and used again.
 //!
 //! A sequence that begins as another did shares that one's pages, and copies a page before it
-//! writes into it.
+//! writes into it. A page has a part on the processor, for the layers there, and one on the GPU.
 
 use super::decoder::Shape;
+use super::gpu::GpuPages;
 use crate::error::{InferenceError, Result};
 use crate::kernels::{PAGE, PageView};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// All pages that there are.
 pub(super) struct Pages {
     shape: Shape,
-    free: Mutex<Vec<Box<[f32]>>>,
+    on_gpu: Option<Arc<GpuPages>>,
+    /// Those that nobody holds: number and floats.
+    free: Mutex<Vec<(usize, Box<[f32]>)>>,
     #[cfg(test)]
     all: usize,
 }
@@ -19,6 +22,7 @@ pub(super) struct Pages {
 /// Room for [`PAGE`] tokens of one sequence: for each layer and head of keys, the keys as
 /// `[size, PAGE]`, then the values as `[PAGE, size]`. It goes back when it is dropped.
 struct Page {
+    number: usize,
     floats: Box<[f32]>,
     home: Arc<Pages>,
 }
@@ -26,17 +30,19 @@ struct Page {
 impl Drop for Page {
     fn drop(&mut self) {
         let floats = std::mem::take(&mut self.floats);
-        self.home.lock().push(floats);
+        self.home.lock().push((self.number, floats));
     }
 }
 
 impl Pages {
-    /// Sets `count` pages aside. The system gives the memory when a page is first written.
-    pub(super) fn new(shape: Shape, count: usize) -> Arc<Self> {
-        let page = || vec![0.0; page_floats(shape)].into_boxed_slice();
+    /// Sets `count` pages aside for so many layers of `shape` on the processor, beside as many on the
+    /// GPU where it has some. The system gives the memory when a page is first written.
+    pub(super) fn new(shape: Shape, count: usize, on_gpu: Option<GpuPages>) -> Arc<Self> {
+        let page = |number| (number, vec![0.0; page_floats(shape)].into_boxed_slice());
         Arc::new(Self {
             shape,
-            free: Mutex::new((0..count).map(|_| page()).collect()),
+            on_gpu: on_gpu.map(Arc::new),
+            free: Mutex::new((0..count).map(page).collect()),
             #[cfg(test)]
             all: count,
         })
@@ -55,15 +61,16 @@ impl Pages {
 
     fn take(self: &Arc<Self>) -> Result<Page> {
         // The page that was used last is the one that the processor's caches still know.
-        let floats = self.lock().pop();
-        let floats = floats.ok_or(InferenceError::Busy { retry_after_s: 1 })?;
+        let free = self.lock().pop();
+        let (number, floats) = free.ok_or(InferenceError::Busy { retry_after_s: 1 })?;
         Ok(Page {
+            number,
             floats,
             home: Arc::clone(self),
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Box<[f32]>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<(usize, Box<[f32]>)>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -91,6 +98,16 @@ impl Cache {
         self.length
     }
 
+    /// The number of its page at `index`.
+    pub(super) fn page_number(&self, index: usize) -> usize {
+        self.pages.get(index).map_or(0, |page| page.number)
+    }
+
+    /// The pages' parts on the GPU.
+    pub(super) fn on_gpu(&self) -> Option<Arc<GpuPages>> {
+        self.home.on_gpu.clone()
+    }
+
     /// Forgets all but the first `length` tokens.
     pub(super) fn truncate(&mut self, length: usize) {
         self.length = self.length.min(length);
@@ -112,6 +129,9 @@ impl Cache {
             if Arc::get_mut(page).is_none() {
                 let mut own = self.home.take()?;
                 own.floats.copy_from_slice(&page.floats);
+                if let Some(on_gpu) = &self.home.on_gpu {
+                    on_gpu.copy(page.number, own.number)?;
+                }
                 *page = Arc::new(own);
             }
         }

@@ -6,6 +6,7 @@
 //! nothing is padded; attention runs inside each sequence against its own cache.
 
 use super::cache::Cache;
+use super::gpu::GpuLayers;
 use super::linear::{Input, Linear, add_products};
 use crate::error::Result;
 use crate::kernels::{self, Eights, Pool, Visible};
@@ -72,6 +73,9 @@ pub(super) struct Decoder {
     /// What a token's embedding is multiplied with.
     pub words_scale: f32,
     pub words: Linear,
+    /// The first layers, where some are on a GPU.
+    pub gpu: Option<GpuLayers>,
+    /// The layers on the processor.
     pub layers: Vec<Layer>,
     pub norm: Vec<f32>,
     pub head: Linear,
@@ -114,6 +118,11 @@ impl Decoder {
         let mut states = self.words.rows(&ids, &self.pool)?;
         for x in &mut states {
             *x *= self.words_scale;
+        }
+        if let Some(gpu) = &self.gpu
+            && let Some(pages) = spans.first().and_then(|span| span.cache.on_gpu())
+        {
+            gpu.forward(&mut states, spans, &pages)?;
         }
         let mut spare = Spare::default();
         for (index, layer) in self.layers.iter().enumerate() {

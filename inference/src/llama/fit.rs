@@ -20,7 +20,7 @@ const LEAST_CONTEXT: usize = 1024;
 /// Of what is free, so much in ten may be taken: the rest is for the others on the machine.
 const TENTHS: u64 = 9;
 
-/// Bytes of a GPU's memory that are left for what products pass through.
+/// Bytes of a GPU's memory that are left for what products and attention pass through.
 const GPU_WORK: u64 = 768 << 20;
 
 /// Bytes of a token of the vocabulary with its merges, as the tokenizer keeps them.
@@ -64,6 +64,8 @@ pub struct Plan {
     pub gpu_layers: usize,
     /// The weights on the GPU.
     pub gpu_weights: u64,
+    /// Keys and values of the layers there.
+    pub gpu_keys_and_values: u64,
     /// What may be taken of the GPU's memory; none where there is no GPU.
     pub gpu_free: Option<u64>,
     /// The weights on the processor's side, once loaded.
@@ -72,7 +74,7 @@ pub struct Plan {
     pub passing: u64,
     /// Vocabulary and angles.
     pub tables: u64,
-    /// Keys and values of one token of one person.
+    /// Keys and values of one token of one person, wherever they are.
     pub a_token: u64,
     /// Tokens of prompts and answers that are remembered at once, by one person or several.
     pub context: usize,
@@ -80,9 +82,9 @@ pub struct Plan {
     pub own_context: usize,
     /// Texts written at once, sharing that context.
     pub seats: usize,
-    /// Keys and values of all of them.
+    /// Keys and values of all of them on the processor's side.
     pub keys_and_values: u64,
-    /// All of it, at the highest.
+    /// All that the processor's side takes, at the highest.
     pub total: u64,
     /// What may be taken.
     pub free: u64,
@@ -105,19 +107,15 @@ pub(super) fn plan(
         .memory
         .unwrap_or_else(|| free_memory() / 10 * TENTHS);
     let weights = Weights::of(tensors, loading.arithmetic, shape.layers);
-    let (gpu_layers, gpu_weights) = weights.on_gpu(gpu_free.unwrap_or(0));
     let words = tensors.head.length("tokenizer.ggml.tokens") as u64;
     let mut plan = Plan {
-        device: match gpu_layers {
-            0 => "processor",
-            some if some == shape.layers => "gpu",
-            _ => "gpu and processor",
-        },
+        device: "processor",
         layers: shape.layers,
-        gpu_layers,
-        gpu_weights,
+        gpu_layers: 0,
+        gpu_weights: 0,
+        gpu_keys_and_values: 0,
         gpu_free,
-        weights: weights.beside_gpu(gpu_layers),
+        weights: 0,
         passing: weights.passing,
         tables: words * WORD_BYTES,
         a_token: (page_floats(shape) * 4 / PAGE) as u64,
@@ -129,10 +127,10 @@ pub(super) fn plan(
         free,
         warnings: Vec::new(),
     };
-    plan.set_context(shape, wanted);
+    plan.set_context(shape, &weights, wanted);
     while plan.total > free && plan.context > LEAST_CONTEXT {
         let shorter = (plan.context / 2).max(LEAST_CONTEXT).min(wanted);
-        plan.set_context(shape, shorter);
+        plan.set_context(shape, &weights, shorter);
     }
     if plan.total > free {
         return Err(plan.refused(tensors));
@@ -142,10 +140,22 @@ pub(super) fn plan(
 }
 
 impl Plan {
-    fn set_context(&mut self, shape: Shape, context: usize) {
+    /// Takes this context, with as many layers on the GPU as it holds with their keys and values.
+    fn set_context(&mut self, shape: Shape, weights: &Weights, context: usize) {
         let pages = (context.div_ceil(PAGE) + JUDGING_PAGES) as u64;
+        let layer = pages * page_floats(Shape { layers: 1, ..shape }) as u64 * 4;
+        let (held, bytes) = weights.on_gpu(self.gpu_free.unwrap_or(0), layer);
         self.context = context;
-        self.keys_and_values = pages * page_floats(shape) as u64 * 4;
+        self.gpu_layers = held;
+        self.gpu_weights = bytes;
+        self.gpu_keys_and_values = held as u64 * layer;
+        self.device = match held {
+            0 => "processor",
+            all if all == shape.layers => "gpu",
+            _ => "gpu and processor",
+        };
+        self.weights = weights.beside_gpu(held);
+        self.keys_and_values = (shape.layers - held) as u64 * layer;
         let angles = (context * shape.head_size / 2 * size_of::<(f32, f32)>()) as u64;
         self.total = self.weights + self.passing + self.tables + angles + self.keys_and_values;
     }
@@ -172,7 +182,7 @@ impl Plan {
             }
             Some(free) if self.gpu_layers < self.layers => self.warnings.push(format!(
                 "{} of {} layers run on the GPU, because {} MB of its memory may be taken; the \
-                 others run on the processor",
+                 others run on the processor, and with a shorter context there would be fewer",
                 self.gpu_layers,
                 self.layers,
                 megabytes(free)
@@ -240,17 +250,18 @@ impl Weights {
         sizes
     }
 
-    /// Layers that a GPU with so much memory holds, and their bytes, scores included after all.
-    fn on_gpu(&self, free: u64) -> (usize, u64) {
-        let room = free.saturating_sub(GPU_WORK);
+    /// Layers that a GPU with so much memory holds, each with `remembered` bytes of keys and values,
+    /// and the bytes of their weights, scores included after all.
+    fn on_gpu(&self, free: u64, remembered: u64) -> (usize, u64) {
+        let mut room = free.saturating_sub(GPU_WORK);
         let (mut held, mut bytes) = (0, 0);
         for (index, (_, layer)) in self.layers.iter().enumerate() {
             let last = index + 1 == self.layers.len();
             let more = layer + if last { self.head.1 } else { 0 };
-            if bytes + more > room {
+            let Some(left) = room.checked_sub(more + remembered) else {
                 break;
-            }
-            (held, bytes) = (index + 1, bytes + more);
+            };
+            (held, bytes, room) = (index + 1, bytes + more, left);
         }
         (held, bytes)
     }

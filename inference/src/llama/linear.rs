@@ -4,10 +4,9 @@
 //! bits, and a row's product has the same bits alone and among others. The other formats run on
 //! candle's kernels.
 //!
-//! A matrix that is placed on a GPU is multiplied there by candle's kernels; input and output cross
-//! the bus each time.
+//! A matrix that is placed on a GPU is multiplied there by candle's kernels.
 
-use crate::error::Result;
+use crate::error::{InferenceError, Result};
 use crate::kernels::{Columns, Eights, Format, Pool, Tiles};
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
 use candle_core::{Device, Module, Tensor};
@@ -76,18 +75,21 @@ fn known(format: GgmlDType, inputs: usize) -> Option<Format> {
 }
 
 impl Linear {
-    /// Takes the bytes of a tensor as GGUF stores it, to be multiplied on `device`.
+    /// Takes the bytes of a tensor as GGUF stores it, to be multiplied on the GPU, where one is given.
     pub(super) fn new(
         bytes: &[u8],
         format: GgmlDType,
         (outputs, inputs): (usize, usize),
-        device: &Device,
+        gpu: Option<&Device>,
     ) -> Result<Self> {
-        let form = match known(format, inputs) {
-            Some(known) if device.is_cpu() => {
+        let form = match (known(format, inputs), gpu) {
+            (Some(known), None) => {
                 Form::Tiles(Arc::new(Tiles::packed(known, bytes, outputs, inputs)))
             }
-            _ => Form::on_candle(bytes, format, (outputs, inputs), device)?,
+            (_, gpu) => {
+                let device = gpu.unwrap_or(&Device::Cpu);
+                Form::on_candle(bytes, format, (outputs, inputs), device)?
+            }
         };
         Ok(Self {
             form,
@@ -103,6 +105,17 @@ impl Linear {
 
     pub(super) fn outputs(&self) -> usize {
         self.outputs
+    }
+
+    /// The products of rows on the matrix's GPU, `[rows, inputs]` to `[rows, outputs]`.
+    pub(super) fn multiplied(&self, rows: &Tensor) -> Result<Tensor> {
+        match &self.form {
+            Form::Candle { product, .. } => Ok(product.forward(rows)?),
+            Form::Tiles(_) => {
+                let reason = "a matrix of the processor was asked for a product on the GPU";
+                Err(InferenceError::Compute(reason.into()))
+            }
+        }
     }
 
     /// The rows of the matrix with these numbers, as floats: `[ids, inputs]`. The matrix must be

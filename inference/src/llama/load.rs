@@ -1,14 +1,13 @@
 //! From a GGUF file to a decoder.
 
 use super::decoder::{Activation, Decoder, Layer, Shape};
-use super::gpu::Placement;
+use super::gpu::{GpuLayers, Placement};
 use super::linear::Linear;
 use super::metadata::Metadata;
 use super::tensors::Tensors;
 use crate::error::Result;
 use crate::kernels::Pool;
 use crate::rope::{Pairs, Rope, Stretch, Turning};
-use candle_core::Device;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -155,14 +154,18 @@ pub(super) fn decoder(
         windowed,
         placement,
     };
-    let layers = (0..shape.layers)
+    let mut layers = (0..shape.layers)
         .into_par_iter()
         .map(|index| source.layer(index))
         .collect::<Result<Vec<_>>>()?;
-    let words = tensors.linear("token_embd.weight", shape.width, &Device::Cpu)?;
+    let beside = layers.split_off(placement.gpu_layers());
+    let gpu = placement
+        .layer(0)
+        .map(|device| GpuLayers::new(layers, shape, family.activation, device));
+    let words = tensors.linear("token_embd.weight", shape.width, None)?;
     let output = if tensors.has("output.weight") {
         tensors.linear("output.weight", shape.width, placement.head())?
-    } else if placement.head().is_cpu() {
+    } else if placement.head().is_none() {
         words.clone()
     } else {
         tensors.linear("token_embd.weight", shape.width, placement.head())?
@@ -177,7 +180,8 @@ pub(super) fn decoder(
         },
         shape,
         words,
-        layers,
+        gpu: gpu.transpose()?,
+        layers: beside,
         head: output,
         pool: Pool::new(threads.unwrap_or_else(rayon::current_num_threads)),
     })
@@ -335,7 +339,7 @@ impl Source<'_> {
         let shape = self.shape;
         let name = |part: &str| format!("blk.{index}.{part}.weight");
         let context = shape.heads * shape.head_size;
-        let device = self.placement.layer(index);
+        let gpu = self.placement.layer(index);
         let sizes = [shape.heads, shape.kv_heads, shape.kv_heads].map(|h| h * shape.head_size);
         let apart = self
             .family
@@ -346,13 +350,11 @@ impl Source<'_> {
             qkv: self.together(index, "attn_qkv", &["attn_q", "attn_k", "attn_v"])?,
             bias: self.bias(index, sizes)?,
             head_norms: self.head_norms(index)?,
-            attended: self.tensors.linear(&name("attn_output"), context, device)?,
+            attended: self.tensors.linear(&name("attn_output"), context, gpu)?,
             attended_norm: self.optional_norm(&name("post_attention_norm"), shape.width)?,
             inner_norm: self.norm(&name("ffn_norm"), shape.width)?,
             gate_up: self.together(index, "ffn_up", &["ffn_gate", "ffn_up"])?,
-            down: self
-                .tensors
-                .linear(&name("ffn_down"), shape.inner, device)?,
+            down: self.tensors.linear(&name("ffn_down"), shape.inner, gpu)?,
             down_norm: self.optional_norm(&name("post_ffw_norm"), shape.width)?,
             window: match (self.family.windowed, self.window) {
                 (Some(_), window) if apart && window > 0 => window,
@@ -387,8 +389,8 @@ impl Source<'_> {
         } else {
             vec![name(&whole)]
         };
-        let device = self.placement.layer(index);
-        self.tensors.fused(&names, self.shape.width, device)
+        let gpu = self.placement.layer(index);
+        self.tensors.fused(&names, self.shape.width, gpu)
     }
 
     fn bias(&self, index: usize, sizes: [usize; 3]) -> Result<Option<Vec<f32>>> {

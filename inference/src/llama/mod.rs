@@ -1,4 +1,4 @@
-//! Generators of the llama family, from a GGUF file, run on the processor.
+//! Generators of the llama family, from a GGUF file, run on the processor and on a GPU.
 
 mod cache;
 mod chat;
@@ -28,8 +28,8 @@ use crate::manifest::{ModelKind, ModelManifest};
 use cache::{Cache, Pages};
 use candle_core::quantized::gguf_file::Content;
 use chat::ChatTemplate;
-use decoder::{Decoder, Span};
-use gpu::Placement;
+use decoder::{Decoder, Shape, Span};
+use gpu::{Gpu, GpuPages, Placement};
 use prefixes::Prefixes;
 use std::fs::File;
 use std::io::BufReader;
@@ -133,6 +133,16 @@ impl LlamaGguf {
     }
 
     fn open_manifest(dir: &Path, manifest: ModelManifest, loading: &Loading) -> Result<Self> {
+        Self::open_on(dir, manifest, loading, gpu::find().as_ref())
+    }
+
+    /// Opens the model with as many layers on this GPU as it has room for.
+    fn open_on(
+        dir: &Path,
+        manifest: ModelManifest,
+        loading: &Loading,
+        gpu: Option<&Gpu>,
+    ) -> Result<Self> {
         let path = dir.join(&manifest.file);
         if manifest.kind != ModelKind::Generator {
             return Err(InferenceError::Unsupported {
@@ -143,14 +153,13 @@ impl LlamaGguf {
         let file = manifest.open_verified(dir)?;
         let content = read_head(&file, &path)?;
         let tensors = Tensors::of(&content, &file, &path, loading.arithmetic)?;
-        let gpu = gpu::find();
         let most = loading.gpu_memory.unwrap_or(u64::MAX);
-        let gpu_free = gpu.as_ref().map(|gpu| gpu.free.min(most));
+        let gpu_free = gpu.map(|gpu| gpu.free.min(most));
         let plan = fit::plan(&tensors, manifest.context as usize, loading, gpu_free)?;
         for warning in &plan.warnings {
             tracing::warn!(%warning, "{}: {warning}", manifest.name);
         }
-        let placement = Placement::of(gpu.as_ref(), plan.layers, plan.gpu_layers);
+        let placement = Placement::of(gpu, plan.layers, plan.gpu_layers);
         let (decoder, vocabulary) = rayon::join(
             || load::decoder(&tensors, plan.context, loading.threads, &placement),
             || Vocabulary::read(tensors.head),
@@ -160,8 +169,11 @@ impl LlamaGguf {
             let reason = "it has more tokens than rows of embeddings";
             return Err(tensors.head.damaged(reason.into()));
         }
-        let pages = plan.context.div_ceil(PAGE) + JUDGING_PAGES;
-        let pages = Pages::new(decoder.shape, pages);
+        let pages = set_aside(
+            &decoder,
+            &placement,
+            plan.context.div_ceil(PAGE) + JUDGING_PAGES,
+        )?;
         Ok(Self {
             identity: ModelIdentity {
                 name: manifest.name,
@@ -261,6 +273,19 @@ impl LlamaGguf {
         u32::try_from(kernels::argmax(&logits))
             .map_err(|error| InferenceError::Compute(error.to_string()))
     }
+}
+
+/// Room for keys and values: of each layer where it runs.
+fn set_aside(decoder: &Decoder, placement: &Placement, count: usize) -> Result<Arc<Pages>> {
+    let shape = decoder.shape;
+    let on_gpu = placement
+        .layer(0)
+        .map(|device| GpuPages::new(shape, placement.gpu_layers(), count, device));
+    let beside = Shape {
+        layers: decoder.layers.len(),
+        ..shape
+    };
+    Ok(Pages::new(beside, count, on_gpu.transpose()?))
 }
 
 fn open(path: &Path) -> Result<File> {

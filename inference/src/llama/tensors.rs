@@ -38,13 +38,8 @@ struct Packed {
 }
 
 impl Packed {
-    fn linear(&self, device: &Device) -> Result<Linear> {
-        Linear::new(
-            &self.bytes,
-            self.format,
-            (self.outputs, self.inputs),
-            device,
-        )
+    fn linear(&self, gpu: Option<&Device>) -> Result<Linear> {
+        Linear::new(&self.bytes, self.format, (self.outputs, self.inputs), gpu)
     }
 }
 
@@ -145,9 +140,9 @@ impl<'a> Tensors<'a> {
         Ok((dequantised(bytes, format, dims.clone())?, format, dims))
     }
 
-    /// One matrix of `inputs` columns, on `device`.
-    pub(super) fn linear(&self, name: &str, inputs: usize, device: &Device) -> Result<Linear> {
-        self.packed(name, inputs)?.linear(device)
+    /// One matrix of `inputs` columns, on the GPU where one is given.
+    pub(super) fn linear(&self, name: &str, inputs: usize, gpu: Option<&Device>) -> Result<Linear> {
+        self.packed(name, inputs)?.linear(gpu)
     }
 
     /// Matrices that share their input, as one where their formats agree, otherwise one by one.
@@ -155,7 +150,7 @@ impl<'a> Tensors<'a> {
         &self,
         names: &[String],
         inputs: usize,
-        device: &Device,
+        gpu: Option<&Device>,
     ) -> Result<Vec<Linear>> {
         let parts = names
             .iter()
@@ -165,17 +160,12 @@ impl<'a> Tensors<'a> {
             .iter()
             .all(|part| Some(part.format) == parts.first().map(|p| p.format));
         if !alike {
-            return parts.iter().map(|part| part.linear(device)).collect();
+            return parts.iter().map(|part| part.linear(gpu)).collect();
         }
         let outputs = parts.iter().map(|part| part.outputs).sum();
         let format = parts.first().map_or(GgmlDType::Q8_0, |part| part.format);
         let bytes: Vec<u8> = parts.into_iter().flat_map(|part| part.bytes).collect();
-        Ok(vec![Linear::new(
-            &bytes,
-            format,
-            (outputs, inputs),
-            device,
-        )?])
+        Ok(vec![Linear::new(&bytes, format, (outputs, inputs), gpu)?])
     }
 
     /// A format without a kernel becomes `Q8_0`: two to five bits lose nothing that counts, and

@@ -137,4 +137,5 @@ fn greedy_decoding_takes_the_best_score_each_time() {
     }
 }
 
+mod on_gpu;
 mod writing;

@@ -38,10 +38,10 @@ pub fn run(plan: &Plan) -> anyhow::Result<()> {
     console::line(&format!("device               {}", found.device));
     if let Some(free) = found.gpu_free {
         console::line(&format!(
-            "on the GPU           {} of {} layers, {} MB of {} MB that may be taken",
+            "on the GPU           {} of {} layers, {} MB with keys and values of {} MB that may be taken",
             found.gpu_layers,
             found.layers,
-            megabytes(found.gpu_weights),
+            megabytes(found.gpu_weights + found.gpu_keys_and_values),
             free >> 20
         ));
     }

@@ -1,11 +1,24 @@
-//! The GPU, where this build is for one and the machine has one.
+//! The GPU, where this build is for one and the machine has one: what goes there, and how it runs.
+//!
+//! The first layers of a model go there, as many as its memory holds, with the keys and values of
+//! these layers. States cross the bus once on the way in and once on the way out. Everything here is
+//! said in candle's tensors and runs on any of its devices, so the tests run it on the processor,
+//! too. Other kernels round otherwise: what a GPU writes is compared with what the processor writes,
+//! and is not the same bit by bit, nor for different batches.
+
+mod layers;
+mod pages;
+mod step;
+
+pub(super) use layers::GpuLayers;
+pub(super) use pages::GpuPages;
 
 use candle_core::Device;
 
 /// Where matrices are multiplied: the first layers on a GPU, as many as it has room for.
 #[derive(Clone)]
 pub(super) struct Placement {
-    gpu: Device,
+    gpu: Option<Device>,
     /// Layers of the model, and those of them that go on the GPU.
     layers: usize,
     gpu_layers: usize,
@@ -13,7 +26,7 @@ pub(super) struct Placement {
 
 /// A GPU, and the bytes of its memory that nobody has taken.
 pub(super) struct Gpu {
-    device: Device,
+    pub device: Device,
     pub free: u64,
 }
 
@@ -21,23 +34,24 @@ impl Placement {
     /// Everything on the processor where there is no GPU.
     pub(super) fn of(gpu: Option<&Gpu>, layers: usize, gpu_layers: usize) -> Self {
         Self {
-            gpu: gpu.map_or(Device::Cpu, |gpu| gpu.device.clone()),
+            gpu: gpu.map(|gpu| gpu.device.clone()),
             layers,
             gpu_layers,
         }
     }
 
-    /// Where a layer's matrices go.
-    pub(super) fn layer(&self, index: usize) -> &Device {
-        if index < self.gpu_layers {
-            &self.gpu
-        } else {
-            &Device::Cpu
-        }
+    /// Layers on the GPU.
+    pub(super) fn gpu_layers(&self) -> usize {
+        self.gpu.as_ref().map_or(0, |_| self.gpu_layers)
     }
 
-    /// Where scores are made: on the GPU after all layers are.
-    pub(super) fn head(&self) -> &Device {
+    /// The GPU, for a layer that goes there.
+    pub(super) fn layer(&self, index: usize) -> Option<&Device> {
+        self.gpu.as_ref().filter(|_| index < self.gpu_layers)
+    }
+
+    /// The GPU, where scores are made there: after all layers are.
+    pub(super) fn head(&self) -> Option<&Device> {
         self.layer(self.layers - usize::from(self.gpu_layers == self.layers))
     }
 }
