@@ -75,7 +75,10 @@ pub async fn run(app: &AppState, task: Ingest, say: &Saying) -> anyhow::Result<u
         let work = ingestion(app);
         // A report that finds no room is followed by a newer one.
         let taking_in = work.take_in(move |so_far| drop(said.try_send(shown(so_far))));
-        taking_in.await?;
+        tokio::select! {
+            taken_in = taking_in => taken_in?,
+            never = show_renewal(app, say) => match never {},
+        }
     }
     report(app, task.json, say).await
 }
@@ -106,6 +109,22 @@ fn shown(so_far: Progress) -> Said {
         done: so_far.settled,
         total: so_far.all,
         what,
+    }
+}
+
+/// Says how far the vectors of another embedder are made, which begins when the files are in.
+async fn show_renewal(app: &AppState, say: &Saying) -> std::convert::Infallible {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let renewal = app.finding.renewal();
+        if let Some(renewal) = renewal.filter(|renewal| renewal.worse.is_none()) {
+            let so_far = Said::Progress {
+                done: renewal.done,
+                total: renewal.all,
+                what: format!("passages have a vector of {}", renewal.name),
+            };
+            drop(say.send(so_far).await);
+        }
     }
 }
 
