@@ -3,6 +3,7 @@
 use crate::answerer::{Answerer, Asked};
 use crate::error::AnswerError;
 use crate::event::AnswerEvent;
+use crate::kind::Kind;
 use crate::quote::Quote;
 use crate::retrieve::FoundPassage;
 use crate::verify::Withheld;
@@ -117,9 +118,10 @@ impl Composing {
 
     async fn write(&self, generator: &GeneratorService, tally: &mut Tally) -> Result<(), Left> {
         let writer = self.writer_with(generator);
-        if !self.clear && !writer.reads_passages() {
-            tally.note =
-                Some("Several sentences answer about as well; the quotes stand alone.".into());
+        if !writer.reads_passages()
+            && let Some(note) = self.too_hard_for_a_small_model()
+        {
+            tally.note = Some(note.into());
             return Ok(());
         }
         let mut composition = match self.composition(writer) {
@@ -144,6 +146,16 @@ impl Composing {
                 }
             }
         }
+    }
+
+    /// Why a model that only shortens the best quote should not try.
+    fn too_hard_for_a_small_model(&self) -> Option<&'static str> {
+        if !self.clear {
+            return Some("Several sentences answer about as well; the quotes stand alone.");
+        }
+        // What it says to such a question cannot be held to what was asked.
+        let kind = Kind::of(&self.asked.question);
+        (kind == Kind::Anything).then_some("The quotes answer this best as they stand.")
     }
 
     fn writer_with(&self, generator: &GeneratorService) -> Writer {
