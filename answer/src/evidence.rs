@@ -47,11 +47,14 @@ pub struct AnswerNeeds {
     pub covered: f32,
     /// Weight, taken off, of the share of what the question names that the passage lacks.
     pub missing: f32,
+    /// Weight of the best passage's cosine to the question; files of before have none.
+    #[serde(default)]
+    pub found: f32,
     /// All the evidence, where a model judged the sentences.
     pub evidence_with_model: f32,
     /// The same where none did.
     pub evidence_without_model: f32,
-    /// The best passage's cosine to the question.
+    /// The best passage's cosine, whatever the rest.
     pub passage: f32,
     /// From here on the fast signs answer without asking the model.
     pub surely: f32,
@@ -73,7 +76,7 @@ impl Evidence {
             "# When the program answers and when it refuses, and how it weighs what a sentence shows.\n\
              # What each value means stands in answer/evidence.toml.\n\n[sentence]\n\
              meaning = {:?}\nwords = {:?}\nkind = {:?}\nlikelihood = {:?}\nnearness = {:?}\n\n[answer]\n\
-             covered = {:?}\nmissing = {:?}\nevidence_with_model = {:?}\n\
+             covered = {:?}\nmissing = {:?}\nfound = {:?}\nevidence_with_model = {:?}\n\
              evidence_without_model = {:?}\npassage = {:?}\nsurely = {:?}\nsurely_not = {:?}\nclear = {:?}\n",
             sentence.meaning,
             sentence.words,
@@ -82,6 +85,7 @@ impl Evidence {
             sentence.nearness,
             answer.covered,
             answer.missing,
+            answer.found,
             answer.evidence_with_model,
             answer.evidence_without_model,
             answer.passage,

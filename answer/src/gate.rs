@@ -1,14 +1,15 @@
 //! Answer, or refuse: the program decides, from scores and evidence.
 //!
-//! Three things speak for an answer: how well the best sentence scores, how much of the question
-//! its passage speaks of, and that nothing the question names is missing there. A passage of the
+//! Four things speak for an answer: how well the best sentence scores, how much of the question
+//! its passage speaks of, that nothing the question names is missing there, and how near the
+//! nearest passage is. A passage of the
 //! same article scores like the right one; what gives it away is the name or the year that it
 //! does not hold.
 
 use crate::evidence::AnswerNeeds;
 use crate::retrieve::FoundPassage;
 use crate::select::Selection;
-use crate::words::{content_stems, particulars};
+use crate::words::{content_stems, particulars, roots, writes_out};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -77,7 +78,8 @@ pub fn decide(
         .iter()
         .filter_map(|found| found.semantic)
         .fold(0.0, f32::max);
-    let evidence = sentence + needs.covered * spoken.covered - needs.missing * spoken.missing;
+    let evidence = sentence + needs.covered * spoken.covered - needs.missing * spoken.missing
+        + needs.found * passage;
     let evidence_needed = match basis {
         Basis::FastSigns => needs.surely,
         Basis::NoModel => needs.evidence_without_model,
@@ -114,20 +116,25 @@ impl Spoken {
 
     /// How far `found` speaks of what `question` does.
     pub fn of(question: &str, found: &FoundPassage) -> Self {
-        let spoken_of = spoken_of(found);
+        let draft = &found.passage.draft;
+        let texts: Vec<&String> = [&found.source.title, &draft.text]
+            .into_iter()
+            .chain(&draft.headings)
+            .collect();
+        let spoken_of: BTreeSet<String> =
+            texts.iter().flat_map(|text| content_stems(text)).collect();
+        let roots_there: BTreeSet<&str> = spoken_of.iter().flat_map(|word| roots(word)).collect();
+        let named = |name: &String| {
+            let abbreviation = name.to_uppercase();
+            roots(name).any(|root| roots_there.contains(root))
+                || question.contains(&abbreviation)
+                    && texts.iter().any(|text| writes_out(text, &abbreviation))
+        };
         Self {
             covered: share(&content_stems(question), |word| spoken_of.contains(word)),
-            missing: share(&particulars(question), |name| !spoken_of.contains(name)),
+            missing: share(&particulars(question), |name| !named(name)),
         }
     }
-}
-
-/// What a passage and the headings above it speak of.
-fn spoken_of(found: &FoundPassage) -> BTreeSet<String> {
-    let draft = &found.passage.draft;
-    let texts = [&found.source.title, &draft.text];
-    let texts = texts.into_iter().chain(&draft.headings);
-    texts.flat_map(|text| content_stems(text)).collect()
 }
 
 /// The share of `words` for which `holds` does; none of no words.

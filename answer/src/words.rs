@@ -69,6 +69,28 @@ pub fn stem(word: &str) -> String {
     word.to_owned()
 }
 
+/// A name, and what it would be without the ending that makes it an adjective or a country:
+/// `india` is in `indian`, `west` in `western`, `ital` in `italy` and `italian`.
+pub fn roots(name: &str) -> impl Iterator<Item = &str> {
+    const ENDINGS: [&str; 7] = ["ern", "ian", "ean", "ese", "an", "n", "y"];
+    let shorter = ENDINGS
+        .iter()
+        .filter_map(|ending| name.strip_suffix(ending));
+    let telling = |root: &&str| root.chars().count() >= 4 && root.chars().all(char::is_alphabetic);
+    std::iter::once(name).chain(shorter.filter(telling))
+}
+
+/// Whether a text writes an abbreviation out: `SP` as *Scottish Parliament*.
+pub fn writes_out(text: &str, abbreviation: &str) -> bool {
+    let joining = ["of", "and", "the", "for", "in", "on"];
+    let letters: Vec<char> = abbreviation.chars().collect();
+    let words = text.unicode_words().filter(|word| !joining.contains(word));
+    let initials: Vec<char> = words.filter_map(|word| word.chars().next()).collect();
+    letters.len() >= 2
+        && letters.iter().all(|letter| letter.is_uppercase())
+        && initials.windows(letters.len()).any(|some| some == letters)
+}
+
 /// The numbers of a text as they are written, without separators of thousands, and each with the
 /// word that follows it.
 pub fn numbers(text: &str) -> Vec<(String, Option<String>)> {
@@ -205,6 +227,27 @@ mod tests {
             found("5mg, then 72 hours"),
             [number("5", "mg"), number("72", "hour")]
         );
+    }
+
+    #[test]
+    fn a_name_is_known_in_its_adjective_and_written_out() {
+        let same = |one: &str, other: &str| roots(one).any(|root| roots(other).any(|r| r == root));
+        for (one, other) in [
+            ("west", "western"),
+            ("indian", "india"),
+            ("italy", "italian"),
+            ("german", "germany"),
+            ("melfi", "melfi"),
+        ] {
+            assert!(same(one, other), "{one}, {other}");
+        }
+        for (one, other) in [("paris", "parish"), ("iran", "iraq"), ("1059", "1058")] {
+            assert!(!same(one, other), "{one}, {other}");
+        }
+        assert!(writes_out("a seat in the Scottish Parliament", "SP"));
+        assert!(writes_out("the Bank of England and others", "BE"));
+        assert!(!writes_out("a Scottish member of parliament", "SP"));
+        assert!(!writes_out("a seat in the Scottish Parliament", "S"));
     }
 
     #[test]

@@ -36,12 +36,20 @@ const WORDS: [f32; 7] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7];
 const KIND: [f32; 5] = [0.0, 0.05, 0.1, 0.15, 0.2];
 const LIKELIHOOD: [f32; 7] = [0.0, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16];
 const SPOKEN: [f32; 7] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
+const FOUND: [f32; 5] = [0.0, 0.1, 0.2, 0.3, 0.5];
 
 /// One question, and what was known when it was decided.
 #[derive(Debug, Deserialize)]
 struct Signals {
     case: super::answers::Case,
+    verdict: Found,
     candidates: Vec<Signal>,
+}
+
+/// The best passage's cosine to the question.
+#[derive(Debug, Deserialize)]
+struct Found {
+    passage: f32,
 }
 
 /// One sentence.
@@ -64,6 +72,7 @@ struct Weights {
     likelihood: f32,
     covered: f32,
     missing: f32,
+    found: f32,
 }
 
 impl Weights {
@@ -75,6 +84,7 @@ impl Weights {
             likelihood: sentence.likelihood,
             covered: answer.covered,
             missing: answer.missing,
+            found: answer.found,
         }
     }
 
@@ -103,6 +113,7 @@ impl Weights {
         let best = self.best(question);
         best.first().map_or(0.0, |best| {
             self.sentence(best) + self.covered * best.covered - self.missing * best.missing
+                + self.found * question.verdict.passage
         })
     }
 
@@ -185,6 +196,7 @@ fn fit(sets: &[Vec<Signals>]) -> Weights {
         likelihood: 0.0,
         covered: 0.0,
         missing: 0.0,
+        found: 0.0,
     };
     let sentence =
         combinations(&WORDS, &KIND, &LIKELIHOOD).map(|(words, kind, likelihood)| Weights {
@@ -197,9 +209,10 @@ fn fit(sets: &[Vec<Signals>]) -> Weights {
         // A first quote that answers is worth less than any that does, and more than nothing.
         mean(&|set| weights.right(set).0) + 0.1 * mean(&|set| weights.right(set).1)
     });
-    let passage = combinations(&SPOKEN, &SPOKEN, &[0.0]).map(|(covered, missing, _)| Weights {
+    let passage = combinations(&SPOKEN, &SPOKEN, &FOUND).map(|(covered, missing, found)| Weights {
         covered,
         missing,
+        found,
         ..chosen.unwrap_or(start)
     });
     best(passage, |weights| mean(&|set| weights.parted(set))).unwrap_or(start)
@@ -287,6 +300,7 @@ fn file(
     let answer = AnswerNeeds {
         covered: weights.covered,
         missing: weights.missing,
+        found: weights.found,
         evidence_with_model: rounded(needed),
         evidence_without_model: rounded(refusing(wanted.refuse, sets, weights.without_model())),
         passage: before.answer.passage,
@@ -339,6 +353,7 @@ mod tests {
         };
         Signals {
             case,
+            verdict: Found { passage: 0.5 },
             candidates: candidates.iter().map(signal).collect(),
         }
     }
