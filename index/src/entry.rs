@@ -59,9 +59,9 @@ impl Default for IndexSettings {
         Self {
             dimensions: 384,
             exact_limit: 4_000_000,
-            semantic_weight: 0.75,
+            semantic_weight: 0.65,
             depth: 300,
-            k1: 1.2,
+            k1: 0.9,
             b: 0.75,
             title_weight: 2.0,
             code_weight: 1.0,

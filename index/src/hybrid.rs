@@ -16,9 +16,6 @@ const LONG: usize = 4;
 /// A document that reaches this share of the best route is searched by itself.
 const CLEAR: f32 = 0.8;
 
-/// Where the question holds a rare code, meaning keeps this share of its weight.
-const CODED: f32 = 0.5;
-
 /// Finds the best permitted passages in one snapshot.
 ///
 /// A search that is `alone` takes all threads. Where others search, each stays in its own: it does
@@ -57,7 +54,7 @@ pub(crate) fn search(
             neighbour: 0.0,
         },
         None => Blend {
-            meaning: settings.semantic_weight * if words.coded { CODED } else { 1.0 },
+            meaning: settings.semantic_weight * (1.0 - words.coded),
             route: settings.route_weight,
             neighbour: settings.neighbour_weight,
         },

@@ -124,6 +124,19 @@ pub(crate) fn question_stems(text: &str, languages: &[Language]) -> Vec<String> 
     distinct
 }
 
+/// The stems of each two words of a question that follow each other, as if they were one: names of
+/// files leave the space out (`AMERICANEXPRESS_2022.pdf`).
+pub(crate) fn joined_stems(text: &str, languages: &[Language]) -> Vec<String> {
+    let words: Vec<&str> = text.split_whitespace().map(trim).collect();
+    let plain = |pair: &&[&str]| pair.concat().chars().all(char::is_alphabetic);
+    let joined: Vec<String> = words
+        .windows(2)
+        .filter(plain)
+        .map(<[&str]>::concat)
+        .collect();
+    question_stems(&joined.join(" "), languages)
+}
+
 /// The words of a text as they are written, as tokens that follow each other.
 pub(crate) fn written(text: &str) -> Vec<Token> {
     let words = codes(text).into_iter().enumerate();
@@ -264,6 +277,16 @@ mod tests {
             question_stems("aspirin 3M", &english),
             ["aspirin", "3m", "3", "m"]
         );
+    }
+
+    #[test]
+    fn two_words_that_follow_each_other_are_also_one() {
+        let english = [Language::English];
+        assert_eq!(
+            joined_stems("American Express in FY2022, by region", &english),
+            ["americanexpress", "expressin", "byregion"]
+        );
+        assert!(joined_stems("", &english).is_empty());
     }
 
     #[test]

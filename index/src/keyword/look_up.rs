@@ -18,6 +18,13 @@ const MOST_PREFIXED: usize = 32;
 const RARE: u64 = 1000;
 const FEW: u64 = 4;
 
+/// A question's words.
+pub(super) struct Words {
+    pub list: Vec<Word>,
+    /// The share that rare codes have in what all of them are worth, from 0 to 1.
+    pub coded: f32,
+}
+
 /// A word of a question.
 pub(super) struct Word {
     /// It, in every field where it counts.
@@ -42,22 +49,33 @@ impl Found {
 
 impl KeywordSearcher {
     /// The question's stems and its codes.
-    pub(super) fn words(&self, text: &str, settings: &IndexSettings) -> Result<Vec<Word>> {
-        let mut words = Vec::new();
+    pub(super) fn words(&self, text: &str, settings: &IndexSettings) -> Result<Words> {
+        let mut list = Vec::new();
         for stem in words::question_stems(text, &self.languages) {
             let fields = [self.fields.above, self.fields.text];
-            words.extend(self.word(&fields, &stem, 1.0)?);
+            list.extend(self.word(&fields, &stem, 1.0)?);
         }
-        let written = [self.fields.written];
+        let (mut longer, mut rare) = (Vec::new(), 0.0);
         for code in words::question_codes(text) {
-            let weight = settings.code_weight;
-            words.extend(self.word(&written, &code, weight)?);
-            for longer in self.begun_with(&code)? {
-                let weight = weight * PREFIX_SHARE;
-                words.extend(self.word(&written, &longer, weight)?);
+            let word = self.word(&[self.fields.written], &code, settings.code_weight)?;
+            // Numbers go on as they please: `80` is not what `80.2` is about.
+            if !words::is_number(&code) {
+                let telling = word.as_ref().filter(|word| self.is_rare(word));
+                rare += telling.map_or(0.0, |word| word.weight);
+                longer.extend(self.longer(&code, settings.code_weight * PREFIX_SHARE)?);
             }
+            list.extend(word);
         }
-        Ok(words)
+        let all: f32 = list.iter().map(|word| word.weight).sum();
+        let coded = if rare > 0.0 { rare / all } else { 0.0 };
+        list.extend(longer);
+        Ok(Words { list, coded })
+    }
+
+    /// Whether few passages hold a word.
+    fn is_rare(&self, word: &Word) -> bool {
+        let few = (self.passages() / RARE).max(FEW);
+        word.terms.iter().all(|found| found.passages() <= few)
     }
 
     /// `None` where no passage holds the word, or all of them do.
@@ -81,17 +99,20 @@ impl KeywordSearcher {
         Ok(Found { term, places })
     }
 
-    /// Whether one of the question's codes, numbers aside, is in few passages.
-    pub(super) fn coded(&self, text: &str) -> Result<bool> {
-        let few = (self.passages() / RARE).max(FEW);
-        for code in words::question_codes(text) {
-            let term = Term::from_field_text(self.fields.written, &code);
-            let with = self.find(term)?.passages();
-            if (1..=few).contains(&with) && !words::is_number(&code) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// The codes that go on where this one ends. Together they are one code: each alone is rarer
+    /// than what was asked for, and would count more.
+    fn longer(&self, code: &str, weight: f32) -> Result<Vec<Word>> {
+        let find = |longer: &String| self.find(Term::from_field_text(self.fields.written, longer));
+        let begun = self.begun_with(code)?;
+        let found = begun.iter().map(find).collect::<Result<Vec<Found>>>()?;
+        let with = found.iter().map(Found::passages).sum();
+        let weight = weight * rarity(with, self.passages());
+        let word = |found| Word {
+            terms: vec![found],
+            weight,
+        };
+        let words = found.into_iter().map(word);
+        Ok(words.filter(|word| word.weight > 0.0).collect())
     }
 
     /// Codes that go on where this one ends, such as `e11.9` after `e11`, in the order of letters.

@@ -64,12 +64,23 @@ impl KeywordSearcher {
     pub(crate) fn routes(&self, text: &str, readable: &Readable) -> Result<Routes> {
         let mut routes = Routes::new(self.last_revision() as usize + 1);
         let documents = self.documents()?;
-        for stem in words::question_stems(text, &self.languages) {
+        for stem in self.pointing(text) {
             let found = self.find(Term::from_field_text(self.fields.about, &stem))?;
             let rarity = rarity(found.passages(), documents);
             self.about(&found, readable, |revision| routes.add(revision, rarity))?;
         }
         Ok(routes)
+    }
+
+    /// The distinct words by which a question may point to a document.
+    fn pointing(&self, text: &str) -> Vec<String> {
+        let mut stems = words::question_stems(text, &self.languages);
+        for joined in words::joined_stems(text, &self.languages) {
+            if !stems.contains(&joined) {
+                stems.push(joined);
+            }
+        }
+        stems
     }
 
     /// Calls `each` with the readable revisions that are about a word.

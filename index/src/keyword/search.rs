@@ -35,9 +35,9 @@ pub(crate) struct KeywordsFound {
     /// The permitted passages that hold everything between quotation marks; none where the
     /// question quotes nothing, or nothing that is found.
     pub quoting: Option<HashSet<i64>>,
-    /// Whether the question holds a code that few passages hold, so that words tell more than
-    /// meaning does.
-    pub coded: bool,
+    /// How much of what the question's words are worth is in codes that few passages hold, from 0
+    /// to 1. Words know a code, and meaning does not.
+    pub coded: f32,
 }
 
 /// How a field's words are weighed, for each field whose length counts.
@@ -81,7 +81,7 @@ impl KeywordSearcher {
     ) -> Result<KeywordsFound> {
         let quoting = self.quoting(text, readable)?;
         let words = self.words(text, settings)?;
-        if words.is_empty() || limit == 0 {
+        if words.list.is_empty() || limit == 0 {
             return Ok(KeywordsFound {
                 quoting,
                 ..KeywordsFound::default()
@@ -90,7 +90,7 @@ impl KeywordSearcher {
         let weighing = self.weighing(settings)?;
         let mut best = Best::new(limit);
         for (number, (reader, rows)) in self.segments().enumerate() {
-            let clauses = clauses(&words, number, (reader, rows), &weighing, settings.k1)?;
+            let clauses = clauses(&words.list, number, (reader, rows), &weighing, settings.k1)?;
             let admit = |doc| {
                 let found = rows.admit(reader, readable, doc)?;
                 let quotes = quoting.as_ref().is_none_or(|set| set.contains(&found.0));
@@ -101,7 +101,7 @@ impl KeywordSearcher {
         Ok(KeywordsFound {
             hits: best.into_hits(),
             quoting,
-            coded: self.coded(text)?,
+            coded: words.coded,
         })
     }
 

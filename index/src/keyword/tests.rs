@@ -168,3 +168,83 @@ fn the_best_are_those_of_adding_up_every_word_of_every_readable_passage() {
         assert_eq!(distinct.len(), found.len(), "{question}");
     }
 }
+
+/// Ten documents of one passage each, the first of which are `texts`, by these paths.
+fn documents(dir: &std::path::Path, texts: &[(&str, &str)]) -> Keywords {
+    let mut keywords = Keywords::create(dir).unwrap();
+    let others = std::iter::repeat(("other.pdf", "what the ward keeps in the cupboard"));
+    for (id, (path, text)) in (1..=10_u32).zip(texts.iter().copied().chain(others)) {
+        let entry = IndexEntry {
+            passage: PassageId(i64::from(id)),
+            revision: RevisionId(i64::from(id)),
+            title: String::new(),
+            headings: Vec::new(),
+            text: text.to_owned(),
+            about: Some(path.to_owned()),
+            language: None,
+            vector: Vec::new(),
+        };
+        keywords.add(&entry, u64::from(id), id).unwrap();
+    }
+    keywords.commit("").unwrap();
+    keywords
+}
+
+fn all() -> Readable {
+    Readable::new(&(1..=10).collect(), 10)
+}
+
+#[test]
+fn the_more_of_a_question_is_a_code_the_more_the_words_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "the dose of the drug for E11.9 is 80 mg a day";
+    let searcher = documents(dir.path(), &[("a.pdf", text)]).searcher();
+    let settings = IndexSettings::default();
+    let coded = |question: &str| {
+        let found = searcher.search(question, &all(), 10, &settings).unwrap();
+        found.coded
+    };
+    let (alone, among) = (coded("E11.9"), coded("the dose of the drug for E11.9"));
+    assert!(alone > among && among > 0.0, "{alone}, {among}");
+    for without in ["the dose of the drug", "80 mg", "E12"] {
+        assert!(coded(without) == 0.0, "{without}");
+    }
+}
+
+#[test]
+fn a_code_finds_longer_ones_below_itself_and_a_number_finds_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let texts = [
+        ("a.pdf", "E11.9 first"),
+        ("b.pdf", "E11 first"),
+        ("c.pdf", "80-day first"),
+    ];
+    let searcher = documents(dir.path(), &texts).searcher();
+    let settings = IndexSettings::default();
+    let worth = |question: &str| {
+        let words = searcher.words(question, &settings).unwrap();
+        words
+            .list
+            .iter()
+            .map(|word| word.weight)
+            .collect::<Vec<_>>()
+    };
+    // As a stem, as a code, its parts, and as the beginning of another.
+    let code = worth("e11");
+    assert!(code.last() < code.first(), "{code:?}");
+    assert_eq!(worth("80").len(), 1);
+}
+
+#[test]
+fn a_path_without_spaces_is_pointed_to_by_its_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let texts = [
+        ("AMERICANEXPRESS_2022.pdf", "first"),
+        ("BOEING_2022.pdf", "first"),
+    ];
+    let searcher = documents(dir.path(), &texts).searcher();
+    let routes = searcher.routes("What did American Express earn in 2022?", &all());
+    let routes = routes.unwrap();
+    assert_eq!(routes.to(1), Some(1.0));
+    assert!(routes.to(2).is_some_and(|route| route < 0.5));
+}
