@@ -63,7 +63,7 @@ impl Default for IndexSettings {
             depth: 300,
             k1: 0.9,
             b: 0.75,
-            title_weight: 2.0,
+            title_weight: 3.0,
             code_weight: 1.0,
             route_weight: 0.4,
             neighbour_weight: 0.2,

@@ -150,8 +150,12 @@ pub(crate) fn written(text: &str) -> Vec<Token> {
         .collect()
 }
 
-/// What stands between quotation marks in a question, word by word as it is written.
+/// What a question demands word for word, by quotation marks, as it is written. A whole sentence
+/// that asks sets a plain word off by them (*what is meant by "surge"?*); anything shorter demands
+/// it.
 pub(crate) fn quoted(text: &str) -> Vec<Vec<String>> {
+    let sentence = text.trim_end().ends_with('?');
+    let sets_off = |words: &[String]| sentence && matches!(words, [word] if !is_code(word));
     let mut phrases = Vec::new();
     let mut rest = text;
     while let Some((_, after)) = rest.split_once(['"', '“', '„', '«']) {
@@ -159,7 +163,7 @@ pub(crate) fn quoted(text: &str) -> Vec<Vec<String>> {
             break;
         };
         let words: Vec<String> = codes(inside).into_iter().take(MOST_WORDS).collect();
-        if !words.is_empty() {
+        if !words.is_empty() && !sets_off(&words) {
             phrases.push(words);
         }
         rest = later;
@@ -296,5 +300,8 @@ mod tests {
             [vec!["minimum", "necessary"], vec!["§12(3)"]]
         );
         assert!(quoted("5\" pipe").is_empty());
+        assert_eq!(quoted("\"surge\" capacity"), [vec!["surge"]]);
+        assert_eq!(quoted("Where is “E11.9”?"), [vec!["e11.9"]]);
+        assert!(quoted("What is meant by \"surge\"?").is_empty());
     }
 }
