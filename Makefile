@@ -8,7 +8,7 @@ RUST_SOURCES := $(shell find . -path ./$(CARGO_TARGET_DIR) -prune -o -path '*/no
     \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.sql' -o -name '*.cedar*' -o -name 'cloister.toml' -o -name '*.toml' -path '*/answer/*' \) -type f -print)
 RELEASE := $(CARGO_TARGET_DIR)/release/cloister
 
-.PHONY: run test bench bench-peers bench-peers-index crash fuzz doctor models samples web lint unit browser types help
+.PHONY: run test bench bench-peers bench-peers-index crash permissions fuzz doctor models samples web lint unit browser types help
 
 help:
 	@echo "make run      build, take in the sample library, and serve https://127.0.0.1:8443"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench-peers        the same beside llama.cpp and ONNX Runtime"
 	@echo "make bench-peers-index  finding, beside hnswlib, usearch, faiss and bm25s"
 	@echo "make crash    kill ingestion and index thousands of times (CRASHES=5000), and look what is left"
+	@echo "make permissions  a million random questions (CASES=1000000), to find who is shown what they may not read"
 	@echo "make doctor   show what confines the appliance, and try to get out"
 
 run: $(RELEASE) models/.checked inbox
@@ -126,3 +127,8 @@ bench-peers-index: $(PEERS)/index/.installed
 CRASHES ?= 5000
 crash:
 	CLOISTER_CRASHES=$(CRASHES) cargo nextest run --workspace --locked --no-capture -E 'binary(crash)'
+
+# Somebody's question after random changes of people, grants and documents, judged by an oracle.
+CASES ?= 1000000
+permissions:
+	CLOISTER_PERMISSION_CASES=$(CASES) cargo nextest run --workspace --locked --no-capture -E 'binary(permission) and package(cloister-tests)'

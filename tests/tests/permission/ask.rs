@@ -9,20 +9,35 @@ use cloister_store::{DocumentFilter, Library, RevisionRecord};
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// What came of a case.
-pub struct Case {
+/// Questions that each person asks between two changes.
+const QUESTIONS: usize = 8;
+
+/// What came of the cases.
+#[derive(Debug, Default)]
+pub struct Told {
+    pub cases: u64,
     /// Passages found.
     pub found: u64,
-    /// Revisions that this question was not put to.
-    pub hidden: usize,
+    /// Cases in which there were revisions that the question was not put to.
+    pub narrowed: u64,
 }
 
 impl World {
-    /// Asks for somebody, the way the product does, and compares everything with the oracle.
-    pub async fn ask(&mut self) -> Case {
-        let person = self.dice.below(self.people.len());
+    /// Asks for everybody, the way the product does, and compares everything with the oracle.
+    pub async fn ask_everybody(&mut self, told: &mut Told) {
+        for person in 0..self.people.len() {
+            let library = self.library(person).await;
+            self.check_superseded(person, &library).await;
+            self.check_opening(person, &library).await;
+            for _ in 0..QUESTIONS {
+                self.ask(person, &library, told).await;
+            }
+        }
+    }
+
+    /// One case: a person's question, and all that may tell of what it must not.
+    async fn ask(&mut self, person: usize, library: &Library, told: &mut Told) {
         let filter = self.filter();
-        let library = self.library(person).await;
         let revisions = library.revisions(&filter).await.unwrap();
         let asked = self.oracle.asked(person, &filter);
         let expected: BTreeSet<RevisionId> = asked.iter().map(|(_, r)| r.id).collect();
@@ -33,11 +48,10 @@ impl World {
             expected.len(),
             "a revision is counted twice"
         );
-        self.check_superseded(person, &library).await;
-
         let hidden = self.oracle.revisions().count() - expected.len();
         let readable: usize = asked.iter().map(|(_, r)| r.passages.len()).sum();
-        let (hits, most) = self.search(&expected);
+        // The index is told what the product found to be readable, right or wrong.
+        let (hits, most) = self.search(&found);
         // How much is found tells nothing of what may not be read.
         if self.caught_up
             && let Some(most) = most
@@ -48,12 +62,10 @@ impl World {
                 "person {person}, {filter:?}"
             );
         }
-        self.check_hits(person, &filter, &library, &hits).await;
-        self.check_opening(person, &library).await;
-        Case {
-            found: hits.len() as u64,
-            hidden,
-        }
+        self.check_hits(person, &filter, library, &hits).await;
+        told.cases += 1;
+        told.found += hits.len() as u64;
+        told.narrowed += u64::from(hidden > 0);
     }
 
     async fn library(&self, person: usize) -> Library {
@@ -94,16 +106,13 @@ impl World {
             .iter()
             .map(|id| u32::try_from(id.0).unwrap())
             .collect();
-        let marks: Vec<String> = self
-            .oracle
-            .revisions()
-            .map(|(_, r)| r.mark.clone())
-            .collect();
-        let mark = self.dice.one_of(&marks).unwrap();
+        let asked_about = self.dice.below(self.oracle.revisions().count());
+        let (_, of) = self.oracle.revisions().nth(asked_about).unwrap();
+        let mark = of.mark.clone();
         let text = match self.dice.below(4) {
             0 => String::new(),
             1 => format!("\"{mark}\" {}", self.word()),
-            2 => mark.clone(),
+            2 => mark,
             _ => format!("{} {}", self.word(), self.word()),
         };
         let vector = vector(self.dice.below(300));
