@@ -47,8 +47,10 @@ test("another embedder comes into use while people ask", async (t) => {
   assert.equal(last.renewal, null);
   assert.match(ask("How long are hands cleaned with alcohol rub?"), /alcohol rub for 30 seconds/);
   assert.match(ask("How long are feet washed?"), /warm water for five minutes/);
-  const indexes = fs.readdirSync(path.join(appliance.folder, "data")).filter((name) => name.startsWith("index-"));
-  assert.equal(indexes.length, 1);
+  // The index of before goes once the last question to it is answered, which is looked for twice a second.
+  const indexes = () => fs.readdirSync(path.join(appliance.folder, "data")).filter((name) => name.startsWith("index-"));
+  for (let tries = 0; tries < 600 && indexes().length > 1; tries += 1) status();
+  assert.equal(indexes().length, 1);
   const log = appliance.cli(["audit", "list", "--json", "--text", "index.rebuilt"]).out;
   assert.match(log, /"embedder"/);
 
