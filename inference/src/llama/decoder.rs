@@ -8,7 +8,7 @@
 use super::cache::Cache;
 use super::gpu::GpuLayers;
 use super::linear::{Input, Linear, add_products};
-use crate::error::Result;
+use crate::error::{InferenceError, Result};
 use crate::kernels::{self, Eights, Pool, Visible};
 use crate::rope::Rope;
 use std::sync::{Arc, Mutex};
@@ -119,9 +119,10 @@ impl Decoder {
         for x in &mut states {
             *x *= self.words_scale;
         }
-        if let Some(gpu) = &self.gpu
-            && let Some(pages) = spans.first().and_then(|span| span.cache.on_gpu())
-        {
+        if let (Some(gpu), Some(span)) = (&self.gpu, spans.first()) {
+            // Layers that were passed over would go unnoticed: the text would only be wrong.
+            let none = || InferenceError::Compute("a sequence has no room on the GPU".into());
+            let pages = span.cache.on_gpu().ok_or_else(none)?;
             gpu.forward(&mut states, spans, &pages)?;
         }
         let mut spare = Spare::default();

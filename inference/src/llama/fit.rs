@@ -182,7 +182,7 @@ impl Plan {
             }
             Some(free) if self.gpu_layers < self.layers => self.warnings.push(format!(
                 "{} of {} layers run on the GPU, because {} MB of its memory may be taken; the \
-                 others run on the processor, and with a shorter context there would be fewer",
+                 others run on the processor; a shorter context leaves room for more of them",
                 self.gpu_layers,
                 self.layers,
                 megabytes(free)

@@ -1,7 +1,7 @@
 //! Keys and values of the layers on the GPU.
 
 use super::super::decoder::Shape;
-use crate::error::Result;
+use crate::error::{InferenceError, Result};
 use crate::kernels::PAGE;
 use candle_core::{DType, Device, Tensor};
 
@@ -57,7 +57,8 @@ impl GpuPages {
 
     /// Keys and values at these places, `[kv_heads, places, head_size]` each.
     pub(super) fn read(&self, layer: usize, places: &Tensor) -> Result<[Tensor; 2]> {
-        let [keys, values] = &self.layers[layer];
+        let none = || InferenceError::Compute("a layer has no room on the GPU".into());
+        let [keys, values] = self.layers.get(layer).ok_or_else(none)?;
         Ok([
             keys.index_select(places, 1)?,
             values.index_select(places, 1)?,
