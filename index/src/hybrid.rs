@@ -2,7 +2,7 @@
 
 use crate::entry::{SearchOutcome, SearchRequest};
 use crate::error::Result;
-use crate::fusion::{Blend, fuse};
+use crate::fusion::{Blend, Found, fuse};
 use crate::keyword::{KeywordsFound, Routes};
 use crate::readable::Readable;
 use crate::snapshot::{Snapshot, check_vector};
@@ -59,13 +59,15 @@ pub(crate) fn search(
             neighbour: settings.neighbour_weight,
         },
     };
-    let cosine = |passage| snapshot.cosine(passage, &question);
+    let cosines = snapshot.nearness(&question);
     let route = |revision| routes.to(revision);
     let alone = |revision| snapshot.passages_of(revision) == 1;
-    let mut hits = fuse(&words.hits, &near, cosine, route, alone, blend);
-    hits.truncate(request.limit);
+    let found = Found {
+        words: &words.hits,
+        meaning: &near,
+    };
     Ok(SearchOutcome {
-        hits,
+        hits: fuse(found, &cosines, route, alone, blend, request.limit),
         generation: snapshot.name.clone(),
         exact,
         complete: true,

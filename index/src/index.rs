@@ -11,9 +11,10 @@ use crate::hybrid;
 use crate::pointer::{self, Pointer, Refilling};
 use crate::salvage::salvage;
 use crate::snapshot::Snapshot;
+use crate::turns::Turns;
 use cloister_domain::{PassageId, RevisionId};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::thread::JoinHandle;
 
@@ -34,8 +35,7 @@ pub struct Index {
     rebuilt: AtomicU64,
     upkeep: Mutex<Option<JoinHandle<()>>>,
     closing: Arc<AtomicBool>,
-    /// How many searches are going on.
-    searching: AtomicUsize,
+    turns: Turns,
     /// Whether meaning is left out: not all vectors are what they should be.
     words_alone: AtomicBool,
 }
@@ -84,7 +84,7 @@ impl Index {
             rebuilt: AtomicU64::new(NO_REBUILD),
             upkeep: Mutex::default(),
             closing: Arc::default(),
-            searching: AtomicUsize::new(0),
+            turns: Turns::default(),
             words_alone: AtomicBool::new(false),
         };
         index.remove_old();
@@ -257,17 +257,15 @@ impl Index {
     /// The best permitted passages for a question, by words and by meaning. Both arms look at
     /// permitted passages only.
     pub fn search(&self, request: &SearchRequest<'_>) -> Result<SearchOutcome> {
+        let turn = self.turns.take();
         let live = self.live();
         let snapshot = live.answering();
-        let before = self.searching.fetch_add(1, Ordering::Relaxed);
         let words_alone = self.words_alone.load(Ordering::Relaxed);
-        let found = if words_alone {
-            hybrid::search(&snapshot.words_alone(), request, before == 0)
+        let mut outcome = if words_alone {
+            hybrid::search(&snapshot.words_alone(), request, turn.alone)
         } else {
-            hybrid::search(&snapshot, request, before == 0)
-        };
-        self.searching.fetch_sub(1, Ordering::Relaxed);
-        let mut outcome = found?;
+            hybrid::search(&snapshot, request, turn.alone)
+        }?;
         outcome.complete = !words_alone && !matches!(live.condition, IndexCondition::Damaged(_));
         Ok(outcome)
     }

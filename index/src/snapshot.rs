@@ -2,9 +2,11 @@
 
 use crate::entry::IndexSettings;
 use crate::error::{IndexError, Result};
+use crate::fusion::Cosines;
 use crate::keyword::KeywordSearcher;
+use crate::place::place_of;
 use crate::readable::Readable;
-use crate::vectors::{self, Graph, Quantiser, Question, Segment, VectorHit};
+use crate::vectors::{self, Cosine, Graph, Quantiser, Question, Segment, VectorHit};
 use roaring::RoaringBitmap;
 use std::sync::Arc;
 
@@ -77,17 +79,18 @@ impl Snapshot {
 
     /// How many passages a revision has.
     pub(crate) fn passages_of(&self, revision: u32) -> usize {
-        let place = self
-            .revisions
-            .binary_search_by_key(&revision, |(id, _)| *id);
-        let known = place.ok().and_then(|place| self.revisions.get(place));
-        known.map_or(0, |(_, passages)| *passages)
+        let known = |place: usize| self.revisions.get(place);
+        let at = |place| known(place).map_or(i64::MAX, |(id, _)| i64::from(*id));
+        let place = place_of(revision.into(), self.revisions.len(), at);
+        place.and_then(known).map_or(0, |(_, passages)| *passages)
     }
 
-    /// The cosine of a passage's vector and a question's.
-    pub(crate) fn cosine(&self, passage: i64, question: &Question) -> Option<f32> {
-        let (segment, row) = vectors::row_of(&self.segments, passage)?;
-        Some(segment.exact(row, question))
+    /// How near the vectors here are to a question's.
+    pub(crate) fn nearness<'a>(&'a self, question: &'a Question) -> Nearness<'a> {
+        Nearness {
+            segments: &self.segments,
+            question,
+        }
     }
 
     /// The nearest permitted passages, and whether all of them were compared.
@@ -120,17 +123,37 @@ impl Snapshot {
             return None;
         }
         let mut hits = graph.nearest(&self.segments, question, readable, limit);
-        let later = graph.sequence();
-        hits.extend(vectors::nearest(
-            &self.segments,
-            question,
-            readable,
-            later,
-            limit,
-        ));
+        let after = graph.sequence();
+        let later = vectors::nearest(&self.segments, question, readable, after, limit);
+        let nearness = self.nearness(question);
+        hits.extend(later.into_iter().map(|mut hit| {
+            if let Some(cosine) = nearness.exactly(hit.passage) {
+                hit.cosine = Cosine::exactly(cosine);
+            }
+            hit
+        }));
         vectors::sort(&mut hits);
         hits.truncate(limit);
         (hits.len() >= limit.min(passages)).then_some(hits)
+    }
+}
+
+/// How near passages are to a question.
+#[derive(Clone, Copy)]
+pub(crate) struct Nearness<'a> {
+    segments: &'a [Arc<Segment>],
+    question: &'a Question,
+}
+
+impl Cosines for Nearness<'_> {
+    fn about(&self, passage: i64) -> Option<Cosine> {
+        let (segment, row) = vectors::row_of(self.segments, passage)?;
+        Some(segment.rounded(row, self.question))
+    }
+
+    fn exactly(&self, passage: i64) -> Option<f32> {
+        let (segment, row) = vectors::row_of(self.segments, passage)?;
+        Some(segment.exact(row, self.question))
     }
 }
 

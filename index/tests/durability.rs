@@ -4,7 +4,7 @@
 mod support;
 
 use cloister_domain::PassageId;
-use cloister_index::{Hit, Index, IndexCondition, IndexEntry, IndexError, Worse};
+use cloister_index::{Hit, Index, IndexCondition, IndexEntry, IndexError, SearchRequest, Worse};
 use std::path::{Path, PathBuf};
 use support::{entries, everything, folder, search, settings, vector};
 
@@ -83,6 +83,18 @@ fn check_answers(index: &Index, sound: &Index) {
     }
 }
 
+/// Asks for all passages, so that every vector is read: of others only those that decide are.
+fn read_everything(index: &Index) {
+    let request = SearchRequest {
+        text: "",
+        vector: &vector(3),
+        permitted: &everything(),
+        limit: 60,
+        semantic_weight: Some(1.0),
+    };
+    index.search(&request).unwrap();
+}
+
 /// Ways to break a file: bits flipped all over it, cut at several places, gone.
 fn broken(good: &[u8]) -> Vec<Option<Vec<u8>>> {
     let places = (0..8).map(|i| good.len() * i / 8).chain([good.len() - 1]);
@@ -117,6 +129,7 @@ fn a_broken_file_costs_itself_alone_and_what_is_lost_comes_back() {
             }
             let index = Index::open(copied.path(), settings()).unwrap();
             check_answers(&index, &sound);
+            read_everything(&index);
             let status = index.status();
             let damaged = matches!(status.condition, IndexCondition::Damaged(_));
             // A vector on the disk is checked when it is read, and what its codes say is right.

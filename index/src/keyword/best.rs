@@ -14,6 +14,8 @@ pub(crate) struct KeywordHit {
 /// The best so far, over all segments.
 pub(super) struct Best {
     limit: usize,
+    /// What `limit` passages are known to reach.
+    floor: f32,
     heap: BinaryHeap<Worst>,
 }
 
@@ -44,16 +46,21 @@ impl Eq for Worst {}
 impl Best {
     /// Keeps the best `limit`.
     pub(super) fn new(limit: usize) -> Self {
+        Self::above(0.0, limit)
+    }
+
+    /// The same, where it is known that so many reach `floor`.
+    pub(super) fn above(floor: f32, limit: usize) -> Self {
         let heap = BinaryHeap::with_capacity(limit + 1);
-        Self { limit, heap }
+        Self { limit, floor, heap }
     }
 
     /// What a passage must reach to be kept.
     pub(super) fn bar(&self) -> f32 {
         if self.heap.len() < self.limit {
-            return 0.0;
+            return self.floor;
         }
-        self.heap.peek().map_or(0.0, |worst| worst.0.score)
+        self.heap.peek().map_or(self.floor, |worst| worst.0.score)
     }
 
     pub(super) fn offer(&mut self, hit: KeywordHit) {

@@ -32,6 +32,14 @@ pub(super) struct Word {
     pub weight: f32,
 }
 
+impl Word {
+    /// How many passages hold it, in the field where most do.
+    pub(super) fn passages(&self) -> u64 {
+        let passages = self.terms.iter().map(Found::passages);
+        passages.max().unwrap_or(0)
+    }
+}
+
 /// A word in one field.
 pub(super) struct Found {
     pub term: Term,

@@ -43,6 +43,20 @@ pub(crate) struct KeywordsFound {
 /// How a field's words are weighed, for each field whose length counts.
 type Weighing = HashMap<Field, Arc<Once>>;
 
+/// What a question's words are looked for with.
+struct Asked<'a> {
+    readable: &'a Readable,
+    quoting: Option<&'a HashSet<i64>>,
+    weighing: Weighing,
+    k1: f32,
+}
+
+/// The rarest words of a question are those that one passage of so many holds.
+const FEW_AMONG: u64 = 50;
+
+/// Scores are added up in another order where there are more words.
+const ROUNDING: f32 = 1.0 - 1e-5;
+
 /// One segment of the view.
 type Segment<'a> = (&'a SegmentReader, &'a Arc<Rows>);
 
@@ -87,22 +101,59 @@ impl KeywordSearcher {
                 ..KeywordsFound::default()
             });
         }
-        let weighing = self.weighing(settings)?;
-        let mut best = Best::new(limit);
-        for (number, (reader, rows)) in self.segments().enumerate() {
-            let clauses = clauses(&words.list, number, (reader, rows), &weighing, settings.k1)?;
-            let admit = |doc| {
-                let found = rows.admit(reader, readable, doc)?;
-                let quotes = quoting.as_ref().is_none_or(|set| set.contains(&found.0));
-                quotes.then_some(found)
-            };
-            walk(clauses, &rows.readable(readable), admit, &mut best);
-        }
+        let asked = Asked {
+            readable,
+            quoting: quoting.as_ref(),
+            weighing: self.weighing(settings)?,
+            k1: settings.k1,
+        };
+        let rare = self.rare(&words.list, limit);
+        let floor = self.best(&rare, &asked, Best::new(limit))?.bar();
+        let all: Vec<&Word> = words.list.iter().collect();
+        let best = self.best(&all, &asked, Best::above(floor * ROUNDING, limit))?;
         Ok(KeywordsFound {
             hits: best.into_hits(),
             quoting,
             coded: words.coded,
         })
+    }
+
+    /// Adds the best passages by these words to `best`.
+    fn best(&self, words: &[&Word], asked: &Asked<'_>, mut best: Best) -> Result<Best> {
+        if words.is_empty() {
+            return Ok(best);
+        }
+        for (number, (reader, rows)) in self.segments().enumerate() {
+            let clauses = clauses(words, number, (reader, rows), &asked.weighing, asked.k1)?;
+            let admit = |doc| {
+                let found = rows.admit(reader, asked.readable, doc)?;
+                let quotes = asked.quoting.is_none_or(|set| set.contains(&found.0));
+                quotes.then_some(found)
+            };
+            walk(clauses, &rows.readable(asked.readable), admit, &mut best);
+        }
+        Ok(best)
+    }
+
+    /// The rarest words, as long as few passages hold them but `limit` do. What these words alone
+    /// bring to the last of their best passages, all words bring to the last of theirs, at the
+    /// least: so others need not be looked at, where without that the first passages of the index
+    /// would all be.
+    fn rare<'a>(&self, words: &'a [Word], limit: usize) -> Vec<&'a Word> {
+        let mut rarest: Vec<(u64, &Word)> = words.iter().map(|w| (w.passages(), w)).collect();
+        rarest.sort_by_key(|(passages, _)| *passages);
+        let few = self.passages() / FEW_AMONG;
+        let sums = rarest.iter().scan(0, |sum, (passages, _)| {
+            *sum += passages;
+            Some(*sum)
+        });
+        let sums: Vec<u64> = sums.take_while(|sum| *sum <= few).collect();
+        let enough = sums.last().is_some_and(|sum| *sum >= limit as u64);
+        if !enough || sums.len() == rarest.len() {
+            return Vec::new();
+        }
+        let rarest = rarest.into_iter().take(sums.len());
+        rarest.map(|(_, word)| word).collect()
     }
 
     fn weighing(&self, settings: &IndexSettings) -> Result<Weighing> {
@@ -135,7 +186,7 @@ impl KeywordSearcher {
 
 /// The words' postings in the segment of this number.
 fn clauses(
-    words: &[Word],
+    words: &[&Word],
     number: usize,
     segment: Segment<'_>,
     weighing: &Weighing,

@@ -6,7 +6,7 @@
 //! passed over by the filter.
 
 use super::quantise::Question;
-use super::{Segment, VectorHit, row_of, sort};
+use super::{Cosine, Segment, VectorHit, row_of, sort};
 use crate::readable::Readable;
 use hnsw_rs::prelude::{Distance, Hnsw};
 use rayon::prelude::*;
@@ -118,7 +118,7 @@ impl Graph {
             .filter_map(|neighbour| self.passages.get(neighbour.d_id));
         let hit = |passage: &i64| {
             let (segment, row) = row_of(segments, *passage)?;
-            segment.hit(row, question)
+            segment.hit(row, Cosine::exactly(segment.exact(row, question)))
         };
         let mut hits: Vec<VectorHit> = passages.filter_map(hit).collect();
         sort(&mut hits);

@@ -69,6 +69,9 @@ const ROWS_AHEAD: usize = 8;
 /// Blocks of binary codes that are fetched ahead of the one that is compared.
 const BLOCKS_AHEAD: usize = 16;
 
+/// The same where only some blocks are compared, which lie apart.
+const NAMED_AHEAD: usize = 4;
+
 /// Bytes of a line of the processor's cache.
 const LINE: usize = 64;
 
@@ -122,7 +125,7 @@ pub(crate) struct Planes {
 }
 
 widest! {
-    use {BLOCK, BLOCKS_AHEAD, PLANES, Planes, fetch};
+    use {BLOCK, BLOCKS_AHEAD, Planes, bounds_of_block, fetch};
     /// An upper bound of each row's dot product with the question, `BLOCK` rows to a block.
     ///
     /// `codes` is `[block][word][lane]`; `reach` and `margin` are one for each row, and so is
@@ -143,25 +146,70 @@ widest! {
         {
             fetch(codes, ahead..ahead + width);
             ahead += width;
-            let mut counts = [[0_u64; BLOCK]; PLANES];
-            for (word, planes) in block.as_chunks::<BLOCK>().0.iter().zip(&question.bits) {
-                for (count, plane) in counts.iter_mut().zip(planes) {
-                    for lane in 0..BLOCK {
-                        let ones = u64::from((word[lane] & plane).count_ones());
-                        count[lane] = count[lane].wrapping_add(ones);
-                    }
-                }
+            *out = bounds_of_block(block, reach, margin, question);
+        }
+    }
+}
+
+widest! {
+    use {BLOCK, NAMED_AHEAD, Planes, bounds_of_block, fetch};
+    /// The same for the named blocks alone; `reach` and `margin` are one for each row of `codes`.
+    fn upper_bounds_of(
+        codes: &[u64],
+        reach: &[f32],
+        margin: &[f32],
+        blocks: &[usize],
+        question: &Planes,
+        out: &mut [f32],
+    ) {
+        let width = question.bits.len() * BLOCK;
+        let (reach, margin) = (reach.as_chunks::<BLOCK>().0, margin.as_chunks::<BLOCK>().0);
+        let mut ahead = blocks.iter().skip(NAMED_AHEAD);
+        for (block, out) in blocks.iter().copied().zip(out.as_chunks_mut::<BLOCK>().0) {
+            if let Some(next) = ahead.next() {
+                fetch(codes, next * width..(next + 1) * width);
+                fetch(reach, *next..next + 1);
+                fetch(margin, *next..next + 1);
             }
-            for lane in 0..BLOCK {
-                // The highest bit of two's complement counts against the others.
-                let [ones, twos, fours, eights] = counts.map(|plane| plane[lane].cast_signed());
-                let low = ones.wrapping_add(twos << 1);
-                let sum = low.wrapping_add(fours << 2).wrapping_sub(eights << 3);
-                let dot = sum as f32 * question.scale - question.offset;
-                out[lane] = dot * reach[lane] + margin[lane];
+            let code = codes.get(block * width..(block + 1) * width);
+            if let (Some(code), Some(reach), Some(margin)) = (code, reach.get(block), margin.get(block)) {
+                *out = bounds_of_block(code, reach, margin, question);
             }
         }
     }
+}
+
+/// The bounds of one block, `[word][lane]`.
+#[expect(
+    clippy::inline_always,
+    reason = "it takes the instruction set of the function that it is written into"
+)]
+#[inline(always)]
+fn bounds_of_block(
+    block: &[u64],
+    reach: &[f32; BLOCK],
+    margin: &[f32; BLOCK],
+    question: &Planes,
+) -> [f32; BLOCK] {
+    let mut counts = [[0_u64; BLOCK]; PLANES];
+    for (word, planes) in block.as_chunks::<BLOCK>().0.iter().zip(&question.bits) {
+        for (count, plane) in counts.iter_mut().zip(planes) {
+            for lane in 0..BLOCK {
+                let ones = u64::from((word[lane] & plane).count_ones());
+                count[lane] = count[lane].wrapping_add(ones);
+            }
+        }
+    }
+    let mut out = [0.0; BLOCK];
+    for lane in 0..BLOCK {
+        // The highest bit of two's complement counts against the others.
+        let [ones, twos, fours, eights] = counts.map(|plane| plane[lane].cast_signed());
+        let low = ones.wrapping_add(twos << 1);
+        let sum = low.wrapping_add(fours << 2).wrapping_sub(eights << 3);
+        let dot = sum as f32 * question.scale - question.offset;
+        out[lane] = dot * reach[lane] + margin[lane];
+    }
+    out
 }
 
 widest! {
@@ -299,6 +347,14 @@ mod tests {
             );
             for other in &found {
                 prop_assert_eq!(bits(other), bits(&found[0]));
+            }
+            let named: Vec<usize> = (0..blocks).rev().collect();
+            let again = every_width!(
+                upper_bounds_of(&codes, reach, margin, &named, &question; vec![0.0; rows])
+            );
+            let turned: Vec<f32> = found[0].chunks(BLOCK).rev().flatten().copied().collect();
+            for other in &again {
+                prop_assert_eq!(bits(other), bits(&turned));
             }
             // The first row, counted bit by bit.
             let mut sum = 0_i64;

@@ -4,6 +4,7 @@
 //! vector itself in a file. [`nearest`] scans the codes under the permission filter and reads the
 //! few vectors that decide; past a measured size [`Graph`] leads to them instead.
 
+mod candidate;
 mod format1;
 mod graph;
 mod kernels;
@@ -14,6 +15,7 @@ mod scan;
 mod segment;
 mod segment_file;
 
+pub(crate) use candidate::kth_largest;
 pub(crate) use graph::Graph;
 pub(crate) use kernels::{BLOCK, block_maxima, dot};
 pub(crate) use merge::{Row, join, wanted as wanted_merge};
@@ -28,14 +30,40 @@ use std::path::Path;
 pub(crate) struct VectorHit {
     pub passage: i64,
     pub revision: u32,
-    pub cosine: f32,
+    pub cosine: Cosine,
 }
 
-/// Best first; equals in the order of their ids, so that every search agrees.
+/// The cosine of a passage's vector and a question's, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Cosine {
+    pub about: f32,
+    /// How far that may be off; 0 where the vector itself was compared.
+    pub off: f32,
+}
+
+impl Cosine {
+    pub(crate) fn exactly(value: f32) -> Self {
+        Self {
+            about: value,
+            off: 0.0,
+        }
+    }
+
+    pub(crate) fn lowest(self) -> f32 {
+        self.about - self.off
+    }
+
+    pub(crate) fn highest(self) -> f32 {
+        self.about + self.off
+    }
+}
+
+/// Best first, where all of them are known exactly; equals in the order of their ids, so that every search agrees.
 pub(crate) fn sort(hits: &mut [VectorHit]) {
     hits.sort_unstable_by(|a, b| {
         b.cosine
-            .total_cmp(&a.cosine)
+            .about
+            .total_cmp(&a.cosine.about)
             .then(a.passage.cmp(&b.passage))
     });
 }

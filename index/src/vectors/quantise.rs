@@ -4,6 +4,7 @@
 //! and one number with which the count of agreeing signs becomes an unbiased estimate of the dot
 //! product, whose error is bounded with a known probability.
 
+use super::Cosine;
 use super::kernels::{PLANES, Planes};
 use super::rotation::Rotation;
 
@@ -156,12 +157,12 @@ impl Question {
     }
 
     /// The dot product that a sum over int8 codes of `step` stands for, and how far it may be off.
-    pub(crate) fn dot_of(&self, sum: i32, step: f32) -> (f32, f32) {
+    pub(crate) fn dot_of(&self, sum: i32, step: f32) -> Cosine {
         let off = (step * step + self.step * self.step) / 12.0;
-        (
-            sum as f32 * (step * self.step),
-            ROUNDING_SURETY * off.sqrt(),
-        )
+        Cosine {
+            about: sum as f32 * (step * self.step),
+            off: ROUNDING_SURETY * off.sqrt(),
+        }
     }
 }
 
@@ -208,8 +209,9 @@ mod tests {
                 let factors = quantiser.encode(row, &mut binary, &mut int8);
                 let mut sum = [0];
                 dots_int8(&int8, &[0_usize], &asked.twelve_bits, &mut sum);
-                let (rounded, off) = asked.dot_of(sum[0], factors.step);
-                assert!((rounded - exact).abs() <= off, "{rounded} {exact} {off}");
+                let rounded = asked.dot_of(sum[0], factors.step);
+                let within = rounded.lowest()..=rounded.highest();
+                assert!(within.contains(&exact), "{rounded:?} {exact}");
 
                 let codes: Vec<u64> = binary.iter().flat_map(|word| [*word; BLOCK]).collect();
                 let margin = quantiser.margin(factors.reach);

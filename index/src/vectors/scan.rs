@@ -1,12 +1,13 @@
 //! The search without a graph: every permitted vector's binary code against the question.
 //!
 //! Codes give bounds. A row whose upper bound lies below what is found already is passed over, the
-//! others are ranked by their int8 codes, and what may belong to the best is read from the disk and
-//! compared exactly. Nothing depends on the number of threads or on how they take turns.
+//! others are ranked by their int8 codes, and of what may or may not belong to the best the vectors
+//! are read from the disk. Nothing depends on the number of threads or on how they take turns.
 
+use super::candidate::{Candidate, Sorted, kth_largest, surely_reached};
 use super::kernels::{self, BLOCK};
 use super::quantise::Question;
-use super::{Segment, VectorHit, sort};
+use super::{Segment, VectorHit};
 use crate::readable::Readable;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -30,17 +31,8 @@ struct View<'a> {
     ranges: Vec<Range<usize>>,
 }
 
-/// A row that may be among the best.
-#[derive(Clone, Copy)]
-struct Candidate<'a> {
-    segment: &'a Segment,
-    row: usize,
-    /// The dot product by int8 codes, and how far it may be off.
-    score: f32,
-    slack: f32,
-}
-
-/// The `limit` nearest permitted rows of all segments with a passage after `after`, best first.
+/// The `limit` nearest permitted rows of all segments with a passage after `after`, in no order, and
+/// how near they are, as far as that had to be known to choose them.
 pub(crate) fn nearest(
     segments: &[Arc<Segment>],
     question: &Question,
@@ -60,18 +52,18 @@ pub(crate) fn nearest(
         .flat_map(|view| &view.ranges)
         .map(Range::len)
         .sum();
-    if rows <= FEW {
+    let candidates = if rows <= FEW {
         // So little is done sooner than other threads are woken for it.
-        let few = views.iter().flat_map(|view| view.all(question)).collect();
-        let hits = among_best(few, limit).into_iter();
-        return best(hits.filter_map(|row| row.hit(question)).collect(), limit);
-    }
-    let several = among_best(by_bounds(&views, question, limit), limit);
-    let read = |rows: &[Candidate<'_>]| -> Vec<VectorHit> {
-        rows.iter().filter_map(|row| row.hit(question)).collect()
+        views.iter().flat_map(|view| view.all(question)).collect()
+    } else {
+        by_bounds(&views, question, limit)
     };
-    let several: Vec<&[Candidate<'_>]> = several.chunks(READ).collect();
-    best(each(&several, question, |rows| read(rows)).concat(), limit)
+    let sorted = Sorted::new(candidates, limit);
+    let open: Vec<&[Candidate<'_>]> = sorted.open.chunks(READ).collect();
+    let read = |rows: &&[Candidate<'_>]| -> Vec<VectorHit> {
+        rows.iter().filter_map(|row| row.read(question)).collect()
+    };
+    sorted.best(each(&open, question, read).concat())
 }
 
 /// Calls `work` with each item, on as many threads as the question may take; results are in the
@@ -159,42 +151,6 @@ fn first_threshold(maxima: &[Maxima], wanted: usize) -> f32 {
     kth_largest(&mut bounds, wanted)
 }
 
-/// The dot product that at least `limit` of the candidates surely reach.
-fn surely_reached(candidates: &[Candidate<'_>], limit: usize) -> f32 {
-    let mut low: Vec<f32> = candidates.iter().map(|c| c.score - c.slack).collect();
-    kth_largest(&mut low, limit)
-}
-
-/// The `k`-th largest value; minus infinity where there are fewer.
-fn kth_largest(values: &mut [f32], k: usize) -> f32 {
-    if k == 0 || values.len() < k {
-        return f32::NEG_INFINITY;
-    }
-    *values
-        .select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a))
-        .1
-}
-
-/// The candidates that may belong to the best.
-fn among_best(mut candidates: Vec<Candidate<'_>>, limit: usize) -> Vec<Candidate<'_>> {
-    let threshold = surely_reached(&candidates, limit);
-    candidates.retain(|candidate| candidate.score + candidate.slack >= threshold);
-    candidates
-}
-
-fn best(mut hits: Vec<VectorHit>, limit: usize) -> Vec<VectorHit> {
-    sort(&mut hits);
-    hits.truncate(limit);
-    hits
-}
-
-impl Candidate<'_> {
-    /// The row with the dot product of its vector.
-    fn hit(&self, question: &Question) -> Option<VectorHit> {
-        self.segment.hit(self.row, question)
-    }
-}
-
 impl<'a> View<'a> {
     fn all(&self, question: &Question) -> Vec<Candidate<'a>> {
         let rows: Vec<usize> = self.ranges.iter().cloned().flatten().collect();
@@ -208,12 +164,10 @@ impl<'a> View<'a> {
         kernels::dots_int8(&codes.int8, rows, &question.twelve_bits, &mut sums);
         let scored = rows.iter().zip(sums).map(|(row, sum)| {
             let step = codes.steps.get(*row).copied().unwrap_or(0.0);
-            let (score, slack) = question.dot_of(sum, step);
             Candidate {
                 segment: self.segment,
                 row: *row,
-                score,
-                slack,
+                cosine: question.dot_of(sum, step),
             }
         });
         scored.collect()
@@ -283,16 +237,19 @@ impl Part<'_> {
     fn between(&self, wanted: &Range<f32>, maxima: &Maxima, question: &Question) -> Vec<usize> {
         let first = self.rows.start / BLOCK;
         let mut rows = Vec::new();
-        let mut bounds = [0.0; BLOCK];
+        let mut bounds = Vec::new();
         for range in self.ranges() {
             let blocks = range.start / BLOCK - first..range.end.div_ceil(BLOCK) - first;
-            for block in maxima.reaching(wanted.start, blocks) {
-                let block = first + block;
-                self.permitted_bounds(block..block + 1, &range, question, &mut bounds);
-                let lanes = bounds.iter().enumerate();
-                // Whatever is wanted, minus infinity marks what is not permitted.
-                let inside = lanes.filter(|(_, bound)| bound.is_finite() && wanted.contains(bound));
-                rows.extend(inside.map(|(lane, _)| block * BLOCK + lane));
+            let blocks = maxima.reaching(wanted.start, blocks);
+            let blocks: Vec<usize> = blocks.map(|block| first + block).collect();
+            bounds.resize(blocks.len() * BLOCK, 0.0);
+            let segment = self.view.segment;
+            segment.upper_bounds_of(&blocks, question, &mut bounds);
+            for (block, bounds) in blocks.iter().zip(bounds.chunks(BLOCK)) {
+                let inside = bounds.iter().zip(block * BLOCK..);
+                let inside =
+                    inside.filter(|(bound, row)| wanted.contains(bound) && range.contains(row));
+                rows.extend(inside.map(|(_, row)| row));
             }
         }
         rows

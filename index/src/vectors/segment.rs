@@ -1,10 +1,11 @@
 //! Some passages' vectors: their codes in memory, the vectors themselves in a file.
 
-use super::VectorHit;
 use super::kernels::{self, BLOCK};
 use super::quantise::{Quantiser, Question};
 use super::segment_file::{self, RowFile};
+use super::{Cosine, VectorHit};
 use crate::error::Result;
+use crate::place::place_of;
 use crate::readable::Readable;
 use std::collections::BTreeSet;
 use std::ops::{Range, RangeInclusive};
@@ -182,7 +183,9 @@ impl Segment {
 
     /// The row of a passage that can be found.
     pub(crate) fn row_of(&self, passage: i64) -> Option<usize> {
-        let row = self.codes().passages.binary_search(&passage).ok()?;
+        let passages = &self.codes().passages;
+        let at = |row: usize| passages.get(row).copied().unwrap_or(i64::MAX);
+        let row = place_of(passage, passages.len(), at)?;
         let run = self.runs.partition_point(|run| run.end <= row);
         self.runs.get(run).filter(|run| run.start <= row)?;
         Some(row)
@@ -205,12 +208,25 @@ impl Segment {
         );
     }
 
+    /// The same for the named blocks alone.
+    pub(crate) fn upper_bounds_of(&self, blocks: &[usize], question: &Question, out: &mut [f32]) {
+        let data = &*self.data;
+        kernels::upper_bounds_of(
+            &data.codes.binary,
+            &data.reach,
+            &data.margins,
+            blocks,
+            &question.planes,
+            out,
+        );
+    }
+
     /// What a search returns of a row.
-    pub(crate) fn hit(&self, row: usize, question: &Question) -> Option<VectorHit> {
+    pub(crate) fn hit(&self, row: usize, cosine: Cosine) -> Option<VectorHit> {
         Some(VectorHit {
             passage: *self.codes().passages.get(row)?,
             revision: *self.codes().revisions.get(row)?,
-            cosine: self.exact(row, question),
+            cosine,
         })
     }
 
@@ -222,7 +238,7 @@ impl Segment {
             Ok(()) => kernels::dot(&vector, &question.exact),
             Err(error) => {
                 tracing::error!(%error, "a vector was read from its codes instead: {error}");
-                self.rounded(row, question)
+                self.rounded(row, question).about
             }
         }
     }
@@ -234,11 +250,11 @@ impl Segment {
     }
 
     /// The dot product of a row's int8 code.
-    fn rounded(&self, row: usize, question: &Question) -> f32 {
+    pub(crate) fn rounded(&self, row: usize, question: &Question) -> Cosine {
         let mut sum = [0];
         kernels::dots_int8(&self.codes().int8, &[row], &question.twelve_bits, &mut sum);
         let step = self.codes().steps.get(row).copied().unwrap_or(0.0);
-        question.dot_of(sum[0], step).0
+        question.dot_of(sum[0], step)
     }
 
     /// Whether a vector was found damaged since the file was opened.
