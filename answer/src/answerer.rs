@@ -6,6 +6,7 @@ use crate::error::AnswerError;
 use crate::event::{AnswerEvent, MadeWith, Receipt};
 use crate::evidence::Evidence;
 use crate::gate::{self, Basis, Verdict};
+use crate::glossary::Glossary;
 use crate::masking::Masking;
 use crate::quote::Quote;
 use crate::remark::remark;
@@ -13,7 +14,7 @@ use crate::rerank::Reranking;
 use crate::retrieve::{Found, FoundPassage};
 use crate::select::{self, Candidate, Judges, Selection};
 use cloister_audit::{Actor, AuditLog, Event, EventKind, Outcome};
-use cloister_domain::{Clock, CollectionId, RevisionId, Role};
+use cloister_domain::{Clock, CollectionId, FileHash, RevisionId, Role};
 use cloister_index::Index;
 use cloister_inference::{EmbedderService, GeneratorService, GeneratorState, Scope};
 use cloister_policies::redaction::Redaction;
@@ -75,6 +76,7 @@ pub struct Answerer {
     pub(crate) redaction: Arc<Redaction>,
     pub(crate) reranking: Option<Reranking>,
     pub(crate) evidence: Arc<Evidence>,
+    pub(crate) glossary: Arc<Glossary>,
 }
 
 impl Answerer {
@@ -97,6 +99,16 @@ impl Answerer {
             redaction: Arc::new(redaction),
             reranking: None,
             evidence: Arc::new(evidence),
+            glossary: Arc::default(),
+        }
+    }
+
+    /// The same with terms that are searched for by what they stand for.
+    #[must_use]
+    pub fn with_glossary(self, glossary: Glossary) -> Self {
+        Self {
+            glossary: Arc::new(glossary),
+            ..self
         }
     }
 
@@ -225,6 +237,7 @@ impl Answerer {
                 GeneratorState::Loading | GeneratorState::Failed(_) => None,
             }),
             evidence: self.evidence.hash.to_string(),
+            glossary: self.glossary.hash.as_ref().map(FileHash::to_string),
         }
     }
 }
@@ -320,7 +333,7 @@ fn entry(asked: &Asked, examined: &Examined, made_with: &MadeWith, masking: Mask
             "question": masking.question(&asked.question),
             "typed": asked.typed.as_ref().map(|typed| masking.question(typed)),
             "conversation": asked.conversation, "filter": asked.filter, "retrieved": retrieved, "quoted": quoted,
-            "verdict": verdict, "documents": found.documents, "complete": found.complete,
+            "verdict": verdict, "documents": found.documents, "complete": found.complete, "meanings": found.meanings,
             "index_generation": found.index_generation, "policy_version": asked.policy_version,
             "superseded": examined.superseded.as_ref().map(|quote| masking.quoted(quote)),
             "made_with": made_with,
@@ -339,6 +352,7 @@ fn first_steps(asked: &Asked, examined: &Examined, made_with: MadeWith) -> Vec<A
         id: asked.request.clone(),
         conversation: asked.conversation.clone(),
         understood: asked.typed.as_ref().map(|_| asked.question.clone()),
+        meanings: found.meanings.clone(),
         documents: found.documents,
         complete: found.complete,
         index_generation: found.index_generation.clone(),

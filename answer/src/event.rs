@@ -18,17 +18,25 @@ pub struct MadeWith {
     pub generator: Option<String>,
     /// SHA-256 of the weights and thresholds by which sentences are chosen.
     pub evidence: String,
+    /// SHA-256 of the glossary; none where there is none, and in entries of versions without one.
+    #[serde(default)]
+    pub glossary: Option<String>,
 }
 
 impl MadeWith {
     /// What differs in `now`, in a sentence; empty where nothing does.
     pub fn difference(&self, now: &Self) -> String {
-        let generator = |made: &Self| made.generator.clone().unwrap_or_else(|| "none".into());
+        let or_none = |part: &Option<String>| part.clone().unwrap_or_else(|| "none".into());
         let parts = [
             ("program", self.program.clone(), now.program.clone()),
             ("embedder", self.embedder.clone(), now.embedder.clone()),
-            ("generator", generator(self), generator(now)),
+            (
+                "generator",
+                or_none(&self.generator),
+                or_none(&now.generator),
+            ),
             ("evidence", self.evidence.clone(), now.evidence.clone()),
+            ("glossary", or_none(&self.glossary), or_none(&now.glossary)),
         ];
         let changed = parts.iter().filter(|(_, then, now)| then != now);
         let told = changed.map(|(part, then, now)| format!("the {part} was {then} and is {now}"));
@@ -45,6 +53,8 @@ pub struct Receipt {
     pub conversation: String,
     /// The question as it was understood, where it was rewritten to stand alone.
     pub understood: Option<String>,
+    /// What its terms stand for, which was searched for beside it.
+    pub meanings: Vec<String>,
     /// How many documents were searched.
     pub documents: u64,
     /// Whether all of them were: not while a damaged index is filled again.

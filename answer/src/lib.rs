@@ -19,6 +19,7 @@ mod event;
 pub mod evidence;
 pub mod follow_up;
 pub mod gate;
+pub mod glossary;
 pub mod kind;
 mod masking;
 mod quote;

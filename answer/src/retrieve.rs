@@ -2,6 +2,7 @@
 
 use crate::answerer::{Answerer, CANDIDATES};
 use crate::error::AnswerError;
+use crate::glossary::Sought;
 use crate::rerank::question_of;
 use cloister_domain::{Passage, PassageId, RevisionId};
 use cloister_index::{SearchOutcome, SearchRequest};
@@ -43,6 +44,8 @@ pub struct Found {
     pub passages: Vec<FoundPassage>,
     /// The question's vector.
     pub vector: Vec<f32>,
+    /// What the question's terms stand for, which was searched for beside it.
+    pub meanings: Vec<String>,
     /// How many documents were searched.
     pub documents: u64,
     /// Whether all of them were: not while a damaged index is filled again.
@@ -71,9 +74,9 @@ impl Answerer {
             .iter()
             .filter_map(|revision| u32::try_from(revision.0).ok())
             .collect();
-        let vector = self.embedder.embed_question(text.to_owned()).await?;
+        let sought = Sought::of(text, &self.glossary, &self.embedder).await?;
         let documents = permitted.len();
-        let outcome = self.hits(text, limit, vector.clone(), permitted).await?;
+        let outcome = self.hits(text, &sought, limit, permitted).await?;
         let mut passages = read(library, &outcome.hits).await?;
         if let Some(reranking) = &self.reranking {
             passages = reranking.apply(text, passages).await?;
@@ -81,7 +84,8 @@ impl Answerer {
         let index_generation = self.index.generation();
         Ok(Found {
             passages,
-            vector,
+            vector: sought.question,
+            meanings: sought.meanings,
             documents,
             complete: outcome.complete,
             index_generation,
@@ -92,15 +96,16 @@ impl Answerer {
     async fn hits(
         &self,
         text: &str,
+        sought: &Sought,
         limit: usize,
-        vector: Vec<f32>,
         permitted: RoaringBitmap,
     ) -> Result<SearchOutcome, AnswerError> {
         let index = Arc::clone(&self.index);
-        let text = text.to_owned();
+        let (text, also, vector) = (text.to_owned(), sought.also(), sought.vector.clone());
         let searched = tokio::task::spawn_blocking(move || {
             let request = SearchRequest {
                 text: &text,
+                also: &also,
                 vector: &vector,
                 permitted: &permitted,
                 limit,

@@ -75,6 +75,7 @@ fn search(c: &mut Criterion) {
     ] {
         let request = SearchRequest {
             text,
+            also: "",
             vector: &vector,
             permitted,
             limit: 20,

@@ -91,6 +91,7 @@ impl Arm {
         let found = |question: &Question| {
             let request = SearchRequest {
                 text: (self.text)(question),
+                also: "",
                 vector: &question.vector,
                 permitted,
                 limit: HITS,
@@ -125,6 +126,7 @@ fn measured(folder: &Path, passages: i64) {
     let permitted = (0..=u32::try_from(passages).unwrap()).collect();
     let request = SearchRequest {
         text: &question.text,
+        also: "",
         vector: &question.vector,
         permitted: &permitted,
         limit: HITS,

@@ -213,6 +213,7 @@ fn finds(
 ) -> Result<bool> {
     let request = SearchRequest {
         text,
+        also: "",
         vector,
         permitted,
         limit: HITS,

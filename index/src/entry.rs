@@ -76,6 +76,8 @@ impl Default for IndexSettings {
 pub struct SearchRequest<'a> {
     /// The question's words. Any text is fine: it is not a query language.
     pub text: &'a str,
+    /// What its terms stand for: words that count for less, where the question has none of them.
+    pub also: &'a str,
     /// The question's vector, of length 1.
     pub vector: &'a [f32],
     /// The revisions that this person may read, now. Nothing else is scored.

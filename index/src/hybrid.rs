@@ -30,7 +30,7 @@ pub(crate) fn search(
     let depth = settings.depth.max(request.limit).max(1);
     let question = snapshot.question(request.vector, alone);
     let readable = snapshot.readable(request.permitted);
-    let words = || by_words(snapshot, request.text, &readable, depth);
+    let words = || by_words(snapshot, request, &readable, depth);
     let meaning = || snapshot.nearest(&question, &readable, depth);
     let (words, (meaning, exact)) = if alone {
         rayon::join(words, meaning)
@@ -78,14 +78,15 @@ pub(crate) fn search(
 /// most documents are short. Nothing at all where the words were damaged.
 fn by_words(
     snapshot: &Snapshot,
-    text: &str,
+    request: &SearchRequest<'_>,
     readable: &Readable,
     depth: usize,
 ) -> Result<(KeywordsFound, Routes)> {
     let Some(keywords) = &snapshot.keywords else {
         return Ok(Default::default());
     };
-    let words = keywords.search(text, readable, depth, &snapshot.settings)?;
+    let text = request.text;
+    let words = keywords.search(text, request.also, readable, depth, &snapshot.settings)?;
     let known = snapshot.revisions.iter();
     let known = known.filter(|(revision, _)| readable.contains(*revision));
     let (documents, passages) = known.fold((0, 0), |(n, sum), (_, rows)| (n + 1, sum + rows));

@@ -87,6 +87,7 @@ fn check_answers(index: &Index, sound: &Index) {
 fn read_everything(index: &Index) {
     let request = SearchRequest {
         text: "",
+        also: "",
         vector: &vector(3),
         permitted: &everything(),
         limit: 60,

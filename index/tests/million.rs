@@ -157,6 +157,7 @@ impl World {
         let limit = 1 + usize::try_from(self.dice.below(8)).unwrap();
         let request = SearchRequest {
             text,
+            also: word,
             vector: &question,
             permitted: &permitted,
             limit,

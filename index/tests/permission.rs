@@ -174,6 +174,7 @@ fn vectors_of_another_model_are_refused() {
     ] {
         let request = SearchRequest {
             text: "dose",
+            also: "",
             vector: &vector,
             permitted: &permitted,
             limit: 5,

@@ -309,6 +309,7 @@ fn nearest(index: &Index, passage: &StoredPassage) -> f32 {
     let permitted = [u32::try_from(passage.revision.0).unwrap()];
     let request = SearchRequest {
         text: "",
+        also: "",
         vector: &passage.vector,
         permitted: &permitted.into_iter().collect(),
         limit: 1,

@@ -236,6 +236,7 @@ impl Started {
         let vector = embedder.embed_question(text.into()).await.unwrap();
         let request = SearchRequest {
             text,
+            also: "",
             vector: &vector,
             permitted: &(0..1000).collect(),
             limit: 1,
@@ -366,6 +367,7 @@ async fn without_the_former_model_words_alone_answer_and_say_so() {
     let permitted = (0..1000).collect();
     let request = SearchRequest {
         text: &word(3),
+        also: "",
         vector: &[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
         permitted: &permitted,
         limit: 9,

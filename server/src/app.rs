@@ -8,6 +8,7 @@ use crate::passwords;
 use anyhow::Context;
 use cloister_answer::Answerer;
 use cloister_answer::evidence::Evidence;
+use cloister_answer::glossary::Glossary;
 use cloister_answer::rerank::{Judge, Reranking};
 use cloister_audit::{AuditLog, Event};
 use cloister_domain::chance::NoEntropy;
@@ -51,6 +52,7 @@ pub struct App {
     reranking: Option<Reranking>,
     redaction: Redaction,
     evidence: Evidence,
+    glossary: Glossary,
     /// What reads files, in processes of their own.
     pub reader: Arc<Reader>,
     /// How fast files are taken in.
@@ -108,6 +110,7 @@ impl App {
             generator_manifest,
             redaction: redaction(&config)?,
             evidence: evidence(&config)?,
+            glossary: glossary(&config)?,
             work: Arc::new(Notify::new()),
             look: Arc::new(Notify::new()),
             watching: AtomicBool::new(false),
@@ -137,7 +140,8 @@ impl App {
             Arc::clone(&self.clock),
             self.redaction.clone(),
             self.evidence.clone(),
-        );
+        )
+        .with_glossary(self.glossary.clone());
         match &self.reranking {
             Some(reranking) => answerer.with_reranking(reranking.clone()),
             None => answerer,
@@ -338,6 +342,17 @@ pub fn evidence(config: &Config) -> anyhow::Result<Evidence> {
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("the weights of evidence, `{}`", file.display()))?;
     Evidence::parse(&text).with_context(|| format!("`{}`", file.display()))
+}
+
+/// What terms stand for: the site's glossary, or the one compiled in.
+pub fn glossary(config: &Config) -> anyhow::Result<Glossary> {
+    let file = &config.paths.glossary;
+    if file.as_os_str().is_empty() {
+        return Ok(Glossary::compiled_in()?);
+    }
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("the glossary, `{}`", file.display()))?;
+    Glossary::parse(&text).with_context(|| format!("`{}`", file.display()))
 }
 
 /// The generator, once it is loaded; none where none is set up.

@@ -41,6 +41,7 @@ section!(Paths {
     models: PathBuf,
     redaction: PathBuf,
     evidence: PathBuf,
+    glossary: PathBuf,
 });
 section!(Models {
     embedder: String,

@@ -6,5 +6,6 @@
 )]
 
 mod composing;
+mod glossary;
 mod reranking;
 mod support;

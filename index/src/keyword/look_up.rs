@@ -11,6 +11,8 @@ use tantivy::schema::Field;
 
 /// A code that begins like the question's is worth this share of it.
 const PREFIX_SHARE: f32 = 0.5;
+/// A word of what the question's terms stand for is worth this share of a word of the question.
+const MEANING_SHARE: f32 = 0.7;
 /// No more codes than this are looked up for one that they begin with.
 const MOST_PREFIXED: usize = 32;
 
@@ -56,12 +58,13 @@ impl Found {
 }
 
 impl KeywordSearcher {
-    /// The question's stems and its codes.
-    pub(super) fn words(&self, text: &str, settings: &IndexSettings) -> Result<Words> {
+    /// The question's stems and its codes, and the stems of what its terms stand for.
+    pub(super) fn words(&self, text: &str, also: &str, settings: &IndexSettings) -> Result<Words> {
         let mut list = Vec::new();
-        for stem in words::question_stems(text, &self.languages) {
-            let fields = [self.fields.above, self.fields.text];
-            list.extend(self.word(&fields, &stem, 1.0)?);
+        let fields = [self.fields.above, self.fields.text];
+        let stems = words::question_stems(text, &self.languages);
+        for stem in &stems {
+            list.extend(self.word(&fields, stem, 1.0)?);
         }
         let (mut longer, mut rare) = (Vec::new(), 0.0);
         for code in words::question_codes(text) {
@@ -77,6 +80,11 @@ impl KeywordSearcher {
         let all: f32 = list.iter().map(|word| word.weight).sum();
         let coded = if rare > 0.0 { rare / all } else { 0.0 };
         list.extend(longer);
+        for stem in words::question_stems(also, &self.languages) {
+            if !stems.contains(&stem) {
+                list.extend(self.word(&fields, &stem, MEANING_SHARE)?);
+            }
+        }
         Ok(Words { list, coded })
     }
 

@@ -89,12 +89,13 @@ impl KeywordSearcher {
     pub(crate) fn search(
         &self,
         text: &str,
+        also: &str,
         readable: &Readable,
         limit: usize,
         settings: &IndexSettings,
     ) -> Result<KeywordsFound> {
         let quoting = self.quoting(text, readable)?;
-        let words = self.words(text, settings)?;
+        let words = self.words(text, also, settings)?;
         if words.list.is_empty() || limit == 0 {
             return Ok(KeywordsFound {
                 quoting,

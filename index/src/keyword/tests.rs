@@ -143,7 +143,7 @@ fn the_best_are_those_of_adding_up_every_word_of_every_readable_passage() {
         let readable = readable(&mut dice);
         let limit = usize::try_from(1 + dice.below(40)).unwrap();
         let found = searcher
-            .search(&question, &readable, limit, &settings)
+            .search(&question, "", &readable, limit, &settings)
             .unwrap()
             .hits;
         let scores = scores(&question, &passages, &settings);
@@ -201,7 +201,9 @@ fn the_more_of_a_question_is_a_code_the_more_the_words_count() {
     let searcher = documents(dir.path(), &[("a.pdf", text)]).searcher();
     let settings = IndexSettings::default();
     let coded = |question: &str| {
-        let found = searcher.search(question, &all(), 10, &settings).unwrap();
+        let found = searcher
+            .search(question, "", &all(), 10, &settings)
+            .unwrap();
         found.coded
     };
     let (alone, among) = (coded("E11.9"), coded("the dose of the drug for E11.9"));
@@ -222,7 +224,7 @@ fn a_code_finds_longer_ones_below_itself_and_a_number_finds_itself() {
     let searcher = documents(dir.path(), &texts).searcher();
     let settings = IndexSettings::default();
     let worth = |question: &str| {
-        let words = searcher.words(question, &settings).unwrap();
+        let words = searcher.words(question, "", &settings).unwrap();
         words
             .list
             .iter()
@@ -233,6 +235,32 @@ fn a_code_finds_longer_ones_below_itself_and_a_number_finds_itself() {
     let code = worth("e11");
     assert!(code.last() < code.first(), "{code:?}");
     assert_eq!(worth("80").len(), 1);
+}
+
+#[test]
+fn what_a_term_stands_for_counts_for_less_than_the_question() {
+    let dir = tempfile::tempdir().unwrap();
+    let texts = [
+        ("a.pdf", "the ratio of nurses"),
+        ("b.pdf", "total current assets"),
+        ("c.pdf", "total liabilities"),
+    ];
+    let searcher = documents(dir.path(), &texts).searcher();
+    let settings = IndexSettings::default();
+    let found = |also: &str| -> Vec<i64> {
+        let found = searcher.search("quick ratio", also, &all(), 10, &settings);
+        found.unwrap().hits.iter().map(|hit| hit.passage).collect()
+    };
+    assert_eq!(found(""), [1]);
+    assert_eq!(found("current liabilities"), [1, 3, 2]);
+    let worth = |text: &str, also: &str| {
+        let words = searcher.words(text, also, &settings).unwrap().list;
+        words.last().map_or(0.0, |word| word.weight)
+    };
+    let (asked, meant) = (worth("assets", ""), worth("ratio", "assets"));
+    assert!((meant - 0.7 * asked).abs() < 1e-6, "{asked}, {meant}");
+    // A word of the question counts once, and as the question's.
+    assert!((worth("assets", "assets") - asked).abs() < 1e-6);
 }
 
 #[test]

@@ -134,6 +134,7 @@ fn search(
 ) -> Result<Vec<PassageId>> {
     let outcome = index.search(&SearchRequest {
         text,
+        also: "",
         vector: &question.vector,
         permitted,
         limit: HITS,

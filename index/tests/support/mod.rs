@@ -100,6 +100,7 @@ pub fn search_with(
     let vector = vector(seed);
     let request = SearchRequest {
         text,
+        also: "",
         vector: &vector,
         permitted,
         limit: 20,

@@ -128,6 +128,8 @@ pub enum Step {
         conversation: String,
         /// The question as it was understood, where it was rewritten to stand alone.
         understood: Option<String>,
+        /// What its terms stand for, which was searched for beside it.
+        meanings: Vec<String>,
         /// How many documents were searched.
         documents: u64,
         /// Whether all of them were: not while a damaged index is filled again.
@@ -142,6 +144,8 @@ pub enum Step {
         generator: Option<String>,
         /// SHA-256 of the weights and thresholds by which sentences are chosen.
         evidence: String,
+        /// SHA-256 of the glossary, where there is one.
+        glossary: Option<String>,
     },
     /// A quote.
     Quote(QuoteView),
@@ -194,6 +198,7 @@ impl From<AnswerEvent> for Step {
                 id: receipt.id,
                 conversation: receipt.conversation,
                 understood: receipt.understood,
+                meanings: receipt.meanings,
                 documents: receipt.documents,
                 complete: receipt.complete,
                 index_generation: receipt.index_generation,
@@ -201,6 +206,7 @@ impl From<AnswerEvent> for Step {
                 embedder: receipt.made_with.embedder,
                 generator: receipt.made_with.generator,
                 evidence: receipt.made_with.evidence,
+                glossary: receipt.made_with.glossary,
             },
             AnswerEvent::Quote(quote) => Self::Quote(QuoteView::from(&*quote)),
             AnswerEvent::Refusal {

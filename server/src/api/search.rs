@@ -80,6 +80,8 @@ pub struct SearchView {
     documents: u64,
     /// Whether all of them were: not while a damaged index is filled again.
     complete: bool,
+    /// What terms of the text stand for, which was searched for beside it.
+    meanings: Vec<String>,
     /// The passages, best first.
     hits: Vec<HitView>,
     /// The documents of the best passages, counted.
@@ -265,6 +267,7 @@ pub async fn search(
     Ok(Json(SearchView {
         documents: found.documents,
         complete: found.complete,
+        meanings: found.meanings,
         hits: hits.collect(),
         facets,
     }))

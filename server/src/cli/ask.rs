@@ -203,6 +203,9 @@ fn sentence(step: &Step) -> Option<String> {
             Some(nearest + &earlier.unwrap_or_default())
         }
         Step::Sentence { text, quotes } => Some(format!("The model: {text} {quotes:?}")),
+        Step::Receipt { meanings, .. } if !meanings.is_empty() => {
+            Some(format!("Also searched for: {}\n", meanings.join("; ")))
+        }
         Step::Receipt { .. } | Step::Withheld { .. } => None,
         Step::Done { note, .. } => note.clone(),
         Step::Problem(problem) => Some(

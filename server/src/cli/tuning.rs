@@ -138,6 +138,7 @@ fn weigh(index: &Index, entries: &[IndexEntry], questions: &[Asked]) -> anyhow::
         let worths = questions.iter().map(|question| {
             let request = SearchRequest {
                 text: &question.text,
+                also: "",
                 vector: &question.vector,
                 permitted: &everything,
                 limit: HITS,

@@ -71,6 +71,15 @@ test("finding and making sure", async (t) => {
     await admin.getByText(/The best passages of 3 documents/).waitFor();
   });
 
+  await t.test("what a term stands for is searched for beside it, and it is said", async () => {
+    await admin.getByLabel("Words to find").fill("quick ratio");
+    await admin.getByRole("button", { name: "Search" }).click();
+    await admin.getByText(/Also searched for: balance sheet · /).waitFor();
+    await inspect(admin, "meanings");
+    const told = await search("keys");
+    assert.deepEqual(told.meanings, []);
+  });
+
   await t.test("a phrase, a code, a tag and a day find what they say", async () => {
     const titles = (found) => found.hits.map((hit) => hit.passage.title);
     assert.deepEqual(titles(await search('"against a signature"')), ["Keys of the pharmacy"]);

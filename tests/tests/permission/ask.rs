@@ -116,9 +116,11 @@ impl World {
             _ => format!("{} {}", self.word(), self.word()),
         };
         let vector = vector(self.dice.below(300));
+        let also = self.word();
         let limit = 1 + self.dice.below(12);
         let request = SearchRequest {
             text: &text,
+            also: &also,
             vector: &vector,
             permitted: &permitted,
             limit,

@@ -1143,6 +1143,8 @@ export interface components {
             facets: components["schemas"]["Facets"];
             /** @description The passages, best first. */
             hits: components["schemas"]["HitView"][];
+            /** @description What terms of the text stand for, which was searched for beside it. */
+            meanings: string[];
         };
         /** @description A sentence that the model wrote and the program verified. */
         SentenceView: {
@@ -1227,10 +1229,14 @@ export interface components {
             evidence: string;
             /** @description SHA-256 of the generator's file, where one takes part. */
             generator?: string | null;
+            /** @description SHA-256 of the glossary, where there is one. */
+            glossary?: string | null;
             /** @description The id of this answer. */
             id: string;
             /** @description The index's generation. */
             index_generation: string;
+            /** @description What its terms stand for, which was searched for beside it. */
+            meanings: string[];
             /** @description The rules in force. */
             policy_version: string;
             /** @description The question as it was understood, where it was rewritten to stand alone. */

@@ -4,6 +4,7 @@ use super::corpus::Document;
 use crate::app;
 use crate::cli::tuning::Source;
 use crate::config::Config;
+use cloister_answer::glossary::{Glossary, Sought};
 use cloister_answer::{CANDIDATES, FoundPassage, RETRIEVED, arrange};
 use cloister_domain::{
     CollectionId, DocumentId, FileHash, Labels, Passage, PassageDraft, PassageId, RevisionId,
@@ -24,6 +25,8 @@ pub struct Indexed {
     pub index: Index,
     /// What embeds passages and questions.
     pub embedder: EmbedderService,
+    /// What terms of questions stand for.
+    pub glossary: Glossary,
     /// For each passage, from 1, the documents or pages that it is judged as.
     pub judged: Vec<Vec<String>>,
     /// All of its revisions.
@@ -44,6 +47,7 @@ impl Indexed {
         let mut indexed = Self {
             index,
             embedder,
+            glossary: app::glossary(config)?,
             judged: Vec::new(),
             drafts: Vec::new(),
             vectors: Vec::new(),
@@ -125,10 +129,11 @@ impl Indexed {
         permitted: &RoaringBitmap,
         documents: &[Document],
     ) -> anyhow::Result<(Vec<f32>, Vec<FoundPassage>)> {
-        let vector = self.embedder.embed_question(question.to_owned()).await?;
+        let sought = Sought::of(question, &self.glossary, &self.embedder).await?;
         let request = SearchRequest {
             text: question,
-            vector: &vector,
+            also: &sought.also(),
+            vector: &sought.vector,
             permitted,
             limit: CANDIDATES,
             semantic_weight: None,
@@ -136,7 +141,7 @@ impl Indexed {
         let hits = self.index.search(&request)?.hits;
         let found = hits.iter().filter_map(|hit| self.found(hit, documents));
         let passages = arrange::for_an_answer(found.collect(), RETRIEVED);
-        Ok((vector, passages))
+        Ok((sought.question, passages))
     }
 
     /// A hit as an answer is made from it.

@@ -10,6 +10,7 @@ use crate::config::Config;
 use anyhow::Context;
 use clap::Args;
 use cloister_answer::CANDIDATES;
+use cloister_answer::glossary::Sought;
 use cloister_answer::rerank::Reranking;
 use cloister_index::{Hit, SearchRequest};
 use serde::Serialize;
@@ -117,13 +118,11 @@ pub async fn run(wanted: &Retrieval, config: &Config) -> anyhow::Result<()> {
         let (mut worths, mut times) = (Vec::new(), Vec::new());
         for question in &questions {
             let started = Instant::now();
-            let vector = indexed
-                .embedder
-                .embed_question(question.text.clone())
-                .await?;
+            let sought = Sought::of(&question.text, &indexed.glossary, &indexed.embedder).await?;
             let request = SearchRequest {
                 text: &question.text,
-                vector: &vector,
+                also: &sought.also(),
+                vector: &sought.vector,
                 permitted: &indexed.everything,
                 limit: DEPTH,
                 semantic_weight: way.weight,

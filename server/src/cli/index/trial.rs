@@ -131,6 +131,7 @@ fn first_answer(index: &Index, corpus: &Synthetic) -> anyhow::Result<()> {
     let permitted = permitted.filter_map(|r| u32::try_from(r.0).ok()).collect();
     index.search(&SearchRequest {
         text: &question.text,
+        also: "",
         vector: &question.vector,
         permitted: &permitted,
         limit: 10,
