@@ -325,34 +325,44 @@ fn open_generator(
 /// The rules by which personal data is masked: the site's, or those compiled in.
 fn redaction(config: &Config) -> anyhow::Result<Redaction> {
     let file = &config.paths.redaction;
-    if file.as_os_str().is_empty() {
-        return Ok(Redaction::compiled_in()?);
-    }
-    let rules = std::fs::read_to_string(file)
-        .with_context(|| format!("the rules of masking, `{}`", file.display()))?;
-    Redaction::parse(&rules).with_context(|| format!("`{}`", file.display()))
+    of_site(
+        file,
+        "the rules of masking",
+        Redaction::compiled_in,
+        Redaction::parse,
+    )
 }
 
-/// The weights and thresholds in force.
+/// The weights and thresholds in force: the site's, or those compiled in.
 pub fn evidence(config: &Config) -> anyhow::Result<Evidence> {
     let file = &config.paths.evidence;
-    if file.as_os_str().is_empty() {
-        return Ok(Evidence::calibrated()?);
-    }
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("the weights of evidence, `{}`", file.display()))?;
-    Evidence::parse(&text).with_context(|| format!("`{}`", file.display()))
+    of_site(
+        file,
+        "the weights of evidence",
+        Evidence::calibrated,
+        Evidence::parse,
+    )
 }
 
 /// What terms stand for: the site's glossary, or the one compiled in.
 pub fn glossary(config: &Config) -> anyhow::Result<Glossary> {
     let file = &config.paths.glossary;
+    of_site(file, "the glossary", Glossary::compiled_in, Glossary::parse)
+}
+
+/// What the site's file says, or what is compiled in where the site has none. `what` is for the message.
+fn of_site<T, E: std::error::Error + Send + Sync + 'static>(
+    file: &Path,
+    what: &str,
+    compiled_in: fn() -> Result<T, E>,
+    parse: fn(&str) -> Result<T, E>,
+) -> anyhow::Result<T> {
     if file.as_os_str().is_empty() {
-        return Ok(Glossary::compiled_in()?);
+        return Ok(compiled_in()?);
     }
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("the glossary, `{}`", file.display()))?;
-    Glossary::parse(&text).with_context(|| format!("`{}`", file.display()))
+    let name = file.display();
+    let text = std::fs::read_to_string(file).with_context(|| format!("{what}, `{name}`"))?;
+    parse(&text).with_context(|| format!("{what}, `{name}`"))
 }
 
 /// The generator, once it is loaded; none where none is set up.
