@@ -46,8 +46,8 @@ const AFTER_EMPTY_IT: &[&str] = &[
 /// Words that a question of one kind begins with, and goes on with the rest of the one before.
 const ASKING: &[&str] = &[
     "how", "when", "who", "whom", "whose", "what", "which", "where", "why", "by", "for", "to",
-    "from", "since", "until", "within", "at", "in", "long", "often", "many", "much", "soon",
-    "fast", "quickly", "time", "day", "days", "not",
+    "from", "since", "until", "within", "at", "in", "on", "with", "through", "via", "under",
+    "long", "often", "many", "much", "soon", "fast", "quickly", "time", "day", "days", "not",
 ];
 /// What may follow the asking words of a question.
 const AUXILIARIES: &[&str] = &[
@@ -92,10 +92,20 @@ fn without_opening(question: &str) -> Option<&str> {
     })
 }
 
-/// Whether a question only says what kind of thing is asked: `By whom?`, `How often?`
+/// Whether a question only says what kind of thing is asked: `By whom?`, `Through which channels?`
 fn is_bare_asking(question: &str) -> bool {
-    let mut tokens = tokens(question).peekable();
-    tokens.peek().is_some() && tokens.all(|token| ASKING.contains(&plain(token).as_str()))
+    /// Words that say which things are meant, at most: `which emergency channels`.
+    const THINGS: usize = 2;
+    let words: Vec<String> = tokens(question).map(plain).collect();
+    let asks = |word: &String| ASKING.contains(&word.as_str());
+    let which = words
+        .iter()
+        .position(|word| word == "which" || word == "what");
+    let (asking, things) = words.split_at(which.map_or(words.len(), |place| place + 1));
+    let things_alone = things.len() <= THINGS
+        && (asking.len() > 1 || things.is_empty())
+        && things.iter().all(|word| !content_stems(word).is_empty());
+    !words.is_empty() && asking.iter().all(asks) && things_alone
 }
 
 /// `By whom?` after `When are access rights reviewed?`: `By whom are access rights reviewed?`
@@ -119,13 +129,15 @@ fn with_names(question: &str, earlier: &Earlier) -> Option<String> {
     let mut rewritten = Vec::new();
     let mut replaced = false;
     for (place, token) in all.iter().enumerate() {
-        let next = all.get(place + 1).map(|token| plain(token));
-        match (replaced, refers(token, next.as_deref(), place > 0)) {
+        let at = |place: Option<usize>| place.and_then(|p| all.get(p)).map(|token| plain(token));
+        let (before, next) = (at(place.checked_sub(1)), at(place.checked_add(1)));
+        match (replaced, refers(token, before.as_deref(), next.as_deref())) {
             (false, Some(form)) => {
                 let topic = topic(earlier, number(token))?;
                 let tail = token.trim_start_matches(char::is_alphanumeric);
                 rewritten.push(match form {
                     Form::Thing => format!("{topic}{tail}"),
+                    Form::Kind => format!("{}{tail}", topic.split(' ').next_back()?),
                     Form::Owner => format!("{topic}’s{tail}"),
                 });
                 replaced = true;
@@ -139,7 +151,7 @@ fn with_names(question: &str, earlier: &Earlier) -> Option<String> {
 /// Whether a pronoun stands for several, where that can be told.
 fn number(token: &str) -> Option<bool> {
     match plain(token).as_str() {
-        "they" | "them" | "these" | "those" => Some(true),
+        "they" | "them" | "these" | "those" | "ones" => Some(true),
         "it" | "its" | "he" | "she" | "him" | "his" | "her" => Some(false),
         // `Their` may be anybody's, and `this` may be all that was said.
         _ => None,
@@ -153,12 +165,14 @@ fn is_done_to(word: &str) -> bool {
 
 enum Form {
     Thing,
+    /// Another of the same kind: `temporary ones`.
+    Kind,
     Owner,
 }
 
 /// Whether a word stands for something named before. `IT` is a department, and `this policy` names
 /// its own thing well enough to be found with the topic beside it.
-fn refers(token: &str, next: Option<&str>, inside: bool) -> Option<Form> {
+fn refers(token: &str, before: Option<&str>, next: Option<&str>) -> Option<Form> {
     let word = token.trim_matches(|c: char| !c.is_alphanumeric());
     if word.len() > 1 && word.chars().all(char::is_uppercase) {
         return None;
@@ -170,8 +184,11 @@ fn refers(token: &str, next: Option<&str>, inside: bool) -> Option<Form> {
     if POSSESSIVES.contains(&word.as_str()) {
         return Some(Form::Owner);
     }
+    if word == "ones" && before.is_some_and(|before| !content_stems(before).is_empty()) {
+        return Some(Form::Kind);
+    }
     let ends = next.is_none_or(|next| AUXILIARIES.contains(&next));
-    let that = word == "that" && inside && ends;
+    let that = word == "that" && before.is_some() && ends;
     let determines = matches!(word.as_str(), "this" | "these" | "those") && !ends;
     (that || (PRONOUNS.contains(&word.as_str()) && !determines)).then_some(Form::Thing)
 }
@@ -224,7 +241,10 @@ fn topic(earlier: &Earlier, plural: Option<bool>) -> Option<String> {
         let last = run.last().map(|token| plain(token)).unwrap_or_default();
         let is_plural = last.ends_with('s') && !last.ends_with("ss");
         let agrees = plural.is_none_or(|plural| plural == is_plural);
-        (words > 0).then(|| words + usize::from(together) + 3 * usize::from(agrees))
+        // One of many things has an article; without one a word may well be a verb.
+        let one = plural == Some(false) && article(&all, *from).is_some();
+        let signs = usize::from(together) + usize::from(one) + 3 * usize::from(agrees);
+        (words > 0).then_some(words + signs)
     };
     let runs = runs(&all).into_iter();
     let weighed = runs.filter_map(|run| Some((weight(&run)?, run)));
@@ -233,10 +253,8 @@ fn topic(earlier: &Earlier, plural: Option<bool>) -> Option<String> {
     let (_, (from, to)) = weighed
         .rev()
         .max_by_key(|(weight, run)| (*weight, run.1 - run.0))?;
-    let article = from.checked_sub(1).filter(|before| {
-        all.get(*before)
-            .is_some_and(|token| ARTICLES.contains(&plain(token).as_str()))
-    });
+    let (from, to) = whole(&all, from, to);
+    let article = article(&all, from);
     let mut run: Vec<String> = all
         .get(article.unwrap_or(from)..to)?
         .iter()
@@ -256,18 +274,7 @@ fn stems(text: &str) -> impl Iterator<Item = String> + '_ {
 /// Every stretch of at most four words that say something, as places.
 fn runs(all: &[&str]) -> Vec<(usize, usize)> {
     const LONGEST: usize = 4;
-    // In `Who reviews audit logs` the second word is what is done, not what it is done to.
-    let done = all.first().filter(|first| plain(first) == "who").map(|_| 1);
-    let says = |place: &usize| {
-        done != Some(*place)
-            && all.get(*place).is_some_and(|token| {
-                let word = plain(token);
-                !content_stems(&word).is_empty()
-                    && !is_done_to(&word)
-                    && !ASKING.contains(&word.as_str())
-                    && !AUXILIARIES.contains(&word.as_str())
-            })
-    };
+    let says = |place: &usize| says_something(all, *place);
     let starts = (0..all.len()).filter(says);
     starts
         .flat_map(|from| {
@@ -275,6 +282,66 @@ fn runs(all: &[&str]) -> Vec<(usize, usize)> {
             ends.map(move |last| (from, last + 1))
         })
         .collect()
+}
+
+/// Whether the word at `place` can be part of what a thing is called.
+fn says_something(all: &[&str], place: usize) -> bool {
+    let at = |place: Option<usize>| place.and_then(|p| all.get(p)).map(|token| plain(token));
+    let Some(word) = at(Some(place)) else {
+        return false;
+    };
+    // In `Who reviews audit logs` and `Who has to approve a request` this is what is done, not what
+    // it is done to.
+    let (before, first) = (at(place.checked_sub(1)), at(place.checked_sub(2)));
+    let must = first.is_some_and(|first| ["has", "have", "had"].contains(&first.as_str()));
+    let does = (place == 1 && before.as_deref() == Some("who"))
+        || (before.as_deref() == Some("to") && must);
+    !does
+        && !content_stems(&word).is_empty()
+        && !is_done_to(&word)
+        && !ASKING.contains(&word.as_str())
+        && !AUXILIARIES.contains(&word.as_str())
+}
+
+/// The run with what belongs to its name: all of `an idle VPN connection`, of which the answer may
+/// speak by a part, and what follows in `a request for an audit`.
+fn whole(all: &[&str], mut from: usize, mut to: usize) -> (usize, usize) {
+    let is = |place: usize, words: &[&str]| {
+        let token = all.get(place).map(|token| plain(token));
+        token.is_some_and(|word| words.contains(&word.as_str()))
+    };
+    let run_ends = |mut place: usize| {
+        while says_something(all, place) {
+            place += 1;
+        }
+        place
+    };
+    while from > 0 && says_something(all, from - 1) {
+        from -= 1;
+    }
+    // The last word may be what is done: `are logs kept?`, `which exercises test the plan?` It is not
+    // where that is said before or after.
+    let end = run_ends(to);
+    let asked_before = (0..from).any(|place| is(place, AUXILIARIES));
+    let done_before = end == all.len() && !asked_before;
+    let done_after = all.get(end).is_some_and(|token| is_done_to(&plain(token)));
+    if done_before || done_after || is(end, AUXILIARIES) {
+        to = end;
+    }
+    if is(to, &["of", "for", "on"]) {
+        let start = to + 1 + usize::from(is(to + 1, ARTICLES));
+        let end = run_ends(start);
+        let end = end - usize::from(asked_before && end == all.len());
+        to = if end > start { end } else { to };
+    }
+    (from, to)
+}
+
+/// The place of the article before a run.
+fn article(all: &[&str], from: usize) -> Option<usize> {
+    let before = from.checked_sub(1)?;
+    let token = all.get(before)?;
+    ARTICLES.contains(&plain(token).as_str()).then_some(before)
 }
 
 /// Whether these stems stand in a text, one after the other.
@@ -334,6 +401,36 @@ mod tests {
             &["The authority is told within 72 hours."],
         );
         let trained = earlier("How often are staff trained in Bonn?", &["Training"], &[]);
+        let idle = earlier(
+            "How long until an idle VPN connection is cut?",
+            &["VPN"],
+            &["The VPN is closed after 15 minutes without traffic."],
+        );
+        let audit = earlier(
+            "Who has to approve a request for an audit before it starts?",
+            &["Audit requests"],
+            &["The security officer approves every request."],
+        );
+        let reports = earlier(
+            "How long are scan reports on vulnerabilities kept?",
+            &["Scanning"],
+            &["Scan reports are kept for six years."],
+        );
+        let plan = earlier(
+            "What two kinds of exercises test the contingency plan?",
+            &["Contingency plan"],
+            &["The contingency plan is tested by table top and technical exercises."],
+        );
+        let accounts = earlier(
+            "When are unused accounts deleted?",
+            &["Accounts"],
+            &["Unused accounts are deleted after a month."],
+        );
+        let told = earlier(
+            "How fast do we have to tell a customer of a breach?",
+            &["Breach Policy"],
+            &["Customers are told within five days."],
+        );
         let cases = [
             ("Who reviews them?", &logs, "Who reviews audit logs?"),
             (
@@ -365,6 +462,36 @@ mod tests {
                 &trained,
                 "How often are staff trained in Hull?",
             ),
+            (
+                "Which second factor does it need?",
+                &idle,
+                "Which second factor does an idle VPN connection need?",
+            ),
+            (
+                "What must it contain?",
+                &audit,
+                "What must a request for an audit contain?",
+            ),
+            (
+                "Who goes through them?",
+                &reports,
+                "Who goes through scan reports on vulnerabilities?",
+            ),
+            (
+                "How often is it tested?",
+                &plan,
+                "How often is the contingency plan tested?",
+            ),
+            (
+                "How often are temporary ones looked at?",
+                &accounts,
+                "How often are temporary accounts looked at?",
+            ),
+            (
+                "Through which channels?",
+                &told,
+                "Through which channels do we have to tell a customer of a breach?",
+            ),
         ];
         for (asked, earlier, expected) in cases {
             assert_eq!(
@@ -384,6 +511,8 @@ mod tests {
             "Who in IT approves a change?",
             "Which rooms that hold patients are locked?",
             "How are those accounts closed?",
+            "What backups?",
+            "Which ones?",
             "And how are accounts closed when somebody leaves?",
             "",
         ];
