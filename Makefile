@@ -105,9 +105,10 @@ bench: models web $(RELEASE) inbox
 
 # The peers are installed from PyPI into the target folder and measured in turns with ours, on the
 # same files; llama.cpp is built for this machine, which takes some minutes once. A round takes about
-# three minutes of an idle machine.
+# ten minutes of an idle machine, most of them for TEXTS passages.
 PEERS := $(CARGO_TARGET_DIR)/peers
 ROUNDS ?= 2
+TEXTS ?= 2000
 
 $(PEERS)/%/.installed: %/peers/requirements.txt
 	python3 -m venv $(@D)
@@ -117,7 +118,7 @@ $(PEERS)/%/.installed: %/peers/requirements.txt
 
 bench-peers: models $(PEERS)/inference/.installed
 	cargo build --release --locked --package cloister-inference --examples
-	$(PEERS)/inference/bin/python inference/peers/bench.py $(CARGO_TARGET_DIR)/release/examples $(MODELS) $(PEERS)/work $(ROUNDS)
+	$(PEERS)/inference/bin/python inference/peers/bench.py $(CARGO_TARGET_DIR)/release/examples $(MODELS) $(PEERS)/work $(ROUNDS) $(TEXTS)
 
 PASSAGES ?= 100000
 bench-peers-index: $(PEERS)/index/.installed

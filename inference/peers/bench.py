@@ -1,6 +1,6 @@
 """Cloister beside llama.cpp and ONNX Runtime: the same files, the same threads, in turns.
 
-    bench.py PROGRAMS MODELS WORK [ROUNDS]
+    bench.py PROGRAMS MODELS WORK [ROUNDS [TEXTS]]
 
 PROGRAMS holds the built examples `embedding`, `generating` and `answering`, MODELS the folders `minilm` and
 `smollm2`; WORK is for what is made on the way. Every round runs everybody once after the other;
@@ -18,12 +18,11 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).parent
-TEXTS = 400
 
 
-def passages(work, models):
+def passages(work, count):
     """Passages of 40 to 256 tokens, from this repository's own prose."""
-    path = work / "passages.json"
+    path = work / f"passages-{count}.json"
     if not path.exists():
         words = []
         for file in sorted(HERE.parent.parent.glob("**/*.md")):
@@ -31,7 +30,7 @@ def passages(work, models):
                 words += re.findall(r"[A-Za-z][a-z'-]*[.,]?", file.read_text(errors="ignore"))
         random.seed(2)
         texts = []
-        for _ in range(TEXTS):
+        for _ in range(count):
             start, length = random.randrange(len(words) - 256), round(random.gauss(130, 45))
             texts.append(" ".join(words[start : start + max(30, min(240, length))]))
         path.write_text(json.dumps(texts))
@@ -70,8 +69,8 @@ def generators(programs, models, work, rounds):
     table("Tokens a second, the peer is llama.cpp (llama-cpp-python, built here)", rows)
 
 
-def embedders(programs, models, work, rounds):
-    texts = passages(work, models)
+def embedders(programs, models, work, rounds, count):
+    texts = passages(work, count)
     graphs = work / "onnx"
     if not (graphs / "int8.onnx").exists():
         subprocess.run([sys.executable, HERE / "onnx_graphs.py", models / "minilm", graphs], check=True)
@@ -107,9 +106,10 @@ def alone(programs, models, rounds):
 def main():
     programs, models, work = map(pathlib.Path, sys.argv[1:4])
     rounds = int(sys.argv[4]) if len(sys.argv) > 4 else 3
+    texts = int(sys.argv[5]) if len(sys.argv) > 5 else 2000
     work.mkdir(parents=True, exist_ok=True)
     print("load before:", os.getloadavg())
-    embedders(programs, models, work, rounds)
+    embedders(programs, models, work, rounds, texts)
     generators(programs, models, work, rounds)
     alone(programs, models, rounds)
     print("\nload after:", os.getloadavg())
