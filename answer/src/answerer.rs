@@ -348,7 +348,7 @@ fn first_steps(asked: &Asked, examined: &Examined, made_with: MadeWith) -> Vec<A
         quotes,
         ..
     } = examined;
-    let mut steps = vec![AnswerEvent::Receipt(Receipt {
+    let mut steps = vec![AnswerEvent::Receipt(Box::new(Receipt {
         id: asked.request.clone(),
         conversation: asked.conversation.clone(),
         understood: asked.typed.as_ref().map(|_| asked.question.clone()),
@@ -358,7 +358,7 @@ fn first_steps(asked: &Asked, examined: &Examined, made_with: MadeWith) -> Vec<A
         index_generation: found.index_generation.clone(),
         policy_version: asked.policy_version.clone(),
         made_with,
-    })];
+    }))];
     steps.extend(quotes.iter().cloned().map(Box::new).map(AnswerEvent::Quote));
     steps.extend(remark(&asked.question, quotes).map(AnswerEvent::Remark));
     if !verdict.answer {

@@ -71,7 +71,7 @@ pub struct Receipt {
 #[derive(Debug)]
 pub enum AnswerEvent {
     /// What the answer is made of. Always first.
-    Receipt(Receipt),
+    Receipt(Box<Receipt>),
     /// A quote.
     Quote(Box<Quote>),
     /// The documents do not say.

@@ -120,7 +120,7 @@ impl World {
         let limit = 1 + self.dice.below(12);
         let request = SearchRequest {
             text: &text,
-            also: &also,
+            also,
             vector: &vector,
             permitted: &permitted,
             limit,
