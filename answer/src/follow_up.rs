@@ -378,6 +378,16 @@ mod tests {
         }
     }
 
+    fn check(cases: &[(&str, &Earlier, &str)]) {
+        for (asked, earlier, expected) in cases {
+            assert_eq!(
+                standing_alone(asked, earlier).as_deref(),
+                Some(*expected),
+                "{asked}"
+            );
+        }
+    }
+
     #[test]
     fn a_follow_up_is_made_to_stand_alone() {
         let logs = earlier(
@@ -401,36 +411,6 @@ mod tests {
             &["The authority is told within 72 hours."],
         );
         let trained = earlier("How often are staff trained in Bonn?", &["Training"], &[]);
-        let idle = earlier(
-            "How long until an idle VPN connection is cut?",
-            &["VPN"],
-            &["The VPN is closed after 15 minutes without traffic."],
-        );
-        let audit = earlier(
-            "Who has to approve a request for an audit before it starts?",
-            &["Audit requests"],
-            &["The security officer approves every request."],
-        );
-        let reports = earlier(
-            "How long are scan reports on vulnerabilities kept?",
-            &["Scanning"],
-            &["Scan reports are kept for six years."],
-        );
-        let plan = earlier(
-            "What two kinds of exercises test the contingency plan?",
-            &["Contingency plan"],
-            &["The contingency plan is tested by table top and technical exercises."],
-        );
-        let accounts = earlier(
-            "When are unused accounts deleted?",
-            &["Accounts"],
-            &["Unused accounts are deleted after a month."],
-        );
-        let told = earlier(
-            "How fast do we have to tell a customer of a breach?",
-            &["Breach Policy"],
-            &["Customers are told within five days."],
-        );
         let cases = [
             ("Who reviews them?", &logs, "Who reviews audit logs?"),
             (
@@ -462,6 +442,43 @@ mod tests {
                 &trained,
                 "How often are staff trained in Hull?",
             ),
+        ];
+        check(&cases);
+    }
+
+    #[test]
+    fn the_whole_of_a_thing_is_named_and_others_of_its_kind() {
+        let idle = earlier(
+            "How long until an idle VPN connection is cut?",
+            &["VPN"],
+            &["The VPN is closed after 15 minutes without traffic."],
+        );
+        let audit = earlier(
+            "Who has to approve a request for an audit before it starts?",
+            &["Audit requests"],
+            &["The security officer approves every request."],
+        );
+        let reports = earlier(
+            "How long are scan reports on vulnerabilities kept?",
+            &["Scanning"],
+            &["Scan reports are kept for six years."],
+        );
+        let plan = earlier(
+            "What two kinds of exercises test the contingency plan?",
+            &["Contingency plan"],
+            &["The contingency plan is tested by table top and technical exercises."],
+        );
+        let accounts = earlier(
+            "When are unused accounts deleted?",
+            &["Accounts"],
+            &["Unused accounts are deleted after a month."],
+        );
+        let told = earlier(
+            "How fast do we have to tell a customer of a breach?",
+            &["Breach Policy"],
+            &["Customers are told within five days."],
+        );
+        let cases = [
             (
                 "Which second factor does it need?",
                 &idle,
@@ -493,13 +510,7 @@ mod tests {
                 "Through which channels do we have to tell a customer of a breach?",
             ),
         ];
-        for (asked, earlier, expected) in cases {
-            assert_eq!(
-                standing_alone(asked, earlier).as_deref(),
-                Some(expected),
-                "{asked}"
-            );
-        }
+        check(&cases);
     }
 
     #[test]
