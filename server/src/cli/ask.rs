@@ -120,6 +120,9 @@ pub async fn search(app: &AppState, task: Search, say: &Saying) -> anyhow::Resul
             detail: json!({ "text": app.answerer().mask_typed(&task.text), "passages": ids }),
         })
         .await?;
+    if let Some(told) = also_searched(&found.meanings).filter(|_| !task.json) {
+        line(say, told).await;
+    }
     for hit in &found.passages {
         let page = hit.passage.draft.spans.first().map_or(1, |span| span.page);
         let place = format!("{}/{}", hit.source.collection_name, hit.source.path);
@@ -168,6 +171,12 @@ pub async fn ask(app: &AppState, task: Ask, say: &Saying) -> anyhow::Result<u8> 
     Ok(if refused { 3 } else { 0 })
 }
 
+/// What terms of the question stand for, where it has any.
+fn also_searched(meanings: &[String]) -> Option<String> {
+    let told = || format!("Also searched for: {}\n", meanings.join("; "));
+    (!meanings.is_empty()).then(told)
+}
+
 fn sentence(step: &Step) -> Option<String> {
     match step {
         Step::Quote(quote) => Some(format!(
@@ -203,10 +212,8 @@ fn sentence(step: &Step) -> Option<String> {
             Some(nearest + &earlier.unwrap_or_default())
         }
         Step::Sentence { text, quotes } => Some(format!("The model: {text} {quotes:?}")),
-        Step::Receipt { meanings, .. } if !meanings.is_empty() => {
-            Some(format!("Also searched for: {}\n", meanings.join("; ")))
-        }
-        Step::Receipt { .. } | Step::Withheld { .. } => None,
+        Step::Receipt { meanings, .. } => also_searched(meanings),
+        Step::Withheld { .. } => None,
         Step::Done { note, .. } => note.clone(),
         Step::Problem(problem) => Some(
             problem

@@ -78,6 +78,8 @@ test("finding and making sure", async (t) => {
     await inspect(admin, "meanings");
     const told = await search("keys");
     assert.deepEqual(told.meanings, []);
+    const console = appliance.cli(["search", "--as", "ada", "quick ratio"]);
+    assert.match(console.out, /^Also searched for: balance sheet; /m);
   });
 
   await t.test("a phrase, a code, a tag and a day find what they say", async () => {
