@@ -33,7 +33,7 @@ pub struct IndexEntry {
 pub struct IndexSettings {
     /// The length of every vector.
     pub dimensions: usize,
-    /// Up to so many permitted vectors are scanned one by one: exact, and without a graph's memory.
+    /// Up to so many permitted vectors are all compared; beyond, those in the nearest cells.
     pub exact_limit: usize,
     /// The share of meaning in the fused score, from 0 to 1; the rest is the words'.
     pub semantic_weight: f32,
@@ -58,7 +58,7 @@ impl Default for IndexSettings {
     fn default() -> Self {
         Self {
             dimensions: 384,
-            exact_limit: 4_000_000,
+            exact_limit: 250_000,
             semantic_weight: 0.65,
             depth: 300,
             k1: 0.9,
@@ -111,7 +111,7 @@ pub struct SearchOutcome {
     pub hits: Vec<Hit>,
     /// The state of the index that was searched; see [`crate::Index::generation`].
     pub generation: String,
-    /// Whether every permitted vector was compared, rather than those the graph led to.
+    /// Whether every permitted vector was compared, rather than those in the nearest cells.
     pub exact: bool,
     /// Whether everything that was fed was searched. `false` while what was lost is fed again.
     pub complete: bool,

@@ -6,7 +6,7 @@ use crate::files;
 use crate::keyword::Keywords;
 use crate::seal::{self, FORMAT, Manifest, VectorFile};
 use crate::snapshot::{Snapshot, check_vector};
-use crate::vectors::{self, Graph, Segment};
+use crate::vectors::{self, Segment};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -16,6 +16,9 @@ pub(crate) const KEYWORDS: &str = "keywords";
 /// What is added joins the last segments up to this many rows, so that many small commits make few
 /// files. Larger segments are merged in the background.
 const MOST_JOINED: usize = 4096;
+
+/// A segment with more than this share of what is compared one by one has cells.
+const LASTING: usize = 8;
 
 pub(crate) struct Generation {
     number: u64,
@@ -93,7 +96,7 @@ impl Generation {
     }
 
     fn with(dir: PathBuf, number: u64, settings: IndexSettings, writer: Writer) -> Self {
-        let snapshot = writer.snapshot(number, settings, None);
+        let snapshot = writer.snapshot(number, settings);
         Self {
             number,
             dir,
@@ -174,23 +177,17 @@ impl Generation {
         })
     }
 
-    /// Builds the graph for the present state, where that is large enough to need one.
-    pub(crate) fn grow(&self, wanted: impl Fn() -> bool) {
-        let before = self.snapshot();
-        let Some(graph) = Graph::build(&before.segments, wanted) else {
-            return;
-        };
-        let graph = Arc::new(graph);
-        let writer = self.lock();
-        self.show(writer.snapshot(self.number, self.settings, Some(graph)));
-    }
-
-    /// Whether the graph is missing, or covers less than four fifths of the passages.
-    pub(crate) fn needs_graph(&self) -> bool {
+    /// Makes the cells of the next segment that shall have some; `false` where none is left.
+    pub(crate) fn make_cells(&self) -> bool {
         let snapshot = self.snapshot();
-        let rows = snapshot.rows();
-        let covered = snapshot.graph.as_ref().map_or(0, |graph| graph.len());
-        rows > self.settings.exact_limit && covered * 5 < rows * 4
+        if snapshot.rows() <= self.settings.exact_limit {
+            return false;
+        }
+        // Smaller ones are merged soon, and compared soon.
+        let least = self.settings.exact_limit / LASTING;
+        let mut lasting = snapshot.segments.iter().filter(|s| s.live() > least);
+        let next = lasting.find(|segment| segment.cells().is_none());
+        next.inspect(|segment| segment.make_cells()).is_some()
     }
 
     /// Commits what `stage` gives to tantivy and these vector files, in one durable step.
@@ -230,8 +227,7 @@ impl Generation {
         if !writer.upkeep.words {
             seal::close(&self.dir, &self.dir.join(KEYWORDS))?;
         }
-        let graph = self.snapshot().graph.clone();
-        self.show(writer.snapshot(self.number, self.settings, graph));
+        self.show(writer.snapshot(self.number, self.settings));
         Ok(())
     }
 
@@ -299,12 +295,7 @@ impl Writer {
         first
     }
 
-    fn snapshot(
-        &self,
-        number: u64,
-        settings: IndexSettings,
-        graph: Option<Arc<Graph>>,
-    ) -> Snapshot {
+    fn snapshot(&self, number: u64, settings: IndexSettings) -> Snapshot {
         let parts = self.parts.iter();
         let segments: Vec<_> = parts.map(|part| Arc::clone(&part.segment)).collect();
         Snapshot {
@@ -314,7 +305,6 @@ impl Writer {
             keywords: Some(self.keywords.searcher()),
             revisions: Snapshot::count(&segments),
             segments,
-            graph,
         }
     }
 

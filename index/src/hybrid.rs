@@ -87,9 +87,7 @@ fn by_words(
     };
     let text = request.text;
     let words = keywords.search(text, request.also, readable, depth, &snapshot.settings)?;
-    let known = snapshot.revisions.iter();
-    let known = known.filter(|(revision, _)| readable.contains(*revision));
-    let (documents, passages) = known.fold((0, 0), |(n, sum), (_, rows)| (n + 1, sum + rows));
+    let (documents, passages) = snapshot.permitted(readable);
     let routes = if passages < LONG * documents {
         Routes::default()
     } else {

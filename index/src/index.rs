@@ -426,15 +426,11 @@ impl Drop for Index {
     }
 }
 
-/// Merges what is to be merged, then grows the graph where the index has outgrown the scan.
+/// Merges what is to be merged, then makes cells where the index has outgrown comparing all.
 fn tend(generation: &Weak<Generation>, closing: &AtomicBool) -> Result<()> {
     let open = || !closing.load(Ordering::Relaxed);
     while let Some(live) = generation.upgrade().filter(|_| open()) {
-        if !live.tend()? {
-            if live.needs_graph() {
-                // One holder more than this thread means that it is still the live one.
-                live.grow(|| open() && generation.strong_count() > 1);
-            }
+        if !live.tend()? && !live.make_cells() {
             break;
         }
     }

@@ -27,7 +27,6 @@ pub(crate) fn salvage(dir: &Path, number: u64, settings: IndexSettings) -> Optio
         keywords,
         revisions: Snapshot::count(&segments),
         segments,
-        graph: None,
     };
     (snapshot.weight() > 0).then_some(snapshot)
 }

@@ -6,7 +6,7 @@ use crate::fusion::Cosines;
 use crate::keyword::KeywordSearcher;
 use crate::place::place_of;
 use crate::readable::Readable;
-use crate::vectors::{self, Cosine, Graph, Quantiser, Question, Segment, VectorHit};
+use crate::vectors::{self, Cosine, Quantiser, Question, Segment, VectorHit};
 use roaring::RoaringBitmap;
 use std::sync::Arc;
 
@@ -19,7 +19,6 @@ pub(crate) struct Snapshot {
     pub segments: Vec<Arc<Segment>>,
     /// The revisions of which there are passages, ascending, and how many of each.
     pub revisions: Vec<(u32, usize)>,
-    pub graph: Option<Arc<Graph>>,
 }
 
 impl Snapshot {
@@ -57,7 +56,6 @@ impl Snapshot {
             keywords: self.keywords.clone(),
             segments: Vec::new(),
             revisions: self.revisions.clone(),
-            graph: None,
         }
     }
 
@@ -75,6 +73,13 @@ impl Snapshot {
     pub(crate) fn readable(&self, permitted: &RoaringBitmap) -> Readable {
         let last = self.revisions.last().map_or(0, |(revision, _)| *revision);
         Readable::new(permitted, last)
+    }
+
+    /// How many permitted documents there are, and how many passages of them.
+    pub(crate) fn permitted(&self, readable: &Readable) -> (usize, usize) {
+        let known = self.revisions.iter();
+        let known = known.filter(|(revision, _)| readable.contains(*revision));
+        known.fold((0, 0), |(n, sum), (_, rows)| (n + 1, sum + rows))
     }
 
     /// How many passages a revision has.
@@ -100,41 +105,19 @@ impl Snapshot {
         readable: &Readable,
         limit: usize,
     ) -> (Vec<VectorHit>, bool) {
-        if let Some(graph) = &self.graph
-            && let Some(hits) = self.along(graph, question, readable, limit)
-        {
-            return (hits, false);
-        }
-        let all = vectors::nearest(&self.segments, question, readable, i64::MIN, limit);
-        (all, true)
-    }
-
-    /// The same along the graph; `None` where so little is permitted that a scan is better, or
-    /// where the graph did not lead to enough.
-    fn along(
-        &self,
-        graph: &Graph,
-        question: &Question,
-        readable: &Readable,
-        limit: usize,
-    ) -> Option<Vec<VectorHit>> {
-        let passages = vectors::count(&self.segments, readable, i64::MIN);
-        if passages <= self.settings.exact_limit {
-            return None;
-        }
-        let mut hits = graph.nearest(&self.segments, question, readable, limit);
-        let after = graph.sequence();
-        let later = vectors::nearest(&self.segments, question, readable, after, limit);
-        let nearness = self.nearness(question);
-        hits.extend(later.into_iter().map(|mut hit| {
-            if let Some(cosine) = nearness.exactly(hit.passage) {
-                hit.cosine = Cosine::exactly(cosine);
-            }
-            hit
-        }));
-        vectors::sort(&mut hits);
-        hits.truncate(limit);
-        (hits.len() >= limit.min(passages)).then_some(hits)
+        let (_, permitted) = self.permitted(readable);
+        let exact = permitted <= self.settings.exact_limit
+            || self
+                .segments
+                .iter()
+                .all(|segment| segment.cells().is_none());
+        let near = if exact {
+            vectors::nearest(&self.segments, question, readable, limit)
+        } else {
+            let permitted = (permitted, permitted == self.rows());
+            vectors::nearest_in_cells(&self.segments, question, readable, permitted, limit)
+        };
+        (near, exact)
     }
 }
 

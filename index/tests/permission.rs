@@ -21,7 +21,7 @@ fn brute_force(question: &[f32], permitted: &RoaringBitmap) -> Vec<PassageId> {
     all.into_iter().map(|(_, passage)| passage).collect()
 }
 
-/// 300 passages in several commits, with the graph from `exact_limit` on.
+/// 300 passages in several commits, with cells from `exact_limit` on.
 fn index(dir: &std::path::Path, exact_limit: usize) -> Index {
     let index = Index::open(
         dir,
@@ -83,11 +83,11 @@ fn what_lies_beside_the_permitted_in_a_block_of_codes_is_not_found() {
 }
 
 #[test]
-fn the_graph_too_finds_only_what_is_permitted_and_passages_added_after_it() {
+fn cells_too_lead_only_to_what_is_permitted_and_passages_added_later_are_found() {
     let dir = folder();
     let index = index(dir.path(), 50);
-    let grown = || !search(&index, "", 3, &everything()).exact;
-    while !grown() {
+    let made = || !search(&index, "", 3, &everything()).exact;
+    while !made() {
         std::thread::yield_now();
     }
     index.add(&entries(301..=310)).unwrap();
@@ -99,6 +99,10 @@ fn the_graph_too_finds_only_what_is_permitted_and_passages_added_after_it() {
         assert!(!found.hits.is_empty());
         assert!(found.hits.iter().all(|hit| hit.revision.0 % 3 == 0));
     }
+    index.forget(&[RevisionId(10)]).unwrap();
+    let found = search_with(&index, "", 41, &everything(), Some(1.0));
+    assert!(!found.exact);
+    assert!(found.hits.iter().all(|hit| hit.revision.0 != 10));
 }
 
 #[test]

@@ -63,7 +63,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "gemm",
         ],
     ),
-    ("index", &["tantivy", "hnsw_rs"]),
+    ("index", &["tantivy"]),
     (
         "ingest",
         &[

@@ -2,11 +2,11 @@
 //!
 //! A segment keeps two codes of each vector in memory, one bit and eight bits a coordinate, and the
 //! vector itself in a file. [`nearest`] scans the codes under the permission filter and reads the
-//! few vectors that decide; past a measured size [`Graph`] leads to them instead.
+//! few vectors that decide; past a measured size [`nearest_in_cells`] scans those near the question.
 
 mod candidate;
+mod cells;
 mod format1;
-mod graph;
 mod kernels;
 mod merge;
 mod quantise;
@@ -16,11 +16,10 @@ mod segment;
 mod segment_file;
 
 pub(crate) use candidate::kth_largest;
-pub(crate) use graph::Graph;
 pub(crate) use kernels::{BLOCK, block_maxima, dot};
 pub(crate) use merge::{Row, join, wanted as wanted_merge};
 pub(crate) use quantise::{Quantiser, Question};
-pub(crate) use scan::{count, nearest};
+pub(crate) use scan::{nearest, nearest_in_cells};
 pub(crate) use segment::{Segment, row_of};
 
 use std::path::Path;

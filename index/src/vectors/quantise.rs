@@ -96,7 +96,7 @@ impl Quantiser {
 }
 
 /// Rounds coordinates to eight bits; returns the value of 1.
-fn round_to_int8(vector: &[f32], out: &mut [i8]) -> f32 {
+pub(super) fn round_to_int8(vector: &[f32], out: &mut [i8]) -> f32 {
     let largest = vector
         .iter()
         .fold(f32::MIN_POSITIVE, |top, x| top.max(x.abs()));
@@ -149,13 +149,6 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    /// The question as an int8 code, and its step.
-    pub(crate) fn int8(&self) -> (Vec<i8>, f32) {
-        let mut code = vec![0; self.exact.len()];
-        let step = round_to_int8(&self.exact, &mut code);
-        (code, step)
-    }
-
     /// The dot product that a sum over int8 codes of `step` stands for, and how far it may be off.
     pub(crate) fn dot_of(&self, sum: i32, step: f32) -> Cosine {
         let off = (step * step + self.step * self.step) / 12.0;

@@ -1,5 +1,6 @@
 //! Some passages' vectors: their codes in memory, the vectors themselves in a file.
 
+use super::cells::Cells;
 use super::kernels::{self, BLOCK};
 use super::quantise::{Quantiser, Question};
 use super::segment_file::{self, RowFile};
@@ -10,7 +11,7 @@ use crate::readable::Readable;
 use std::collections::BTreeSet;
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The codes of passages, in the order of their ids.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -72,6 +73,68 @@ struct Data {
     /// `codes.reach`, for whole blocks.
     reach: Vec<f32>,
     rows: RowFile,
+    cells: OnceLock<Cells>,
+}
+
+/// Binary codes in some order, with what turns them into bounds: whole blocks.
+#[derive(Clone, Copy)]
+pub(crate) struct Bits<'a> {
+    /// 64-bit words of a code.
+    pub words: usize,
+    /// `[block][word][lane]`.
+    pub binary: &'a [u64],
+    /// One for each row, and one for each lane that no row fills.
+    pub reach: &'a [f32],
+    pub margins: &'a [f32],
+}
+
+impl Bits<'_> {
+    /// Writes the code in one place to `out`, which has a word for each of its.
+    fn code(&self, place: usize, out: &mut [u64]) {
+        let block = place / BLOCK * self.words * BLOCK + place % BLOCK;
+        for (word, bits) in out.iter_mut().enumerate() {
+            let found = self.binary.get(block + word * BLOCK);
+            *bits = found.copied().unwrap_or(0);
+        }
+    }
+
+    /// The same codes in another order: binary, reach and margins.
+    pub(super) fn in_order(&self, rows: &[u32]) -> (Vec<u64>, Vec<f32>, Vec<f32>) {
+        let mut codes = Codes::default();
+        let mut word = vec![0; self.words];
+        for row in rows {
+            self.code(*row as usize, &mut word);
+            codes.push((0, 0), (0.0, 0.0), &[], &word);
+        }
+        let whole = rows.len().next_multiple_of(BLOCK);
+        let ordered = |values: &[f32]| {
+            let of = |row: &u32| values.get(*row as usize).copied().unwrap_or(0.0);
+            let mut ordered: Vec<f32> = rows.iter().map(of).collect();
+            ordered.resize(whole, 0.0);
+            ordered
+        };
+        (codes.binary, ordered(self.reach), ordered(self.margins))
+    }
+
+    /// Upper bounds of the dot products of what stands in `blocks`, `BLOCK` places each.
+    pub(crate) fn upper_bounds(&self, blocks: Range<usize>, question: &Question, out: &mut [f32]) {
+        let words = self.words * BLOCK;
+        let binary = self.binary.get(blocks.start * words..blocks.end * words);
+        let places = blocks.start * BLOCK..blocks.end * BLOCK;
+        kernels::upper_bounds(
+            binary.unwrap_or_default(),
+            self.reach.get(places.clone()).unwrap_or_default(),
+            self.margins.get(places).unwrap_or_default(),
+            &question.planes,
+            out,
+        );
+    }
+
+    /// The same for the named blocks alone.
+    pub(crate) fn upper_bounds_of(&self, blocks: &[usize], question: &Question, out: &mut [f32]) {
+        let planes = &question.planes;
+        kernels::upper_bounds_of(self.binary, self.reach, self.margins, blocks, planes, out);
+    }
 }
 
 /// Some passages' vectors, less those of revisions that were forgotten.
@@ -120,6 +183,7 @@ impl Segment {
             margins,
             reach,
             rows,
+            cells: OnceLock::new(),
         });
         Self { data, runs, span }
     }
@@ -164,21 +228,26 @@ impl Segment {
         self.runs.iter().flat_map(|run| run.start..run.end)
     }
 
-    /// The rows of readable revisions with a passage after `after`, as few ranges as they make.
-    pub(crate) fn readable(&self, readable: &Readable, after: i64) -> Vec<Range<usize>> {
-        let first = self.codes().passages.partition_point(|id| *id <= after);
+    /// The rows of readable revisions, as few ranges as they make.
+    pub(crate) fn readable(&self, readable: &Readable) -> Vec<Range<usize>> {
         let mut ranges: Vec<Range<usize>> = Vec::new();
-        for run in self.runs.iter().filter(|run| run.end > first) {
-            if !readable.contains(run.revision) {
-                continue;
-            }
-            let start = run.start.max(first);
+        for run in self
+            .runs
+            .iter()
+            .filter(|run| readable.contains(run.revision))
+        {
             match ranges.last_mut() {
-                Some(last) if last.end == start => last.end = run.end,
-                _ => ranges.push(start..run.end),
+                Some(last) if last.end == run.start => last.end = run.end,
+                _ => ranges.push(run.start..run.end),
             }
         }
         ranges
+    }
+
+    /// Whether a row can be found: its revision was not forgotten.
+    pub(crate) fn holds(&self, row: usize) -> bool {
+        let run = self.runs.partition_point(|run| run.end <= row);
+        self.runs.get(run).is_some_and(|run| run.start <= row)
     }
 
     /// The row of a passage that can be found.
@@ -186,39 +255,28 @@ impl Segment {
         let passages = &self.codes().passages;
         let at = |row: usize| passages.get(row).copied().unwrap_or(i64::MAX);
         let row = place_of(passage, passages.len(), at)?;
-        let run = self.runs.partition_point(|run| run.end <= row);
-        self.runs.get(run).filter(|run| run.start <= row)?;
-        Some(row)
+        self.holds(row).then_some(row)
     }
 
-    /// Upper bounds of the dot products of the rows in `blocks`, `BLOCK` rows each.
-    pub(crate) fn upper_bounds(&self, blocks: Range<usize>, question: &Question, out: &mut [f32]) {
+    /// The binary codes, row by row.
+    pub(crate) fn bits(&self) -> Bits<'_> {
         let data = &*self.data;
-        let words = Quantiser::words(data.dimensions) * BLOCK;
-        let rows = blocks.start * BLOCK..blocks.end * BLOCK;
-        kernels::upper_bounds(
-            data.codes
-                .binary
-                .get(blocks.start * words..blocks.end * words)
-                .unwrap_or_default(),
-            data.reach.get(rows.clone()).unwrap_or_default(),
-            data.margins.get(rows).unwrap_or_default(),
-            &question.planes,
-            out,
-        );
+        Bits {
+            words: Quantiser::words(data.dimensions),
+            binary: &data.codes.binary,
+            reach: &data.reach,
+            margins: &data.margins,
+        }
     }
 
-    /// The same for the named blocks alone.
-    pub(crate) fn upper_bounds_of(&self, blocks: &[usize], question: &Question, out: &mut [f32]) {
-        let data = &*self.data;
-        kernels::upper_bounds_of(
-            &data.codes.binary,
-            &data.reach,
-            &data.margins,
-            blocks,
-            &question.planes,
-            out,
-        );
+    /// Its cells, where they were made.
+    pub(crate) fn cells(&self) -> Option<&Cells> {
+        self.data.cells.get()
+    }
+
+    /// Makes its cells.
+    pub(crate) fn make_cells(&self) {
+        self.data.cells.get_or_init(|| Cells::new(self));
     }
 
     /// What a search returns of a row.
@@ -247,6 +305,14 @@ impl Segment {
     pub(crate) fn vector(&self, row: usize, out: &mut Vec<f32>) -> Result<()> {
         let passage = self.codes().passages.get(row).copied().unwrap_or(0);
         self.data.rows.read(row, passage, out)
+    }
+
+    /// The int8 code of a row and its step.
+    pub(crate) fn code(&self, row: usize) -> (&[i8], f32) {
+        let width = self.dimensions();
+        let code = self.codes().int8.get(row * width..(row + 1) * width);
+        let step = self.codes().steps.get(row).copied();
+        (code.unwrap_or_default(), step.unwrap_or(0.0))
     }
 
     /// The dot product of a row's int8 code.
@@ -313,12 +379,10 @@ pub(crate) fn gather(parts: &[Arc<Segment>]) -> (Codes, Vec<(usize, usize)>) {
         let from = part.codes();
         let width = part.dimensions();
         let words = Quantiser::words(width);
+        let bits = part.bits();
         let mut binary = vec![0; words];
         for row in part.live_rows() {
-            let block = row / BLOCK * words * BLOCK + row % BLOCK;
-            for (word, bits) in binary.iter_mut().enumerate() {
-                *bits = from.binary.get(block + word * BLOCK).copied().unwrap_or(0);
-            }
+            bits.code(row, &mut binary);
             let int8 = from.int8.get(row * width..(row + 1) * width);
             if let (Some(passage), Some(revision), Some(reach), Some(step), Some(int8)) = (
                 from.passages.get(row),

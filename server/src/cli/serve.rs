@@ -68,7 +68,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
 /// The appliance's own log goes to standard error; it never holds a question or a passage.
 fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("CLOISTER_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,tantivy=warn,hnsw_rs=warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,tantivy=warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
