@@ -51,7 +51,11 @@ struct World {
 
 /// Every other world has cells, as soon as they are made.
 fn settings_of(seed: u64) -> IndexSettings {
-    let exact_limit = if seed.is_multiple_of(2) { 8 } else { usize::MAX };
+    let exact_limit = if seed.is_multiple_of(2) {
+        8
+    } else {
+        usize::MAX
+    };
     IndexSettings {
         exact_limit,
         ..settings()
