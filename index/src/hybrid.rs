@@ -30,8 +30,11 @@ pub(crate) fn search(
     let depth = settings.depth.max(request.limit).max(1);
     let question = snapshot.question(request.vector, alone);
     let readable = snapshot.readable(request.permitted);
-    let words = || by_words(snapshot, request, &readable, depth);
-    let meaning = || snapshot.nearest(&question, &readable, depth);
+    let (documents, passages) = snapshot.permitted(&readable);
+    let long = passages >= LONG * documents;
+    let depths = (depth, request.limit);
+    let words = || by_words(snapshot, request, &readable, depth, long);
+    let meaning = || snapshot.nearest(&question, &readable, passages, depths);
     let (words, (meaning, exact)) = if alone {
         rayon::join(words, meaning)
     } else {
@@ -40,7 +43,9 @@ pub(crate) fn search(
     let (words, routes) = words?;
     let mut near = meaning;
     if let Some(documents) = clear(snapshot, &routes) {
-        let (more, _) = snapshot.nearest(&question, &snapshot.readable(&documents), depth);
+        let readable = snapshot.readable(&documents);
+        let (_, passages) = snapshot.permitted(&readable);
+        let (more, _) = snapshot.nearest(&question, &readable, passages, depths);
         let known: HashSet<i64> = near.iter().map(|hit| hit.passage).collect();
         near.extend(more.into_iter().filter(|hit| !known.contains(&hit.passage)));
     }
@@ -75,23 +80,23 @@ pub(crate) fn search(
 }
 
 /// What the words found, and how much the question points to each document: nothing of that where
-/// most documents are short. Nothing at all where the words were damaged.
+/// most documents are not `long`. Nothing at all where the words were damaged.
 fn by_words(
     snapshot: &Snapshot,
     request: &SearchRequest<'_>,
     readable: &Readable,
     depth: usize,
+    long: bool,
 ) -> Result<(KeywordsFound, Routes)> {
     let Some(keywords) = &snapshot.keywords else {
         return Ok(Default::default());
     };
     let text = request.text;
     let words = keywords.search(text, request.also, readable, depth, &snapshot.settings)?;
-    let (documents, passages) = snapshot.permitted(readable);
-    let routes = if passages < LONG * documents {
-        Routes::default()
-    } else {
+    let routes = if long {
         keywords.routes(text, readable)?
+    } else {
+        Routes::default()
     };
     Ok((words, routes))
 }

@@ -1,5 +1,5 @@
 //! Finds passages by words and by meaning, within what a person may read: the only crate that
-//! knows tantivy and `hnsw_rs`.
+//! knows tantivy.
 //!
 //! An [`Index`] is a cache. The database's rows are the truth; the index follows their sequence
 //! numbers, checks what it reads before it uses it, and where something does not hold begins anew

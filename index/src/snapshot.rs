@@ -10,6 +10,10 @@ use crate::vectors::{self, Cosine, Quantiser, Question, Segment, VectorHit};
 use roaring::RoaringBitmap;
 use std::sync::Arc;
 
+/// Passages that meaning hands to the fusion from cells. Those after them, among a quarter of a million
+/// or more, come into the best ten by their words or not at all.
+const NEAREST_CELLS: usize = 100;
+
 pub(crate) struct Snapshot {
     pub name: String,
     pub settings: IndexSettings,
@@ -98,24 +102,27 @@ impl Snapshot {
         }
     }
 
-    /// The nearest permitted passages, and whether all of them were compared.
+    /// The nearest permitted passages, and whether all of them were compared: `depth` of them, or,
+    /// where only the nearest cells were, [`NEAREST_CELLS`] or as many as are `shown`. `passages` is
+    /// how many are permitted.
     pub(crate) fn nearest(
         &self,
         question: &Question,
         readable: &Readable,
-        limit: usize,
+        passages: usize,
+        (depth, shown): (usize, usize),
     ) -> (Vec<VectorHit>, bool) {
-        let (_, permitted) = self.permitted(readable);
-        let exact = permitted <= self.settings.exact_limit
-            || self
-                .segments
-                .iter()
-                .all(|segment| segment.cells().is_none());
+        let segments = &self.segments;
+        // Cells of which half is hidden fall to pieces: there comparing all is faster, by a third.
+        let exact = passages <= self.settings.exact_limit
+            || passages * 10 < self.rows() * 9
+            || segments.iter().all(|segment| segment.cells().is_none());
         let near = if exact {
-            vectors::nearest(&self.segments, question, readable, limit)
+            vectors::nearest(segments, question, readable, depth)
         } else {
-            let permitted = (permitted, permitted == self.rows());
-            vectors::nearest_in_cells(&self.segments, question, readable, permitted, limit)
+            let permitted = (passages, passages == self.rows());
+            let depth = depth.min(NEAREST_CELLS.max(shown));
+            vectors::nearest_in_cells(segments, question, readable, permitted, depth)
         };
         (near, exact)
     }
