@@ -174,10 +174,7 @@ pub fn question_of(text: &str) -> String {
 
 /// The revisions of which both know passages.
 fn shared_revisions(before: &Snapshot, after: &Snapshot) -> RoaringBitmap {
-    let of = |snapshot: &Snapshot| -> RoaringBitmap {
-        let revisions = snapshot.revisions.iter();
-        revisions.map(|(revision, _)| *revision).collect()
-    };
+    let of = |snapshot: &Snapshot| -> RoaringBitmap { snapshot.revisions.ids().collect() };
     of(before) & of(after)
 }
 

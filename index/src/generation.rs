@@ -4,6 +4,7 @@ use crate::entry::{IndexEntry, IndexSettings};
 use crate::error::{IndexError, Result};
 use crate::files;
 use crate::keyword::Keywords;
+use crate::revisions::Revisions;
 use crate::seal::{self, FORMAT, Manifest, VectorFile};
 use crate::snapshot::{Snapshot, check_vector};
 use crate::vectors::{self, Segment};
@@ -303,7 +304,7 @@ impl Writer {
             settings,
             sequence: self.manifest.sequence,
             keywords: Some(self.keywords.searcher()),
-            revisions: Snapshot::count(&segments),
+            revisions: Revisions::of(segments.iter().flat_map(|s| s.revisions())),
             segments,
         }
     }

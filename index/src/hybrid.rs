@@ -4,7 +4,7 @@ use crate::entry::{SearchOutcome, SearchRequest};
 use crate::error::Result;
 use crate::fusion::{Blend, Found, fuse};
 use crate::keyword::{KeywordsFound, Routes};
-use crate::readable::Readable;
+use crate::revisions::Readable;
 use crate::snapshot::{Snapshot, check_vector};
 use roaring::RoaringBitmap;
 use std::collections::HashSet;
@@ -29,8 +29,8 @@ pub(crate) fn search(
     check_vector(request.vector, settings.dimensions, 0)?;
     let depth = settings.depth.max(request.limit).max(1);
     let question = snapshot.question(request.vector, alone);
-    let readable = snapshot.readable(request.permitted);
-    let (documents, passages) = snapshot.permitted(&readable);
+    let readable = snapshot.revisions.readable(request.permitted);
+    let (documents, passages) = snapshot.revisions.count(&readable);
     let long = passages >= LONG * documents;
     let depths = (depth, request.limit);
     let words = || by_words(snapshot, request, &readable, depth, long);
@@ -43,8 +43,8 @@ pub(crate) fn search(
     let (words, routes) = words?;
     let mut near = meaning;
     if let Some(documents) = clear(snapshot, &routes) {
-        let readable = snapshot.readable(&documents);
-        let (_, passages) = snapshot.permitted(&readable);
+        let readable = snapshot.revisions.readable(&documents);
+        let (_, passages) = snapshot.revisions.count(&readable);
         let (more, _) = snapshot.nearest(&question, &readable, passages, depths);
         let known: HashSet<i64> = near.iter().map(|hit| hit.passage).collect();
         near.extend(more.into_iter().filter(|hit| !known.contains(&hit.passage)));
@@ -66,7 +66,7 @@ pub(crate) fn search(
     };
     let cosines = snapshot.nearness(&question);
     let route = |revision| routes.to(revision);
-    let alone = |revision| snapshot.passages_of(revision) == 1;
+    let alone = |revision| snapshot.revisions.passages_of(revision) == 1;
     let found = Found {
         words: &words.hits,
         meaning: &near,

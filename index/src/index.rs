@@ -143,7 +143,7 @@ impl Index {
     /// The revisions of which there are passages, ascending, to reconcile with the database.
     pub fn revisions(&self) -> Vec<RevisionId> {
         let snapshot = self.live().generation.snapshot();
-        let ids = snapshot.revisions.iter().map(|(revision, _)| *revision);
+        let ids = snapshot.revisions.ids();
         ids.map(|id| RevisionId(i64::from(id))).collect()
     }
 

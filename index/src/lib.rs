@@ -27,7 +27,7 @@ mod keyword;
 mod keyword_files;
 mod place;
 mod pointer;
-mod readable;
+mod revisions;
 mod salvage;
 mod seal;
 mod snapshot;

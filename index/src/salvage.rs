@@ -4,6 +4,7 @@ use crate::entry::IndexSettings;
 use crate::files;
 use crate::generation::{KEYWORDS, is_vectors};
 use crate::keyword;
+use crate::revisions::Revisions;
 use crate::snapshot::Snapshot;
 use crate::vectors::{self, Segment};
 use rayon::prelude::*;
@@ -25,7 +26,7 @@ pub(crate) fn salvage(dir: &Path, number: u64, settings: IndexSettings) -> Optio
         settings,
         sequence,
         keywords,
-        revisions: Snapshot::count(&segments),
+        revisions: Revisions::of(segments.iter().flat_map(|s| s.revisions())),
         segments,
     };
     (snapshot.weight() > 0).then_some(snapshot)

@@ -4,10 +4,8 @@ use crate::entry::IndexSettings;
 use crate::error::{IndexError, Result};
 use crate::fusion::Cosines;
 use crate::keyword::KeywordSearcher;
-use crate::place::place_of;
-use crate::readable::Readable;
+use crate::revisions::{Readable, Revisions};
 use crate::vectors::{self, Cosine, Quantiser, Question, Segment, VectorHit};
-use roaring::RoaringBitmap;
 use std::sync::Arc;
 
 /// Passages that meaning hands to the fusion from cells. Those after them, among a quarter of a million
@@ -21,8 +19,7 @@ pub(crate) struct Snapshot {
     /// None where the words were damaged.
     pub keywords: Option<KeywordSearcher>,
     pub segments: Vec<Arc<Segment>>,
-    /// The revisions of which there are passages, ascending, and how many of each.
-    pub revisions: Vec<(u32, usize)>,
+    pub revisions: Revisions,
 }
 
 impl Snapshot {
@@ -35,20 +32,6 @@ impl Snapshot {
     pub(crate) fn weight(&self) -> u64 {
         let words = self.keywords.as_ref().map_or(0, KeywordSearcher::passages);
         self.rows() as u64 + words
-    }
-
-    /// See [`Self::revisions`].
-    pub(crate) fn count(segments: &[Arc<Segment>]) -> Vec<(u32, usize)> {
-        let runs = segments.iter().flat_map(|segment| segment.revisions());
-        let mut counts: Vec<(u32, usize)> = runs.collect();
-        counts.sort_unstable();
-        let same = |a: &mut (u32, usize), b: &mut (u32, usize)| {
-            let same = a.0 == b.0;
-            b.1 += if same { a.1 } else { 0 };
-            same
-        };
-        counts.dedup_by(same);
-        counts
     }
 
     /// The same without a vector: what a search finds by words.
@@ -73,27 +56,6 @@ impl Snapshot {
         Quantiser::new(self.settings.dimensions).question(vector, all_threads)
     }
 
-    /// Those of the permitted revisions that may be here.
-    pub(crate) fn readable(&self, permitted: &RoaringBitmap) -> Readable {
-        let last = self.revisions.last().map_or(0, |(revision, _)| *revision);
-        Readable::new(permitted, last)
-    }
-
-    /// How many permitted documents there are, and how many passages of them.
-    pub(crate) fn permitted(&self, readable: &Readable) -> (usize, usize) {
-        let known = self.revisions.iter();
-        let known = known.filter(|(revision, _)| readable.contains(*revision));
-        known.fold((0, 0), |(n, sum), (_, rows)| (n + 1, sum + rows))
-    }
-
-    /// How many passages a revision has.
-    pub(crate) fn passages_of(&self, revision: u32) -> usize {
-        let known = |place: usize| self.revisions.get(place);
-        let at = |place| known(place).map_or(i64::MAX, |(id, _)| i64::from(*id));
-        let place = place_of(revision.into(), self.revisions.len(), at);
-        place.and_then(known).map_or(0, |(_, passages)| *passages)
-    }
-
     /// How near the vectors here are to a question's.
     pub(crate) fn nearness<'a>(&'a self, question: &'a Question) -> Nearness<'a> {
         Nearness {
@@ -115,14 +77,13 @@ impl Snapshot {
         let segments = &self.segments;
         // Cells of which half is hidden fall to pieces: there comparing all takes no longer.
         let exact = passages <= self.settings.exact_limit
-            || passages * 10 < self.rows() * 9
+            || passages * 10 < self.revisions.passages() * 9
             || segments.iter().all(|segment| segment.cells().is_none());
         let near = if exact {
             vectors::nearest(segments, question, readable, depth)
         } else {
-            let permitted = (passages, passages == self.rows());
             let depth = depth.min(NEAREST_CELLS.max(shown));
-            vectors::nearest_in_cells(segments, question, readable, permitted, depth)
+            vectors::nearest_in_cells(segments, question, readable, passages, depth)
         };
         (near, exact)
     }

@@ -36,16 +36,18 @@ impl Postings {
     pub(super) fn each_in(&mut self, range: &Range<DocId>, mut each: impl FnMut(DocId, u32)) {
         self.seek(range.start);
         loop {
-            let docs = self.blocks.docs().get(self.at..).unwrap_or_default();
-            let counts = self.blocks.freqs().get(self.at..).unwrap_or_default();
-            let inside = docs.partition_point(|doc| *doc < range.end);
-            for (place, doc) in docs.iter().take(inside).enumerate() {
+            let counts = self.blocks.freqs();
+            let docs = self.blocks.docs().iter().enumerate();
+            for (place, doc) in docs.skip(self.at) {
+                if *doc >= range.end {
+                    self.at = place;
+                    return;
+                }
                 // A field without counts has none here.
                 each(*doc, counts.get(place).copied().unwrap_or(1));
             }
-            let ended = inside < docs.len() || self.blocks.block_len() < BLOCK;
-            self.at += inside;
-            if ended {
+            if self.blocks.block_len() < BLOCK {
+                self.at = self.blocks.block_len();
                 return;
             }
             self.blocks.advance();

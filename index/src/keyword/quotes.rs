@@ -2,7 +2,7 @@
 
 use super::search::KeywordSearcher;
 use crate::error::Result;
-use crate::readable::Readable;
+use crate::revisions::Readable;
 use crate::words;
 use std::collections::HashSet;
 use tantivy::query::{EnableScoring, PhraseQuery, Query, TermQuery};

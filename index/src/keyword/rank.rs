@@ -2,7 +2,6 @@
 
 use super::ceilings::Ceiling;
 use super::postings::Postings;
-use crate::vectors::BLOCK;
 use std::ops::Range;
 use std::sync::Arc;
 use tantivy::DocId;
@@ -78,9 +77,9 @@ pub(super) struct Clause {
 pub(super) struct Scores {
     /// The first document of the window.
     pub start: DocId,
-    pub sums: Vec<f32>,
-    /// Of each [`BLOCK`] of sums, for whoever compares them.
-    pub highest: Vec<f32>,
+    sums: Vec<f32>,
+    /// Which sums are more than 0, a bit for each.
+    scored: Vec<u64>,
     /// What a word counts in the fields that were looked at so far.
     counted: Vec<f32>,
     /// Where that is more than 0.
@@ -92,7 +91,7 @@ impl Scores {
         Self {
             start: 0,
             sums: vec![0.0; window as usize],
-            highest: vec![0.0; window as usize / BLOCK],
+            scored: vec![0; window as usize / 64],
             counted: vec![0.0; window as usize],
             touched: Vec::new(),
         }
@@ -114,23 +113,48 @@ impl Scores {
         if let (Some(sum), Some(counted)) = (sums.get_mut(place), counted.get_mut(place)) {
             *sum += worth.of(*counted + more);
             *counted = 0.0;
+            self.note(place);
         }
     }
 
     /// Adds what a word is worth in documents whose last field is without it.
     fn add_kept(&mut self, worth: Worth) {
-        for doc in std::mem::take(&mut self.touched) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for doc in touched.drain(..) {
             let kept = self.counted.get((doc - self.start) as usize);
             if kept.is_some_and(|counted| *counted > 0.0) {
                 self.add(doc, 0.0, worth);
             }
         }
+        self.touched = touched;
     }
 
     /// Adds a word that is worth the same wherever it stands.
     fn add_plain(&mut self, doc: DocId, worth: f32) {
-        if let Some(sum) = self.sums.get_mut((doc - self.start) as usize) {
+        let place = (doc - self.start) as usize;
+        if let Some(sum) = self.sums.get_mut(place) {
             *sum += worth;
+            self.note(place);
+        }
+    }
+
+    fn note(&mut self, place: usize) {
+        if let Some(word) = self.scored.get_mut(place / 64) {
+            *word |= 1 << (place % 64);
+        }
+    }
+
+    /// Calls `each` with the documents that have a score, in their order, and takes the scores back.
+    pub(super) fn take(&mut self, mut each: impl FnMut(DocId, f32)) {
+        for (word, start) in self.scored.iter_mut().zip((0..).step_by(64)) {
+            let mut left = std::mem::take(word);
+            while left != 0 {
+                let place = start + left.trailing_zeros();
+                left &= left - 1;
+                if let Some(sum) = self.sums.get_mut(place as usize) {
+                    each(self.start + place, std::mem::take(sum));
+                }
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use super::look_up::{Found, rarity};
 use super::postings::Postings;
 use super::search::{KeywordSearcher, unread};
 use crate::error::Result;
-use crate::readable::Readable;
+use crate::revisions::Readable;
 use crate::words;
 use roaring::RoaringBitmap;
 use tantivy::Term;

@@ -9,14 +9,15 @@ use super::rows::Rows;
 use super::walk::walk;
 use crate::entry::IndexSettings;
 use crate::error::{IndexError, Result};
-use crate::readable::Readable;
+use crate::revisions::Readable;
 use crate::words::Language;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 use tantivy::index::SegmentId;
 use tantivy::postings::TermInfo;
 use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{Searcher, SegmentReader, Term};
+use tantivy::{DocId, Searcher, SegmentReader, Term};
 
 /// An immutable view of the keyword arm.
 #[derive(Clone)]
@@ -46,6 +47,8 @@ type Weighing = HashMap<Field, Arc<Once>>;
 /// What a question's words are looked for with.
 struct Asked<'a> {
     readable: &'a Readable,
+    /// The readable documents of each segment.
+    ranges: Vec<Vec<Range<DocId>>>,
     quoting: Option<&'a HashSet<i64>>,
     weighing: Weighing,
     k1: f32,
@@ -104,6 +107,11 @@ impl KeywordSearcher {
         }
         let asked = Asked {
             readable,
+            ranges: self
+                .rows
+                .iter()
+                .map(|rows| rows.readable(readable))
+                .collect(),
             quoting: quoting.as_ref(),
             weighing: self.weighing(settings)?,
             k1: settings.k1,
@@ -124,14 +132,14 @@ impl KeywordSearcher {
         if words.is_empty() {
             return Ok(best);
         }
-        for (number, (reader, rows)) in self.segments().enumerate() {
+        for (number, ((reader, rows), ranges)) in self.segments().zip(&asked.ranges).enumerate() {
             let clauses = clauses(words, number, (reader, rows), &asked.weighing, asked.k1)?;
             let admit = |doc| {
                 let found = rows.admit(reader, asked.readable, doc)?;
                 let quotes = asked.quoting.is_none_or(|set| set.contains(&found.0));
                 quotes.then_some(found)
             };
-            walk(clauses, &rows.readable(asked.readable), admit, &mut best);
+            walk(clauses, ranges, admit, &mut best);
         }
         Ok(best)
     }

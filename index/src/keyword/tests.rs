@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::entry::IndexSettings;
-use crate::readable::Readable;
+use crate::revisions::{Readable, Revisions};
 use cloister_domain::{PassageId, RevisionId};
 use roaring::RoaringBitmap;
 use std::collections::BTreeSet;
@@ -107,11 +107,11 @@ fn scores(question: &str, passages: &[Stems], settings: &IndexSettings) -> Vec<f
 fn readable(dice: &mut Dice) -> Readable {
     let (every, run) = (1 + dice.below(4), 1 + dice.below(40));
     let revisions = 0..=u32::try_from(revision_of(PASSAGES)).unwrap();
+    let known = Revisions::of(revisions.clone().map(|revision| (revision, 1)));
     let shown: RoaringBitmap = revisions
-        .clone()
         .filter(|revision| u64::from(*revision) / run % every == 0)
         .collect();
-    Readable::new(&shown, *revisions.end())
+    known.readable(&shown)
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn documents(dir: &std::path::Path, texts: &[(&str, &str)]) -> Keywords {
 }
 
 fn all() -> Readable {
-    Readable::new(&(1..=10).collect(), 10)
+    Revisions::of((1..=10).map(|revision| (revision, 1))).readable(&(1..=10).collect())
 }
 
 #[test]

@@ -9,7 +9,6 @@
 use super::best::{Best, KeywordHit};
 use super::ceilings::WINDOW;
 use super::rank::{Clause, Scores};
-use crate::vectors::{BLOCK, block_maxima};
 use std::ops::Range;
 use tantivy::DocId;
 
@@ -70,19 +69,11 @@ fn choose(
         .checked_sub(1)
         .and_then(|last| reach.get(last));
     let more = more.copied().unwrap_or(0.0);
-    block_maxima(&scores.sums, &mut scores.highest);
-    let blocks = scores.sums.chunks(BLOCK).zip(&scores.highest);
-    for (first, (sums, highest)) in (scores.start..).step_by(BLOCK).zip(blocks) {
-        if *highest == 0.0 || highest + more < best.bar() {
-            continue;
+    scores.take(|doc, sum| {
+        if sum + more >= best.bar() {
+            offer(doc, sum, optional, reach, admit, best);
         }
-        for (doc, sum) in (first..).zip(sums).filter(|(_, sum)| **sum > 0.0) {
-            if sum + more >= best.bar() {
-                offer(doc, *sum, optional, reach, admit, best);
-            }
-        }
-    }
-    scores.sums.fill(0.0);
+    });
 }
 
 /// Adds what the `optional` words bring a document, as long as it may be among the best.

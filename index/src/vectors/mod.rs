@@ -16,7 +16,7 @@ mod segment;
 mod segment_file;
 
 pub(crate) use candidate::kth_largest;
-pub(crate) use kernels::{BLOCK, block_maxima, dot};
+pub(crate) use kernels::dot;
 pub(crate) use merge::{Row, join, wanted as wanted_merge};
 pub(crate) use quantise::{Quantiser, Question};
 pub(crate) use scan::{nearest, nearest_in_cells};

@@ -11,7 +11,7 @@ use super::kernels::{self, BLOCK};
 use super::quantise::Question;
 use super::segment::Bits;
 use super::{Segment, VectorHit};
-use crate::readable::Readable;
+use crate::revisions::Readable;
 use rayon::prelude::*;
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -31,7 +31,10 @@ const FEW: usize = 4096;
 
 /// Of the permitted rows one in so many is compared where not all are, those of the nearest cells:
 /// of the ten best, 99 of 100 on 70,000 real sentences and passages.
-const COMPARED: usize = 3;
+const COMPARED: usize = 4;
+
+/// At least one in so many of the cells is taken at a time.
+const LOTS: usize = 128;
 
 /// The permitted rows of a segment that are compared.
 struct View<'a> {
@@ -58,12 +61,12 @@ pub(crate) fn nearest(
 }
 
 /// About the same, from the cells that lie nearest where segments have cells. `permitted` is how many
-/// rows are, and `everything` whether that is all of them.
+/// rows are.
 pub(crate) fn nearest_in_cells(
     segments: &[Arc<Segment>],
     question: &Question,
     readable: &Readable,
-    (permitted, everything): (usize, bool),
+    permitted: usize,
     limit: usize,
 ) -> Vec<VectorHit> {
     let mut cells: Vec<(Towards, usize)> = Vec::new();
@@ -76,27 +79,23 @@ pub(crate) fn nearest_in_cells(
         cells.extend(own.towards(question).map(|cell| (cell, number)));
         views.push(View::in_cells(segment, own));
     }
-    let only = (!everything).then_some(readable);
+    let only = (!readable.is_everything()).then_some(readable);
+    let (all, least) = (cells.len(), cells.len() / LOTS + 1);
     let mut left = (permitted / COMPARED).max(2 * limit);
-    // Only those that are compared are worth sorting: most often twice their share of all.
-    let many = (cells.len() * 2 / COMPARED).min(cells.len().saturating_sub(1));
-    if many > 0 {
-        cells.select_nth_unstable_by(many, nearer);
-    }
-    let (near, far) = cells.split_at_mut(many);
-    for cells in [near, far] {
-        if left == 0 {
-            break;
-        }
-        cells.sort_unstable_by(nearer);
-        for (Towards { cell, .. }, number) in cells {
-            if left == 0 {
-                break;
-            }
+    let mut rest = cells.as_mut_slice();
+    while left > 0 && !rest.is_empty() {
+        // Among those that are compared cells need no order, so whole lots of them are taken: somewhat
+        // fewer than seem to be wanted, and again.
+        let wanted = left * all / permitted.max(1) * 7 / 8;
+        let lot = wanted.max(least).min(rest.len());
+        rest.select_nth_unstable_by(lot - 1, nearer);
+        let (near, far) = rest.split_at_mut(lot);
+        for (Towards { cell, .. }, number) in near {
             if let Some(view) = views.get_mut(*number) {
                 left = left.saturating_sub(view.add(*cell, only));
             }
         }
+        rest = far;
     }
     for view in &mut views {
         view.join_ranges();

@@ -7,7 +7,7 @@ use super::segment_file::{self, RowFile};
 use super::{Cosine, VectorHit};
 use crate::error::Result;
 use crate::place::place_of;
-use crate::readable::Readable;
+use crate::revisions::Readable;
 use std::collections::BTreeSet;
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
@@ -143,6 +143,8 @@ pub(crate) struct Segment {
     data: Arc<Data>,
     /// The runs of rows that can be found.
     runs: Vec<Run>,
+    /// How many rows those are.
+    live: usize,
     /// The first and the last passage of the file.
     span: RangeInclusive<i64>,
 }
@@ -185,7 +187,12 @@ impl Segment {
             rows,
             cells: OnceLock::new(),
         });
-        Self { data, runs, span }
+        Self {
+            live: data.codes.passages.len(),
+            data,
+            runs,
+            span,
+        }
     }
 
     /// The same without the rows of these revisions.
@@ -194,6 +201,7 @@ impl Segment {
         runs.retain(|run| !forgotten.contains(&run.revision));
         Self {
             data: Arc::clone(&self.data),
+            live: runs.iter().map(|run| run.end - run.start).sum(),
             runs,
             span: self.span.clone(),
         }
@@ -206,7 +214,7 @@ impl Segment {
 
     /// Rows that can be found.
     pub(crate) fn live(&self) -> usize {
-        self.runs.iter().map(|run| run.end - run.start).sum()
+        self.live
     }
 
     pub(crate) fn dimensions(&self) -> usize {
@@ -230,6 +238,9 @@ impl Segment {
 
     /// The rows of readable revisions, as few ranges as they make.
     pub(crate) fn readable(&self, readable: &Readable) -> Vec<Range<usize>> {
+        if readable.is_everything() && self.live == self.rows() {
+            return std::iter::once(0..self.live).collect();
+        }
         let mut ranges: Vec<Range<usize>> = Vec::new();
         for run in self
             .runs

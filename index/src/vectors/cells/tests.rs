@@ -1,6 +1,6 @@
 //! Cells lead to what a scan finds, whatever is permitted or forgotten.
 
-use crate::readable::Readable;
+use crate::revisions::{Readable, Revisions};
 use crate::trial::Synthetic;
 use crate::vectors::{self, Quantiser, Segment};
 use std::collections::{BTreeSet, HashSet};
@@ -37,11 +37,12 @@ fn segments(dir: &Path) -> Vec<Arc<Segment>> {
 /// The revisions of which `every`-th is permitted.
 fn readable(every: u32) -> Readable {
     let last = u32::try_from(Synthetic::revision(PASSAGES)).unwrap();
-    Readable::new(&(1..=last).filter(|r| r % every == 0).collect(), last)
+    let permitted = (1..=last).filter(|r| r % every == 0).collect();
+    Revisions::of((1..=last).map(|revision| (revision, 1))).readable(&permitted)
 }
 
 /// The share of the ten best of a scan that the cells hold, too, over 200 questions.
-fn recall(segments: &[Arc<Segment>], readable: &Readable, everything: bool) -> f32 {
+fn recall(segments: &[Arc<Segment>], readable: &Readable) -> f32 {
     let corpus = Synthetic::new(3, PASSAGES, DIMENSIONS);
     let quantiser = Quantiser::new(DIMENSIONS);
     let rows = |s: &Arc<Segment>| {
@@ -50,7 +51,7 @@ fn recall(segments: &[Arc<Segment>], readable: &Readable, everything: bool) -> f
             .map(ExactSizeIterator::len)
             .sum::<usize>()
     };
-    let permitted = (segments.iter().map(rows).sum(), everything);
+    let permitted = segments.iter().map(rows).sum();
     let (mut held, mut all) = (0, 0);
     for number in 0..200 {
         let question = quantiser.question(&corpus.question(number).vector, false);
@@ -77,7 +78,7 @@ fn they_lead_to_what_a_scan_finds_whatever_is_permitted() {
     let dir = tempfile::tempdir().unwrap();
     let segments = segments(dir.path());
     for every in [1, 2, 4] {
-        let recall = recall(&segments, &readable(every), every == 1);
+        let recall = recall(&segments, &readable(every));
         assert!(
             recall >= 0.98,
             "{recall} where every {every}th is permitted"
@@ -93,7 +94,7 @@ fn what_was_forgotten_is_not_found() {
         .iter()
         .map(|segment| Arc::new(segment.without(&forgotten)))
         .collect();
-    assert!(recall(&left, &readable(1), true) >= 0.98);
+    assert!(recall(&left, &readable(1)) >= 0.98);
 }
 
 #[test]
@@ -101,11 +102,12 @@ fn where_little_is_permitted_and_lies_far_away_it_is_found_all_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let segments = segments(dir.path());
     let corpus = Synthetic::new(3, PASSAGES, DIMENSIONS);
+    let known = Revisions::of((1..=600).map(|revision| (revision, 20)));
     for revision in 1..=300 {
-        let only = Readable::new(&[revision].into(), 600);
+        let only = known.readable(&[revision].into());
         let vector = corpus.question(i64::from(revision)).vector;
         let question = Quantiser::new(DIMENSIONS).question(&vector, false);
-        let found = vectors::nearest_in_cells(&segments, &question, &only, (20, false), 20);
+        let found = vectors::nearest_in_cells(&segments, &question, &only, 20, 20);
         assert_eq!(found.len(), 20);
     }
 }
