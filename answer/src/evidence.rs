@@ -43,7 +43,8 @@ pub struct SentenceWeights {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnswerNeeds {
-    /// Weight of the share of the question's words that the best sentence's passage holds.
+    /// Weight of how much of the question the best sentence's passage speaks of; see
+    /// [`Spoken::covered`](crate::Spoken::covered).
     pub covered: f32,
     /// Weight, taken off, of the share of what the question names that the passage lacks.
     pub missing: f32,

@@ -36,7 +36,7 @@ pub struct Verdict {
     pub evidence_needed: f32,
     /// The best sentence's weighted score.
     pub sentence: f32,
-    /// The share of the question's words that its passage, title and headings hold.
+    /// How much of the question its passage speaks of; see [`Spoken::covered`].
     pub covered: f32,
     /// The share of what the question names that they do not hold.
     pub missing: f32,
@@ -102,7 +102,9 @@ pub fn decide(
 /// How far a passage speaks of what a question speaks of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spoken {
-    /// The share of the question's words that the passage, its title and its headings hold.
+    /// The share of the question's words that the passage, its title and its headings hold, times
+    /// the logarithm of how many they are and one: half of a long question is held by chance less
+    /// often than half of a short one.
     pub covered: f32,
     /// The share of what the question names that they do not hold.
     pub missing: f32,
@@ -130,8 +132,9 @@ impl Spoken {
                 || question.contains(&abbreviation)
                     && texts.iter().any(|text| writes_out(text, &abbreviation))
         };
+        let asked = content_stems(question);
         Self {
-            covered: share(&content_stems(question), |word| spoken_of.contains(word)),
+            covered: share(&asked, |word| spoken_of.contains(word)) * (asked.len() as f32).ln_1p(),
             missing: share(&particulars(question), |name| !named(name)),
         }
     }

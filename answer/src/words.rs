@@ -33,12 +33,24 @@ pub fn content_stems(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
+const ORDINALS: &[&str] = &[
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+    "eleventh", "twelfth",
+];
+
 /// A word without its commonest English endings: enough to know `notified` in `notifies`. Words
-/// with digits are codes and stay as they are.
+/// with digits are codes and stay as they are, but for decades: `1970s` and `1970's` are one. Small
+/// ordinals are written with digits.
 pub fn stem(word: &str) -> String {
     let word = word.trim_end_matches("'s").trim_end_matches("’s");
+    if let Some(place) = ORDINALS.iter().position(|ordinal| *ordinal == word) {
+        let ending = ["st", "nd", "rd"].get(place).unwrap_or(&"th");
+        return format!("{}{ending}", place + 1);
+    }
     if word.chars().any(|c| c.is_ascii_digit()) {
-        return word.to_owned();
+        let decade = word.strip_suffix('s');
+        let decade = decade.filter(|year| year.len() == 4 && year.ends_with('0'));
+        return decade.unwrap_or(word).to_owned();
     }
     for (ending, shortest, instead) in [
         ("ational", 4, "ate"),
@@ -186,7 +198,7 @@ pub fn particulars(question: &str) -> BTreeSet<String> {
         .flat_map(|name| words(name))
         .map(|word| stem(&word))
         .filter(|stem| about.contains(stem))
-        .chain(coded)
+        .chain(coded.map(|word| stem(&word)))
         .collect()
 }
 
@@ -203,10 +215,14 @@ mod tests {
             ("doses", "dose"),
             ("patients", "patient"),
             ("measured", "measure"),
+            ("1970's", "1970s"),
+            ("tenth", "10th"),
+            ("third", "3rd"),
         ] {
             assert_eq!(stem(one), stem(other), "{one}, {other}");
         }
         assert_ne!(stem("class"), stem("clas"));
+        assert_ne!(stem("b12s"), stem("b12"));
     }
 
     #[test]
