@@ -69,8 +69,10 @@ impl Worth {
 
 /// A word in the fields of a segment, and what it is worth there.
 pub(super) struct Clause {
-    pub parts: Vec<Part>,
-    pub worth: Worth,
+    parts: Vec<Part>,
+    worth: Worth,
+    /// What no document of each window exceeds.
+    ceilings: Vec<f32>,
 }
 
 /// The scores of a window's documents, while they are added up.
@@ -160,29 +162,26 @@ impl Scores {
 }
 
 impl Clause {
+    pub(super) fn new(parts: Vec<Part>, worth: Worth) -> Self {
+        let windows = parts.iter().map(|part| part.ceilings.len()).max();
+        let windows = 0..windows.unwrap_or(0);
+        Self {
+            ceilings: windows
+                .map(|window| ceiling(&parts, worth, window))
+                .collect(),
+            parts,
+            worth,
+        }
+    }
+
     /// What no document of a window exceeds.
     pub(super) fn ceiling(&self, window: usize) -> f32 {
-        let mut counted = 0.0;
-        for part in &self.parts {
-            let ceiling = part.ceilings.get(window).copied().unwrap_or_default();
-            match &part.lengths {
-                _ if ceiling.count == 0 => {}
-                Some(lengths) => counted += ceiling.count as f32 * lengths.once(ceiling.length),
-                None => return self.worth.weight,
-            }
-        }
-        if counted > 0.0 {
-            self.worth.of(counted) * ROUNDING
-        } else {
-            0.0
-        }
+        self.ceilings.get(window).copied().unwrap_or(0.0)
     }
 
     /// What no document of the segment exceeds.
     pub(super) fn most(&self) -> f32 {
-        let windows = self.parts.iter().map(|part| part.ceilings.len());
-        let ceilings = (0..windows.max().unwrap_or(0)).map(|window| self.ceiling(window));
-        ceilings.fold(0.0, f32::max)
+        self.ceilings.iter().copied().fold(0.0, f32::max)
     }
 
     /// What the word brings `doc`, which is not before one that it was asked for.
@@ -219,6 +218,24 @@ impl Clause {
             last.each_in(ranges, |doc, _| scores.add_plain(doc, worth.weight));
         }
         scores.add_kept(worth);
+    }
+}
+
+/// What no document of a window exceeds by a word that stands in these fields.
+fn ceiling(parts: &[Part], worth: Worth, window: usize) -> f32 {
+    let mut counted = 0.0;
+    for part in parts {
+        let ceiling = part.ceilings.get(window).copied().unwrap_or_default();
+        match &part.lengths {
+            _ if ceiling.count == 0 => {}
+            Some(lengths) => counted += ceiling.count as f32 * lengths.once(ceiling.length),
+            None => return worth.weight,
+        }
+    }
+    if counted > 0.0 {
+        worth.of(counted) * ROUNDING
+    } else {
+        0.0
     }
 }
 

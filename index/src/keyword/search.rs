@@ -212,7 +212,7 @@ fn clauses(
         if !parts.is_empty() {
             let weight = word.weight;
             let worth = Worth { weight, k1 };
-            clauses.push(Clause { parts, worth });
+            clauses.push(Clause::new(parts, worth));
         }
     }
     Ok(clauses)
