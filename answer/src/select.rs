@@ -101,16 +101,15 @@ impl Selection {
         for candidate in self.candidates.iter().filter(near) {
             let about = content_stems(text(passages, candidate));
             let values = values(text(passages, candidate));
-            let whole = with_what_it_refers_to(candidate, passages);
-            let shown = quotes
-                .iter()
-                .any(|quote| quote.passage == whole.passage && quote.range.overlaps(whole.range));
             // The same with another number is no repetition, but a contradiction.
             let news = said
                 .iter()
                 .all(|(known, those)| overlap(known, &about) < 0.8 || *those != values);
-            if news && !shown && quotes.len() < QUOTES {
-                quotes.push(whole);
+            let shown = quotes.iter().any(|quote| {
+                quote.passage == candidate.passage && quote.range.holds(candidate.range)
+            });
+            if news && !shown && said.len() < QUOTES {
+                quote(candidate, passages, &mut quotes);
                 said.push((about, values));
             }
         }
@@ -248,6 +247,35 @@ fn sort(candidates: &mut [Candidate]) {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
 }
 
+/// Adds a sentence to the quotes. Where the one that it refers to is quoted already, that quote goes
+/// on to its end.
+fn quote(candidate: &Candidate, passages: &[FoundPassage], quotes: &mut Vec<Candidate>) {
+    let whole = with_what_it_refers_to(candidate, passages);
+    let known = quotes
+        .iter_mut()
+        .find(|quote| quote.passage == whole.passage && quote.range.overlaps(whole.range));
+    let Some(known) = known else {
+        quotes.push(whole);
+        return;
+    };
+    let (start, end) = (
+        known.range.start.min(whole.range.start),
+        known.range.end.max(whole.range.end),
+    );
+    let joined = ByteRange::new(start, end);
+    if passages
+        .get(known.passage)
+        .is_some_and(|found| stands_on_one_page(found, joined))
+    {
+        known.range = joined;
+    }
+}
+
+/// A quote stands on one page, so that it can be shown there whole.
+fn stands_on_one_page(found: &FoundPassage, range: ByteRange) -> bool {
+    found.passage.draft.locate(range).len() == 1
+}
+
 /// A sentence that begins with a word such as `It` or `This` is quoted with the one before it.
 fn with_what_it_refers_to(candidate: &Candidate, passages: &[FoundPassage]) -> Candidate {
     const REFERRING: &[&str] = &[
@@ -269,8 +297,7 @@ fn with_what_it_refers_to(candidate: &Candidate, passages: &[FoundPassage]) -> C
         .rfind(|range| range.end <= candidate.range.start);
     if let Some(before) = before {
         let joined = ByteRange::new(before.start, candidate.range.end);
-        // A quote stands on one page, so that it can be shown there whole.
-        if draft.locate(joined).len() == 1 {
+        if stands_on_one_page(found, joined) {
             whole.range = joined;
         }
     }
@@ -322,6 +349,64 @@ pub fn dot(one: &[f32], other: &[f32]) -> f32 {
 mod tests {
     use super::*;
     use crate::retrieve::sample;
+    use cloister_domain::PassageSpan;
+
+    /// A passage of these sentences, each on a line of one page.
+    fn of_lines(lines: &[&str]) -> FoundPassage {
+        let text = lines.join("\n");
+        let mut found = sample(1, 1, &text);
+        let draft = &mut found.passage.draft;
+        draft.spans = vec![PassageSpan {
+            page: 1,
+            range: ByteRange::new(0, text.len()),
+        }];
+        draft.sentences.clear();
+        let mut at = 0;
+        for line in lines {
+            draft.sentences.push(ByteRange::new(at, at + line.len()));
+            at += line.len() + 1;
+        }
+        found
+    }
+
+    #[test]
+    fn a_quote_goes_on_with_the_sentence_that_refers_to_it() {
+        let lines = [
+            "Keys are kept by the porter.",
+            "They are counted on Mondays.",
+            "Visitors are welcome from two to six.",
+        ];
+        let passages = [of_lines(&lines)];
+        let ranges = passages[0].passage.draft.sentences.clone();
+        let scored = |place: usize, score: f32| Candidate {
+            passage: 0,
+            range: ranges[place],
+            meaning: 0.0,
+            words: 0.0,
+            kind: 0.0,
+            likelihood: None,
+            score,
+        };
+        let quoted = |places: &[usize]| -> Vec<String> {
+            let scores = [0.9, 0.8, 0.7].into_iter();
+            let candidates = places
+                .iter()
+                .zip(scores)
+                .map(|(at, score)| scored(*at, score));
+            let selection = Selection {
+                candidates: candidates.collect(),
+            };
+            let quotes = selection.quotes(&passages, 0.5);
+            quotes
+                .iter()
+                .map(|quote| text(&passages, quote).to_owned())
+                .collect()
+        };
+        let both = format!("{}\n{}", lines[0], lines[1]);
+        assert_eq!(quoted(&[0, 1, 2]), [both.as_str(), lines[2]]);
+        assert_eq!(quoted(&[1, 2, 0]), [both.as_str(), lines[2]]);
+        assert_eq!(quoted(&[0, 2]), [lines[0], lines[2]]);
+    }
 
     #[test]
     fn a_point_stands_under_its_item_and_a_row_under_its_tables_first() {
@@ -334,14 +419,7 @@ mod tests {
             "Nurse | 30",
             "Porter | 14",
         ];
-        let text = lines.join("\n");
-        let mut draft = sample(1, 1, &text).passage.draft;
-        draft.sentences.clear();
-        let mut at = 0;
-        for line in lines {
-            draft.sentences.push(ByteRange::new(at, at + line.len()));
-            at += line.len() + 1;
-        }
+        let draft = of_lines(&lines).passage.draft;
         let above: Vec<Option<&str>> = draft
             .sentences
             .iter()

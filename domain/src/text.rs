@@ -38,6 +38,11 @@ impl ByteRange {
         self.start < other.end && other.start < self.end
     }
 
+    /// Whether all of `other` lies in it.
+    pub const fn holds(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
     /// The bytes that both hold, or `None` where they share none.
     pub fn intersection(self, other: Self) -> Option<Self> {
         let shared = Self::new(self.start.max(other.start), self.end.min(other.end));
