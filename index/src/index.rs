@@ -393,6 +393,15 @@ impl Index {
     }
 
     /// Starts what the generation needs done in the background, unless that is going on.
+    /// Waits until the background has done what it is at, such as making cells after a start.
+    pub(crate) fn wait_for_upkeep(&self) {
+        let mut upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = upkeep.take() {
+            // A panic there was told by its own thread.
+            let _ = thread.join();
+        }
+    }
+
     fn tend(&self) -> Result<()> {
         let mut upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
         if upkeep.as_ref().is_some_and(|thread| !thread.is_finished()) {

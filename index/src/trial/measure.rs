@@ -74,7 +74,8 @@ pub struct Recall {
     pub latency: Latency,
 }
 
-/// Measures `index`, which holds `corpus`. It is as it was afterwards, but for its sequence.
+/// Measures `index`, which holds `corpus`, once its background has nothing left to do. It is as it was
+/// afterwards, but for its sequence.
 pub fn measure(index: &Index, corpus: &Synthetic, wanted: Wanted) -> Result<Measured> {
     let everything = permitted(corpus, 1.0);
     let questions: Vec<Question> = (0..wanted.questions)
@@ -83,6 +84,7 @@ pub fn measure(index: &Index, corpus: &Synthetic, wanted: Wanted) -> Result<Meas
     for question in questions.iter().take(10) {
         found(index, question, &everything)?;
     }
+    index.wait_for_upkeep();
     let timed = |ask: Ask| -> Result<Latency> {
         let times = questions.iter().map(|question| {
             let began = Instant::now();
