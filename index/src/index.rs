@@ -395,8 +395,9 @@ impl Index {
     /// Starts what the generation needs done in the background, unless that is going on.
     /// Waits until the background has done what it is at, such as making cells after a start.
     pub(crate) fn wait_for_upkeep(&self) {
-        let mut upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(thread) = upkeep.take() {
+        let upkeep = || self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+        let thread = upkeep().take();
+        if let Some(thread) = thread {
             // A panic there was told by its own thread.
             let _ = thread.join();
         }
@@ -424,14 +425,7 @@ impl Drop for Index {
     /// Waits for the background, which holds the folder's lock.
     fn drop(&mut self) {
         self.closing.store(true, Ordering::Relaxed);
-        let upkeep = self
-            .upkeep
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(thread) = upkeep.take() {
-            // A panic there was told by its own thread.
-            let _ = thread.join();
-        }
+        self.wait_for_upkeep();
     }
 }
 
