@@ -115,7 +115,8 @@ fn measured(folder: &Path, passages: i64) {
     let mut index = Index::open(folder, IndexSettings::default()).unwrap();
     if index.sequence().0 < passages {
         drop(index);
-        index = Arm::build(folder, &corpus, |passage| corpus.entry(passage));
+        drop(Arm::build(folder, &corpus, |passage| corpus.entry(passage)));
+        index = Index::open(folder, IndexSettings::default()).unwrap();
         println!(
             "built in {:.1} s, {} MB",
             began.elapsed().as_secs_f64(),

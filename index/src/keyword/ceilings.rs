@@ -4,6 +4,7 @@
 //! A ceiling is kept as it was counted, not as a score, because a score also depends on the
 //! settings and on how long passages are on average, which every commit changes.
 
+use super::counts::{Counts, MOST_KEPT};
 use super::postings::Postings;
 use crate::error::Result;
 use std::collections::HashMap;
@@ -28,10 +29,18 @@ pub(super) struct Ceiling {
     pub length: u8,
 }
 
-/// The ceilings of a segment's common words.
+/// What is known of a word in one field of a segment before a search.
+#[derive(Clone)]
+pub(super) struct Known {
+    pub ceilings: Arc<[Ceiling]>,
+    /// Of a very common word.
+    pub counts: Option<Arc<Counts>>,
+}
+
+/// What is known of a segment's common words.
 #[derive(Default)]
 pub(super) struct Ceilings {
-    known: Mutex<HashMap<Term, Arc<[Ceiling]>>>,
+    known: Mutex<HashMap<Term, Known>>,
 }
 
 impl Ceilings {
@@ -42,27 +51,48 @@ impl Ceilings {
         lengths: Option<&[u8]>,
         documents: DocId,
         open: impl FnOnce() -> Result<BlockSegmentPostings>,
-    ) -> Result<Arc<[Ceiling]>> {
+    ) -> Result<Known> {
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known().get(term) {
-            return Ok(Arc::clone(known));
+            return Ok(known.clone());
         }
         let blocks = open()?;
-        let common = blocks.doc_freq() >= COMMON;
-        let counted: Arc<[Ceiling]> = count(blocks, lengths, documents).into();
-        if common {
-            known().insert(term.clone(), Arc::clone(&counted));
+        let with = blocks.doc_freq();
+        let kept = || {
+            known()
+                .values()
+                .filter(|word| word.counts.is_some())
+                .count()
+        };
+        let worth = Counts::are_worth_keeping(with, documents) && kept() < MOST_KEPT;
+        let mut counts = worth.then(|| Counts::none_of(documents));
+        let ceilings = count(blocks, lengths, documents, counts.as_mut());
+        let counted = Known {
+            ceilings: ceilings.into(),
+            counts: counts.map(Arc::new),
+        };
+        if with >= COMMON || worth {
+            known().insert(term.clone(), counted.clone());
         }
         Ok(counted)
     }
 }
 
-/// The ceilings of a segment of so many documents.
-fn count(blocks: BlockSegmentPostings, lengths: Option<&[u8]>, documents: DocId) -> Vec<Ceiling> {
+/// The ceilings of a segment of so many documents. What they rest on is kept in `counts`, where there
+/// are any.
+fn count(
+    blocks: BlockSegmentPostings,
+    lengths: Option<&[u8]>,
+    documents: DocId,
+    mut counts: Option<&mut Counts>,
+) -> Vec<Ceiling> {
     let mut postings = Postings::new(blocks);
     let mut ceilings = vec![Ceiling::default(); documents.div_ceil(WINDOW) as usize];
     let all: Range<DocId> = 0..documents;
     postings.each_in(&all, |doc, count| {
+        if let Some(counts) = &mut counts {
+            counts.set(doc, count);
+        }
         let length = lengths.and_then(|lengths| lengths.get(doc as usize));
         let length = length.copied().unwrap_or(0);
         if let Some(ceiling) = ceilings.get_mut((doc / WINDOW) as usize) {

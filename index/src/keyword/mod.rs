@@ -3,6 +3,7 @@
 
 mod best;
 mod ceilings;
+mod counts;
 mod look_up;
 mod postings;
 mod quotes;

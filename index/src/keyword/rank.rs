@@ -1,6 +1,6 @@
 //! What a word brings a passage: BM25F, and the most that it can bring to any passage of a window.
 
-use super::ceilings::Ceiling;
+use super::ceilings::Known;
 use super::postings::Postings;
 use std::ops::Range;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ impl Lengths {
 /// A word in one field of a segment.
 pub(super) struct Part {
     pub postings: Postings,
-    pub ceilings: Arc<[Ceiling]>,
+    pub known: Known,
     /// None where standing there is all that counts.
     pub lengths: Option<Lengths>,
 }
@@ -163,7 +163,7 @@ impl Scores {
 
 impl Clause {
     pub(super) fn new(parts: Vec<Part>, worth: Worth) -> Self {
-        let windows = parts.iter().map(|part| part.ceilings.len()).max();
+        let windows = parts.iter().map(|part| part.known.ceilings.len()).max();
         let windows = 0..windows.unwrap_or(0);
         Self {
             ceilings: windows
@@ -188,7 +188,7 @@ impl Clause {
     pub(super) fn score(&mut self, doc: DocId) -> f32 {
         let mut counted = 0.0;
         for part in &mut self.parts {
-            let Some(count) = part.postings.count(doc) else {
+            let Some(count) = part.count(doc) else {
                 continue;
             };
             match &part.lengths {
@@ -225,7 +225,7 @@ impl Clause {
 fn ceiling(parts: &[Part], worth: Worth, window: usize) -> f32 {
     let mut counted = 0.0;
     for part in parts {
-        let ceiling = part.ceilings.get(window).copied().unwrap_or_default();
+        let ceiling = part.known.ceilings.get(window).copied().unwrap_or_default();
         match &part.lengths {
             _ if ceiling.count == 0 => {}
             Some(lengths) => counted += ceiling.count as f32 * lengths.once(ceiling.length),
@@ -240,6 +240,15 @@ fn ceiling(parts: &[Part], worth: Worth, window: usize) -> f32 {
 }
 
 impl Part {
+    /// How often the word stands in `doc`, which is not before one that it was asked for.
+    fn count(&mut self, doc: DocId) -> Option<u32> {
+        let kept = self.known.counts.as_ref().and_then(|counts| counts.of(doc));
+        match kept {
+            Some(count) => (count > 0).then_some(count),
+            None => self.postings.count(doc),
+        }
+    }
+
     /// Calls `each` with the documents in `ranges` and what the word counts there in this field.
     fn each_in(&mut self, ranges: &[Range<DocId>], mut each: impl FnMut(DocId, f32)) {
         for range in ranges {

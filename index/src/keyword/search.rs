@@ -235,7 +235,7 @@ fn part(
         of: Arc::clone(of),
         once: Arc::clone(once),
     });
-    let ceilings = rows.ceilings.of(
+    let known = rows.ceilings.of(
         term,
         lengths.as_ref().map(|lengths| &*lengths.of),
         reader.max_doc(),
@@ -243,7 +243,7 @@ fn part(
     )?;
     Ok(Part {
         postings: Postings::new(open()?),
-        ceilings,
+        known,
         lengths,
     })
 }
