@@ -9,6 +9,7 @@
 use crate::evidence::AnswerNeeds;
 use crate::retrieve::FoundPassage;
 use crate::select::Selection;
+use crate::slips::{Slips, stems};
 use crate::words::{content_stems, particulars, roots, writes_out};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -73,7 +74,9 @@ pub fn decide(
     let best = selection.candidates.first();
     let sentence = best.map_or(0.0, |best| best.score);
     let source = best.and_then(|best| passages.get(best.passage));
-    let spoken = source.map_or(Spoken::NOTHING, |source| Spoken::of(question, source));
+    let spoken = source.map_or(Spoken::NOTHING, |source| {
+        Spoken::of(question, source, &Slips::of(question, passages))
+    });
     let passage = passages
         .iter()
         .filter_map(|found| found.semantic)
@@ -116,15 +119,14 @@ impl Spoken {
         missing: 1.0,
     };
 
-    /// How far `found` speaks of what `question` does.
-    pub fn of(question: &str, found: &FoundPassage) -> Self {
+    /// How far `found` speaks of what `question` does, in which there may be `slips`.
+    pub fn of(question: &str, found: &FoundPassage, slips: &Slips) -> Self {
         let draft = &found.passage.draft;
         let texts: Vec<&String> = [&found.source.title, &draft.text]
             .into_iter()
             .chain(&draft.headings)
             .collect();
-        let spoken_of: BTreeSet<String> =
-            texts.iter().flat_map(|text| content_stems(text)).collect();
+        let spoken_of = stems(found);
         let roots_there: BTreeSet<&str> = spoken_of.iter().flat_map(|word| roots(word)).collect();
         let named = |name: &String| {
             let abbreviation = name.to_uppercase();
@@ -132,10 +134,10 @@ impl Spoken {
                 || question.contains(&abbreviation)
                     && texts.iter().any(|text| writes_out(text, &abbreviation))
         };
-        let asked = content_stems(question);
+        let asked = slips.mended(content_stems(question));
         Self {
             covered: share(&asked, |word| spoken_of.contains(word)) * (asked.len() as f32).ln_1p(),
-            missing: share(&particulars(question), |name| !named(name)),
+            missing: share(&slips.mended(particulars(question)), |name| !named(name)),
         }
     }
 }

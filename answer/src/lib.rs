@@ -28,6 +28,7 @@ mod replay;
 pub mod rerank;
 mod retrieve;
 pub mod select;
+pub mod slips;
 pub mod snippet;
 pub mod verify;
 mod words;

@@ -9,6 +9,7 @@ use crate::error::AnswerError;
 use crate::evidence::SentenceWeights;
 use crate::kind::Kind;
 use crate::retrieve::FoundPassage;
+use crate::slips::Slips;
 use crate::words::{content_stems, values};
 use cloister_domain::{ByteRange, PassageDraft};
 use cloister_inference::{EmbedderService, GeneratorService, GeneratorState};
@@ -20,6 +21,8 @@ const PASSAGES: usize = 8;
 const SENTENCES: usize = 96;
 /// The model judges this many.
 const JUDGED: usize = 8;
+/// And no more bytes of them together than this: eight of a report's longest would take it two seconds.
+const JUDGED_BYTES: usize = 2_400;
 /// At most this many quotes.
 const QUOTES: usize = 3;
 /// A longer item says too much to be put before each of its points.
@@ -220,8 +223,8 @@ pub async fn ask_model(
     };
     let asked = format!(" {question}");
     let mut pairs = vec![("Question:".to_owned(), asked.clone())];
-    pairs.extend(candidates.iter().map(|candidate| {
-        let context = format!("Passage: {}\nQuestion:", in_place(passages, candidate));
+    pairs.extend(judged_texts(passages, candidates).into_iter().map(|text| {
+        let context = format!("Passage: {text}\nQuestion:");
         (context, asked.clone())
     }));
     let judged = generator.log_likelihoods(pairs).await?;
@@ -234,6 +237,21 @@ pub async fn ask_model(
     }
     sort(candidates);
     Ok(true)
+}
+
+/// What the model is given of the candidates, best first: the first, and as many as are short enough.
+fn judged_texts(passages: &[FoundPassage], candidates: &[Candidate]) -> Vec<String> {
+    let mut bytes = 0;
+    let mut texts = Vec::new();
+    for candidate in candidates {
+        let text = in_place(passages, candidate);
+        bytes += text.len();
+        if bytes > JUDGED_BYTES && !texts.is_empty() {
+            break;
+        }
+        texts.push(text);
+    }
+    texts
 }
 
 fn weigh(candidate: &Candidate, weights: &SentenceWeights) -> f32 {
@@ -313,11 +331,12 @@ impl WordShares {
             .iter()
             .map(|found| content_stems(&found.passage.draft.text))
             .collect();
+        let slips = Slips::of(question, passages);
         let rarity = |word: &String| {
             let with = texts.iter().filter(|stems| stems.contains(word)).count() as f32;
             (1.0 + texts.len() as f32 / (1.0 + with)).ln()
         };
-        let words = content_stems(question).into_iter();
+        let words = slips.mended(content_stems(question)).into_iter();
         Self(words.map(|word| (word.clone(), rarity(&word))).collect())
     }
 

@@ -55,3 +55,65 @@ impl From<std::ops::Range<usize>> for ByteRange {
         Self::new(range.start, range.end)
     }
 }
+
+/// Whether two words are one but for a slip: a letter too many, one too few, another one, or two that
+/// changed places. Short words that differ so mean something else, and so do numbers and codes; and a
+/// slip is rarely at the beginning.
+pub fn differ_by_a_slip(one: &str, other: &str) -> bool {
+    const SHORTEST: usize = 6;
+    let (mut one, mut other): (Vec<char>, Vec<char>) =
+        (one.chars().collect(), other.chars().collect());
+    if one.len() > other.len() {
+        std::mem::swap(&mut one, &mut other);
+    }
+    let plain = one.iter().chain(&other).all(|c| c.is_alphabetic());
+    if !plain || one.len() < SHORTEST || other.len() - one.len() > 1 || one.first() != other.first()
+    {
+        return false;
+    }
+    let same = |(a, b): &(&char, &char)| a == b;
+    let before = one.iter().zip(&other).take_while(same).count();
+    let left = one.len() - before;
+    let after = one.iter().rev().zip(other.iter().rev()).take_while(same);
+    let after = after.take(left).count();
+    let differs = |word: &[char]| -> Vec<char> {
+        let inside = word.get(before..word.len() - after);
+        inside.unwrap_or_default().to_vec()
+    };
+    match (&*differs(&one), &*differs(&other)) {
+        ([], [_]) | ([_], [_]) => true,
+        ([a, b], [c, d]) => (a, b) == (d, c),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_is_known() {
+        for (one, other) in [
+            ("luteran", "lutheran"),
+            ("babbage", "babbbage"),
+            ("kublai", "kubali"),
+            ("normandy", "normandi"),
+            ("jacksonville", "jacksonvile"),
+        ] {
+            assert!(differ_by_a_slip(one, other), "{one}, {other}");
+            assert!(differ_by_a_slip(other, one), "{other}, {one}");
+        }
+        for (one, other) in [
+            ("prednison", "prednisolon"),
+            ("iodine", "lodine"),
+            ("patient", "patients"),
+            ("e11.92", "e11.93"),
+            ("paris", "parish"),
+            ("tramadol", "tramadol"),
+            ("quinine", "quinidin"),
+        ] {
+            let expected = (one, other) == ("patient", "patients");
+            assert_eq!(differ_by_a_slip(one, other), expected, "{one}, {other}");
+        }
+    }
+}
