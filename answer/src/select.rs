@@ -21,8 +21,9 @@ const PASSAGES: usize = 8;
 const SENTENCES: usize = 96;
 /// The model judges this many.
 const JUDGED: usize = 8;
-/// And no more bytes of them together than this: eight of a report's longest would take it two seconds.
-const JUDGED_BYTES: usize = 2_400;
+/// And no more bytes than this, counting the question with each: eight of a report's longest sentences
+/// below a long question would take it two seconds.
+const JUDGED_BYTES: usize = 2_800;
 /// At most this many quotes.
 const QUOTES: usize = 3;
 /// A longer item says too much to be put before each of its points.
@@ -223,10 +224,14 @@ pub async fn ask_model(
     };
     let asked = format!(" {question}");
     let mut pairs = vec![("Question:".to_owned(), asked.clone())];
-    pairs.extend(judged_texts(passages, candidates).into_iter().map(|text| {
-        let context = format!("Passage: {text}\nQuestion:");
-        (context, asked.clone())
-    }));
+    pairs.extend(
+        judged_texts(question, passages, candidates)
+            .into_iter()
+            .map(|text| {
+                let context = format!("Passage: {text}\nQuestion:");
+                (context, asked.clone())
+            }),
+    );
     let judged = generator.log_likelihoods(pairs).await?;
     let Some((alone, given)) = judged.split_first() else {
         return Ok(false);
@@ -240,12 +245,16 @@ pub async fn ask_model(
 }
 
 /// What the model is given of the candidates, best first: the first, and as many as are short enough.
-fn judged_texts(passages: &[FoundPassage], candidates: &[Candidate]) -> Vec<String> {
+fn judged_texts(
+    question: &str,
+    passages: &[FoundPassage],
+    candidates: &[Candidate],
+) -> Vec<String> {
     let mut bytes = 0;
     let mut texts = Vec::new();
     for candidate in candidates {
         let text = in_place(passages, candidate);
-        bytes += text.len();
+        bytes += text.len() + question.len();
         if bytes > JUDGED_BYTES && !texts.is_empty() {
             break;
         }
