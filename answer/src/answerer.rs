@@ -9,10 +9,11 @@ use crate::gate::{self, Basis, Verdict};
 use crate::glossary::Glossary;
 use crate::masking::Masking;
 use crate::quote::Quote;
-use crate::remark::remark;
+use crate::remark::{other_spelling, remark};
 use crate::rerank::Reranking;
 use crate::retrieve::{Found, FoundPassage};
 use crate::select::{self, Candidate, Judges, Selection};
+use crate::slips::Slips;
 use cloister_audit::{Actor, AuditLog, Event, EventKind, Outcome};
 use cloister_domain::{Clock, CollectionId, FileHash, RevisionId, Role};
 use cloister_index::Index;
@@ -360,7 +361,12 @@ fn first_steps(asked: &Asked, examined: &Examined, made_with: MadeWith) -> Vec<A
         made_with,
     }))];
     steps.extend(quotes.iter().cloned().map(Box::new).map(AnswerEvent::Quote));
-    steps.extend(remark(&asked.question, quotes).map(AnswerEvent::Remark));
+    let slips = Slips::of(&asked.question, &found.passages);
+    let remarks = [
+        other_spelling(&asked.question, &slips, quotes),
+        remark(&asked.question, quotes),
+    ];
+    steps.extend(remarks.into_iter().flatten().map(AnswerEvent::Remark));
     if !verdict.answer {
         steps.push(AnswerEvent::Refusal {
             reason: "Not in the documents you may read".into(),

@@ -1,10 +1,12 @@
-//! What a person should know before they rely on the quotes: that they disagree, or that the
-//! question may mean several things.
+//! What a person should know before they rely on the quotes: that they disagree, that the question
+//! may mean several things, or that they write a word otherwise.
 
 use crate::kind::Kind;
 use crate::quote::Quote;
-use crate::words::{content_stems, denies, numbers, words};
+use crate::slips::Slips;
+use crate::words::{content_stems, denies, numbers, stem, words};
 use std::collections::BTreeSet;
+use unicode_segmentation::UnicodeSegmentation;
 
 /// Sentences of which so much is the same speak of the same thing.
 const SAME_SUBJECT: f32 = 0.6;
@@ -22,6 +24,20 @@ pub enum Remark {
         /// What it may ask about.
         choices: Vec<Choice>,
     },
+    /// No passage that was found holds these words of the question as they are written there.
+    OtherSpelling {
+        /// They, and how the quotes write them.
+        words: Vec<Spelling>,
+    },
+}
+
+/// A word of a question that the quotes write otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spelling {
+    /// As it was asked.
+    pub asked: String,
+    /// As the quotes have it.
+    pub quoted: String,
 }
 
 /// One of the things that a question may ask about.
@@ -31,6 +47,23 @@ pub struct Choice {
     pub label: String,
     /// The question that asks about it.
     pub question: String,
+}
+
+/// How these quotes write what the question misspells, where it does.
+pub fn other_spelling(question: &str, slips: &Slips, quotes: &[Quote]) -> Option<Remark> {
+    let stem_of = |word: &str| stem(&word.to_lowercase());
+    let spelling = |asked: &str| {
+        let asked_stem = stem_of(asked);
+        let meant = slips.meant(&asked_stem)?;
+        let mut quoted = quotes.iter().flat_map(|quote| quote.text.unicode_words());
+        let quoted = quoted.find(|word| stem_of(word) == meant)?;
+        Some(Spelling {
+            asked: asked.to_owned(),
+            quoted: quoted.to_owned(),
+        })
+    };
+    let words: Vec<Spelling> = question.unicode_words().filter_map(spelling).collect();
+    (!words.is_empty()).then_some(Remark::OtherSpelling { words })
 }
 
 /// What is to be said about these quotes, where anything is.
@@ -148,6 +181,27 @@ mod tests {
         let range = ByteRange::new(0, text.len());
         found.passage.draft.spans = vec![cloister_domain::PassageSpan { page: 1, range }];
         Quote::of_found(number, &found, range).unwrap()
+    }
+
+    #[test]
+    fn what_the_quotes_write_otherwise_is_told_as_both_are_written() {
+        let passages = [sample(1, 1, "Warfarine is kept in the pharmacy.")];
+        let quotes = [quote(
+            1,
+            "Drugs",
+            "Keeping",
+            &passages[0].passage.draft.text,
+        )];
+        let told =
+            |question: &str| other_spelling(question, &Slips::of(question, &passages), &quotes);
+        let words = vec![Spelling {
+            asked: "Wafarin".into(),
+            quoted: "Warfarine".into(),
+        }];
+        let expected = Some(Remark::OtherSpelling { words });
+        assert_eq!(told("Where is Wafarin kept?"), expected);
+        assert_eq!(told("Where is Warfarine kept?"), None);
+        assert_eq!(told("Where is Heparin kept?"), None);
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! Words of a question that were mistyped.
 //!
 //! A question asks for *Luterans*, and every passage that was found says *Lutherans*. Nothing is
-//! rewritten for that: it is found by its meaning, its quotes say how the word is written, and only
-//! when passages are judged the mistyped word counts as the one that they hold.
+//! rewritten for that: it is found by its meaning, and only when passages are judged the mistyped word
+//! counts as the one that they hold. The person is told, because it may be another drug's name.
 
 use crate::retrieve::FoundPassage;
 use crate::words::content_stems;
-use cloister_domain::text::differ_by_a_slip;
 use std::collections::{BTreeSet, HashMap};
 
 /// For stems of a question that no passage holds, one that some passage holds and that differs from it
@@ -27,9 +26,17 @@ impl Slips {
         Self(meant.collect())
     }
 
+    /// What the word with this stem was meant to be, as a stem, where it was mistyped.
+    pub fn meant(&self, stem: &str) -> Option<&str> {
+        self.0.get(stem).map(String::as_str)
+    }
+
     /// Stems of the question as they were meant.
     pub fn mended(&self, stems: BTreeSet<String>) -> BTreeSet<String> {
-        let meant = |stem: String| self.0.get(&stem).cloned().unwrap_or(stem);
+        let meant = |stem: String| {
+            self.meant(&stem)
+                .map_or_else(|| stem.clone(), str::to_owned)
+        };
         stems.into_iter().map(meant).collect()
     }
 }
@@ -40,6 +47,37 @@ pub fn stems(found: &FoundPassage) -> BTreeSet<String> {
     let titles = std::iter::once(&found.source.title).chain(&draft.headings);
     let texts = titles.chain(std::iter::once(&draft.text));
     texts.flat_map(|text| content_stems(text)).collect()
+}
+
+/// Whether two words are one but for a slip: a letter too many, one too few, another one, or two that
+/// changed places. Short words that differ so mean something else, and so do numbers and codes; and a
+/// slip is rarely at the beginning.
+fn differ_by_a_slip(one: &str, other: &str) -> bool {
+    const SHORTEST: usize = 6;
+    let (mut one, mut other): (Vec<char>, Vec<char>) =
+        (one.chars().collect(), other.chars().collect());
+    if one.len() > other.len() {
+        std::mem::swap(&mut one, &mut other);
+    }
+    let plain = one.iter().chain(&other).all(|c| c.is_alphabetic());
+    if !plain || one.len() < SHORTEST || other.len() - one.len() > 1 || one.first() != other.first()
+    {
+        return false;
+    }
+    let same = |(a, b): &(&char, &char)| a == b;
+    let before = one.iter().zip(&other).take_while(same).count();
+    let left = one.len() - before;
+    let after = one.iter().rev().zip(other.iter().rev()).take_while(same);
+    let after = after.take(left).count();
+    let differs = |word: &[char]| -> Vec<char> {
+        let inside = word.get(before..word.len() - after);
+        inside.unwrap_or_default().to_vec()
+    };
+    match (&*differs(&one), &*differs(&other)) {
+        ([], [_]) | ([_], [_]) => true,
+        ([a, b], [c, d]) => (a, b) == (d, c),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -57,5 +95,31 @@ mod tests {
         let slips = Slips::of(question, &passages);
         let mended: Vec<String> = slips.mended(content_stems(question)).into_iter().collect();
         assert_eq!(mended, ["insur", "jacksonvill", "lutheran"]);
+    }
+
+    #[test]
+    fn a_slip_of_the_pen_is_known() {
+        for (one, other) in [
+            ("luteran", "lutheran"),
+            ("babbage", "babbbage"),
+            ("kublai", "kubali"),
+            ("normandy", "normandi"),
+            ("jacksonville", "jacksonvile"),
+        ] {
+            assert!(differ_by_a_slip(one, other), "{one}, {other}");
+            assert!(differ_by_a_slip(other, one), "{other}, {one}");
+        }
+        for (one, other) in [
+            ("prednison", "prednisolon"),
+            ("iodine", "lodine"),
+            ("patient", "patients"),
+            ("e11.92", "e11.93"),
+            ("paris", "parish"),
+            ("tramadol", "tramadol"),
+            ("quinine", "quinidin"),
+        ] {
+            let expected = (one, other) == ("patient", "patients");
+            assert_eq!(differ_by_a_slip(one, other), expected, "{one}, {other}");
+        }
     }
 }

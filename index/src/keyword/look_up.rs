@@ -3,25 +3,18 @@
 use super::search::{KeywordSearcher, unread};
 use crate::entry::IndexSettings;
 use crate::error::Result;
-use crate::revisions::Readable;
 use crate::words;
-use cloister_domain::text::differ_by_a_slip;
 use std::collections::BTreeSet;
+use tantivy::Term;
 use tantivy::postings::TermInfo;
-use tantivy::schema::{Field, IndexRecordOption};
-use tantivy::{DocSet, TERMINATED, Term};
+use tantivy::schema::Field;
 
 /// A code that begins like the question's is worth this share of it.
 const PREFIX_SHARE: f32 = 0.5;
-/// A word that is spelt like one of the question's, which no readable passage holds, is worth this share of it.
-const MEANT_SHARE: f32 = 0.7;
 /// A word of what the question's terms stand for is worth this share of a word of the question.
 const MEANING_SHARE: f32 = 0.7;
 /// No more codes than this are looked up for one that they begin with.
 const MOST_PREFIXED: usize = 32;
-
-/// No more words than this are looked up for one that they are spelt like.
-const MOST_ALIKE: usize = 4;
 
 /// A code is rare in one passage of so many, or in so few.
 const RARE: u64 = 1000;
@@ -66,26 +59,12 @@ impl Found {
 
 impl KeywordSearcher {
     /// The question's stems and its codes, and the stems of what its terms stand for.
-    pub(super) fn words(
-        &self,
-        text: &str,
-        also: &str,
-        readable: &Readable,
-        settings: &IndexSettings,
-    ) -> Result<Words> {
+    pub(super) fn words(&self, text: &str, also: &str, settings: &IndexSettings) -> Result<Words> {
         let mut list = Vec::new();
         let fields = [self.fields.above, self.fields.text];
         let stems = words::question_stems(text, &self.languages);
-        let mut alike = BTreeSet::new();
         for stem in &stems {
-            let word = self.word(&fields, stem, 1.0)?;
-            if !self.stands_in_any(word.as_ref(), readable)? {
-                alike.extend(self.spelt_like(stem)?);
-            }
-            list.extend(word);
-        }
-        for stem in alike.iter().filter(|stem| !stems.contains(stem)) {
-            list.extend(self.word(&fields, stem, MEANT_SHARE)?);
+            list.extend(self.word(&fields, stem, 1.0)?);
         }
         let (mut longer, mut rare) = (Vec::new(), 0.0);
         for code in words::question_codes(text) {
@@ -150,48 +129,6 @@ impl KeywordSearcher {
         };
         let words = found.into_iter().map(word);
         Ok(words.filter(|word| word.weight > 0.0).collect())
-    }
-
-    /// Whether a readable passage holds the word. What others may read must not tell, or a person
-    /// could find out by mistyping what stands there.
-    fn stands_in_any(&self, word: Option<&Word>, readable: &Readable) -> Result<bool> {
-        for Found { term, places } in word.into_iter().flat_map(|word| &word.terms) {
-            for ((reader, rows), place) in self.segments().zip(places) {
-                let Some(place) = place else { continue };
-                let index = reader.inverted_index(term.field())?;
-                let postings = index.read_postings_from_terminfo(place, IndexRecordOption::Basic);
-                let mut postings = postings.map_err(unread)?;
-                while postings.doc() != TERMINATED {
-                    if rows.admit(reader, readable, postings.doc()).is_some() {
-                        return Ok(true);
-                    }
-                    postings.advance();
-                }
-            }
-        }
-        Ok(false)
-    }
-
-    /// The stems of texts that differ by a slip from this one, and not in their first two letters.
-    fn spelt_like(&self, stem: &str) -> Result<BTreeSet<String>> {
-        let mut alike = BTreeSet::new();
-        let beginning: String = stem.chars().take(2).collect();
-        for (reader, _) in self.segments() {
-            let index = reader.inverted_index(self.fields.text)?;
-            let begun = index.terms().range().ge(beginning.as_bytes());
-            let mut stream = begun.into_stream().map_err(unread)?;
-            while let Some((bytes, _)) = stream.next() {
-                if !bytes.starts_with(beginning.as_bytes()) || alike.len() >= MOST_ALIKE {
-                    break;
-                }
-                let word = std::str::from_utf8(bytes).ok();
-                alike.extend(
-                    word.filter(|word| differ_by_a_slip(stem, word))
-                        .map(str::to_owned),
-                );
-            }
-        }
-        Ok(alike)
     }
 
     /// Codes that go on where this one ends, such as `e11.9` after `e11`, in the order of letters.

@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event as Sse, KeepAlive};
 use axum::response::{IntoResponse, Response};
-use cloister_answer::remark::{Choice, Remark};
+use cloister_answer::remark::{Choice, Remark, Spelling};
 use cloister_answer::{AnswerError, AnswerEvent, Asked, Quote};
 use cloister_audit::{Actor, Entry, EventKind, Filter};
 use cloister_store::DocumentFilter;
@@ -116,6 +116,21 @@ impl From<Choice> for ChoiceView {
     }
 }
 
+/// A word of the question that the quotes write otherwise.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct SpellingView {
+    /// As it was asked.
+    pub asked: String,
+    /// As the quotes have it.
+    pub quoted: String,
+}
+
+impl From<Spelling> for SpellingView {
+    fn from(Spelling { asked, quoted }: Spelling) -> Self {
+        Self { asked, quoted }
+    }
+}
+
 /// One step of an answer. The event's name is the variant's.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case", tag = "event")]
@@ -167,6 +182,11 @@ pub enum Step {
     Ambiguity {
         /// What it may ask about.
         choices: Vec<ChoiceView>,
+    },
+    /// The quotes write words of the question otherwise.
+    OtherSpelling {
+        /// Which, and how.
+        words: Vec<SpellingView>,
     },
     /// A sentence that the model wrote and the program verified.
     Sentence {
@@ -221,6 +241,9 @@ impl From<AnswerEvent> for Step {
             AnswerEvent::Remark(Remark::Disagreement { quotes }) => Self::Disagreement { quotes },
             AnswerEvent::Remark(Remark::Ambiguity { choices }) => Self::Ambiguity {
                 choices: choices.into_iter().map(ChoiceView::from).collect(),
+            },
+            AnswerEvent::Remark(Remark::OtherSpelling { words }) => Self::OtherSpelling {
+                words: words.into_iter().map(SpellingView::from).collect(),
             },
             AnswerEvent::Sentence { text, quotes } => Self::Sentence { text, quotes },
             AnswerEvent::Withheld { count } => Self::Withheld { count },

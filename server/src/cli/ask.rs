@@ -191,6 +191,13 @@ fn sentence(step: &Step) -> Option<String> {
                 labels.join(", or about ")
             ))
         }
+        Step::OtherSpelling { words } => {
+            let told = words.iter().map(|word| {
+                let (asked, quoted) = (&word.asked, &word.quoted);
+                format!("“{asked}” was not found; the quotes say “{quoted}”\n")
+            });
+            Some(told.collect())
+        }
         Step::Refusal {
             reason,
             nearest,

@@ -71,6 +71,13 @@ test("what a person should know", async (t) => {
     assert.equal(await ada.getByText("Which do you mean?").count(), 0);
   });
 
+  await t.test("a mistyped word is answered, and how the quotes write it is said", async () => {
+    await ask(ada, "How long are bakcups retained in the second building?");
+    await ada.getByText("“bakcups” was not found.").waitFor();
+    await ada.getByText("The quotes say “Backups”.").waitFor();
+    await inspect(ada, "other-spelling");
+  });
+
   await t.test("a rule that no longer holds is shown as such, and does not answer", async () => {
     appliance.drop("rules", "bicycles.md", bicycles("Bells are polished by the porter."));
     const question = "For how many days may a bicycle be borrowed?";

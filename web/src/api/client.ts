@@ -5,6 +5,7 @@ import type { components } from "./schema";
 type Schemas = components["schemas"];
 export type About = Schemas["About"];
 export type ChoiceView = Schemas["ChoiceView"];
+export type SpellingView = Schemas["SpellingView"];
 export type CollectionView = Schemas["CollectionView"];
 export type ConversationsView = Schemas["ConversationsView"];
 export type EntriesView = Schemas["EntriesView"];

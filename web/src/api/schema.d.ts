@@ -1169,6 +1169,13 @@ export interface components {
             /** @description Its text. */
             text: string;
         };
+        /** @description A word of the question that the quotes write otherwise. */
+        SpellingView: {
+            /** @description As it was asked. */
+            asked: string;
+            /** @description As the quotes have it. */
+            quoted: string;
+        };
         /** @description What an administrator watches. */
         Status: {
             /**
@@ -1262,6 +1269,11 @@ export interface components {
             choices: components["schemas"]["ChoiceView"][];
             /** @enum {string} */
             event: "ambiguity";
+        } | {
+            /** @enum {string} */
+            event: "other-spelling";
+            /** @description Which, and how. */
+            words: components["schemas"]["SpellingView"][];
         } | {
             /** @enum {string} */
             event: "sentence";

@@ -7,6 +7,7 @@ import {
   json,
   type ChoiceView,
   type QuoteView,
+  type SpellingView,
   type Step,
   type TurnView,
 } from "../api/client";
@@ -26,6 +27,8 @@ class Conversation {
   disagreement = $state<number[]>([]);
   /** What the question may ask about, where it does not say. */
   choices = $state<ChoiceView[]>([]);
+  /** Words of the question that the quotes write otherwise. */
+  otherSpelling = $state<SpellingView[]>([]);
   composed = $state<Composed[]>([]);
   withheld = $state(0);
   note = $state<string | null>(null);
@@ -46,7 +49,9 @@ class Conversation {
     try {
       const asked = { question, conversation: this.#id, as_typed: asTyped };
       await ask(asked, (step) => this.#take(step), stop.signal);
-      if (!stop.signal.aborted && !this.problem && !this.refusal) this.question = "";
+      // What was typed meanwhile stays.
+      const typed = this.question.trim() === question;
+      if (typed && !stop.signal.aborted && !this.problem && !this.refusal) this.question = "";
     } catch (cause) {
       if (!stop.signal.aborted) {
         this.problem =
@@ -103,6 +108,7 @@ class Conversation {
     this.quotes = [];
     this.disagreement = [];
     this.choices = [];
+    this.otherSpelling = [];
     this.composed = [];
     this.withheld = 0;
   }
@@ -124,6 +130,9 @@ class Conversation {
         break;
       case "ambiguity":
         this.choices = step.choices;
+        break;
+      case "other-spelling":
+        this.otherSpelling = step.words;
         break;
       case "sentence":
         this.composed.push(step);

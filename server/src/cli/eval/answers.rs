@@ -165,6 +165,7 @@ pub async fn run(wanted: &Answers, config: &Config) -> anyhow::Result<()> {
         Some(questions) => Corpus::of_handbooks(&wanted.folder, questions, &reader).await?,
         None => Corpus::read(&wanted.folder, &reader).await?,
     };
+    let corpus = corpus.with_questions(&wanted.folder)?;
     let generator = if wanted.without_model {
         None
     } else {

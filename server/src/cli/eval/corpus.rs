@@ -144,6 +144,17 @@ impl Corpus {
         })
     }
 
+    /// The same; an error where there is nothing to ask.
+    pub fn with_questions(self, folder: &Path) -> anyhow::Result<Self> {
+        anyhow::ensure!(
+            !self.questions.is_empty(),
+            "No question is about a document of `{}`. In a file of questions `document` is a path below \
+             that folder; in the BEIR layout `qrels/test.tsv` says which document answers",
+            folder.display()
+        );
+        Ok(self)
+    }
+
     fn of_texts(folder: &Path) -> anyhow::Result<Self> {
         let texts: Vec<Article> = lines(&folder.join("corpus.jsonl"))?;
         let asked: Vec<Asked> = lines(&folder.join("queries.jsonl"))?;

@@ -98,6 +98,7 @@ impl Retrieval {
 pub async fn run(wanted: &Retrieval, config: &Config) -> anyhow::Result<()> {
     let reader = app::open_reader(config)?;
     let corpus = Corpus::read(&wanted.folder, &reader).await?;
+    let corpus = corpus.with_questions(&wanted.folder)?;
     let indexed = Indexed::build(&corpus.documents, config).await?;
     let step = wanted
         .questions
