@@ -74,7 +74,7 @@ fn differ_by_a_slip(one: &str, other: &str) -> bool {
         inside.unwrap_or_default().to_vec()
     };
     match (&*differs(&one), &*differs(&other)) {
-        ([], [_]) | ([_], [_]) => true,
+        ([] | [_], [_]) => true,
         ([a, b], [c, d]) => (a, b) == (d, c),
         _ => false,
     }
