@@ -49,7 +49,7 @@ pub struct Choice {
     pub question: String,
 }
 
-/// How these quotes write what the question misspells, where it does.
+/// How these quotes write what the question misspells, where it does: each word once.
 pub fn other_spelling(question: &str, slips: &Slips, quotes: &[Quote]) -> Option<Remark> {
     let stem_of = |word: &str| stem(&word.to_lowercase());
     let spelling = |asked: &str| {
@@ -62,7 +62,12 @@ pub fn other_spelling(question: &str, slips: &Slips, quotes: &[Quote]) -> Option
             quoted: quoted.to_owned(),
         })
     };
-    let words: Vec<Spelling> = question.unicode_words().filter_map(spelling).collect();
+    let mut words: Vec<Spelling> = Vec::new();
+    for told in question.unicode_words().filter_map(spelling) {
+        if words.iter().all(|known| known.asked != told.asked) {
+            words.push(told);
+        }
+    }
     (!words.is_empty()).then_some(Remark::OtherSpelling { words })
 }
 
@@ -200,6 +205,7 @@ mod tests {
         }];
         let expected = Some(Remark::OtherSpelling { words });
         assert_eq!(told("Where is Wafarin kept?"), expected);
+        assert_eq!(told("Is Wafarin kept where Wafarin is?"), expected);
         assert_eq!(told("Where is Warfarine kept?"), None);
         assert_eq!(told("Where is Heparin kept?"), None);
     }

@@ -105,6 +105,7 @@ mod tests {
             ("kublai", "kubali"),
             ("normandy", "normandi"),
             ("jacksonville", "jacksonvile"),
+            ("patient", "patients"),
         ] {
             assert!(differ_by_a_slip(one, other), "{one}, {other}");
             assert!(differ_by_a_slip(other, one), "{other}, {one}");
@@ -112,14 +113,12 @@ mod tests {
         for (one, other) in [
             ("prednison", "prednisolon"),
             ("iodine", "lodine"),
-            ("patient", "patients"),
             ("e11.92", "e11.93"),
             ("paris", "parish"),
             ("tramadol", "tramadol"),
             ("quinine", "quinidin"),
         ] {
-            let expected = (one, other) == ("patient", "patients");
-            assert_eq!(differ_by_a_slip(one, other), expected, "{one}, {other}");
+            assert!(!differ_by_a_slip(one, other), "{one}, {other}");
         }
     }
 }
