@@ -217,6 +217,7 @@ impl Answerer {
             question: question.to_owned(),
             found,
             verdict: judged.verdict,
+            slips: judged.selection.slips,
             quotes,
             superseded: None,
         })
@@ -257,6 +258,8 @@ pub(crate) struct Examined {
     pub question: String,
     pub found: Found,
     pub verdict: Verdict,
+    /// What was mistyped in the question.
+    pub slips: Slips,
     pub quotes: Vec<Quote>,
     /// What an earlier version of a document said, where none of today answers.
     pub superseded: Option<Quote>,
@@ -346,6 +349,7 @@ fn first_steps(asked: &Asked, examined: &Examined, made_with: MadeWith) -> Vec<A
     let Examined {
         found,
         verdict,
+        slips,
         quotes,
         ..
     } = examined;
@@ -361,9 +365,8 @@ fn first_steps(asked: &Asked, examined: &Examined, made_with: MadeWith) -> Vec<A
         made_with,
     }))];
     steps.extend(quotes.iter().cloned().map(Box::new).map(AnswerEvent::Quote));
-    let slips = Slips::of(&asked.question, &found.passages);
     let remarks = [
-        other_spelling(&asked.question, &slips, quotes),
+        other_spelling(&asked.question, slips, quotes),
         remark(&asked.question, quotes),
     ];
     steps.extend(remarks.into_iter().flatten().map(AnswerEvent::Remark));

@@ -75,7 +75,7 @@ pub fn decide(
     let sentence = best.map_or(0.0, |best| best.score);
     let source = best.and_then(|best| passages.get(best.passage));
     let spoken = source.map_or(Spoken::NOTHING, |source| {
-        Spoken::of(question, source, &Slips::of(question, passages))
+        Spoken::of(question, source, &selection.slips)
     });
     let passage = passages
         .iter()
@@ -175,6 +175,7 @@ mod tests {
         };
         Selection {
             candidates: vec![candidate],
+            ..Selection::default()
         }
     }
 

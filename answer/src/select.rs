@@ -55,6 +55,8 @@ pub struct Candidate {
 pub struct Selection {
     /// The sentences.
     pub candidates: Vec<Candidate>,
+    /// What was mistyped in the question.
+    pub slips: Slips,
 }
 
 /// The parts that selecting works with.
@@ -80,7 +82,8 @@ pub async fn select(
         .map(|candidate| in_place(passages, candidate))
         .collect();
     let vectors = judges.embedder.embed_sentences(texts.clone()).await?;
-    let shares = WordShares::of(question, passages);
+    let slips = Slips::of(question, passages);
+    let shares = WordShares::of(question, passages, &slips);
     let asked = Kind::of(question);
     for ((candidate, text), vector) in candidates.iter_mut().zip(&texts).zip(&vectors) {
         candidate.meaning = dot(vector, question_vector);
@@ -90,7 +93,7 @@ pub async fn select(
     }
     sort(&mut candidates);
     candidates.truncate(JUDGED);
-    Ok(Selection { candidates })
+    Ok(Selection { candidates, slips })
 }
 
 impl Selection {
@@ -335,12 +338,11 @@ fn with_what_it_refers_to(candidate: &Candidate, passages: &[FoundPassage]) -> C
 struct WordShares(HashMap<String, f32>);
 
 impl WordShares {
-    fn of(question: &str, passages: &[FoundPassage]) -> Self {
+    fn of(question: &str, passages: &[FoundPassage], slips: &Slips) -> Self {
         let texts: Vec<BTreeSet<String>> = passages
             .iter()
             .map(|found| content_stems(&found.passage.draft.text))
             .collect();
-        let slips = Slips::of(question, passages);
         let rarity = |word: &String| {
             let with = texts.iter().filter(|stems| stems.contains(word)).count() as f32;
             (1.0 + texts.len() as f32 / (1.0 + with)).ln()
@@ -423,6 +425,7 @@ mod tests {
                 .map(|(at, score)| scored(*at, score));
             let selection = Selection {
                 candidates: candidates.collect(),
+                ..Selection::default()
             };
             let quotes = selection.quotes(&passages, 0.5);
             quotes

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 
 /// For stems of a question that no passage holds, one that some passage holds and that differs from it
 /// by a slip.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Slips(HashMap<String, String>);
 
 impl Slips {

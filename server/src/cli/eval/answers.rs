@@ -12,7 +12,6 @@ use cloister_answer::evidence::Evidence;
 use cloister_answer::follow_up::{self, Earlier};
 use cloister_answer::gate::Spoken;
 use cloister_answer::select::{Judges, text};
-use cloister_answer::slips::Slips;
 use cloister_answer::writing::Writer;
 use cloister_answer::{FoundPassage, Judged, Quote, judge};
 use cloister_inference::GeneratorService;
@@ -365,14 +364,13 @@ fn signals(
     judged: &Judged,
     passages: &[FoundPassage],
 ) -> serde_json::Value {
-    let slips = Slips::of(&question.text, passages);
     let candidates: Vec<_> = judged
         .selection
         .candidates
         .iter()
         .map(|candidate| {
             let found = passages.get(candidate.passage);
-            let spoken = found.map(|found| Spoken::of(&question.text, found, &slips));
+            let spoken = found.map(|found| Spoken::of(&question.text, found, &judged.selection.slips));
             json!({
                 "text": text(passages, candidate), "meaning": candidate.meaning,
                 "words": candidate.words, "kind": candidate.kind, "likelihood": candidate.likelihood,
