@@ -67,10 +67,7 @@ macro_rules! widest {
 const ROWS_AHEAD: usize = 8;
 
 /// Blocks of binary codes that are fetched ahead of the one that is compared.
-const BLOCKS_AHEAD: usize = 16;
-
-/// The same where only some blocks are compared, which lie apart.
-const NAMED_AHEAD: usize = 4;
+const BLOCKS_AHEAD: usize = 8;
 
 /// Bytes of a line of the processor's cache.
 const LINE: usize = 64;
@@ -126,35 +123,12 @@ pub(crate) struct Planes {
 
 widest! {
     use {BLOCK, BLOCKS_AHEAD, Planes, bounds_of_block, fetch};
-    /// An upper bound of each row's dot product with the question, `BLOCK` rows to a block.
+    /// An upper bound of each row's dot product with the question, for the rows of the named blocks.
     ///
-    /// `codes` is `[block][word][lane]`; `reach` and `margin` are one for each row, and so is
-    /// `out`. The bound holds with the probability that the margins were made for.
+    /// `codes` is `[block][word][lane]`; `reach` and `margin` are one for each of its rows, and `out`
+    /// one for each row of `blocks`. The bound holds with the probability that the margins were made
+    /// for.
     fn upper_bounds(
-        codes: &[u64],
-        reach: &[f32],
-        margin: &[f32],
-        question: &Planes,
-        out: &mut [f32],
-    ) {
-        let width = question.bits.len() * BLOCK;
-        let blocks = codes.chunks_exact(width);
-        let mut ahead = BLOCKS_AHEAD * width;
-        let factors = reach.as_chunks::<BLOCK>().0.iter().zip(margin.as_chunks::<BLOCK>().0);
-        for ((block, (reach, margin)), out) in
-            blocks.zip(factors).zip(out.as_chunks_mut::<BLOCK>().0)
-        {
-            fetch(codes, ahead..ahead + width);
-            ahead += width;
-            *out = bounds_of_block(block, reach, margin, question);
-        }
-    }
-}
-
-widest! {
-    use {BLOCK, NAMED_AHEAD, Planes, bounds_of_block, fetch};
-    /// The same for the named blocks alone; `reach` and `margin` are one for each row of `codes`.
-    fn upper_bounds_of(
         codes: &[u64],
         reach: &[f32],
         margin: &[f32],
@@ -164,8 +138,9 @@ widest! {
     ) {
         let width = question.bits.len() * BLOCK;
         let (reach, margin) = (reach.as_chunks::<BLOCK>().0, margin.as_chunks::<BLOCK>().0);
-        let mut ahead = blocks.iter().skip(NAMED_AHEAD);
+        let mut ahead = blocks.iter().skip(BLOCKS_AHEAD);
         for (block, out) in blocks.iter().copied().zip(out.as_chunks_mut::<BLOCK>().0) {
+            // What is next need not be what lies behind.
             if let Some(next) = ahead.next() {
                 fetch(codes, next * width..(next + 1) * width);
                 fetch(reach, *next..next + 1);
@@ -203,9 +178,9 @@ fn bounds_of_block(
     let mut out = [0.0; BLOCK];
     for lane in 0..BLOCK {
         // The highest bit of two's complement counts against the others.
-        let [ones, twos, fours, eights] = counts.map(|plane| plane[lane].cast_signed());
-        let low = ones.wrapping_add(twos << 1);
-        let sum = low.wrapping_add(fours << 2).wrapping_sub(eights << 3);
+        let low = counts[0][lane].wrapping_add(counts[1][lane] << 1);
+        let high = (counts[2][lane] << 2).wrapping_sub(counts[3][lane] << 3);
+        let sum = low.wrapping_add(high).cast_signed();
         let dot = sum as f32 * question.scale - question.offset;
         out[lane] = dot * reach[lane] + margin[lane];
     }
@@ -342,15 +317,16 @@ mod tests {
             let question = Planes { bits: planes, scale: 0.03, offset: 0.4 };
             let codes: Vec<u64> = seed.iter().rev().copied().cycle().take(words * rows).collect();
             let (reach, margin) = (&floats[..rows], &floats[rows..2 * rows]);
+            let all: Vec<usize> = (0..blocks).collect();
             let found = every_width!(
-                upper_bounds(&codes, reach, margin, &question; vec![0.0; rows])
+                upper_bounds(&codes, reach, margin, &all, &question; vec![0.0; rows])
             );
             for other in &found {
                 prop_assert_eq!(bits(other), bits(&found[0]));
             }
-            let named: Vec<usize> = (0..blocks).rev().collect();
+            let turned: Vec<usize> = (0..blocks).rev().collect();
             let again = every_width!(
-                upper_bounds_of(&codes, reach, margin, &named, &question; vec![0.0; rows])
+                upper_bounds(&codes, reach, margin, &turned, &question; vec![0.0; rows])
             );
             let turned: Vec<f32> = found[0].chunks(BLOCK).rev().flatten().copied().collect();
             for other in &again {

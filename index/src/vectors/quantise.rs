@@ -213,6 +213,7 @@ mod tests {
                     &codes,
                     &[factors.reach; BLOCK],
                     &[margin; BLOCK],
+                    &[0],
                     &asked.planes,
                     &mut bounds,
                 );

@@ -20,9 +20,6 @@ use std::sync::Arc;
 /// Blocks of rows that one thread compares at a time.
 const PART: usize = 512;
 
-/// Blocks whose bounds are made together, in a buffer on the stack.
-const STEP: usize = 64;
-
 /// Vectors that one thread reads from the disk at a time.
 const READ: usize = 32;
 
@@ -199,13 +196,13 @@ impl Maxima {
         Self { blocks, groups }
     }
 
-    /// The places of the blocks whose highest bounds reach `threshold`, within `range`.
-    fn reaching(&self, threshold: f32, range: Range<usize>) -> impl Iterator<Item = usize> {
+    /// The places of the blocks whose highest bounds reach `threshold`.
+    fn reaching(&self, threshold: f32) -> impl Iterator<Item = usize> {
         let reaches = move |bound: Option<&f32>| bound.is_some_and(|bound| *bound >= threshold);
-        let groups = range.start / BLOCK..range.end.div_ceil(BLOCK);
+        let groups = 0..self.groups.len();
         let groups = groups.filter(move |group| reaches(self.groups.get(*group)));
         let blocks = groups.flat_map(|group| group * BLOCK..(group + 1) * BLOCK);
-        blocks.filter(move |block| range.contains(block) && reaches(self.blocks.get(*block)))
+        blocks.filter(move |block| reaches(self.blocks.get(*block)))
     }
 }
 
@@ -343,6 +340,7 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
+    /// The permitted places.
     fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
         let rows = self.rows.clone();
         let inside =
@@ -350,25 +348,41 @@ impl Part<'_> {
         self.ranges.iter().map(inside)
     }
 
+    fn permits(&self, place: usize) -> bool {
+        let next = self.ranges.partition_point(|range| range.end <= place);
+        self.ranges
+            .get(next)
+            .is_some_and(|range| range.contains(&place))
+    }
+
     /// The highest bound of the permitted rows of each block; minus infinity where there is none.
     fn maxima(&self, question: &Question) -> Maxima {
+        let (mut blocks, mut starts) = (Vec::new(), Vec::new());
+        for range in self.ranges() {
+            let mut reached = range.start / BLOCK..range.end.div_ceil(BLOCK);
+            // Where ranges are short, several reach into one block.
+            let known = usize::from(blocks.last() == Some(&reached.start));
+            starts.push((blocks.len() - known) * BLOCK + range.start % BLOCK);
+            reached.start += known;
+            blocks.extend(reached);
+        }
+        let mut bounds = vec![0.0; blocks.len() * BLOCK];
+        self.view.bits.upper_bounds(&blocks, question, &mut bounds);
+        let mut permitted = vec![f32::NEG_INFINITY; bounds.len()];
+        for (start, range) in starts.into_iter().zip(self.ranges()) {
+            let inside = start..start + range.len();
+            if let (Some(to), Some(from)) = (permitted.get_mut(inside.clone()), bounds.get(inside))
+            {
+                to.copy_from_slice(from);
+            }
+        }
+        let mut tops = vec![0.0; blocks.len()];
+        kernels::block_maxima(&permitted, &mut tops);
         let first = self.rows.start / BLOCK;
         let mut maxima = vec![f32::NEG_INFINITY; PART];
-        let mut bounds = [0.0; STEP * BLOCK];
-        let mut tops = [0.0; STEP];
-        for range in self.ranges() {
-            let blocks = range.start / BLOCK..range.end.div_ceil(BLOCK);
-            for start in blocks.clone().step_by(STEP) {
-                let step = start..(start + STEP).min(blocks.end);
-                let count = step.len();
-                let bounds = bounds.split_at_mut(count * BLOCK).0;
-                let tops = tops.split_at_mut(count).0;
-                self.permitted_bounds(step, &range, question, bounds);
-                kernels::block_maxima(bounds, tops);
-                let places = maxima.iter_mut().skip(start - first);
-                for (place, top) in places.zip(tops) {
-                    *place = place.max(*top);
-                }
+        for (block, top) in blocks.iter().zip(tops) {
+            if let Some(place) = maxima.get_mut(block - first) {
+                *place = top;
             }
         }
         Maxima::new(maxima)
@@ -382,48 +396,16 @@ impl Part<'_> {
         question: &Question,
     ) -> Vec<(f32, usize)> {
         let first = self.rows.start / BLOCK;
-        let mut found = Vec::new();
-        let (mut blocks, mut bounds) = (Vec::new(), Vec::new());
-        for range in self.ranges() {
-            let inside = range.start / BLOCK - first..range.end.div_ceil(BLOCK) - first;
-            blocks.clear();
-            blocks.extend(
-                maxima
-                    .reaching(wanted.start, inside)
-                    .map(|block| first + block),
-            );
-            bounds.resize(blocks.len() * BLOCK, 0.0);
-            self.view
-                .bits
-                .upper_bounds_of(&blocks, question, &mut bounds);
-            for (block, bounds) in blocks.iter().zip(bounds.chunks(BLOCK)) {
-                let inside = bounds.iter().copied().zip(block * BLOCK..);
-                let inside =
-                    inside.filter(|(bound, row)| wanted.contains(bound) && range.contains(row));
-                found.extend(inside);
-            }
-        }
+        let reaching = maxima.reaching(wanted.start);
+        let blocks: Vec<usize> = reaching.map(|block| first + block).collect();
+        let mut bounds = vec![0.0; blocks.len() * BLOCK];
+        self.view.bits.upper_bounds(&blocks, question, &mut bounds);
+        let places = blocks
+            .iter()
+            .flat_map(|block| block * BLOCK..(block + 1) * BLOCK);
+        let found = bounds.into_iter().zip(places);
         found
-    }
-
-    /// Upper bounds of the rows of `blocks`; minus infinity outside `permitted`.
-    fn permitted_bounds(
-        &self,
-        blocks: Range<usize>,
-        permitted: &Range<usize>,
-        question: &Question,
-        bounds: &mut [f32],
-    ) {
-        let rows = blocks.start * BLOCK..blocks.end * BLOCK;
-        self.view.bits.upper_bounds(blocks, question, bounds);
-        let before = permitted.start.saturating_sub(rows.start);
-        let after = rows.end.saturating_sub(permitted.end);
-        let outside = bounds.len() - after.min(bounds.len());
-        for bound in bounds.iter_mut().take(before) {
-            *bound = f32::NEG_INFINITY;
-        }
-        for bound in bounds.iter_mut().skip(outside) {
-            *bound = f32::NEG_INFINITY;
-        }
+            .filter(|(bound, place)| wanted.contains(bound) && self.permits(*place))
+            .collect()
     }
 }

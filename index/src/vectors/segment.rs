@@ -117,23 +117,9 @@ impl Bits<'_> {
     }
 
     /// Upper bounds of the dot products of what stands in `blocks`, `BLOCK` places each.
-    pub(crate) fn upper_bounds(&self, blocks: Range<usize>, question: &Question, out: &mut [f32]) {
-        let words = self.words * BLOCK;
-        let binary = self.binary.get(blocks.start * words..blocks.end * words);
-        let places = blocks.start * BLOCK..blocks.end * BLOCK;
-        kernels::upper_bounds(
-            binary.unwrap_or_default(),
-            self.reach.get(places.clone()).unwrap_or_default(),
-            self.margins.get(places).unwrap_or_default(),
-            &question.planes,
-            out,
-        );
-    }
-
-    /// The same for the named blocks alone.
-    pub(crate) fn upper_bounds_of(&self, blocks: &[usize], question: &Question, out: &mut [f32]) {
+    pub(crate) fn upper_bounds(&self, blocks: &[usize], question: &Question, out: &mut [f32]) {
         let planes = &question.planes;
-        kernels::upper_bounds_of(self.binary, self.reach, self.margins, blocks, planes, out);
+        kernels::upper_bounds(self.binary, self.reach, self.margins, blocks, planes, out);
     }
 }
 
