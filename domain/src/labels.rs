@@ -18,6 +18,12 @@ impl Day {
             time::OffsetDateTime::from_unix_timestamp(seconds).map(time::OffsetDateTime::date);
         Self(date.unwrap_or(time::Date::MAX))
     }
+
+    /// Its first moment, in UTC.
+    pub fn begins(self) -> Timestamp {
+        let seconds = self.0.midnight().assume_utc().unix_timestamp();
+        Timestamp::from_millis(seconds * 1000)
+    }
 }
 
 /// A text that is not a day.
@@ -102,6 +108,14 @@ mod tests {
         for wrong in ["2026-02-30", "1 March 2026", "2026-3-1", ""] {
             assert!(Day::try_from(wrong.to_owned()).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_day_begins_with_its_first_millisecond() {
+        let day = Day::try_from("2030-01-01".to_owned()).unwrap();
+        assert_eq!(day.begins().to_string(), "2030-01-01T00:00:00Z");
+        let before = day.begins().minus(std::time::Duration::from_millis(1));
+        assert_eq!(Day::of(before).to_string(), "2029-12-31");
     }
 
     #[test]

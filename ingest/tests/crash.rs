@@ -12,7 +12,7 @@
 
 use cloister_audit::AuditLog;
 use cloister_domain::chance::NoEntropy;
-use cloister_domain::{Clock, Entropy, PassageId, Permitted, Timestamp};
+use cloister_domain::{Clock, Day, Entropy, PassageId, Permitted, Timestamp};
 use cloister_index::{Index, IndexSettings, SearchRequest, Worse};
 use cloister_inference::{Embedder, EmbedderService, ModelIdentity, QueueLimits};
 use cloister_ingest::{
@@ -278,7 +278,11 @@ async fn check(folder: &Path, expected: &BTreeMap<String, String>, model: u64) {
     let mut revisions = std::collections::BTreeSet::new();
     let collections = store.collections().await.unwrap();
     let permitted = Permitted::decided(collections.into_iter().map(|c| c.id));
-    let answering = store.library(permitted).current_revisions().await.unwrap();
+    let answering = store
+        .library(permitted, Day::of(Now.now()))
+        .current_revisions()
+        .await
+        .unwrap();
     for passage in store.passages_after(PassageId(0), 10_000).await.unwrap() {
         if !answering.contains(&passage.revision) {
             continue;

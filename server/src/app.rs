@@ -12,7 +12,7 @@ use cloister_answer::glossary::Glossary;
 use cloister_answer::rerank::{Judge, Reranking};
 use cloister_audit::{AuditLog, Event};
 use cloister_domain::chance::NoEntropy;
-use cloister_domain::{Clock, CollectionId, Entropy, Principal};
+use cloister_domain::{Clock, CollectionId, Day, Entropy, Principal};
 use cloister_index::{IndexSettings, Worse};
 use cloister_inference::{
     CrossEncoder, Embedder, EmbedderService, GeneratorService, GeneratorState, ModelManifest,
@@ -155,9 +155,13 @@ impl App {
             collection: c.id,
             readers: &c.readers,
         });
-        Ok(self
-            .store
-            .library(self.policies.permitted(person, granted)?))
+        let permitted = self.policies.permitted(person, granted)?;
+        Ok(self.store.library(permitted, self.today()))
+    }
+
+    /// The day by the appliance's clock, in UTC.
+    pub fn today(&self) -> Day {
+        Day::of(self.clock.now())
     }
 
     /// The collections whose administrator lets the model write below the quotes.
@@ -272,7 +276,7 @@ impl App {
         self.generator_settled().await;
         let collections = self.store.collections().await?;
         let everything = Policies::for_self_test(collections.iter().map(|c| c.id));
-        let library = self.store.library(everything);
+        let library = self.store.library(everything, self.today());
         let passages = library.sample(QUESTIONS).await?;
         let test = self.answerer().test_reranking(&library, &passages).await?;
         let told = format!(

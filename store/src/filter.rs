@@ -2,9 +2,8 @@
 
 use crate::error::StoreError;
 use crate::library::{Library, RevisionRecord};
-use cloister_domain::{Day, DocumentId, RevisionId};
+use cloister_domain::{Day, RevisionId};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 
 /// What narrows a search. An empty list narrows nothing; of a list's values one must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +21,8 @@ pub struct DocumentFilter {
     pub from: Option<Day>,
     /// The latest day.
     pub until: Option<Day>,
-    /// The day whose documents are asked for, in place of today's: superseded ones may be found.
+    /// The day whose documents are asked for, in place of today's: superseded ones may be found, and those
+    /// whose day is to come.
     pub as_of: Option<Day>,
 }
 
@@ -58,25 +58,17 @@ impl RevisionRecord {
         let said = self.labels.effective.or(self.dated);
         said.unwrap_or_else(taken_in)
     }
-
-    /// Since when it answers: the day it is in force, or the day it was taken in.
-    fn in_force(&self) -> Day {
-        let taken_in = || Day::of(self.effective_from);
-        self.labels.effective.unwrap_or_else(taken_in)
-    }
 }
 
 impl Library {
-    /// The revisions that a question is put to: those that answer today, or did on the filter's
-    /// day, and that the filter admits.
+    /// The revisions that a question is put to: those in force today, or on the filter's day,
+    /// and that the filter admits.
     pub async fn revisions(&self, filter: &DocumentFilter) -> Result<Vec<RevisionId>, StoreError> {
         if filter.is_empty() {
             return self.current_revisions().await;
         }
-        let candidates = match filter.as_of {
-            Some(day) => in_force_on(day, self.history().await?),
-            None => self.documents().await?,
-        };
+        let day = filter.as_of.unwrap_or(self.today());
+        let candidates = self.in_force_on(day).await?;
         let admitted = candidates.iter().filter(|revision| filter.admits(revision));
         Ok(admitted.map(|revision| revision.id).collect())
     }
@@ -90,18 +82,4 @@ impl Library {
         let admitted = old.iter().filter(|revision| filter.admits(revision));
         Ok(admitted.map(|revision| revision.id).collect())
     }
-}
-
-/// Of each document, the last revision that was in force on `day`.
-fn in_force_on(day: Day, history: Vec<RevisionRecord>) -> Vec<RevisionRecord> {
-    let mut last: HashMap<DocumentId, RevisionRecord> = HashMap::new();
-    for revision in history {
-        let later = last
-            .get(&revision.document)
-            .is_none_or(|known| (known.in_force(), known.id) < (revision.in_force(), revision.id));
-        if revision.in_force() <= day && later {
-            last.insert(revision.document, revision);
-        }
-    }
-    last.into_values().collect()
 }

@@ -13,6 +13,7 @@ mod conversations;
 mod error;
 mod files;
 mod filter;
+mod in_force;
 mod inside;
 mod library;
 mod originals;

@@ -3,6 +3,7 @@
 use crate::connection::Store;
 use crate::error::StoreError;
 use crate::files::read_labels;
+use crate::in_force::{in_force_on, in_force_on_or_after};
 use crate::sequence::parse_draft;
 use cloister_domain::{
     CollectionId, Day, DocumentId, FileHash, Labels, Page, Passage, PassageId, Permitted,
@@ -19,6 +20,7 @@ pub struct Library {
     store: Store,
     // INVARIANT: every query of this handle is joined with these collections.
     permitted: Permitted,
+    today: Day,
 }
 
 /// One content of a document.
@@ -46,15 +48,16 @@ pub struct RevisionRecord {
     pub dated: Option<Day>,
     /// How many pages it has.
     pub pages: u32,
-    /// Since when it answers.
+    /// Since when it answers: when it was taken in, or its day began; a moment to come where its
+    /// day is yet to come.
     pub effective_from: Timestamp,
-    /// Since when a newer one answers instead.
+    /// Since when a newer one answers instead; absent until the newer one's day has come.
     pub superseded_at: Option<Timestamp>,
     /// What is said about it.
     pub labels: Labels,
 }
 
-/// A document and what it says today.
+/// A document and what it says today, or will say from a day on.
 pub type DocumentRecord = RevisionRecord;
 
 const REVISION: &str = "SELECT r.id, r.document_id, d.collection_id, c.name AS collection_name, \
@@ -65,11 +68,12 @@ const REVISION: &str = "SELECT r.id, r.document_id, d.collection_id, c.name AS c
                         WHERE d.deleted_at IS NULL";
 
 impl Store {
-    /// The documents inside `permitted`.
-    pub fn library(&self, permitted: Permitted) -> Library {
+    /// The documents inside `permitted`, as they are in force `today`.
+    pub fn library(&self, permitted: Permitted, today: Day) -> Library {
         Library {
             store: self.clone(),
             permitted,
+            today,
         }
     }
 }
@@ -80,6 +84,11 @@ impl Library {
         &self.permitted
     }
 
+    /// The day whose revisions answer.
+    pub(crate) fn today(&self) -> Day {
+        self.today
+    }
+
     /// The revisions that answer today.
     pub async fn current_revisions(&self) -> Result<Vec<RevisionId>, StoreError> {
         if self.permitted.is_empty() {
@@ -87,8 +96,9 @@ impl Library {
         }
         let mut query = QueryBuilder::new(
             "SELECT r.id FROM revisions r JOIN documents d ON d.id = r.document_id
-             WHERE r.superseded_at IS NULL AND d.deleted_at IS NULL",
+             WHERE d.deleted_at IS NULL",
         );
+        in_force_on(&mut query, self.today);
         self.narrow(&mut query);
         let ids: Vec<i64> = query
             .build_query_scalar()
@@ -97,40 +107,29 @@ impl Library {
         Ok(ids.into_iter().map(RevisionId).collect())
     }
 
-    /// The documents that answer today, by title.
+    /// The documents by title: what answers today, and what is to answer from a later day on.
     pub async fn documents(&self) -> Result<Vec<DocumentRecord>, StoreError> {
-        if self.permitted.is_empty() {
-            return Ok(Vec::new());
-        }
         let mut query = QueryBuilder::new(REVISION);
-        query.push(" AND r.superseded_at IS NULL");
-        self.narrow(&mut query);
-        query.push(" ORDER BY r.title, r.id");
-        let rows = query.build().fetch_all(&self.store.readers).await?;
-        rows.iter().map(revision).collect()
+        in_force_on_or_after(&mut query, self.today);
+        let mut documents = self.records(query).await?;
+        documents.sort_by(|a, b| (&a.title, a.id).cmp(&(&b.title, b.id)));
+        Ok(documents)
     }
 
-    /// All revisions of the documents that answer today, superseded ones among them.
-    pub(crate) async fn history(&self) -> Result<Vec<RevisionRecord>, StoreError> {
-        if self.permitted.is_empty() {
-            return Ok(Vec::new());
-        }
+    /// The revisions in force on `day`.
+    pub(crate) async fn in_force_on(&self, day: Day) -> Result<Vec<RevisionRecord>, StoreError> {
         let mut query = QueryBuilder::new(REVISION);
-        self.narrow(&mut query);
-        let rows = query.build().fetch_all(&self.store.readers).await?;
-        rows.iter().map(revision).collect()
+        in_force_on(&mut query, day);
+        self.records(query).await
     }
 
-    /// The superseded revisions of the documents that answer today.
+    /// The revisions that answered once and are superseded by today, of documents that are there.
     pub(crate) async fn superseded_records(&self) -> Result<Vec<RevisionRecord>, StoreError> {
-        if self.permitted.is_empty() {
-            return Ok(Vec::new());
-        }
         let mut query = QueryBuilder::new(REVISION);
-        query.push(" AND r.superseded_at IS NOT NULL");
-        self.narrow(&mut query);
-        let rows = query.build().fetch_all(&self.store.readers).await?;
-        rows.iter().map(revision).collect()
+        // One that was replaced before its day never answered.
+        query.push(" AND r.superseded_at > r.effective_from");
+        let replaced = self.records(query).await?.into_iter();
+        Ok(replaced.filter(|r| r.superseded_at.is_some()).collect())
     }
 
     /// These revisions, superseded or not; those that may not be read are left out.
@@ -138,28 +137,19 @@ impl Library {
         &self,
         ids: &[RevisionId],
     ) -> Result<HashMap<RevisionId, RevisionRecord>, StoreError> {
-        if self.permitted.is_empty() || ids.is_empty() {
+        if ids.is_empty() {
             return Ok(HashMap::new());
         }
         let mut query = QueryBuilder::new(REVISION);
         query.push(" AND r.id IN (");
         push_list(&mut query, ids.iter().map(|id| id.0));
-        self.narrow(&mut query);
-        let rows = query.build().fetch_all(&self.store.readers).await?;
-        let known = rows.iter().map(revision);
-        known.map(|known| known.map(|r| (r.id, r))).collect()
+        let known = self.records(query).await?.into_iter();
+        Ok(known.map(|r| (r.id, r)).collect())
     }
 
     /// A revision, superseded or not, so that an old citation still opens.
     pub async fn revision(&self, id: RevisionId) -> Result<Option<RevisionRecord>, StoreError> {
-        if self.permitted.is_empty() {
-            return Ok(None);
-        }
-        let mut query = QueryBuilder::new(REVISION);
-        query.push(" AND r.id = ").push_bind(id.0);
-        self.narrow(&mut query);
-        let row = query.build().fetch_optional(&self.store.readers).await?;
-        row.as_ref().map(revision).transpose()
+        Ok(self.revisions_of(&[id]).await?.remove(&id))
     }
 
     /// A page of a revision.
@@ -216,14 +206,28 @@ impl Library {
             "SELECT p.id, p.revision_id, p.draft, r.document_id, d.collection_id
              FROM passages p JOIN revisions r ON r.id = p.revision_id
              JOIN documents d ON d.id = r.document_id
-             WHERE r.superseded_at IS NULL AND d.deleted_at IS NULL",
+             WHERE d.deleted_at IS NULL",
         );
+        in_force_on(&mut query, self.today);
         self.narrow(&mut query);
         // A prime takes the passages in an order that has nothing to do with their documents'.
         query.push(" ORDER BY (p.id * 7919) % 10007, p.id LIMIT ");
         query.push_bind(i64::from(count));
         let rows = query.build().fetch_all(&self.store.readers).await?;
         rows.iter().map(passage).collect()
+    }
+
+    /// The revisions that a query over [`REVISION`] asks for, as far as they may be read.
+    async fn records(
+        &self,
+        mut query: QueryBuilder<Sqlite>,
+    ) -> Result<Vec<RevisionRecord>, StoreError> {
+        if self.permitted.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.narrow(&mut query);
+        let rows = query.build().fetch_all(&self.store.readers).await?;
+        rows.iter().map(|row| revision(row, self.today)).collect()
     }
 
     fn narrow(&self, query: &mut QueryBuilder<Sqlite>) {
@@ -252,7 +256,7 @@ fn passage(row: &SqliteRow) -> Result<Passage, StoreError> {
     })
 }
 
-fn revision(row: &SqliteRow) -> Result<RevisionRecord, StoreError> {
+fn revision(row: &SqliteRow, today: Day) -> Result<RevisionRecord, StoreError> {
     let hash: String = row.try_get("hash")?;
     let pages: i64 = row.try_get("pages")?;
     let superseded_at: Option<i64> = row.try_get("superseded_at")?;
@@ -272,7 +276,9 @@ fn revision(row: &SqliteRow) -> Result<RevisionRecord, StoreError> {
             .transpose()?,
         pages: u32::try_from(pages).unwrap_or(0),
         effective_from: Timestamp::from_millis(row.try_get("effective_from")?),
-        superseded_at: superseded_at.map(Timestamp::from_millis),
+        superseded_at: superseded_at
+            .map(Timestamp::from_millis)
+            .filter(|moment| Day::of(*moment) <= today),
         labels: read_labels(Some(row.try_get("labels")?))?,
     })
 }

@@ -4,6 +4,7 @@
 use crate::connection::Store;
 use crate::error::StoreError;
 use crate::files::write_labels;
+use crate::in_force::{answers_from, first_day};
 use crate::inside;
 use crate::vectors::{id_in_use, insert_vector};
 use cloister_domain::{
@@ -62,8 +63,8 @@ pub enum Settled {
 }
 
 impl Store {
-    /// Writes a revision with its pages and passages, supersedes the one before it, and marks the
-    /// file as ready. `None` where the file changed or went away meanwhile: nothing is written.
+    /// Writes a revision with its pages and passages, supersedes the one before it from the day on
+    /// that the new one is in force, and marks the file as ready. `None` where the file changed or went away meanwhile: nothing is written.
     pub async fn publish(
         &self,
         new: &NewRevision,
@@ -76,10 +77,10 @@ impl Store {
         let document = ensure_document(&mut transaction, collection, &path, now).await?;
         sqlx::query(
             "UPDATE revisions SET superseded_at = $2
-             WHERE document_id = $1 AND superseded_at IS NULL",
+             WHERE document_id = $1 AND (superseded_at IS NULL OR superseded_at > $2)",
         )
         .bind(document.0)
-        .bind(now.as_millis())
+        .bind(answers_from(&new.info.labels, now).as_millis())
         .execute(&mut *transaction)
         .await?;
         let revision = insert_revision(&mut transaction, document, new, now).await?;
@@ -241,8 +242,8 @@ async fn insert_revision(
         .map_err(|e| StoreError::corrupt("revisions", e))?;
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO revisions (document_id, hash, size, title, format, language, pages, warnings,
-                                effective_from, file_labels, labels, dated)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id",
+                                effective_from, in_force_from, file_labels, labels, dated)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id",
     )
     .bind(document.0)
     .bind(new.hash.as_str())
@@ -252,7 +253,8 @@ async fn insert_revision(
     .bind(&new.info.language)
     .bind(i64::from(new.info.pages))
     .bind(warnings)
-    .bind(now.as_millis())
+    .bind(answers_from(&new.info.labels, now).as_millis())
+    .bind(first_day(&new.info.labels, now).to_string())
     .bind(write_labels(&new.labels)?)
     .bind(write_labels(&new.info.labels)?.unwrap_or_else(|| "{}".to_owned()))
     .bind(new.info.date.map(|day| day.to_string()))

@@ -3,9 +3,10 @@
 use crate::connection::Store;
 use crate::error::StoreError;
 use crate::files::read_labels;
-use cloister_domain::{PassageDraft, PassageId, RevisionId, Timestamp};
-use sqlx::Row;
+use crate::in_force::in_force_on;
+use cloister_domain::{Day, PassageDraft, PassageId, RevisionId, Timestamp};
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row};
 
 /// A passage as an index takes it in.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,16 +99,16 @@ impl Store {
         Ok(ids.into_iter().map(RevisionId).collect())
     }
 
-    /// How many passages answer today.
-    pub async fn count_passages(&self) -> Result<u64, StoreError> {
-        let count: i64 = sqlx::query_scalar(
+    /// How many passages answer on `day`.
+    pub async fn count_passages(&self, day: Day) -> Result<u64, StoreError> {
+        let mut query = QueryBuilder::new(
             "SELECT COUNT(*) FROM passages p
              JOIN revisions r ON r.id = p.revision_id
              JOIN documents d ON d.id = r.document_id
-             WHERE r.superseded_at IS NULL AND d.deleted_at IS NULL",
-        )
-        .fetch_one(&self.readers)
-        .await?;
+             WHERE d.deleted_at IS NULL",
+        );
+        in_force_on(&mut query, day);
+        let count: i64 = query.build_query_scalar().fetch_one(&self.readers).await?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
 }

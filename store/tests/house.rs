@@ -6,7 +6,7 @@ use cloister_domain::{
     PassageId, PassageSpan, Permitted, RevisionId, Role, Timestamp,
 };
 use cloister_store::{
-    DocumentFilter, FileInside, FileRecord, FileState, NewRevision, NewUser, QuotedPlace,
+    DocumentFilter, FileInside, FileRecord, FileState, Library, NewRevision, NewUser, QuotedPlace,
     ReadingOf, SeenFile, Settled, Store, StoreError, Turn, WrittenSentence,
 };
 use std::time::Duration;
@@ -88,7 +88,7 @@ impl House {
 
     /// How many documents answer.
     async fn titles(&self) -> usize {
-        let library = self.store.library(self.permitted());
+        let library = self.library();
         library.documents().await.unwrap().len()
     }
 
@@ -106,8 +106,12 @@ impl House {
             .unwrap()
     }
 
-    fn permitted(&self) -> Permitted {
-        Permitted::decided([self.cardiology])
+    fn library(&self) -> Library {
+        self.library_of(Permitted::decided([self.cardiology]))
+    }
+
+    fn library_of(&self, permitted: Permitted) -> Library {
+        self.store.library(permitted, Day::of(at(0)))
     }
 }
 
@@ -152,7 +156,7 @@ fn revision(file: &FileRecord, text: &str) -> NewRevision {
 async fn a_library_reaches_nothing_outside_what_is_permitted() {
     let house = house().await;
     let id = house.publish("doses.txt", "Give 5 mg.", at(1)).await;
-    let inside = house.store.library(house.permitted());
+    let inside = house.library();
     assert_eq!(inside.current_revisions().await.unwrap(), [id]);
     assert_eq!(
         inside.page(id, 1).await.unwrap().unwrap().content.text,
@@ -160,7 +164,7 @@ async fn a_library_reaches_nothing_outside_what_is_permitted() {
     );
     assert_eq!(inside.passages(&[PassageId(1)]).await.unwrap().len(), 1);
     for permitted in [Permitted::default(), Permitted::decided([CollectionId(99)])] {
-        let outside = house.store.library(permitted);
+        let outside = house.library_of(permitted);
         assert!(outside.current_revisions().await.unwrap().is_empty());
         assert!(outside.documents().await.unwrap().is_empty());
         assert!(outside.revision(id).await.unwrap().is_none());
@@ -174,7 +178,7 @@ async fn a_new_revision_supersedes_the_old_one_which_still_opens() {
     let house = house().await;
     let old = house.publish("doses.txt", "Give 5 mg.", at(1)).await;
     let new = house.publish("doses.txt", "Give 10 mg now.", at(2)).await;
-    let library = house.store.library(house.permitted());
+    let library = house.library();
     assert_eq!(library.current_revisions().await.unwrap(), [new]);
     let record = library.revision(old).await.unwrap().unwrap();
     assert_eq!(record.superseded_at, Some(at(2)));
@@ -199,7 +203,7 @@ async fn a_filter_narrows_and_a_day_brings_back_what_was_in_force() {
     let new = house
         .publish("doses.txt", "Give 10 mg.", moment("2026-06-01T09:00:00Z"))
         .await;
-    let library = house.store.library(house.permitted());
+    let library = house.library();
     let found = async |filter: DocumentFilter| library.revisions(&filter).await.unwrap();
     let all = DocumentFilter::default;
     let as_of = |text: &str| DocumentFilter {
@@ -220,7 +224,7 @@ async fn a_filter_narrows_and_a_day_brings_back_what_was_in_force() {
         ..all()
     };
     assert!(found(format).await.is_empty());
-    let stranger = house.store.library(Permitted::default());
+    let stranger = house.library_of(Permitted::default());
     let old_days = stranger.revisions(&as_of("2026-04-01")).await.unwrap();
     assert!(old_days.is_empty());
 }
@@ -231,7 +235,7 @@ async fn a_removed_file_stops_answering_at_once_and_answers_again_when_it_is_bac
     let id = house.publish("doses.txt", "Give 5 mg.", at(1)).await;
     let file = house.store.known_files(house.cardiology).await.unwrap()[0].0;
     house.store.remove_files(&[file], at(2)).await.unwrap();
-    let library = house.store.library(house.permitted());
+    let library = house.library();
     assert!(library.current_revisions().await.unwrap().is_empty());
     assert!(library.passages(&[PassageId(1)]).await.unwrap().is_empty());
     assert!(house.see("doses.txt", 10, at(3)).await);
@@ -252,7 +256,7 @@ async fn the_same_bytes_are_no_work_and_a_move_keeps_history() {
     assert!(house.see("2026/doses.txt", 10, at(7)).await);
     let (settled, moved) = house.settle(b"Give 5 mg.", at(7)).await;
     assert_eq!(settled, Settled::Moved);
-    let library = house.store.library(house.permitted());
+    let library = house.library();
     let record = library.revision(id).await.unwrap().unwrap();
     assert_eq!(record.path, "2026/doses.txt");
     assert_eq!(
@@ -304,7 +308,7 @@ async fn other_labels_are_a_new_reading_and_reach_who_may_read() {
     let mut new = revision(&file, "Give 5 mg.");
     new.info.labels = file.labels.clone();
     house.store.publish(&new, at(3)).await.unwrap().unwrap();
-    let documents = house.store.library(house.permitted()).documents().await;
+    let documents = house.library().documents().await;
     let labels = &documents.unwrap()[0].labels;
     assert_eq!(labels.classification.as_deref(), Some("internal"));
 }

@@ -1,8 +1,8 @@
 //! A database of an earlier version is brought up to date, and nothing in it is lost.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use cloister_domain::{CollectionId, PassageId, Permitted};
-use cloister_store::{EmbedderInUse, Store};
+use cloister_domain::{CollectionId, Day, PassageId, Permitted, RevisionId};
+use cloister_store::{EmbedderInUse, Library, Store};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use std::path::Path;
@@ -10,9 +10,11 @@ use std::path::Path;
 /// The first version that keeps vectors by their models.
 const BY_MODEL: i64 = 20_261_121_180_000;
 
-/// Makes the database of the version before, with a passage of each of these models, whose vector is
-/// 1 and the number of its revision.
-async fn before(folder: &Path, models: &[&str]) {
+/// The first version in which a revision waits for its day.
+const BY_DAY: i64 = 20_261_122_160_000;
+
+/// Makes the database of the version before `version`, with a collection.
+async fn database_before(version: i64, folder: &Path) -> SqlitePool {
     let database = SqliteConnectOptions::new()
         .filename(folder.join("cloister.db"))
         .create_if_missing(true);
@@ -20,12 +22,19 @@ async fn before(folder: &Path, models: &[&str]) {
     let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
     let mut migrator = Migrator::new(migrations).await.unwrap();
     let migrations = migrator.migrations.to_mut();
-    migrations.retain(|migration| migration.version < BY_MODEL);
+    migrations.retain(|migration| migration.version < version);
     migrator.run(&pool).await.unwrap();
     sqlx::query("INSERT INTO collections (id, name, created_at) VALUES (1, 'ward', 0)")
         .execute(&pool)
         .await
         .unwrap();
+    pool
+}
+
+/// Makes a database with a passage of each of these models, whose vector is 1 and the number of its
+/// revision.
+async fn before(folder: &Path, models: &[&str]) {
+    let pool = database_before(BY_MODEL, folder).await;
     for (model, id) in models.iter().zip(1_u8..) {
         sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
             "INSERT INTO documents (id, collection_id, path, created_at)
@@ -45,6 +54,11 @@ async fn before(folder: &Path, models: &[&str]) {
     pool.close().await;
 }
 
+fn library(store: &Store, today: &str) -> Library {
+    let today = Day::try_from(today.to_owned()).unwrap();
+    store.library(Permitted::decided([CollectionId(1)]), today)
+}
+
 #[tokio::test]
 async fn vectors_stay_with_the_model_that_made_them() {
     let folder = tempfile::tempdir().unwrap();
@@ -58,7 +72,7 @@ async fn vectors_stay_with_the_model_that_made_them() {
     let passages = store.passages_after(PassageId(0), 9).await.unwrap();
     let vectors: Vec<_> = passages.into_iter().map(|p| p.vector).collect();
     assert_eq!(vectors, [[1.0, 2.015_625], [1.0, 2.031_25]]);
-    let library = store.library(Permitted::decided([CollectionId(1)]));
+    let library = library(&store, "2026-11-22");
     assert_eq!(library.current_revisions().await.unwrap().len(), 2);
 }
 
@@ -74,4 +88,43 @@ async fn a_change_of_models_that_was_cut_short_is_noticed() {
     let passages = store.passages_after(PassageId(0), 9).await.unwrap();
     let made: Vec<bool> = passages.iter().map(|p| !p.vector.is_empty()).collect();
     assert_eq!(made, [true, false]);
+}
+
+#[tokio::test]
+async fn what_was_replaced_before_the_new_ones_day_answers_again_until_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let pool = database_before(BY_DAY, folder.path()).await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
+        r#"INSERT INTO documents (id, collection_id, path, created_at) VALUES (1, 1, 'a.txt', 0);
+           INSERT INTO revisions (id, document_id, hash, size, title, format, pages, warnings,
+                                  effective_from, superseded_at, labels)
+           VALUES (1, 1, '{hash}', 1, 'Guide', 'text', 1, '[]', 1000, 2000, '{{}}'),
+                  (2, 1, '{hash}', 1, 'Guide', 'text', 1, '[]', 2000, 3000, '{{}}'),
+                  (3, 1, '{hash}', 1, 'Guide', 'text', 1, '[]', 3000, NULL,
+                   '{{"effective":"2030-01-01"}}')"#,
+        hash = "0".repeat(64),
+    )))
+    .execute(&pool)
+    .await
+    .unwrap();
+    pool.close().await;
+    let store = Store::open(folder.path()).await.unwrap();
+    for (today, answers, since) in [
+        ("2029-12-31", 2, None),
+        ("2030-01-01", 3, Some("2030-01-01T00:00:00Z")),
+    ] {
+        let library = library(&store, today);
+        assert_eq!(
+            library.current_revisions().await.unwrap(),
+            [RevisionId(answers)]
+        );
+        let known = library.revisions_of(&[RevisionId(1), RevisionId(2)]).await;
+        let known = known.unwrap();
+        let superseded = |id| {
+            let moment = known[&RevisionId(id)].superseded_at;
+            moment.map(|moment| moment.to_string())
+        };
+        assert_eq!(superseded(1).as_deref(), Some("1970-01-01T00:00:02Z"));
+        assert_eq!(superseded(2).as_deref(), since);
+    }
 }

@@ -6,7 +6,7 @@ use cloister_audit::{AuditLog, EventKind, Filter};
 use cloister_domain::chance::CountingEntropy;
 use cloister_domain::time::StoppedClock;
 use cloister_domain::{
-    ByteRange, CollectionId, DocumentInfo, FileHash, Labels, Page, PageText, PassageDraft,
+    ByteRange, CollectionId, Day, DocumentInfo, FileHash, Labels, Page, PageText, PassageDraft,
     PassageId, PassageSpan, Permitted, Timestamp,
 };
 use cloister_index::{Index, IndexEntry, IndexSettings};
@@ -119,7 +119,8 @@ impl House {
     }
 
     pub fn library(&self) -> Library {
-        self.store.library(Permitted::decided([self.collection]))
+        let permitted = Permitted::decided([self.collection]);
+        self.store.library(permitted, Day::of(now()))
     }
 
     pub fn logged(&self, kind: EventKind) -> Vec<serde_json::Value> {

@@ -96,7 +96,7 @@ pub async fn status(
     let generator = app.generator_manifest.as_ref().map(|m| m.name.as_str());
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION").into(),
-        passages: app.store.count_passages().await?,
+        passages: app.store.count_passages(app.today()).await?,
         index_generation: index.generation(),
         index_sequence: index.sequence().0,
         index_condition: held.to_string(),

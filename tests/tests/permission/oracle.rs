@@ -22,7 +22,7 @@ pub struct Document {
     pub collection: usize,
     pub path: String,
     pub removed: bool,
-    /// Its revisions; the last answers.
+    /// Its revisions; the last whose day has come answers.
     pub history: Vec<Revision>,
 }
 
@@ -36,11 +36,44 @@ pub struct Revision {
     pub language: &'static str,
     pub tag: &'static str,
     pub at: Timestamp,
+    /// The day that is said.
+    pub effective: Option<Day>,
 }
 
 impl Revision {
     fn day(&self) -> Day {
-        Day::of(self.at)
+        self.effective.unwrap_or_else(|| Day::of(self.at))
+    }
+
+    /// The first moment at which it could answer.
+    fn since(&self) -> Timestamp {
+        self.at.max(self.day().begins())
+    }
+}
+
+impl Document {
+    fn in_force_on(&self, day: Day) -> Option<&Revision> {
+        self.history.iter().rfind(|revision| revision.day() <= day)
+    }
+
+    /// What answered at some moment until `now`, and does not today.
+    fn superseded(&self, now: Timestamp) -> impl Iterator<Item = &Revision> {
+        let revisions = self.history.iter().enumerate();
+        let superseded = revisions.filter(move |(place, revision)| {
+            let later = self.history[place + 1..].iter().map(Revision::since);
+            later
+                .min()
+                .is_some_and(|until| revision.since() < until && until <= now)
+        });
+        superseded.map(|(_, revision)| revision)
+    }
+
+    /// What answers today, and what will on some day if nothing more is taken in.
+    fn listed(&self, today: Day) -> BTreeSet<RevisionId> {
+        let days = self.history.iter().map(Revision::day);
+        let days = days.filter(|day| *day > today).chain([today]);
+        let answering = days.filter_map(|day| self.in_force_on(day));
+        answering.map(|revision| revision.id).collect()
     }
 }
 
@@ -58,17 +91,39 @@ impl Oracle {
     }
 
     /// The revisions that a person's question is put to, with their documents.
-    pub fn asked(&self, person: usize, filter: &DocumentFilter) -> Vec<(&Document, &Revision)> {
-        let documents = self.documents.iter();
-        let readable = documents.filter(|document| self.opens(person, document));
-        let answering = readable.filter_map(|document| {
-            let in_force =
-                |revision: &&Revision| filter.as_of.is_none_or(|day| revision.day() <= day);
-            Some((document, document.history.iter().rfind(in_force)?))
-        });
+    pub fn asked(
+        &self,
+        person: usize,
+        filter: &DocumentFilter,
+        today: Day,
+    ) -> Vec<(&Document, &Revision)> {
+        let day = filter.as_of.unwrap_or(today);
+        let answering = self
+            .readable(person)
+            .filter_map(|document| Some((document, document.in_force_on(day)?)));
         answering
             .filter(|(document, revision)| admits(filter, document, revision))
             .collect()
+    }
+
+    /// What was in force once and is not today, of what a person may read.
+    pub fn superseded(&self, person: usize, now: Timestamp) -> BTreeSet<RevisionId> {
+        let readable = self.readable(person);
+        let superseded = readable.flat_map(|document| document.superseded(now));
+        superseded.map(|revision| revision.id).collect()
+    }
+
+    /// The revisions in a person's list of documents.
+    pub fn listed(&self, person: usize, today: Day) -> BTreeSet<RevisionId> {
+        let readable = self.readable(person);
+        readable
+            .flat_map(|document| document.listed(today))
+            .collect()
+    }
+
+    fn readable(&self, person: usize) -> impl Iterator<Item = &Document> {
+        let documents = self.documents.iter();
+        documents.filter(move |document| self.opens(person, document))
     }
 
     /// Every revision there is, with its document.

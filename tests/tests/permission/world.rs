@@ -3,8 +3,8 @@
 use crate::Dice;
 use crate::oracle::{Document, Oracle, Revision, collection_name};
 use cloister_domain::{
-    ByteRange, CollectionId, DocumentInfo, FileHash, GroupId, Labels, Page, PageText, PassageDraft,
-    PassageId, PassageSpan, Role, Timestamp, UserId,
+    ByteRange, CollectionId, Day, DocumentInfo, FileHash, GroupId, Labels, Page, PageText,
+    PassageDraft, PassageId, PassageSpan, Role, Timestamp, UserId,
 };
 use cloister_index::{Index, IndexSettings, Worse};
 use cloister_policies::Policies;
@@ -289,6 +289,7 @@ impl World {
             language: LANGUAGES[self.dice.below(LANGUAGES.len())],
             tag: TAGS[self.dice.below(TAGS.len())],
             at: self.now,
+            effective: self.dice.once_in(3).then(|| self.some_day()),
         };
         let before = self.last_passage();
         let new = self.new_revision(&file, &revision, &texts);
@@ -304,6 +305,18 @@ impl World {
                 ..revision
             },
         )
+    }
+
+    pub fn today(&self) -> Day {
+        Day::of(self.now)
+    }
+
+    /// A day of the last weeks or the next.
+    pub fn some_day(&mut self) -> Day {
+        let days = 20 - i64::try_from(self.dice.below(40)).unwrap();
+        Day::of(Timestamp::from_millis(
+            self.now.as_millis() + days * 86_400_000,
+        ))
     }
 
     pub fn word(&mut self) -> &'static str {
@@ -334,6 +347,7 @@ impl World {
         let vectors: Vec<Vec<f32>> = texts.iter().map(|_| vector(self.dice.below(300))).collect();
         let labels = Labels {
             tags: vec![of.tag.to_owned()],
+            effective: of.effective,
             ..Labels::default()
         };
         let content = PageText {

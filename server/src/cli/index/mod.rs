@@ -79,7 +79,7 @@ pub async fn run(app: &AppState, task: Task, say: &Saying) -> anyhow::Result<u8>
     };
     let index = app.finding.now().index;
     let (generation, sequence) = (index.generation(), index.sequence());
-    let passages = app.store.count_passages().await?;
+    let passages = app.store.count_passages(app.today()).await?;
     let status = index.status();
     let renewal = app.finding.renewal();
     let value = json!({
@@ -100,7 +100,7 @@ pub async fn run(app: &AppState, task: Task, say: &Saying) -> anyhow::Result<u8>
 }
 
 async fn rebuild(app: &AppState, worse: Worse, say: &Saying) -> anyhow::Result<()> {
-    let total = app.store.count_passages().await?;
+    let total = app.store.count_passages(app.today()).await?;
     let progress = say.clone();
     let index = app.finding.now().index;
     let (store, now) = (&app.store, app.clock.now());

@@ -42,7 +42,8 @@ pub async fn run(app: &App, as_json: bool, say: &Saying) -> anyhow::Result<()> {
 async fn sources(app: &App, last: PassageId) -> anyhow::Result<Vec<Source>> {
     let collections = app.store.collections().await?;
     let everything = Policies::for_self_test(collections.iter().map(|c| c.id));
-    let current = app.store.library(everything).current_revisions().await?;
+    let library = app.store.library(everything, app.today());
+    let current = library.current_revisions().await?;
     let current: HashSet<RevisionId> = current.into_iter().collect();
     let mut sources = BTreeMap::new();
     for number in 0..STRETCHES {
