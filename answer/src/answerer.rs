@@ -1,6 +1,7 @@
 //! From the question to the first quote: everything that happens before a byte leaves.
 
 use crate::arrange;
+use crate::compose;
 use crate::composing::Composing;
 use crate::error::AnswerError;
 use crate::event::{AnswerEvent, MadeWith, Receipt};
@@ -17,10 +18,11 @@ use crate::slips::Slips;
 use cloister_audit::{Actor, AuditLog, Event, EventKind, Outcome};
 use cloister_domain::{Clock, CollectionId, FileHash, RevisionId, Role};
 use cloister_index::Index;
-use cloister_inference::{EmbedderService, GeneratorService, GeneratorState, Scope};
+use cloister_inference::{EmbedderService, GeneratorService, GeneratorState, Sampling, Scope};
 use cloister_policies::redaction::Redaction;
 use cloister_store::{DocumentFilter, Library, QuotedPlace};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -231,9 +233,11 @@ impl Answerer {
     /// What answers are made with now.
     pub(crate) fn made_with(&self) -> MadeWith {
         let generator = self.generator.as_ref().map(GeneratorService::state);
+        let embedder = self.embedder.identity();
         MadeWith {
+            settings: self.settings(embedder.tokenizer),
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            embedder: self.embedder.identity().sha256,
+            embedder: embedder.sha256,
             generator: generator.and_then(|state| match state {
                 GeneratorState::Ready { identity, .. } => Some(identity.sha256),
                 GeneratorState::Loading | GeneratorState::Failed(_) => None,
@@ -241,6 +245,30 @@ impl Answerer {
             evidence: self.evidence.hash.to_string(),
             glossary: self.glossary.hash.as_ref().map(FileHash::to_string),
         }
+    }
+
+    /// What else an answer depends on.
+    fn settings(&self, tokenizer: Option<String>) -> BTreeMap<String, String> {
+        let Sampling {
+            temperature, seed, ..
+        } = Sampling::default();
+        let search = self.index.settings();
+        let second_look = self.reranking.as_ref().map(Reranking::told);
+        let settings = [
+            ("embedder's tokenizer", tokenizer),
+            ("instructions", Some(compose::instructions().to_string())),
+            (
+                "sampling",
+                Some(format!("temperature {temperature}, seed {seed}")),
+            ),
+            ("masking", self.redaction.hash().map(FileHash::to_string)),
+            ("search", serde_json::to_string(&search).ok()),
+            ("second look", second_look),
+        ];
+        let known = settings
+            .into_iter()
+            .map(|(name, value)| Some((name.to_owned(), value?)));
+        known.flatten().collect()
     }
 }
 
@@ -340,7 +368,7 @@ fn entry(asked: &Asked, examined: &Examined, made_with: &MadeWith, masking: Mask
             "verdict": verdict, "documents": found.documents, "complete": found.complete, "meanings": found.meanings,
             "index_generation": found.index_generation, "policy_version": asked.policy_version,
             "superseded": examined.superseded.as_ref().map(|quote| masking.quoted(quote)),
-            "made_with": made_with,
+            "made_with": made_with, "roles": asked.roles, "composed_in": asked.composed_in,
         }),
     }
 }

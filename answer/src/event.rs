@@ -5,6 +5,7 @@ use crate::quote::Quote;
 use crate::remark::Remark;
 use crate::retrieve::FoundPassage;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The models, weights and program that an answer is made with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,10 @@ pub struct MadeWith {
     /// SHA-256 of the glossary; none where there is none, and in entries of versions without one.
     #[serde(default)]
     pub glossary: Option<String>,
+    /// Everything else that an answer depends on, by its name: a value, or a SHA-256. Entries of
+    /// earlier versions have none.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
 }
 
 impl MadeWith {
@@ -38,7 +43,13 @@ impl MadeWith {
             ("evidence", self.evidence.clone(), now.evidence.clone()),
             ("glossary", or_none(&self.glossary), or_none(&now.glossary)),
         ];
-        let changed = parts.iter().filter(|(_, then, now)| then != now);
+        let setting = |of: &Self, name| or_none(&of.settings.get(name).cloned());
+        let names: BTreeSet<&String> = self.settings.keys().chain(now.settings.keys()).collect();
+        let settings = names.into_iter();
+        let settings =
+            settings.map(|name| (name.as_str(), setting(self, name), setting(now, name)));
+        let all = parts.into_iter().chain(settings);
+        let changed = all.filter(|(_, then, now)| then != now);
         let told = changed.map(|(part, then, now)| format!("the {part} was {then} and is {now}"));
         told.collect::<Vec<_>>().join("; ")
     }

@@ -39,6 +39,20 @@ impl Reranking {
         }
     }
 
+    /// Who looks again and what its word weighs, for a receipt.
+    pub(crate) fn told(&self) -> String {
+        let judge = match &self.judge {
+            Judge::CrossEncoder(model) => model.identity().sha256,
+            Judge::Likelihood(_) => "the generator's likelihood".to_owned(),
+        };
+        let away = if self.is_active() {
+            ""
+        } else {
+            ", switched off"
+        };
+        format!("{judge}, weight {}{away}", self.weight)
+    }
+
     /// Whether it takes part.
     pub fn is_active(&self) -> bool {
         self.active.load(Ordering::Relaxed)

@@ -81,14 +81,13 @@ impl Answerer {
         if let Some(reranking) = &self.reranking {
             passages = reranking.apply(text, passages).await?;
         }
-        let index_generation = self.index.generation();
         Ok(Found {
             passages,
             vector: sought.question,
             meanings: sought.meanings,
             documents,
             complete: outcome.complete,
-            index_generation,
+            index_generation: outcome.generation,
         })
     }
 

@@ -103,8 +103,11 @@ pub fn writes_out(text: &str, abbreviation: &str) -> bool {
         && initials.windows(letters.len()).any(|some| some == letters)
 }
 
-/// The numbers of a text as they are written, without separators of thousands, and each with the
-/// word that follows it.
+/// What stands before a number and makes it another one.
+const SIGNS: &str = "-<>≤≥±~≈$€£¥";
+
+/// The numbers of a text as they are written, with their signs and currencies and without separators
+/// of thousands, and each with the word that follows it.
 pub fn numbers(text: &str) -> Vec<(String, Option<String>)> {
     let tokens: Vec<&str> = text.split_whitespace().collect();
     let mut found = Vec::new();
@@ -118,7 +121,10 @@ pub fn numbers(text: &str) -> Vec<(String, Option<String>)> {
             Some(at) => (bare.get(..at).unwrap_or(bare), bare.get(at..)),
             None => (bare, None),
         };
-        let value = plain_number(if digits.is_empty() { bare } else { digits });
+        let before = token.chars().take_while(|c| !c.is_alphanumeric());
+        let before = before.map(|c| if c == '−' { '-' } else { c });
+        let sign: String = before.filter(|c| SIGNS.contains(*c)).collect();
+        let value = sign + &plain_number(if digits.is_empty() { bare } else { digits });
         let next = tokens
             .get(place + 1)
             .map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
@@ -164,9 +170,12 @@ fn spelt_numbers(text: &str) -> Vec<(String, Option<String>)> {
 
 /// Whether a text denies something.
 pub fn denies(text: &str) -> bool {
-    words(text).any(|word| {
-        DENIALS.contains(&word.as_str()) || word.ends_with("n't") || word.ends_with("n’t")
-    })
+    words(text).any(|word| is_denial(&word))
+}
+
+/// Whether a word, in small letters, denies.
+pub fn is_denial(word: &str) -> bool {
+    DENIALS.contains(&word) || word.ends_with("n't") || word.ends_with("n’t")
 }
 
 /// The words of a text that begin with a capital and do not begin a sentence: names, mostly.
@@ -238,7 +247,8 @@ mod tests {
             found("Give 4.5 g every six hours."),
             [number("4.5", "g"), number("6", "hour")]
         );
-        assert_eq!(found("up to €10,000"), [number("10000", "")]);
+        assert_eq!(found("up to €10,000"), [number("€10000", "")]);
+        assert_eq!(found("(−20 °C)"), [number("-20", "c")]);
         assert_eq!(
             found("5mg, then 72 hours"),
             [number("5", "mg"), number("72", "hour")]

@@ -181,24 +181,12 @@ impl Writer {
     async fn signs(&self, sentence: &str, quote: &str) -> Result<Signs, AnswerError> {
         let texts = vec![sentence.to_owned(), quote.to_owned()];
         let vectors = self.embedder.embed_sentences(texts).await?;
-        let asked = format!(" {}", self.question);
-        let after = |passage: &str| format!("Passage: {passage}\nQuestion:");
-        let pairs = vec![
-            ("Question:".to_owned(), asked.clone()),
-            (after(sentence), asked.clone()),
-            (after(quote), asked),
-        ];
-        let judged = self.generator.log_likelihoods(pairs).await?;
-        let ([of_sentence, of_quote], [alone, given_sentence, given_quote]) =
-            (vectors.as_slice(), judged.as_slice())
-        else {
+        let [of_sentence, of_quote] = vectors.as_slice() else {
             return Ok(Signs::default());
         };
         Ok(Signs {
             to_quote: dot(of_sentence, of_quote),
             to_question: dot(of_sentence, &self.vector),
-            explains: given_sentence - alone,
-            quote_explains: given_quote - alone,
         })
     }
 

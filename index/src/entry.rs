@@ -122,7 +122,7 @@ pub struct SearchOutcome {
 pub enum IndexCondition {
     /// Everything is as it was left.
     Sound,
-    /// Something was not, so a new generation was begun: feed it from the database. What is sound
+    /// Something was not: feed it from the database. Where a new generation was begun, what is sound
     /// of the old one answers meanwhile.
     Damaged(String),
     /// There was nothing yet.

@@ -92,6 +92,11 @@ impl Index {
         Ok(index)
     }
 
+    /// How it works.
+    pub fn settings(&self) -> IndexSettings {
+        self.settings
+    }
+
     /// The length of every vector.
     pub fn dimensions(&self) -> usize {
         self.settings.dimensions
@@ -152,6 +157,16 @@ impl Index {
     pub fn add(&self, entries: &[IndexEntry]) -> Result<()> {
         self.live().generation.add(entries)?;
         self.tend()
+    }
+
+    /// Says that the database has passages above [`Self::sequence`], as where the index was lost:
+    /// until [`Self::caught_up`] every answer says that it is incomplete.
+    pub fn falls_short(&self) {
+        let mut live = self.write();
+        if !matches!(live.condition, IndexCondition::Damaged(_)) {
+            let reason = "it lacks passages that the library holds".to_owned();
+            live.condition = IndexCondition::Damaged(reason);
+        }
     }
 
     /// Says that the database has nothing above [`Self::sequence`]: what was lost is there again.

@@ -11,6 +11,9 @@ pub struct ModelIdentity {
     pub name: String,
     /// SHA-256 of the weights.
     pub sha256: String,
+    /// SHA-256 of the tokenizer, where it is a file of its own.
+    #[serde(default)]
+    pub tokenizer: Option<String>,
 }
 
 /// Turns texts into vectors whose dot product is their nearness in meaning.

@@ -62,6 +62,7 @@ impl Embedder for Letters {
         ModelIdentity {
             name: "letters".into(),
             sha256: self.sha256(),
+            tokenizer: None,
         }
     }
 

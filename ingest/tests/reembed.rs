@@ -75,6 +75,7 @@ impl Embedder for Model {
         ModelIdentity {
             name: "a model".into(),
             sha256: sha256(self.kind),
+            tokenizer: None,
         }
     }
 
@@ -196,12 +197,12 @@ impl House {
         }
     }
 
-    /// Folders of indexes.
-    fn indexes(&self) -> usize {
+    fn index_folders(&self) -> Vec<PathBuf> {
         let listed = std::fs::read_dir(self.folder.path()).unwrap();
-        let names = listed.map(|entry| entry.unwrap().file_name());
-        let index = |name: &std::ffi::OsString| name.to_string_lossy().starts_with("index-");
-        names.filter(index).count()
+        let entries = listed.map(|entry| entry.unwrap());
+        let indexes =
+            entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("index-"));
+        indexes.map(|entry| entry.path()).collect()
     }
 
     async fn embedded(&self, kind: Kind) -> u64 {
@@ -275,6 +276,29 @@ async fn until(holds: impl AsyncFn() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_is_gone_says_that_it_is_incomplete_until_it_is_filled_again() {
+    let model = Kind::Letters(0);
+    let house = House::new().await;
+    let started = house.start(service(model, &without_end()), None, Worse::Refused);
+    let started = started.await;
+    let outcome = started.ask("Which rule?").await;
+    assert!(outcome.complete, "an index of no rows lacks none");
+    started.take_in().await;
+    drop(started);
+    for index in house.index_folders() {
+        std::fs::remove_dir_all(index).unwrap();
+    }
+    let started = house.start(service(model, &without_end()), None, Worse::Refused);
+    let started = started.await;
+    let question = asked(&house.store, &text(3)).await;
+    let outcome = started.ask(&question).await;
+    assert!(!outcome.complete && outcome.hits.is_empty(), "{outcome:?}");
+    started.take_in().await;
+    let outcome = started.ask(&question).await;
+    assert!(outcome.complete && !outcome.hits.is_empty(), "{outcome:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_former_model_answers_until_all_vectors_are_made_also_of_files_that_come_meanwhile() {
     let (old, new) = (Kind::Letters(0), Kind::Letters(1));
     let house = House::new().await;
@@ -306,7 +330,7 @@ async fn the_former_model_answers_until_all_vectors_are_made_also_of_files_that_
     assert!(outcome.complete && sure(&outcome), "{outcome:?}");
     let came = asked(&house.store, "A rule that came meanwhile.").await;
     assert!(sure(&started.ask(&came).await));
-    until(async || house.embedded(old).await == 0 && house.indexes() == 1).await;
+    until(async || house.embedded(old).await == 0 && house.index_folders().len() == 1).await;
     assert_eq!(house.embedded(new).await, u64::from(FILES) + 2);
     assert_eq!(started.finding.renewal(), None);
     watching.abort();
@@ -332,7 +356,10 @@ async fn what_was_made_is_not_made_again_and_going_back_costs_nothing() {
     let back = house.start(service(old, &none), Some(new), Worse::Refused);
     back.await.take_in().await;
     assert_eq!(house.embedded(old).await, u64::from(FILES));
-    assert_eq!((house.embedded(new).await, house.indexes()), (0, 1));
+    assert_eq!(
+        (house.embedded(new).await, house.index_folders().len()),
+        (0, 1)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

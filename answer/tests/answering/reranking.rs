@@ -15,6 +15,7 @@ impl Reranker for Counting {
         ModelIdentity {
             name: "counting".into(),
             sha256: "2".repeat(64),
+            tokenizer: None,
         }
     }
     fn max_tokens(&self) -> usize {

@@ -31,6 +31,7 @@ impl Embedder for Words {
         ModelIdentity {
             name: "words".into(),
             sha256: "0".repeat(64),
+            tokenizer: None,
         }
     }
     fn dimensions(&self) -> usize {

@@ -201,7 +201,11 @@ fn identity(manifest: &ModelManifest) -> ModelIdentity {
         differs("int8");
         name.push_str(" (int8)");
     }
-    ModelIdentity { name, sha256 }
+    ModelIdentity {
+        name,
+        sha256,
+        tokenizer: manifest.companions.get("tokenizer.json").cloned(),
+    }
 }
 
 /// Runs `work` on batches of about [`TOKENS_A_BATCH`] tokens, on all threads, and puts its values

@@ -178,6 +178,7 @@ impl LlamaGguf {
             identity: ModelIdentity {
                 name: manifest.name,
                 sha256: manifest.sha256,
+                tokenizer: None,
             },
             parameters: tensors.parameters(),
             context: plan.context,

@@ -138,6 +138,10 @@ impl Finding {
         }
         remove_all_but(data, &[&sha256])?;
         let finder = open(wanted)?;
+        let lacking = store.passages_by(None, finder.index.sequence(), 1).await?;
+        if !lacking.is_empty() {
+            finder.index.falls_short();
+        }
         finder.index.answer_by_words_alone(!in_use.whole);
         Ok(Self::of(finder))
     }

@@ -2,7 +2,7 @@
 
 use super::{Kind, Span, find};
 use crate::error::PolicyError;
-use cloister_domain::Role;
+use cloister_domain::{FileHash, Role};
 use serde::Deserialize;
 
 const DEFAULT: &str = include_str!("../../redaction.toml");
@@ -17,6 +17,9 @@ pub struct Redaction {
     names: Vec<String>,
     #[serde(default, rename = "rule")]
     rules: Vec<Rule>,
+    /// SHA-256 of the file that says so.
+    #[serde(skip)]
+    hash: Option<FileHash>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -37,7 +40,8 @@ impl Redaction {
     /// Reads rules. Unknown keys, kinds and roles are errors, and so are patterns that would mask
     /// everything.
     pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        let rules: Self = toml::from_str(text).map_err(PolicyError::invalid)?;
+        let mut rules: Self = toml::from_str(text).map_err(PolicyError::invalid)?;
+        rules.hash = Some(FileHash::of(text.as_bytes()));
         let stranger = rules.rules.iter().flat_map(|rule| &rule.except);
         if let Some(name) = stranger.into_iter().find(|name| role(name).is_none()) {
             return Err(PolicyError::invalid(format!("`{name}` is not a role")));
@@ -53,6 +57,11 @@ impl Redaction {
             )));
         }
         Ok(rules)
+    }
+
+    /// SHA-256 of the file that says so; none of rules that were not read.
+    pub fn hash(&self) -> Option<&FileHash> {
+        self.hash.as_ref()
     }
 
     /// Whether this kind is masked in this collection for somebody of these roles: where a rule

@@ -17,6 +17,7 @@ use cloister_store::DocumentFilter;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use utoipa::ToSchema;
 
@@ -161,6 +162,8 @@ pub enum Step {
         evidence: String,
         /// SHA-256 of the glossary, where there is one.
         glossary: Option<String>,
+        /// Everything else that the answer depends on, by its name: a value, or a SHA-256.
+        settings: BTreeMap<String, String>,
     },
     /// A quote.
     Quote(QuoteView),
@@ -227,6 +230,7 @@ impl From<AnswerEvent> for Step {
                 generator: receipt.made_with.generator,
                 evidence: receipt.made_with.evidence,
                 glossary: receipt.made_with.glossary,
+                settings: receipt.made_with.settings,
             },
             AnswerEvent::Quote(quote) => Self::Quote(QuoteView::from(&*quote)),
             AnswerEvent::Refusal {

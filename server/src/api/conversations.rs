@@ -118,7 +118,10 @@ pub async fn open(
         let answerer = app.answerer();
         let quotes = answerer.quoted_again(&library, &turn.quotes, roles);
         let quotes = quotes.await?;
-        views.push(TurnView::of(turn, &quotes));
+        let masked = |text: &str, quote: &Quote| {
+            answerer.mask_read(text, &quote.source.collection_name, roles)
+        };
+        views.push(TurnView::of(turn, &quotes, masked));
     }
     let quoted = views.iter().flat_map(|turn| &turn.quotes);
     let quoted: Vec<_> = quoted
@@ -152,10 +155,17 @@ pub async fn forget(
 }
 
 impl TurnView {
-    fn of(turn: Turn, readable: &[Quote]) -> Self {
-        let cites = |number: &u32| readable.iter().any(|quote| quote.number == *number);
-        let sentences = turn.sentences.into_iter();
-        let supported = sentences.filter(|sentence| sentence.quotes.iter().all(cites));
+    /// What of a turn may still be read; `masked` is a text as it may be read beside a quote.
+    fn of(turn: Turn, readable: &[Quote], masked: impl Fn(&str, &Quote) -> String) -> Self {
+        let cited = |number: &u32| readable.iter().find(|quote| quote.number == *number);
+        let sentences = turn.sentences.into_iter().filter_map(|sentence| {
+            let quotes: Option<Vec<&Quote>> = sentence.quotes.iter().map(cited).collect();
+            let text = quotes?
+                .into_iter()
+                .fold(sentence.text, |text, quote| masked(&text, quote));
+            let quotes = sentence.quotes;
+            Some(SentenceView { text, quotes })
+        });
         Self {
             receipt: turn.receipt,
             asked_at: turn.asked_at.to_string(),
@@ -163,9 +173,7 @@ impl TurnView {
             understood: turn.understood,
             hidden: turn.quotes.len() - readable.len(),
             quotes: readable.iter().map(QuoteView::from).collect(),
-            sentences: supported
-                .map(|WrittenSentence { text, quotes }| SentenceView { text, quotes })
-                .collect(),
+            sentences: sentences.collect(),
         }
     }
 }

@@ -18,7 +18,7 @@ mod session;
 mod sign_in;
 mod status;
 
-pub use answers::Step;
+pub use answers::{QuoteView, Step};
 pub use openapi::document as openapi_document;
 pub use problem::{Problem, ProblemCode};
 pub use router::router;

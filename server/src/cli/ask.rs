@@ -3,6 +3,7 @@
 use super::act::{line, result};
 use super::control::Saying;
 use super::people::named;
+use super::told::{INCOMPLETE, also_searched, told, told_receipt};
 use crate::api::Step;
 use crate::app::AppState;
 use clap::Args;
@@ -117,11 +118,16 @@ pub async fn search(app: &AppState, task: Search, say: &Saying) -> anyhow::Resul
             actor: actor(&principal),
             origin: "console".into(),
             request: Some(app.request_id()?),
-            detail: json!({ "text": app.answerer().mask_typed(&task.text), "passages": ids }),
+            detail: json!({
+                "text": app.answerer().mask_typed(&task.text), "filter": wanted.filter, "passages": ids,
+            }),
         })
         .await?;
-    if let Some(told) = also_searched(&found.meanings).filter(|_| !task.json) {
-        line(say, told).await;
+    if !task.json {
+        let incomplete = (!found.complete).then(|| INCOMPLETE.to_owned());
+        for told in incomplete.into_iter().chain(also_searched(&found.meanings)) {
+            line(say, told).await;
+        }
     }
     for hit in &found.passages {
         let page = hit.passage.draft.spans.first().map_or(1, |span| span.page);
@@ -134,6 +140,7 @@ pub async fn search(app: &AppState, task: Search, say: &Saying) -> anyhow::Resul
             "score": hit.score, "passage": hit.passage.id, "revision": hit.passage.revision,
             "collection": hit.source.collection_name, "path": hit.source.path, "page": page,
             "headings": hit.passage.draft.headings, "text": hit.passage.draft.text,
+            "complete": found.complete,
         });
         result(say, task.json, value, sentence).await;
     }
@@ -158,75 +165,19 @@ pub async fn ask(app: &AppState, task: Ask, say: &Saying) -> anyhow::Result<u8> 
     };
     app.generator_settled().await;
     let mut answer = app.answerer().ask(library, asked).await?;
-    let mut refused = false;
+    let (mut refused, mut last) = (false, None);
     while let Some(event) = answer.events.recv().await {
         let step = Step::from(event);
         refused |= matches!(step, Step::Refusal { .. });
+        last = last.or_else(|| told_receipt(&step));
         if task.json {
             line(say, serde_json::to_string(&step)?).await;
-        } else if let Some(text) = sentence(&step) {
+        } else if let Some(text) = told(&step) {
             line(say, text).await;
         }
     }
-    Ok(if refused { 3 } else { 0 })
-}
-
-/// What terms of the question stand for, where it has any.
-fn also_searched(meanings: &[String]) -> Option<String> {
-    let told = || format!("Also searched for: {}\n", meanings.join("; "));
-    (!meanings.is_empty()).then(told)
-}
-
-fn sentence(step: &Step) -> Option<String> {
-    match step {
-        Step::Quote(quote) => Some(format!(
-            "[{}] “{}”\n    {}/{}, page {}\n",
-            quote.number, quote.text, quote.collection, quote.path, quote.page
-        )),
-        Step::Disagreement { quotes } => Some(format!("The sources disagree: {quotes:?}\n")),
-        Step::Ambiguity { choices } => {
-            let labels: Vec<&str> = choices.iter().map(|choice| choice.label.as_str()).collect();
-            Some(format!(
-                "This may ask about {}\n",
-                labels.join(", or about ")
-            ))
-        }
-        Step::OtherSpelling { words } => {
-            let told = words.iter().map(|word| {
-                let (asked, quoted) = (&word.asked, &word.quoted);
-                format!("“{asked}” was not found; the quotes say “{quoted}”\n")
-            });
-            Some(told.collect())
-        }
-        Step::Refusal {
-            reason,
-            nearest,
-            superseded,
-        } => {
-            let nearest: Vec<String> = nearest
-                .iter()
-                .map(|p| format!("    {}/{}, page {}", p.collection, p.path, p.page))
-                .collect();
-            let earlier = superseded.as_ref().map(|quote| {
-                let until = quote.superseded_at.as_deref().unwrap_or_default();
-                let place = format!("{}/{}", quote.collection, quote.path);
-                format!(
-                    "\n  An earlier version of {place} said, until {until}: “{}”",
-                    quote.text
-                )
-            });
-            let nearest = format!("{reason}\n  Nearest:\n{}", nearest.join("\n"));
-            Some(nearest + &earlier.unwrap_or_default())
-        }
-        Step::Sentence { text, quotes } => Some(format!("The model: {text} {quotes:?}")),
-        Step::Receipt { meanings, .. } => also_searched(meanings),
-        Step::Withheld { .. } => None,
-        Step::Done { note, .. } => note.clone(),
-        Step::Problem(problem) => Some(
-            problem
-                .detail
-                .clone()
-                .unwrap_or_else(|| problem.title.clone()),
-        ),
+    if let Some(receipt) = last.filter(|_| !task.json) {
+        line(say, receipt).await;
     }
+    Ok(if refused { 3 } else { 0 })
 }

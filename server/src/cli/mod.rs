@@ -18,6 +18,7 @@ mod models;
 mod people;
 mod reach;
 mod serve;
+mod told;
 mod tuning;
 
 pub use commands::run;

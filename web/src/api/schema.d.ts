@@ -1246,6 +1246,10 @@ export interface components {
             meanings: string[];
             /** @description The rules in force. */
             policy_version: string;
+            /** @description Everything else that the answer depends on, by its name: a value, or a SHA-256. */
+            settings: {
+                [key: string]: string;
+            };
             /** @description The question as it was understood, where it was rewritten to stand alone. */
             understood?: string | null;
         } | (components["schemas"]["QuoteView"] & {

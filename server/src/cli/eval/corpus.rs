@@ -1,7 +1,7 @@
 //! A set of documents and questions whose right answers are known.
 
 use anyhow::Context;
-use cloister_domain::{BlockKind, Page};
+use cloister_domain::{BlockKind, Page, PassageSpan};
 use cloister_ingest::Reader;
 use cloister_ingest::formats::sections::Sections;
 use serde::Deserialize;
@@ -231,12 +231,18 @@ impl Corpus {
 }
 
 impl Document {
-    /// Whether a quote stands on its pages, byte for byte but for what joins pages.
+    /// Whether a quote stands on one of its pages, byte for byte.
     pub fn holds(&self, quote: &str) -> bool {
-        let whole = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let pages = self.pages.iter().map(|page| page.content.text.as_str());
-        pages.clone().any(|text| text.contains(quote))
-            || whole(&pages.collect::<Vec<_>>().join(" ")).contains(&whole(quote))
+        self.pages
+            .iter()
+            .any(|page| page.content.text.contains(quote))
+    }
+
+    /// What stands in this place; none where there is no such place.
+    pub fn at(&self, place: &PassageSpan) -> Option<&str> {
+        let mut pages = self.pages.iter();
+        let page = pages.find(|page| page.number == place.page)?;
+        place.range.of(&page.content.text)
     }
 
     /// A text, as if it had been read from a file.
