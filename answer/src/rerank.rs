@@ -9,8 +9,8 @@ use crate::error::AnswerError;
 use crate::retrieve::FoundPassage;
 use crate::words::content_stems;
 use cloister_inference::{GeneratorService, GeneratorState, Reranker};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Who looks again.
 #[derive(Clone)]
@@ -21,12 +21,38 @@ pub enum Judge {
     Likelihood(GeneratorService),
 }
 
+/// The best passages that are looked at again; the rest stay behind them. A judge reads some two a
+/// second, and it is on so many that it is tested.
+const LOOKED_AT: usize = 24;
+
+/// Whether a judge takes part.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It was not tested on the collection's passages yet, and keeps away until it is.
+    #[default]
+    Untested,
+    /// It was, and takes part.
+    TakesPart,
+    /// It was found to make the search worse, and is switched off.
+    Worse,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Untested => "not tested yet, and away until then",
+            Self::TakesPart => "takes part",
+            Self::Worse => "switched off: it makes the search worse",
+        })
+    }
+}
+
 /// A judge, and how much its word weighs.
 #[derive(Clone)]
 pub struct Reranking {
     judge: Judge,
     weight: f32,
-    active: Arc<AtomicBool>,
+    standing: Arc<Mutex<Standing>>,
 }
 
 impl Reranking {
@@ -35,7 +61,7 @@ impl Reranking {
         Self {
             judge,
             weight: weight.clamp(0.0, 1.0),
-            active: Arc::new(AtomicBool::new(true)),
+            standing: Arc::default(),
         }
     }
 
@@ -45,38 +71,49 @@ impl Reranking {
             Judge::CrossEncoder(model) => model.identity().sha256,
             Judge::Likelihood(_) => "the generator's likelihood".to_owned(),
         };
-        let away = if self.is_active() {
-            ""
-        } else {
-            ", switched off"
-        };
-        format!("{judge}, weight {}{away}", self.weight)
+        format!("{judge}, weight {}: {}", self.weight, self.standing())
     }
 
     /// Whether it takes part.
-    pub fn is_active(&self) -> bool {
-        self.active.load(Ordering::Relaxed)
+    pub fn standing(&self) -> Standing {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets it take part, or keeps it away.
-    pub fn set_active(&self, active: bool) {
-        self.active.store(active, Ordering::Relaxed);
+    pub(crate) fn stand(&self, standing: Standing) {
+        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
     }
 
-    /// The passages in their new order; as they are where the judge is away or not ready.
-    pub async fn apply(
+    /// The passages in their new order; as they are where the judge does not take part.
+    pub(crate) async fn apply(
         &self,
         question: &str,
         passages: Vec<FoundPassage>,
     ) -> Result<Vec<FoundPassage>, AnswerError> {
-        if !self.is_active() || passages.len() < 2 {
-            return Ok(passages);
+        match self.standing() {
+            Standing::TakesPart => self.look_again(question, passages).await,
+            Standing::Untested | Standing::Worse => Ok(passages),
         }
+    }
+
+    /// The passages in their new order, whether the judge takes part or is tested; as they are where it
+    /// is not ready.
+    pub async fn look_again(
+        &self,
+        question: &str,
+        mut passages: Vec<FoundPassage>,
+    ) -> Result<Vec<FoundPassage>, AnswerError> {
+        let rest = passages.split_off(passages.len().min(LOOKED_AT));
         let texts: Vec<String> = passages.iter().map(as_read).collect();
-        Ok(match self.scores(question, texts).await? {
-            Some(scores) => blend(passages, &scores, self.weight),
-            None => passages,
-        })
+        if let Some(scores) = self.scores(question, texts).await? {
+            passages = blend(passages, &scores, self.weight);
+        }
+        let least = passages.last().map_or(0.0, |last| last.score);
+        passages.extend(rest.into_iter().map(|found| FoundPassage {
+            score: found.score.min(least),
+            ..found
+        }));
+        Ok(passages)
     }
 
     async fn scores(

@@ -3,7 +3,7 @@
 use crate::answerer::{Answerer, CANDIDATES};
 use crate::error::AnswerError;
 use crate::glossary::Sought;
-use crate::rerank::question_of;
+use crate::rerank::{Standing, question_of};
 use cloister_domain::{Passage, PassageId, RevisionId};
 use cloister_index::{SearchOutcome, SearchRequest};
 use cloister_store::{DocumentFilter, Library, RevisionRecord};
@@ -129,7 +129,8 @@ pub struct RerankTest {
 
 impl Answerer {
     /// Asks questions made of `passages`, which are of `library`, with and without the second look,
-    /// and switches that off where it makes the search worse.
+    /// and lets that take part unless it makes the search worse. Where there are no passages, nothing
+    /// is known of it.
     pub async fn test_reranking(
         &self,
         library: &Library,
@@ -154,13 +155,20 @@ impl Answerer {
             };
             let plain = without.search(library, &task).await?.passages;
             test.plain += one_by_rank(&plain, passage.id);
-            let again = reranking.apply(&task.text, plain).await?;
+            let again = reranking.look_again(&task.text, plain).await?;
             test.reranked += one_by_rank(&again, passage.id);
             test.questions += 1;
         }
-        let questions = test.questions.max(1) as f64;
+        if test.questions == 0 {
+            return Ok(test);
+        }
+        let questions = test.questions as f64;
         (test.plain, test.reranked) = (test.plain / questions, test.reranked / questions);
-        reranking.set_active(test.reranked >= test.plain);
+        reranking.stand(if test.reranked >= test.plain {
+            Standing::TakesPart
+        } else {
+            Standing::Worse
+        });
         Ok(test)
     }
 }

@@ -407,7 +407,6 @@ impl Index {
         }
     }
 
-    /// Starts what the generation needs done in the background, unless that is going on.
     /// Waits until the background has done what it is at, such as making cells after a start.
     pub(crate) fn wait_for_upkeep(&self) {
         let upkeep = || self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
@@ -418,6 +417,7 @@ impl Index {
         }
     }
 
+    /// Starts what the generation needs done in the background, unless that is going on.
     fn tend(&self) -> Result<()> {
         let mut upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
         if upkeep.as_ref().is_some_and(|thread| !thread.is_finished()) {

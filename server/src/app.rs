@@ -267,11 +267,18 @@ pub async fn open_finding(config: &Config, store: &Store) -> anyhow::Result<Find
 }
 
 impl App {
-    /// Tests the second look on the site's own passages, and says what came of it.
-    pub async fn test_reranking(&self) -> anyhow::Result<()> {
+    /// How the second look stands.
+    pub fn second_look(&self) -> String {
+        let standing = self.reranking.as_ref().map(|r| r.standing().to_string());
+        standing.unwrap_or_else(|| "off".into())
+    }
+
+    /// Tests the second look on the site's own passages, and says what came of it; `false` where there
+    /// are none to test it on yet.
+    pub async fn test_reranking(&self) -> anyhow::Result<bool> {
         const QUESTIONS: u32 = 40;
-        if self.config.search.rerank == Rerank::Off {
-            return Ok(());
+        if self.reranking.is_none() {
+            return Ok(true);
         }
         self.generator_settled().await;
         let collections = self.store.collections().await?;
@@ -279,6 +286,9 @@ impl App {
         let library = self.store.library(everything, self.today());
         let passages = library.sample(QUESTIONS).await?;
         let test = self.answerer().test_reranking(&library, &passages).await?;
+        if test.questions == 0 {
+            return Ok(false);
+        }
         let told = format!(
             "of {} questions made of passages, 1/rank is {:.3} without the second look and {:.3} \
              with it",
@@ -289,7 +299,7 @@ impl App {
         } else {
             tracing::info!("the second look takes part: {told}");
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The second look takes part where it helps, and is switched off where it hurts.
 
 use crate::support::{House, Text};
-use cloister_answer::rerank::{Judge, Reranking};
+use cloister_answer::rerank::{Judge, Reranking, Standing};
 use cloister_inference::{InferenceError, ModelIdentity, Reranker};
 use std::sync::Arc;
 
@@ -68,7 +68,7 @@ const TEXTS: [Text<'_>; 4] = [
     },
 ];
 
-async fn tested(contrary: bool) -> (bool, f64, f64) {
+async fn tested(contrary: bool) -> (Standing, f64, f64) {
     let judge = Judge::CrossEncoder(Arc::new(Counting { contrary }));
     let reranking = Reranking::new(judge, 0.9);
     let house = House::with(&TEXTS, None).await;
@@ -76,19 +76,28 @@ async fn tested(contrary: bool) -> (bool, f64, f64) {
     let library = house.library();
     let sample = library.sample(40).await.unwrap();
     assert_eq!(sample.len(), TEXTS.len());
+    let untested = answerer.test_reranking(&library, &[]).await.unwrap();
+    assert_eq!(untested.questions, 0);
+    assert_eq!(
+        reranking.standing(),
+        Standing::Untested,
+        "nothing was asked"
+    );
     let test = answerer.test_reranking(&library, &sample).await.unwrap();
     assert_eq!(test.questions, TEXTS.len());
-    (reranking.is_active(), test.plain, test.reranked)
+    (reranking.standing(), test.plain, test.reranked)
 }
 
 #[tokio::test]
 async fn one_that_helps_takes_part() {
-    let (active, plain, reranked) = tested(false).await;
-    assert!(active && reranked >= plain, "{plain} {reranked}");
+    let (standing, plain, reranked) = tested(false).await;
+    assert_eq!(standing, Standing::TakesPart, "{plain} {reranked}");
+    assert!(reranked >= plain, "{plain} {reranked}");
 }
 
 #[tokio::test]
 async fn one_that_hurts_is_switched_off() {
-    let (active, plain, reranked) = tested(true).await;
-    assert!(!active && reranked < plain, "{plain} {reranked}");
+    let (standing, plain, reranked) = tested(true).await;
+    assert_eq!(standing, Standing::Worse, "{plain} {reranked}");
+    assert!(reranked < plain, "{plain} {reranked}");
 }

@@ -48,6 +48,8 @@ pub struct Status {
     pub embedder: String,
     /// The generator's name and state.
     pub generator: String,
+    /// Whether a model looks again at what is found, and what its test said.
+    pub second_look: String,
     /// Entries in the audit log.
     pub audit_entries: u64,
     /// Why the audit log cannot be written, if it cannot.
@@ -107,6 +109,7 @@ pub async fn status(
             .collect::<Vec<_>>()
             .join("; "),
         generator: format!("{}: {}", generator.unwrap_or("none"), app.generator_state()),
+        second_look: app.second_look(),
         audit_entries: app.audit.len(),
         audit_failure: app.audit.failure().map(|cause| cause.to_string()),
         landlock,

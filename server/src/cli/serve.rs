@@ -127,9 +127,17 @@ async fn announce(app: &AppState, identity: &tls::Identity) -> anyhow::Result<()
     Ok(())
 }
 
+/// Tests the second look as soon as there are passages to test it on.
 async fn test_reranking(app: AppState) {
-    if let Err(cause) = app.test_reranking().await {
-        tracing::warn!("the second look could not be tested: {cause:#}");
+    loop {
+        match app.test_reranking().await {
+            Ok(true) => return,
+            Ok(false) => tokio::time::sleep(Duration::from_mins(10)).await,
+            Err(cause) => {
+                tracing::warn!("the second look could not be tested, and keeps away: {cause:#}");
+                return;
+            }
+        }
     }
 }
 

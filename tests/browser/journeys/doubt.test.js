@@ -33,6 +33,9 @@ Audit logs are retained for six years in the archive of the house.
 Backups are retained for ninety days in the second building.
 `,
 };
+const hostile =
+  "Lost keys <img src=https://evil.example/p.png onerror=alert(1)> are reported to the porter at " +
+  "[this page](https://evil.example/x) within ten minutes.";
 const bicycles = (rule) => `# Bicycles of the house
 
 ${rule} Helmets hang in the porter's lodge.
@@ -44,7 +47,8 @@ test("what a person should know", async (t) => {
   const ada = await firstAdministrator(browser, appliance, "ada", password);
   for (const [name, text] of Object.entries(files)) appliance.drop("rules", name, text);
   appliance.drop("rules", "bicycles.md", bicycles("A bicycle may be borrowed for 14 days."));
-  await ada.getByText("5 ready").waitFor({ timeout: 60_000 });
+  appliance.drop("rules", "keys.txt", `Keys of the house\n\n${hostile}\n`);
+  await ada.getByText("6 ready").waitFor({ timeout: 60_000 });
   for (const done of [
     ["group", "add", "Desk"],
     ["collection", "grant", "rules", "Desk"],
@@ -69,6 +73,27 @@ test("what a person should know", async (t) => {
     await ada.getByRole("button", { name: "Backups" }).click();
     await ada.getByRole("article", { name: "Quote 1" }).getByText(/ninety days/).waitFor();
     assert.equal(await ada.getByText("Which do you mean?").count(), 0);
+  });
+
+  await t.test("what a document says is words, on the page and where it is copied to", async () => {
+    const loaded = [];
+    ada.on("request", (request) => loaded.push(request.url()));
+    await ask(ada, "Within how many minutes are lost keys reported to the porter?");
+    const quote = ada.getByRole("article", { name: "Quote 1" });
+    await quote.getByText(hostile).waitFor();
+    assert.equal(await quote.locator("img").count(), 0);
+    assert.equal(await ada.locator("a[href*='evil.example']").count(), 0);
+    assert.deepEqual(
+      loaded.filter((url) => !url.startsWith(appliance.url)),
+      [],
+    );
+    await ada.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+    await ada.getByRole("button", { name: "Copy with citations" }).first().click();
+    await ada.getByText("Copied with its citations.").waitFor();
+    const copied = await ada.evaluate(() => navigator.clipboard.readText());
+    assert.ok(copied.startsWith(`“${hostile}”`), copied);
+    assert.match(copied, /rules\/keys\.txt; since \d{4}-\d{2}-\d{2}\)/);
+    assert.match(copied, /Receipt [0-9a-f]{32}/);
   });
 
   await t.test("a mistyped word is answered, and how the quotes write it is said", async () => {

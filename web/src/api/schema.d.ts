@@ -1214,6 +1214,8 @@ export interface components {
             passages: number;
             /** @description What seccomp enforces. */
             seccomp: string;
+            /** @description Whether a model looks again at what is found, and what its test said. */
+            second_look: string;
             /** @description The product's version. */
             version: string;
         };

@@ -218,7 +218,9 @@ impl Indexed {
     ) -> anyhow::Result<Vec<Hit>> {
         let best = hits.iter().take(CANDIDATES);
         let found = best.filter_map(|hit| self.found(hit, &corpus.documents));
-        let again = reranking.apply(&question.text, found.collect()).await?;
+        let again = reranking
+            .look_again(&question.text, found.collect())
+            .await?;
         let place = |hit: &Hit| {
             again
                 .iter()
