@@ -31,6 +31,9 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // Once confined, the program finds no folder for temporary files, and without one a large
+            // change cannot be made.
+            .pragma("temp_store", "MEMORY")
             .busy_timeout(Duration::from_secs(10));
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
@@ -84,5 +87,26 @@ async fn refuse_unsafe_engine(pool: &SqlitePool) -> Result<(), StoreError> {
         Ok(())
     } else {
         Err(StoreError::UnsafeEngine(version))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_put_aside_in_files_where_none_can_be_made() {
+        const IN_MEMORY: i64 = 2;
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        for pool in [&store.writer, &store.readers] {
+            let kept: i64 = sqlx::query_scalar("PRAGMA temp_store")
+                .fetch_one(pool)
+                .await
+                .unwrap();
+            assert_eq!(kept, IN_MEMORY);
+        }
     }
 }
