@@ -274,6 +274,23 @@ mod tests {
     }
 
     #[test]
+    fn every_language_has_its_stems_and_its_small_words() {
+        for (language, one, many) in [
+            (Language::English, "the policy", "policies"),
+            (Language::German, "die Aufbewahrung", "Aufbewahrungen"),
+            (Language::French, "le médicament", "médicaments"),
+            (Language::Spanish, "el medicamento", "medicamentos"),
+            (Language::Italian, "il farmaco", "farmaci"),
+            (Language::Dutch, "de verpleegkundige", "verpleegkundigen"),
+            (Language::Portuguese, "o medicamento", "medicamentos"),
+        ] {
+            let stems = |text: &str| question_stems(text, &[language]);
+            assert_eq!(stems(one).len(), 1, "{language:?}: {:?}", stems(one));
+            assert_eq!(stems(one), stems(many), "{language:?}");
+        }
+    }
+
+    #[test]
     fn letters_and_digits_are_parted() {
         let english = [Language::English];
         assert_eq!(question_stems("FY2018", &english), ["fy2018", "fy", "2018"]);

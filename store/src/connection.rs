@@ -92,8 +92,6 @@ async fn refuse_unsafe_engine(pool: &SqlitePool) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
 
     #[tokio::test]

@@ -99,6 +99,20 @@ impl Store {
         Ok(ids.into_iter().map(RevisionId).collect())
     }
 
+    /// How many passages an index is fed: those of documents that are there, superseded revisions and
+    /// those to come among them.
+    pub async fn count_fed(&self) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM passages p
+             JOIN revisions r ON r.id = p.revision_id
+             JOIN documents d ON d.id = r.document_id
+             WHERE d.deleted_at IS NULL",
+        )
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
     /// How many passages answer on `day`.
     pub async fn count_passages(&self, day: Day) -> Result<u64, StoreError> {
         let mut query = QueryBuilder::new(

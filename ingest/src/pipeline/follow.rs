@@ -11,8 +11,8 @@ use std::time::Duration;
 /// Passages that one commit of the index takes in, at most.
 const STEP: u32 = 2048;
 
-/// What stopped answering stays in the index for so long. No question finds it, but a document that
-/// was moved or restored meanwhile is back without work.
+/// What was removed stays in the index for so long. No question finds it, but a document that was moved
+/// or restored meanwhile is back without work.
 const GRACE: Duration = Duration::from_mins(10);
 
 /// Steps of passages that wait for a rebuild to take them in.
@@ -114,7 +114,7 @@ pub async fn rebuild(
     Ok(comparison)
 }
 
-/// Sends every passage that answers today, until nobody listens.
+/// Sends every passage of the documents that are there, until nobody listens.
 async fn send_passages(
     store: &Store,
     sender: &tokio::sync::mpsc::Sender<Result<Vec<StoredPassage>, IndexError>>,

@@ -100,7 +100,7 @@ pub async fn run(app: &AppState, task: Task, say: &Saying) -> anyhow::Result<u8>
 }
 
 async fn rebuild(app: &AppState, worse: Worse, say: &Saying) -> anyhow::Result<()> {
-    let total = app.store.count_passages(app.today()).await?;
+    let total = app.store.count_fed().await?;
     let progress = say.clone();
     let index = app.finding.now().index;
     let (store, now) = (&app.store, app.clock.now());
