@@ -388,6 +388,7 @@ fn first_steps(asked: &Asked, examined: &Examined, made_with: MadeWith) -> Vec<A
         meanings: found.meanings.clone(),
         documents: found.documents,
         complete: found.complete,
+        passages: found.passages.iter().map(|f| f.passage.id).collect(),
         index_generation: found.index_generation.clone(),
         policy_version: asked.policy_version.clone(),
         made_with,

@@ -4,6 +4,7 @@ use crate::error::AnswerError;
 use crate::quote::Quote;
 use crate::remark::Remark;
 use crate::retrieve::FoundPassage;
+use cloister_domain::PassageId;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,6 +71,8 @@ pub struct Receipt {
     pub documents: u64,
     /// Whether all of them were: not while a damaged index is filled again.
     pub complete: bool,
+    /// The passages that were found, best first.
+    pub passages: Vec<PassageId>,
     /// The index's generation.
     pub index_generation: String,
     /// SHA-256 of the rules in force.

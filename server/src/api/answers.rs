@@ -61,6 +61,8 @@ pub struct QuoteView {
     pub collection: String,
     /// The path inside the collection.
     pub path: String,
+    /// SHA-256 of the file that the revision was read from.
+    pub hash: String,
     /// The headings above it.
     pub headings: Vec<String>,
     /// What it stands under, in the document's words: a point's item, a table's first row.
@@ -91,6 +93,7 @@ impl From<&Quote> for QuoteView {
             title: quote.source.title.clone(),
             collection: quote.source.collection_name.clone(),
             path: quote.source.path.clone(),
+            hash: quote.source.hash.to_string(),
             headings: quote.headings.clone(),
             above: quote.above.clone(),
             effective_from: quote.source.effective_from.to_string(),
@@ -150,6 +153,8 @@ pub enum Step {
         documents: u64,
         /// Whether all of them were: not while a damaged index is filled again.
         complete: bool,
+        /// The passages that were found, best first.
+        passages: Vec<i64>,
         /// The index's generation.
         index_generation: String,
         /// The rules in force.
@@ -224,6 +229,7 @@ impl From<AnswerEvent> for Step {
                 meanings: receipt.meanings,
                 documents: receipt.documents,
                 complete: receipt.complete,
+                passages: receipt.passages.iter().map(|passage| passage.0).collect(),
                 index_generation: receipt.index_generation,
                 policy_version: receipt.policy_version,
                 embedder: receipt.made_with.embedder,

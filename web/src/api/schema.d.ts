@@ -1039,6 +1039,8 @@ export interface components {
             effective_from: string;
             /** @description One past the last byte. */
             end: number;
+            /** @description SHA-256 of the file that the revision was read from. */
+            hash: string;
             /** @description The headings above it. */
             headings: string[];
             /**
@@ -1246,6 +1248,8 @@ export interface components {
             index_generation: string;
             /** @description What its terms stand for, which was searched for beside it. */
             meanings: string[];
+            /** @description The passages that were found, best first. */
+            passages: number[];
             /** @description The rules in force. */
             policy_version: string;
             /** @description Everything else that the answer depends on, by its name: a value, or a SHA-256. */
