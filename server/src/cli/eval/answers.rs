@@ -387,15 +387,22 @@ fn signals(
             let spoken = found.map(|found| Spoken::of(&question.text, found, &judged.selection.slips));
             json!({
                 "text": text(passages, candidate), "meaning": candidate.meaning,
+                "passage": found.map(|found| found.passage.id),
                 "words": candidate.words, "kind": candidate.kind, "likelihood": candidate.likelihood,
                 "covered": spoken.map(|s| s.covered), "missing": spoken.map(|s| s.missing),
                 "right": holds(text(passages, candidate), question),
             })
         })
         .collect();
+    let found = passages.iter().map(|found| {
+        json!({
+            "passage": found.passage.id, "score": found.score,
+            "keyword": found.keyword, "semantic": found.semantic,
+        })
+    });
     json!({
         "id": question.id, "question": question.text, "case": case, "answers": question.answers,
-        "verdict": judged.verdict, "candidates": candidates,
+        "verdict": judged.verdict, "candidates": candidates, "found": found.collect::<Vec<_>>(),
     })
 }
 
