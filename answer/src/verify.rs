@@ -237,22 +237,26 @@ fn can_be_turned_round(quote: &str) -> bool {
     values(quote).len() > 1 || denies(quote)
 }
 
+/// What every word that denies is compared as.
+const DENIAL: &str = "not";
+
+/// The stems of a text in their order, in which all denials are one.
+fn in_turn(text: &str) -> Vec<String> {
+    let compared = |word: String| {
+        if is_denial(&word) {
+            DENIAL.to_owned()
+        } else {
+            stem(&word)
+        }
+    };
+    words(text).map(compared).collect()
+}
+
 /// Whether the words that a sentence shares with the quote come in the quote's order, its denials with
 /// them, and no number between them is left out before one that is said: of *adults 10 mg, children
 /// 5 mg* nobody may say *adults 5 mg*.
 fn in_order(sentence: &str, quote: &str) -> bool {
-    const DENIAL: &str = "not";
-    let stems = |text: &str| -> Vec<String> {
-        let stem = |word: String| {
-            if is_denial(&word) {
-                DENIAL.into()
-            } else {
-                stem(&word)
-            }
-        };
-        words(text).map(stem).collect()
-    };
-    let (said, quoted) = (stems(sentence), stems(quote));
+    let (said, quoted) = (in_turn(sentence), in_turn(quote));
     let telling = content_stems(quote);
     let is_number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
     let is_shared = |word: &&String| telling.contains(*word) || *word == DENIAL;

@@ -27,7 +27,7 @@ const MOST_SENTENCES: usize = 8;
 /// A model at work on one question, and what checks it.
 #[derive(Clone)]
 pub struct Writer {
-    /// Writes, and judges what was written.
+    /// Writes.
     pub generator: GeneratorService,
     /// Tells nearness in meaning.
     pub embedder: EmbedderService,

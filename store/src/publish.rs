@@ -64,7 +64,8 @@ pub enum Settled {
 
 impl Store {
     /// Writes a revision with its pages and passages, supersedes the one before it from the day on
-    /// that the new one is in force, and marks the file as ready. `None` where the file changed or went away meanwhile: nothing is written.
+    /// that the new one is in force, and marks the file as ready. `None` where the file changed or
+    /// went away meanwhile: nothing is written.
     pub async fn publish(
         &self,
         new: &NewRevision,
