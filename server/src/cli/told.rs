@@ -101,11 +101,11 @@ fn told_quote(quote: &QuoteView) -> String {
     )
 }
 
-/// Since when a quote's document holds, and until when where it no longer does.
+/// From when a quote's document holds, and until when where it no longer does.
 fn standing(quote: &QuoteView) -> String {
     let day = |moment: &str| moment.chars().take(10).collect::<String>();
     let since = match &quote.effective {
-        Some(effective) => format!("in force since {effective}"),
+        Some(effective) => format!("in force from {effective}"),
         None => format!("taken in on {}", day(&quote.effective_from)),
     };
     match &quote.superseded_at {
