@@ -106,20 +106,20 @@ impl AuditLog {
             key,
             _lock: lock,
         });
-        let writer = Writer::open(Arc::clone(&shared), sealing, scan.tree, clock)?;
+        let mut writer = Writer::open(Arc::clone(&shared), sealing, scan.tree, clock)?;
+        if unsealed > 0 || torn > 0 {
+            // Written here, since nobody may wait for the writer's thread where a runtime opens the log.
+            writer.write(vec![Event::by_appliance(
+                EventKind::AuditRecovered,
+                serde_json::json!({ "unsealed_entries": unsealed, "torn_bytes": torn }),
+            )])?;
+        }
         let (jobs, writer) = writer.start();
-        let log = Self(Arc::new(Open {
+        Ok(Self(Arc::new(Open {
             jobs: Some(jobs),
             writer: Some(writer),
             shared,
-        }));
-        if unsealed > 0 || torn > 0 {
-            log.append_blocking(Event::by_appliance(
-                EventKind::AuditRecovered,
-                serde_json::json!({ "unsealed_entries": unsealed, "torn_bytes": torn }),
-            ))?;
-        }
-        Ok(log)
+        })))
     }
 
     /// Logs an event. Returns once it is on the disk; an error means that it is not, and that
@@ -128,15 +128,6 @@ impl AuditLog {
         let (done, logged) = oneshot::channel();
         self.send(event, done)?;
         logged.await.unwrap_or_else(|_| Err(self.closed()))
-    }
-
-    /// The same for code that does not run on tokio.
-    pub fn append_blocking(&self, event: Event) -> Result<Receipt, AuditError> {
-        let (done, logged) = oneshot::channel();
-        self.send(event, done)?;
-        logged
-            .blocking_recv()
-            .unwrap_or_else(|_| Err(self.closed()))
     }
 
     fn send(

@@ -99,7 +99,7 @@ impl Writer {
     }
 
     /// Makes the events durable, all or none, and returns the place of the first.
-    fn write(&mut self, events: Vec<Event>) -> Result<u64, AuditError> {
+    pub(crate) fn write(&mut self, events: Vec<Event>) -> Result<u64, AuditError> {
         if self.stopped {
             return Err(AuditError::Stopped("an earlier write failed".into()));
         }

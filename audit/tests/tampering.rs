@@ -13,6 +13,11 @@ fn open(folder: &Path) -> Result<AuditLog, AuditError> {
     AuditLog::open(folder, "test/audit", clock, &CountingEntropy::default())
 }
 
+fn on_tokio<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(work)
+}
+
 fn event(text: &str) -> Event {
     Event {
         kind: EventKind::QuestionAnswered,
@@ -32,11 +37,11 @@ fn ten_entries() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path()).unwrap();
     for n in 0..6 {
-        log.append_blocking(event(&n.to_string())).unwrap();
+        on_tokio(log.append(event(&n.to_string()))).unwrap();
     }
     let kept = log.checkpoint_note().unwrap();
     for n in 6..10 {
-        log.append_blocking(event(&n.to_string())).unwrap();
+        on_tokio(log.append(event(&n.to_string()))).unwrap();
     }
     (folder, kept)
 }
@@ -138,7 +143,8 @@ fn an_entry_torn_by_a_power_cut_is_dropped_and_the_log_says_so() {
     let mut text = std::fs::read_to_string(&path).unwrap();
     text.push_str("{\"v\":1,\"seq\":10,\"at\":\"20");
     std::fs::write(&path, text).unwrap();
-    let log = open(folder.path()).unwrap();
+    // As the appliance opens it.
+    let log = on_tokio(async { open(folder.path()) }).unwrap();
     let newest = log.find(&Filter::default(), 1).unwrap().entries.remove(0);
     assert_eq!(newest.kind, EventKind::AuditRecovered);
     assert_eq!(newest.seq, 10);
