@@ -4,17 +4,18 @@
 //! A question is some words of a passage, and the passage's vector as the generation in use keeps
 //! it, drawn aside by another's; its answer is that passage. It tells whether something was lost or
 //! mixed up on the way from the rows to the files. Where another model made the vectors, each index is
-//! asked with its own model's vector of the same words ([`between`]). How well people's questions are
-//! answered `cloister eval retrieval` tells.
+//! asked with its own model's vector of the same words ([`between`]). So it is with the questions of a
+//! site, whose answers people know: these tell how well people's questions are answered.
 
 use crate::entry::{IndexEntry, SearchRequest};
 use crate::error::{IndexError, Result};
 use crate::hybrid;
 use crate::snapshot::Snapshot;
 use crate::vectors;
-use cloister_domain::PassageId;
+use cloister_domain::{PassageId, RevisionId};
 use roaring::RoaringBitmap;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Questions that are asked, at most.
 const QUESTIONS: usize = 200;
@@ -65,6 +66,43 @@ pub struct Comparison {
     pub after: u32,
     /// Those that the one in use found and the new one did not.
     pub lost: u32,
+    /// Who asked.
+    pub asker: Asker,
+}
+
+/// Who asks two generations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Asker {
+    /// The passages, of themselves.
+    #[default]
+    Passages,
+    /// The site, with questions whose answers it knows.
+    Site,
+}
+
+impl fmt::Display for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Passages => "that the passages make",
+            Self::Site => "of your own",
+        })
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            asked,
+            before,
+            after,
+            asker,
+            ..
+        } = self;
+        write!(
+            f,
+            "of {asked} questions {asker}, the new index finds what answers {after} and the one in use {before}"
+        )
+    }
 }
 
 impl Comparison {
@@ -83,17 +121,39 @@ impl Comparison {
     }
 }
 
-/// A question that a passage makes of itself, for two indexes whose vectors two models made.
+/// A question to two indexes, whose vectors may be of two models.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asked {
-    /// The passage that answers it.
-    pub passage: PassageId,
-    /// Its words; see [`question_of`].
+    /// The passages of which each answers it.
+    pub passages: Vec<PassageId>,
+    /// Its words; for one that a passage makes of itself see [`question_of`].
     pub text: String,
     /// Their vector by the model of the index that is in use.
     pub before: Vec<f32>,
     /// Their vector by the other model.
     pub after: Vec<f32>,
+}
+
+/// A site's questions, and among which revisions they are asked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SiteQuestions {
+    /// The questions.
+    pub questions: Vec<Asked>,
+    /// The revisions that answer today.
+    pub among: Vec<RevisionId>,
+}
+
+impl SiteQuestions {
+    /// Asks each index with the vectors of its own model.
+    pub(crate) fn compare(&self, before: &Snapshot, after: &Snapshot) -> Result<Comparison> {
+        let among = self.among.iter();
+        let among = among.filter_map(|revision| u32::try_from(revision.0).ok());
+        let comparison = Comparison {
+            asker: Asker::Site,
+            ..Comparison::default()
+        };
+        ask(comparison, before, after, &self.questions, &among.collect())
+    }
 }
 
 /// Passages of which questions are made: the same ones, whatever order they come in.
@@ -129,31 +189,34 @@ impl Sample {
             };
             let vector = mixed(&own, aside.as_ref().unwrap_or(&own));
             aside = Some(own);
-            let finds = |snapshot| finds(snapshot, *passage, text, &vector, &shared);
+            let answers = [PassageId(*passage)];
+            let finds = |snapshot| finds(snapshot, &answers, text, &vector, &shared);
             comparison.add(finds(before)?, finds(after)?);
         }
         Ok(comparison)
     }
 }
 
-/// Asks each index with the vectors of its own model.
+/// Asks each index what passages make of themselves, with the vectors of its own model.
 pub(crate) fn between(
     before: &Snapshot,
     after: &Snapshot,
     questions: &[Asked],
 ) -> Result<Comparison> {
-    let mut comparison = Comparison::default();
     let shared = shared_revisions(before, after);
+    ask(Comparison::default(), before, after, questions, &shared)
+}
+
+fn ask(
+    mut comparison: Comparison,
+    before: &Snapshot,
+    after: &Snapshot,
+    questions: &[Asked],
+    among: &RoaringBitmap,
+) -> Result<Comparison> {
     for question in questions {
-        let finds = |snapshot, vector| {
-            finds(
-                snapshot,
-                question.passage.0,
-                &question.text,
-                vector,
-                &shared,
-            )
-        };
+        let finds =
+            |snapshot, vector| finds(snapshot, &question.passages, &question.text, vector, among);
         comparison.add(
             finds(before, &question.before)?,
             finds(after, &question.after)?,
@@ -203,7 +266,7 @@ fn mixed(own: &[f32], other: &[f32]) -> Vec<f32> {
 
 fn finds(
     snapshot: &Snapshot,
-    passage: i64,
+    answers: &[PassageId],
     text: &str,
     vector: &[f32],
     permitted: &RoaringBitmap,
@@ -217,7 +280,7 @@ fn finds(
         semantic_weight: None,
     };
     let hits = hybrid::search(snapshot, &request, true)?.hits;
-    Ok(hits.iter().any(|hit| hit.passage.0 == passage))
+    Ok(hits.iter().any(|hit| answers.contains(&hit.passage)))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What can go wrong with an index. Whatever it is, the database still has everything.
 
+use crate::comparison::Comparison;
 use std::path::PathBuf;
 
 /// Whose fault it was, and what to do.
@@ -43,16 +44,9 @@ pub enum IndexError {
     RowsEnded,
     /// Us or the rows: a rebuild finds less than what it was to replace.
     #[error(
-        "of {asked} questions that the passages make, the index that was built finds the passages of {after} and the one in use of {before}, so the one in use stays. `cloister index rebuild --even-if-worse` takes the new one all the same"
+        "{0}, so the one in use stays. `cloister index rebuild --even-if-worse` takes the new one all the same"
     )]
-    Worse {
-        /// Questions.
-        asked: u32,
-        /// Those that the generation in use answers.
-        before: u32,
-        /// Those that the new one answers.
-        after: u32,
-    },
+    Worse(Comparison),
     /// The machine: a thread could not be started.
     #[error("no thread for the index: {0}")]
     Thread(std::io::Error),
@@ -70,7 +64,7 @@ impl IndexError {
             | Self::RevisionTooLarge(_)
             | Self::Damaged(_)
             | Self::RowsEnded
-            | Self::Worse { .. }
+            | Self::Worse(_)
             | Self::Thread(_) => false,
         }
     }

@@ -1,6 +1,6 @@
 //! The index as everybody else sees it: the live generation, and how another takes its place.
 
-use crate::comparison::{self, Asked, Comparison, Sample, Worse};
+use crate::comparison::{self, Asked, Comparison, Sample, SiteQuestions, Worse};
 use crate::entry::{
     IndexCondition, IndexEntry, IndexSettings, IndexStatus, SearchOutcome, SearchRequest,
 };
@@ -199,10 +199,12 @@ impl Index {
     /// and puts it in the place of the live one; `progress` hears how many are in. What was added
     /// to the old generation meanwhile is above the new [`Self::sequence`] and is fed again. An
     /// entry that is an error ends it, and the live generation stays; so does, where that is
-    /// refused, a new generation that finds less than what answers.
+    /// refused, a new generation that finds less than what answers, asked by its passages and with the
+    /// questions of the `site`.
     pub fn rebuild(
         &self,
         entries: impl IntoIterator<Item = Result<IndexEntry>>,
+        site: &SiteQuestions,
         worse: Worse,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Comparison> {
@@ -218,7 +220,8 @@ impl Index {
         let entries = entries.inspect(|entry| entry.iter().for_each(|entry| sample.offer(entry)));
         let built = self.build(number, entries, progress);
         self.rebuilt.store(NO_REBUILD, Ordering::Relaxed);
-        let compared = built.and_then(|built| Ok((self.compared(&built, &sample, worse)?, built)));
+        let compared =
+            built.and_then(|built| Ok((self.compared(&built, &sample, site, worse)?, built)));
         let (comparison, generation) = compared.inspect_err(|_| {
             // On a full disk the room matters; where it cannot be removed, the next rebuild does.
             let _ = std::fs::remove_dir_all(&dir);
@@ -227,29 +230,25 @@ impl Index {
         Ok(comparison)
     }
 
-    /// What answers now beside a new generation; an error where that is worse and refused.
-    fn compared(&self, built: &Generation, sample: &Sample, worse: Worse) -> Result<Comparison> {
-        let comparison = sample.compare(&self.live().answering(), &built.snapshot())?;
-        let Comparison {
-            asked,
-            before,
-            after,
-            ..
-        } = comparison;
-        tracing::info!(
-            asked,
-            before,
-            after,
-            "of {asked} questions that the passages make, the new index finds {after}, the one in use {before}"
-        );
-        if comparison.is_worse() && worse == Worse::Refused {
-            return Err(IndexError::Worse {
-                asked,
-                before,
-                after,
-            });
+    /// What answers now beside a new generation, by the questions of its passages; an error where that
+    /// is worse, by these or by the site's, and refused.
+    fn compared(
+        &self,
+        built: &Generation,
+        sample: &Sample,
+        site: &SiteQuestions,
+        worse: Worse,
+    ) -> Result<Comparison> {
+        let (before, after) = (self.live().answering(), built.snapshot());
+        let by_passages = sample.compare(&before, &after)?;
+        let by_site = site.compare(&before, &after)?;
+        for comparison in [by_passages, by_site] {
+            tracing::info!("the index that was built: {comparison}");
+            if comparison.is_worse() && worse == Worse::Refused {
+                return Err(IndexError::Worse(comparison));
+            }
         }
-        Ok(comparison)
+        Ok(by_passages)
     }
 
     /// Puts the generation before the live one in its place, where there is one and it holds. Feed
@@ -285,10 +284,17 @@ impl Index {
         Ok(outcome)
     }
 
-    /// Asks this index and one of another model's vectors the same questions.
-    pub fn compare(&self, other: &Self, questions: &[Asked]) -> Result<Comparison> {
+    /// Asks this index and one of another model's vectors the same questions: those that passages make
+    /// of themselves, and the site's.
+    pub fn compare(
+        &self,
+        other: &Self,
+        questions: &[Asked],
+        site: &SiteQuestions,
+    ) -> Result<[Comparison; 2]> {
         let (before, after) = (self.live().answering(), other.live().answering());
-        comparison::between(&before, &after, questions)
+        let by_passages = comparison::between(&before, &after, questions)?;
+        Ok([by_passages, site.compare(&before, &after)?])
     }
 
     /// Removes the index from the disk.

@@ -37,7 +37,7 @@ mod upkeep;
 mod vectors;
 mod words;
 
-pub use comparison::{Asked, Comparison, Worse, question_of};
+pub use comparison::{Asked, Asker, Comparison, SiteQuestions, Worse, question_of};
 pub use entry::{
     Hit, IndexCondition, IndexEntry, IndexSettings, IndexStatus, SearchOutcome, SearchRequest,
 };

@@ -12,7 +12,7 @@
 mod support;
 
 use cloister_domain::{PassageId, RevisionId};
-use cloister_index::{Index, IndexCondition, Worse};
+use cloister_index::{Index, IndexCondition, SiteQuestions, Worse};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -65,7 +65,9 @@ fn changes_an_index() {
         index.forget(&done).unwrap();
         if first % MANY > MANY - STEP {
             let all = entries(1..=index.sequence().0).into_iter().map(Ok);
-            index.rebuild(all, Worse::Refused, &mut |_| ()).unwrap();
+            index
+                .rebuild(all, &SiteQuestions::default(), Worse::Refused, &mut |_| ())
+                .unwrap();
         }
     }
 }

@@ -4,7 +4,10 @@
 mod support;
 
 use cloister_domain::PassageId;
-use cloister_index::{Hit, Index, IndexCondition, IndexEntry, IndexError, SearchRequest, Worse};
+use cloister_index::{
+    Asked, Asker, Hit, Index, IndexCondition, IndexEntry, IndexError, SearchRequest, SiteQuestions,
+    Worse,
+};
 use std::path::{Path, PathBuf};
 use support::{entries, everything, folder, search, settings, vector};
 
@@ -198,6 +201,7 @@ fn rolling_back_brings_the_generation_before() {
     index
         .rebuild(
             entries(1..=50).into_iter().map(Ok),
+            &SiteQuestions::default(),
             Worse::Refused,
             &mut |_| (),
         )
@@ -243,6 +247,7 @@ fn a_rebuild_takes_the_place_of_the_old_and_the_last_two_are_kept() {
     index
         .rebuild(
             entries(1..=50).into_iter().map(Ok),
+            &SiteQuestions::default(),
             Worse::Refused,
             &mut |done| {
                 heard = done;
@@ -254,6 +259,7 @@ fn a_rebuild_takes_the_place_of_the_old_and_the_last_two_are_kept() {
     index
         .rebuild(
             entries(1..=55).into_iter().map(Ok),
+            &SiteQuestions::default(),
             Worse::Refused,
             &mut |_| (),
         )
@@ -265,6 +271,44 @@ fn a_rebuild_takes_the_place_of_the_old_and_the_last_two_are_kept() {
     assert_eq!(index.status().condition, IndexCondition::Sound);
     assert_eq!(index.sequence(), PassageId(55));
     assert!(index.generation().starts_with("3."));
+}
+
+#[test]
+fn a_rebuild_is_asked_the_sites_questions_too() {
+    let dir = folder();
+    filled(dir.path());
+    let index = Index::open(dir.path(), settings()).unwrap();
+    let asked = |number: i64| Asked {
+        passages: vec![PassageId(number), PassageId(999)],
+        text: String::new(),
+        before: vector(number.cast_unsigned()),
+        after: vector(number.cast_unsigned()),
+    };
+    let site = SiteQuestions {
+        questions: (11..=20).map(asked).collect(),
+        among: index.revisions(),
+    };
+    let without = |gone: std::ops::RangeInclusive<i64>| {
+        let left = entries(1..=55).into_iter();
+        left.filter(move |entry| !gone.contains(&entry.passage.0))
+            .map(Ok)
+    };
+    let rebuild = |gone| index.rebuild(without(gone), &site, Worse::Refused, &mut |_| ());
+    let live = index.generation();
+    let refused = rebuild(11..=17);
+    let Err(IndexError::Worse(worse)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(
+        (worse.asked, worse.before, worse.after),
+        (10, 10, 3),
+        "{worse}"
+    );
+    assert!(worse.to_string().contains("of your own"), "{worse}");
+    assert_eq!(index.generation(), live);
+    // What the site does not ask about is none of its questions' business.
+    rebuild(21..=27).unwrap();
+    assert_ne!(index.generation(), live);
 }
 
 #[test]
@@ -283,17 +327,20 @@ fn a_rebuild_that_finds_less_does_not_go_live_unless_it_is_told_to() {
             Ok(entry)
         })
     };
-    let refused = index.rebuild(mixed_up(), Worse::Refused, &mut |_| ());
-    let Err(IndexError::Worse {
-        asked,
-        before,
-        after,
-    }) = refused
-    else {
+    let refused = index.rebuild(
+        mixed_up(),
+        &SiteQuestions::default(),
+        Worse::Refused,
+        &mut |_| (),
+    );
+    let Err(IndexError::Worse(worse)) = refused else {
         panic!("{refused:?}");
     };
-    assert_eq!((asked, before), (55, 55));
-    assert!(after < 40, "{after}");
+    assert_eq!(
+        (worse.asked, worse.before, worse.asker),
+        (55, 55, Asker::Passages)
+    );
+    assert!(worse.after < 40, "{worse}");
     assert_eq!(index.generation(), live);
     assert_eq!(index.status().rebuilding, None);
     let folders = || std::fs::read_dir(dir.path()).unwrap().count() - 1;
@@ -301,10 +348,22 @@ fn a_rebuild_that_finds_less_does_not_go_live_unless_it_is_told_to() {
     let hits = search(&index, "", 9, &everything()).hits;
     assert_eq!(hits[0].passage, PassageId(9));
 
-    let comparison = index.rebuild(whole(), Worse::Refused, &mut |_| ()).unwrap();
+    let comparison = index
+        .rebuild(
+            whole(),
+            &SiteQuestions::default(),
+            Worse::Refused,
+            &mut |_| (),
+        )
+        .unwrap();
     assert_eq!((comparison.before, comparison.after), (55, 55));
     let accepted = index
-        .rebuild(mixed_up(), Worse::Accepted, &mut |_| ())
+        .rebuild(
+            mixed_up(),
+            &SiteQuestions::default(),
+            Worse::Accepted,
+            &mut |_| (),
+        )
         .unwrap();
     assert!(accepted.is_worse());
     let hits = search(&index, "", 7009, &everything()).hits;

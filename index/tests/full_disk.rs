@@ -12,7 +12,7 @@
 mod support;
 
 use cloister_domain::PassageId;
-use cloister_index::{Index, IndexCondition, Worse};
+use cloister_index::{Index, IndexCondition, SiteQuestions, Worse};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::{entries, everything, folder, search, settings};
@@ -53,7 +53,11 @@ fn fills_a_small_disk() {
         "the disk was full before anything happened: {last}"
     );
     let all = entries(1..=last).into_iter().map(Ok);
-    assert!(index.rebuild(all, Worse::Refused, &mut |_| ()).is_err());
+    assert!(
+        index
+            .rebuild(all, &SiteQuestions::default(), Worse::Refused, &mut |_| ())
+            .is_err()
+    );
     assert_eq!(index.generation(), before);
     finds_all(&index);
     drop(index);

@@ -8,7 +8,7 @@
 mod support;
 
 use cloister_domain::RevisionId;
-use cloister_index::{Index, IndexSettings, SearchRequest, Worse};
+use cloister_index::{Index, IndexSettings, SearchRequest, SiteQuestions, Worse};
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -122,7 +122,7 @@ impl World {
                 });
                 let live: Vec<_> = live.collect();
                 self.index
-                    .rebuild(live, Worse::Refused, &mut |_| ())
+                    .rebuild(live, &SiteQuestions::default(), Worse::Refused, &mut |_| ())
                     .unwrap();
                 // Passages that were removed are never fed again, so the ids go on.
                 self.index.add(&[]).unwrap();

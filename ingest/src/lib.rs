@@ -23,6 +23,7 @@ pub mod chunk;
 pub mod error;
 pub mod folder;
 pub mod formats;
+pub mod known;
 pub mod labels;
 pub mod limits;
 pub mod pipeline;
@@ -32,6 +33,7 @@ pub mod wire;
 
 pub use chunk::{ChunkSettings, TokenCounter, cut, embedded_text};
 pub use error::Quarantine;
+pub use known::{KnownQuestion, known_questions};
 pub use limits::Limits;
 pub use pipeline::{
     Finder, Finding, IngestError, Ingestion, Meter, Pace, Parts as IngestParts, Progress, Renewal,

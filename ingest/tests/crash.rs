@@ -143,6 +143,7 @@ async fn ingestion(folder: &Path, store: Store, model: u64) -> (Ingestion, Arc<F
         limits: Limits::default(),
         passages: ChunkSettings::default(),
         another_model: Worse::Accepted,
+        questions: Vec::new(),
     };
     (Ingestion::new(parts, settings, Arc::default()), finding)
 }

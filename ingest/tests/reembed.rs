@@ -9,11 +9,11 @@ use cloister_audit::AuditLog;
 use cloister_domain::chance::NoEntropy;
 use cloister_domain::time::StoppedClock;
 use cloister_domain::{Clock, Entropy, PassageId, Timestamp};
-use cloister_index::{IndexSettings, SearchOutcome, SearchRequest, Worse};
+use cloister_index::{Asker, IndexSettings, SearchOutcome, SearchRequest, Worse};
 use cloister_inference::{Embedder, EmbedderService, ModelIdentity, QueueLimits, Result};
 use cloister_ingest::{
-    ChunkSettings, Finder, Finding, IngestParts, IngestSettings, Ingestion, Limits, Meter, Reader,
-    embedded_text,
+    ChunkSettings, Finder, Finding, IngestParts, IngestSettings, Ingestion, KnownQuestion, Limits,
+    Meter, Reader, embedded_text,
 };
 use cloister_store::Store;
 use std::path::PathBuf;
@@ -34,6 +34,8 @@ enum Kind {
     Letters(usize),
     /// A number that says nothing: texts that share words are no nearer than others.
     Noise,
+    /// The letters; but of a question, as people ask it, a number that says nothing.
+    Deaf,
 }
 
 struct Model {
@@ -45,11 +47,16 @@ struct Model {
 impl Model {
     fn vector(&self, text: &str) -> Vec<f32> {
         let mut vector = [0.1_f32; 8];
-        match self.kind {
+        let kind = match self.kind {
+            Kind::Deaf if text.ends_with('?') => Kind::Noise,
+            Kind::Deaf => Kind::Letters(0),
+            kind @ (Kind::Letters(_) | Kind::Noise) => kind,
+        };
+        match kind {
             Kind::Letters(order) => text
                 .bytes()
                 .for_each(|byte| vector[usize::from(byte) * (2 * order + 1) % 8] += 1.0),
-            Kind::Noise => {
+            Kind::Noise | Kind::Deaf => {
                 let state = text.bytes().fold(7_u64, |state, byte| {
                     (state ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
                 });
@@ -67,6 +74,7 @@ fn sha256(kind: Kind) -> String {
     match kind {
         Kind::Letters(order) => order.to_string().repeat(64),
         Kind::Noise => "f".repeat(64),
+        Kind::Deaf => "e".repeat(64),
     }
 }
 
@@ -147,6 +155,17 @@ impl House {
     /// The appliance after a start with this model; `former` is the one that it had before, where
     /// that is still there.
     async fn start(&self, wanted: EmbedderService, former: Option<Kind>, worse: Worse) -> Started {
+        self.start_with(wanted, former, worse, Vec::new()).await
+    }
+
+    /// The same with questions of the site.
+    async fn start_with(
+        &self,
+        wanted: EmbedderService,
+        former: Option<Kind>,
+        worse: Worse,
+        questions: Vec<KnownQuestion>,
+    ) -> Started {
         let clock: Arc<dyn Clock> =
             Arc::new(StoppedClock::at(Timestamp::from_millis(1_790_000_000_000)));
         let folder = self.folder.path();
@@ -169,6 +188,7 @@ impl House {
             limits: Limits::default(),
             passages: ChunkSettings::default(),
             another_model: worse,
+            questions,
         };
         let ingestion = Arc::new(Ingestion::new(parts, settings, Arc::default()));
         Started { finding, ingestion }
@@ -376,6 +396,36 @@ async fn a_model_that_finds_less_stays_aside_unless_that_is_accepted() {
     assert_eq!(started.in_use(), sha256(old));
     drop(started);
     let started = house.start(noise(), Some(old), Worse::Accepted).await;
+    started.take_in().await;
+    assert_eq!(started.in_use(), sha256(new));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_answers_fewer_of_the_sites_questions_stays_aside() {
+    let (old, new) = (Kind::Letters(0), Kind::Letters(1));
+    let house = House::new().await;
+    let first = house.start(service(old, &without_end()), None, Worse::Refused);
+    first.await.take_in().await;
+    let known = |number: usize, document: &str| KnownQuestion {
+        question: format!("{} {number}?", text(number)),
+        document: format!("ward/{document}"),
+        answers: vec![text(number).to_uppercase()],
+    };
+    let mut questions: Vec<KnownQuestion> = (0..40)
+        .map(|number| known(number, &format!("{number:02}.txt")))
+        .collect();
+    questions.push(known(0, "gone.txt"));
+    let start = |kind: Kind| {
+        let model = service(kind, &without_end());
+        house.start_with(model, Some(old), Worse::Refused, questions.clone())
+    };
+    let started = start(Kind::Deaf).await;
+    started.take_in().await;
+    let worse = started.finding.renewal().unwrap().worse.unwrap();
+    assert_eq!((worse.asker, worse.asked), (Asker::Site, 40), "{worse}");
+    assert_eq!(started.in_use(), sha256(old));
+    drop(started);
+    let started = start(new).await;
     started.take_in().await;
     assert_eq!(started.in_use(), sha256(new));
 }

@@ -18,7 +18,9 @@ use cloister_inference::{
     CrossEncoder, Embedder, EmbedderService, GeneratorService, GeneratorState, ModelManifest,
     QueueLimits, SentenceEncoder,
 };
-use cloister_ingest::{ChunkSettings, Finder, Finding, Limits, Meter, Reader, Recogniser};
+use cloister_ingest::{
+    ChunkSettings, Finder, Finding, KnownQuestion, Limits, Meter, Reader, Recogniser,
+};
 use cloister_policies::redaction::Redaction;
 use cloister_policies::{Granted, Policies};
 use cloister_store::{Library, Store};
@@ -53,6 +55,8 @@ pub struct App {
     redaction: Redaction,
     evidence: Evidence,
     glossary: Glossary,
+    /// Questions whose answers the site knows.
+    pub questions: Vec<KnownQuestion>,
     /// What reads files, in processes of their own.
     pub reader: Arc<Reader>,
     /// How fast files are taken in.
@@ -111,6 +115,7 @@ impl App {
             redaction: redaction(&config)?,
             evidence: evidence(&config)?,
             glossary: glossary(&config)?,
+            questions: known_questions(&config)?,
             work: Arc::new(Notify::new()),
             look: Arc::new(Notify::new()),
             watching: AtomicBool::new(false),
@@ -362,6 +367,13 @@ pub fn evidence(config: &Config) -> anyhow::Result<Evidence> {
 pub fn glossary(config: &Config) -> anyhow::Result<Glossary> {
     let file = &config.paths.glossary;
     of_site(file, "the glossary", Glossary::compiled_in, Glossary::parse)
+}
+
+/// The questions whose answers the site knows; none where it has no file of them.
+pub fn known_questions(config: &Config) -> anyhow::Result<Vec<KnownQuestion>> {
+    let none = || KnownQuestion::parse("");
+    let file = &config.paths.questions;
+    of_site(file, "the known questions", none, KnownQuestion::parse)
 }
 
 /// What the site's file says, or what is compiled in where the site has none. `what` is for the message.

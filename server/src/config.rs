@@ -42,6 +42,7 @@ section!(Paths {
     redaction: PathBuf,
     evidence: PathBuf,
     glossary: PathBuf,
+    questions: PathBuf,
 });
 section!(Models {
     embedder: String,

@@ -83,6 +83,40 @@ impl Store {
             .collect()
     }
 
+    /// The passages, with their texts, of the document `collection/path` as it is on `day`; none where
+    /// there is no such document.
+    pub async fn passages_of(
+        &self,
+        document: &str,
+        day: Day,
+    ) -> Result<Vec<(PassageId, String)>, StoreError> {
+        let mut query = QueryBuilder::new(
+            "SELECT p.id, p.draft FROM passages p
+             JOIN revisions r ON r.id = p.revision_id
+             JOIN documents d ON d.id = r.document_id
+             JOIN collections c ON c.id = d.collection_id
+             WHERE d.deleted_at IS NULL AND c.name || '/' || d.path = ",
+        );
+        query.push_bind(document);
+        in_force_on(&mut query, day);
+        query.push(" ORDER BY p.id");
+        let rows: Vec<(i64, String)> = query.build_query_as().fetch_all(&self.readers).await?;
+        rows.into_iter()
+            .map(|(id, draft)| Ok((PassageId(id), parse_draft(&draft)?.text)))
+            .collect()
+    }
+
+    /// The revisions that answer on `day`. For the indexes; questions go through [`crate::Library`].
+    pub async fn revisions_on(&self, day: Day) -> Result<Vec<RevisionId>, StoreError> {
+        let mut query = QueryBuilder::new(
+            "SELECT r.id FROM revisions r JOIN documents d ON d.id = r.document_id
+             WHERE d.deleted_at IS NULL",
+        );
+        in_force_on(&mut query, day);
+        let ids: Vec<i64> = query.build_query_scalar().fetch_all(&self.readers).await?;
+        Ok(ids.into_iter().map(RevisionId).collect())
+    }
+
     /// The revisions, superseded ones among them, of documents that answer today or did until
     /// `since`: one that was removed may be back at once under another name. Those without passages
     /// are not among them. For the indexes; questions go through [`crate::Library`].

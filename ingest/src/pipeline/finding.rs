@@ -63,16 +63,10 @@ impl fmt::Display for Renewal {
         } = self;
         match self.worse {
             None => write!(f, "{done} of {all} passages have their vectors by {name}"),
-            Some(Comparison {
-                asked,
-                before,
-                after,
-                ..
-            }) => write!(
+            Some(worse) => write!(
                 f,
-                "{name} stays aside: of {asked} questions that the passages make, it finds the \
-                 passages of {after} and the one in use of {before}. `cloister models rollback` \
-                 gives it up, `cloister models activate FOLDER --even-if-worse` takes it all the same"
+                "{name} stays aside: {worse}. `cloister models rollback` gives it up, \
+                 `cloister models activate FOLDER --even-if-worse` takes it all the same"
             ),
         }
     }

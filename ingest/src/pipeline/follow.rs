@@ -2,7 +2,7 @@
 
 use super::IngestError;
 use cloister_domain::{PassageId, RevisionId, Timestamp};
-use cloister_index::{Comparison, Index, IndexEntry, IndexError, Worse};
+use cloister_index::{Comparison, Index, IndexEntry, IndexError, SiteQuestions, Worse};
 use cloister_store::{Store, StoredPassage};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -31,7 +31,15 @@ pub async fn catch_up(
         Some(reason) => {
             tracing::warn!(%reason, "the index is built anew: {reason}");
             // What is torn must go, so nothing is gained by comparing with it.
-            rebuild(store, index, now, Worse::Accepted, |_| {}).await?;
+            rebuild(
+                store,
+                index,
+                now,
+                &SiteQuestions::default(),
+                Worse::Accepted,
+                |_| {},
+            )
+            .await?;
             Ok(())
         }
     }
@@ -77,17 +85,20 @@ async fn forget_dead(store: &Store, index: &Arc<Index>, now: Timestamp) -> Resul
 }
 
 /// Builds the index anew from the rows, aside, and swaps when it is done, unless what was built is
-/// `worse` than what answers and that is refused. `progress` is told how many passages are in.
+/// `worse` than what answers, also by the questions of the `site`, and that is refused. `progress` is
+/// told how many passages are in.
 pub async fn rebuild(
     store: &Store,
     index: &Arc<Index>,
     now: Timestamp,
+    site: &SiteQuestions,
     worse: Worse,
     mut progress: impl FnMut(u64) + Send + 'static,
 ) -> Result<Comparison, IngestError> {
     let (sender, mut receiver) = tokio::sync::mpsc::channel(WAITING);
     let rebuilt = Arc::clone(index);
     let dimensions = index.dimensions();
+    let site = site.clone();
     let building = tokio::task::spawn_blocking(move || {
         let steps = std::iter::from_fn(|| receiver.blocking_recv());
         let entries = steps.flat_map(|step: Result<Vec<StoredPassage>, IndexError>| match step {
@@ -97,7 +108,7 @@ pub async fn rebuild(
             }
             Err(error) => vec![Err(error)],
         });
-        rebuilt.rebuild(entries, worse, &mut |done| progress(done))
+        rebuilt.rebuild(entries, &site, worse, &mut |done| progress(done))
     });
     let read = send_passages(store, &sender).await;
     if read.is_err() {

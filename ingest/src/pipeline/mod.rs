@@ -16,6 +16,7 @@ pub use follow::{catch_up, rebuild};
 pub use meter::{Meter, Pace, Stage};
 
 use crate::chunk::{ChunkSettings, TokenCounter};
+use crate::known::KnownQuestion;
 use crate::limits::Limits;
 use crate::reader::Reader;
 use cloister_audit::AuditLog;
@@ -63,6 +64,8 @@ pub struct Settings {
     pub passages: ChunkSettings,
     /// Whether another model comes into use whose index finds less than the one that answers.
     pub another_model: Worse,
+    /// Questions of the site, by which another model is compared with the one that answers.
+    pub questions: Vec<KnownQuestion>,
 }
 
 /// Takes in what lies in the inbox.

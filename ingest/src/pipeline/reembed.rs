@@ -7,9 +7,10 @@ use super::finding::{Finder, Renewal};
 use super::follow::add_rows;
 use super::{IngestError, Ingestion, rebuild};
 use crate::chunk::embedded_text;
+use crate::known::known_questions;
 use cloister_audit::{EventKind, Outcome};
-use cloister_domain::PassageId;
-use cloister_index::{Asked, Comparison, Index, Worse, question_of};
+use cloister_domain::{Day, PassageId};
+use cloister_index::{Asked, Comparison, Index, SiteQuestions, Worse, question_of};
 use cloister_inference::EmbedderService;
 use serde_json::json;
 use std::sync::Arc;
@@ -57,16 +58,19 @@ impl Ingestion {
             let sha256 = next.sha256();
             add_rows(&self.parts.store, &next.index, Some(&sha256)).await?;
             next.index.caught_up()?;
-            let comparison = match compared {
-                Some(comparison) => comparison,
+            let comparisons = match compared {
+                Some(comparisons) => comparisons,
                 None => self.compare(next).await?,
             };
-            if comparison.is_worse() && self.settings.another_model == Worse::Refused {
-                self.keep_aside(comparison);
+            let worse = comparisons.iter().find(|comparison| comparison.is_worse());
+            if let Some(worse) = worse
+                && self.settings.another_model == Worse::Refused
+            {
+                self.keep_aside(*worse);
                 return Ok(());
             }
-            compared = Some(comparison);
-            if self.swap(next, comparison).await? {
+            compared = Some(comparisons);
+            if self.swap(next, &comparisons).await? {
                 return Ok(());
             }
         }
@@ -81,7 +85,11 @@ impl Ingestion {
 
     /// Puts the pair in use, in one step for the rows and in one for whoever asks. `false` where a
     /// file was published meanwhile whose vectors are still to be made.
-    async fn swap(&self, next: &Finder, comparison: Comparison) -> Result<bool, IngestError> {
+    async fn swap(
+        &self,
+        next: &Finder,
+        [by_passages, by_site]: &[Comparison; 2],
+    ) -> Result<bool, IngestError> {
         let sha256 = next.sha256();
         let following = self.following.lock().await;
         if !self.parts.store.use_whole_embedder(&sha256).await? {
@@ -92,8 +100,10 @@ impl Ingestion {
         *self.parts.finding.renewing() = None;
         tokio::spawn(remove_when_unused(old.index));
         let detail = json!({
-            "embedder": sha256, "generation": next.index.generation(), "asked": comparison.asked,
-            "found_before": comparison.before, "found": comparison.after,
+            "embedder": sha256, "generation": next.index.generation(), "asked": by_passages.asked,
+            "found_before": by_passages.before, "found": by_passages.after,
+            "asked_by_site": by_site.asked, "found_before_by_site": by_site.before,
+            "found_by_site": by_site.after,
         });
         self.log(EventKind::IndexRebuilt, Outcome::Success, detail)
             .await?;
@@ -110,7 +120,15 @@ impl Ingestion {
         let _only = self.following.lock().await;
         let (store, now) = (&self.parts.store, self.parts.clock.now());
         // What answers by words alone holds nothing to compare vectors with.
-        rebuild(store, index, now, Worse::Accepted, |_| {}).await?;
+        rebuild(
+            store,
+            index,
+            now,
+            &SiteQuestions::default(),
+            Worse::Accepted,
+            |_| {},
+        )
+        .await?;
         if store.use_whole_embedder(&finder.sha256()).await? {
             index.answer_by_words_alone(false);
         }
@@ -153,30 +171,39 @@ impl Ingestion {
         }
     }
 
-    /// Asks both pairs questions that the passages make of themselves.
-    async fn compare(&self, next: &Finder) -> Result<Comparison, IngestError> {
+    /// Asks both pairs questions that the passages make of themselves, and those of the site.
+    async fn compare(&self, next: &Finder) -> Result<[Comparison; 2], IngestError> {
         let now = self.parts.finding.now();
+        let questions = self.of_passages(&now, next).await?;
+        let known = &self.settings.questions;
+        let day = Day::of(self.parts.clock.now());
+        let (before, after) = (&now.embedder, &next.embedder);
+        let site = known_questions(&self.parts.store, known, day, before, after).await?;
+        let index = Arc::clone(&next.index);
+        let compare = move || now.index.compare(&index, &questions, &site);
+        Ok(tokio::task::spawn_blocking(compare).await??)
+    }
+
+    async fn of_passages(&self, now: &Finder, next: &Finder) -> Result<Vec<Asked>, IngestError> {
         let last = next.index.sequence().0;
         let mut questions: Vec<Asked> = Vec::new();
+        let mut known = None;
         for number in 0..QUESTIONS {
             let after = PassageId(last * number / QUESTIONS);
             let passage = self.parts.store.passages_after(after, 1).await?.pop();
-            let known = questions.last().map(|asked| asked.passage);
             let Some(passage) = passage.filter(|passage| Some(passage.id) != known) else {
                 continue;
             };
+            known = Some(passage.id);
             let text = question_of(&passage.draft.text);
             questions.push(Asked {
-                passage: passage.id,
+                passages: vec![passage.id],
                 before: now.embedder.embed_question(text.clone()).await?,
                 after: next.embedder.embed_question(text.clone()).await?,
                 text,
             });
         }
-        let index = Arc::clone(&next.index);
-        let compared =
-            tokio::task::spawn_blocking(move || now.index.compare(&index, &questions)).await?;
-        Ok(compared?)
+        Ok(questions)
     }
 }
 

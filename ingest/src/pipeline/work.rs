@@ -8,7 +8,7 @@ use crate::folder;
 use crate::reader::{About, Attachment, Extraction};
 use cloister_audit::{Event, EventKind, Outcome};
 use cloister_domain::{FileHash, FileId, PassageDraft};
-use cloister_index::Worse;
+use cloister_index::{SiteQuestions, Worse};
 use cloister_inference::EmbedderService;
 use cloister_store::{FileInside, FileRecord, FileState, NewRevision, Settled, StoreError};
 use serde_json::json;
@@ -417,7 +417,15 @@ impl Ingestion {
         {
             return Ok(());
         }
-        super::rebuild(&self.parts.store, &index, now, Worse::Refused, |_| {}).await?;
+        super::rebuild(
+            &self.parts.store,
+            &index,
+            now,
+            &SiteQuestions::default(),
+            Worse::Refused,
+            |_| {},
+        )
+        .await?;
         Ok(())
     }
 }

@@ -55,6 +55,7 @@ fn ingestion(app: &AppState) -> Ingestion {
         limits: crate::app::limits(config),
         passages: crate::app::passages(config),
         another_model: app.another_model,
+        questions: app.questions.clone(),
     };
     Ingestion::new(parts, settings, Arc::clone(&app.work))
 }

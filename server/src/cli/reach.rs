@@ -35,14 +35,18 @@ fn reach(config: &Config) -> anyhow::Result<Reach> {
     let mut readable = isolation::system_files();
     // The folder, not the file: an upgrade puts a new file in the old one's place.
     readable.extend(reader_program()?.parent().map(Path::to_owned));
-    readable.extend(
-        config
-            .paths
-            .models
-            .exists()
-            .then(|| config.paths.models.clone()),
-    );
-    let mut writable = vec![config.paths.data.clone(), config.paths.inbox.clone()];
+    let paths = &config.paths;
+    let site = [
+        &paths.models,
+        &paths.redaction,
+        &paths.evidence,
+        &paths.glossary,
+        &paths.questions,
+    ];
+    // What is not there is said when it is opened.
+    let there = site.into_iter().filter(|path| path.exists());
+    readable.extend(there.cloned());
+    let mut writable = vec![paths.data.clone(), paths.inbox.clone()];
     writable.extend(isolation::gpu_devices());
     Ok(Reach { readable, writable })
 }

@@ -6,7 +6,7 @@ use cloister_domain::{
     ByteRange, CollectionId, Day, DocumentInfo, FileHash, GroupId, Labels, Page, PageText,
     PassageDraft, PassageId, PassageSpan, Role, Timestamp, UserId,
 };
-use cloister_index::{Index, IndexSettings, Worse};
+use cloister_index::{Index, IndexSettings, SiteQuestions, Worse};
 use cloister_policies::Policies;
 use cloister_store::{FileRecord, NewRevision, NewUser, SeenFile, Settled, Store};
 use std::sync::Arc;
@@ -131,7 +131,9 @@ impl World {
         // The index may have let go of what came back, and then it is built anew.
         if self.dice.once_in(if self.came_back { 2 } else { 40 }) {
             let (store, index, now) = (&self.store, &self.index, self.now);
-            let rebuilt = cloister_ingest::rebuild(store, index, now, Worse::Refused, |_| {});
+            let none = SiteQuestions::default();
+            let rebuilt =
+                cloister_ingest::rebuild(store, index, now, &none, Worse::Refused, |_| {});
             rebuilt.await.unwrap();
             (self.caught_up, self.came_back) = (true, false);
         } else if self.dice.once_in(2) {

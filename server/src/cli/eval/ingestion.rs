@@ -106,6 +106,7 @@ async fn ingestion(
         limits: app::limits(config),
         passages: app::passages(config),
         another_model: Worse::Refused,
+        questions: Vec::new(),
     };
     Ok(Ingestion::new(parts, settings, Arc::default()))
 }

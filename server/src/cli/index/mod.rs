@@ -9,6 +9,7 @@ use crate::app::AppState;
 use clap::Subcommand;
 use cloister_audit::EventKind;
 use cloister_index::Worse;
+use cloister_ingest::{Finder, known_questions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -102,9 +103,11 @@ pub async fn run(app: &AppState, task: Task, say: &Saying) -> anyhow::Result<u8>
 async fn rebuild(app: &AppState, worse: Worse, say: &Saying) -> anyhow::Result<()> {
     let total = app.store.count_fed().await?;
     let progress = say.clone();
-    let index = app.finding.now().index;
+    let Finder { embedder, index } = app.finding.now();
     let (store, now) = (&app.store, app.clock.now());
-    let comparison = cloister_ingest::rebuild(store, &index, now, worse, move |done| {
+    let known = &app.questions;
+    let site = known_questions(store, known, app.today(), &embedder, &embedder).await?;
+    let comparison = cloister_ingest::rebuild(store, &index, now, &site, worse, move |done| {
         // A progress report that finds no room is followed by a newer one.
         drop(progress.try_send(Said::Progress {
             done,
@@ -118,7 +121,7 @@ async fn rebuild(app: &AppState, worse: Worse, say: &Saying) -> anyhow::Result<(
         json!({
             "generation": index.generation(), "passages": total,
             "asked": comparison.asked, "found_before": comparison.before,
-            "found": comparison.after,
+            "found": comparison.after, "asked_by_site": site.questions.len(),
         }),
     )
     .await
