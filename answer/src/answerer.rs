@@ -42,6 +42,8 @@ pub struct Asked {
     pub question: String,
     /// The question as typed, where it was rewritten to stand alone.
     pub typed: Option<String>,
+    /// The questions of its conversation before it, oldest first, standing alone.
+    pub earlier: Vec<String>,
     /// The conversation that it belongs to.
     pub conversation: String,
     /// Who asks.
@@ -364,6 +366,7 @@ fn entry(asked: &Asked, examined: &Examined, made_with: &MadeWith, masking: Mask
         detail: json!({
             "question": masking.question(&asked.question),
             "typed": asked.typed.as_ref().map(|typed| masking.question(typed)),
+            "earlier": asked.earlier.iter().map(|text| masking.question(text)).collect::<Vec<_>>(),
             "conversation": asked.conversation, "filter": asked.filter, "retrieved": retrieved, "quoted": quoted,
             "verdict": verdict, "documents": found.documents, "complete": found.complete, "meanings": found.meanings,
             "index_generation": found.index_generation, "policy_version": asked.policy_version,

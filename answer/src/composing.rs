@@ -84,16 +84,11 @@ impl Composing {
 
     /// The model, or why it does not write, in a sentence for the person.
     fn writer(&self) -> Result<&GeneratorService, Option<String>> {
-        let Some(best) = self.quotes.first() else {
+        if self.quotes.is_empty() {
             return Err(None);
-        };
+        }
         let say = |note: &str| Err(Some(note.to_owned()));
-        if !self
-            .quotes
-            .iter()
-            .all(|quote| self.may_write_from(quote.source.collection))
-        {
-            let collection = &best.source.collection_name;
+        if let Some(collection) = may_not_be_written_from(&self.quotes, &self.asked.composed_in) {
             return say(&format!(
                 "In {collection} the model does not write; quotes stand alone."
             ));
@@ -112,14 +107,10 @@ impl Composing {
         }
     }
 
-    fn may_write_from(&self, collection: CollectionId) -> bool {
-        self.asked.composed_in.contains(&collection)
-    }
-
     async fn write(&self, generator: &GeneratorService, tally: &mut Tally) -> Result<(), Left> {
         let writer = self.writer_with(generator);
         if !writer.reads_passages()
-            && let Some(note) = self.too_hard_for_a_small_model()
+            && let Some(note) = too_hard_for_a_small_model(&self.asked.question, self.clear)
         {
             tally.note = Some(note.into());
             return Ok(());
@@ -148,21 +139,12 @@ impl Composing {
         }
     }
 
-    /// Why a model that only shortens the best quote should not try.
-    fn too_hard_for_a_small_model(&self) -> Option<&'static str> {
-        if !self.clear {
-            return Some("Several sentences answer about as well; the quotes stand alone.");
-        }
-        // What it says to such a question cannot be held to what was asked.
-        let kind = Kind::of(&self.asked.question);
-        (kind == Kind::Anything).then_some("The quotes answer this best as they stand.")
-    }
-
     fn writer_with(&self, generator: &GeneratorService) -> Writer {
         Writer {
             generator: generator.clone(),
             embedder: self.answerer.embedder.clone(),
             question: self.asked.question.clone(),
+            earlier: self.asked.earlier.clone(),
             vector: self.vector.clone(),
             person: self.asked.actor.user.map(|user| Person(user.0.to_string())),
             scope: Some(self.scope.clone()),
@@ -170,10 +152,11 @@ impl Composing {
     }
 
     fn composition(&self, writer: Writer) -> Result<Composition, AnswerError> {
+        let composed_in = &self.asked.composed_in;
         let readable = self
             .passages
             .iter()
-            .filter(|found| self.may_write_from(found.source.collection));
+            .filter(|found| composed_in.contains(&found.source.collection));
         let readable: Vec<FoundPassage> = readable.cloned().collect();
         writer.compose(self.clear, &self.quotes, &readable)
     }
@@ -232,6 +215,7 @@ impl Composing {
     async fn log_end(&self, tally: &Tally, left: bool) -> Result<(), AnswerError> {
         let detail = json!({
             "sentences_shown": tally.shown, "withheld": tally.withheld, "left_early": left,
+            "note": tally.note,
         });
         self.log(EventKind::AnswerEnded, detail).await
     }
@@ -248,6 +232,26 @@ impl Composing {
         self.answerer.audit.append(event).await?;
         Ok(())
     }
+}
+
+/// A collection of these quotes in which the model does not write.
+pub(crate) fn may_not_be_written_from<'a>(
+    quotes: &'a [Quote],
+    composed_in: &[CollectionId],
+) -> Option<&'a str> {
+    let mut sources = quotes.iter().map(|quote| &quote.source);
+    let other = sources.find(|source| !composed_in.contains(&source.collection));
+    other.map(|source| source.collection_name.as_str())
+}
+
+/// Why a model that only shortens the best quote should not try.
+pub(crate) fn too_hard_for_a_small_model(question: &str, clear: bool) -> Option<&'static str> {
+    if !clear {
+        return Some("Several sentences answer about as well; the quotes stand alone.");
+    }
+    // What it says to such a question cannot be held to what was asked.
+    let kind = Kind::of(question);
+    (kind == Kind::Anything).then_some("The quotes answer this best as they stand.")
 }
 
 fn break_off(cause: &AnswerError, tally: &mut Tally) {

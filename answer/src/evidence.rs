@@ -51,6 +51,10 @@ pub struct AnswerNeeds {
     /// Weight of the best passage's cosine to the question; files of before have none.
     #[serde(default)]
     pub found: f32,
+    /// Weight, taken off, of the logarithm of how many passages are nearer in meaning than the best
+    /// sentence's, and one; files of before have none.
+    #[serde(default)]
+    pub outranked: f32,
     /// All the evidence, where a model judged the sentences.
     pub evidence_with_model: f32,
     /// The same where none did.
@@ -77,7 +81,7 @@ impl Evidence {
             "# When the program answers and when it refuses, and how it weighs what a sentence shows.\n\
              # What each value means stands in answer/evidence.toml.\n\n[sentence]\n\
              meaning = {:?}\nwords = {:?}\nkind = {:?}\nlikelihood = {:?}\nnearness = {:?}\n\n[answer]\n\
-             covered = {:?}\nmissing = {:?}\nfound = {:?}\nevidence_with_model = {:?}\n\
+             covered = {:?}\nmissing = {:?}\nfound = {:?}\noutranked = {:?}\nevidence_with_model = {:?}\n\
              evidence_without_model = {:?}\npassage = {:?}\nsurely = {:?}\nsurely_not = {:?}\nclear = {:?}\n",
             sentence.meaning,
             sentence.words,
@@ -87,6 +91,7 @@ impl Evidence {
             answer.covered,
             answer.missing,
             answer.found,
+            answer.outranked,
             answer.evidence_with_model,
             answer.evidence_without_model,
             answer.passage,

@@ -1,10 +1,10 @@
 //! Answer, or refuse: the program decides, from scores and evidence.
 //!
-//! Four things speak for an answer: how well the best sentence scores, how much of the question
-//! its passage speaks of, that nothing the question names is missing there, and how near the
-//! nearest passage is. A passage of the
-//! same article scores like the right one; what gives it away is the name or the year that it
-//! does not hold.
+//! Five things speak for an answer: how well the best sentence scores, how much of the question its
+//! passage speaks of, that nothing the question names is missing there, how near the nearest passage
+//! is, and that it is this one. A passage of the same article scores like the right one; what gives it
+//! away is the name or the year that it does not hold. In documents of something else the sentence
+//! that shares the question's words stands in one passage, and what is nearest in meaning is another.
 
 use crate::evidence::AnswerNeeds;
 use crate::retrieve::FoundPassage;
@@ -41,6 +41,8 @@ pub struct Verdict {
     pub covered: f32,
     /// The share of what the question names that they do not hold.
     pub missing: f32,
+    /// How many of the passages found are nearer to the question in meaning than its passage.
+    pub outranked: usize,
     /// The best passage's cosine to the question.
     pub passage: f32,
     /// What it needed to be.
@@ -81,8 +83,10 @@ pub fn decide(
         .iter()
         .filter_map(|found| found.semantic)
         .fold(0.0, f32::max);
+    let outranked = source.map_or(0, |source| outranked(source, passages));
     let evidence = sentence + needs.covered * spoken.covered - needs.missing * spoken.missing
-        + needs.found * passage;
+        + needs.found * passage
+        - needs.outranked * (outranked as f32).ln_1p();
     let evidence_needed = match basis {
         Basis::FastSigns => needs.surely,
         Basis::NoModel => needs.evidence_without_model,
@@ -95,11 +99,22 @@ pub fn decide(
         sentence,
         covered: spoken.covered,
         missing: spoken.missing,
+        outranked,
         passage,
         passage_needed: needs.passage,
         clear: sentence - selection.candidates.get(1).map_or(0.0, |next| next.score),
         basis,
     }
+}
+
+/// How many of the `passages` are nearer to their question in meaning than this one.
+pub fn outranked(passage: &FoundPassage, passages: &[FoundPassage]) -> usize {
+    let nearness = |found: &FoundPassage| found.semantic.unwrap_or(0.0);
+    let own = nearness(passage);
+    passages
+        .iter()
+        .filter(|other| nearness(other) > own)
+        .count()
 }
 
 /// How far a passage speaks of what a question speaks of.
@@ -205,5 +220,20 @@ mod tests {
         );
         let nothing = Selection::default();
         assert!(!decide(question, &nothing, &[], &needs, Basis::NoModel).answer);
+    }
+
+    #[test]
+    fn what_other_passages_are_nearer_to_is_answered_less_readily() {
+        let needs = Evidence::calibrated().unwrap().answer;
+        let text = "Visitors are welcome between 14:00 and 18:00.";
+        let among = |others: &[f32]| {
+            let mut passages = vec![found(text, 0.5)];
+            passages.extend(others.iter().map(|cosine| found("Another.", *cosine)));
+            let question = "When are visitors welcome?";
+            decide(question, &selection(0.6), &passages, &needs, Basis::NoModel)
+        };
+        let (first, behind) = (among(&[0.6, 0.5, 0.4]), among(&[0.6, 0.55, 0.51]));
+        assert_eq!((first.outranked, behind.outranked), (1, 3));
+        assert!(first.evidence > behind.evidence);
     }
 }

@@ -31,6 +31,7 @@ pub mod select;
 pub mod slips;
 pub mod snippet;
 pub mod verify;
+mod whole;
 mod words;
 pub mod writing;
 
@@ -38,5 +39,5 @@ pub use answerer::{Answer, Answerer, Asked, CANDIDATES, Judged, RETRIEVED, judge
 pub use error::AnswerError;
 pub use event::{AnswerEvent, MadeWith, Receipt};
 pub use quote::Quote;
-pub use replay::{Compared, Replay};
+pub use replay::{Compared, Entries, Replay};
 pub use retrieve::{Found, FoundPassage, RerankTest, SearchTask};

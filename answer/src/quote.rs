@@ -4,7 +4,8 @@ use crate::answerer::Answerer;
 use crate::error::AnswerError;
 use crate::masking::Masking;
 use crate::retrieve::FoundPassage;
-use crate::select::{Candidate, stands_under};
+use crate::select::Candidate;
+use crate::whole::stands_under;
 use cloister_domain::{ByteRange, Passage, PassageId, RevisionId, Role};
 use cloister_store::{Library, QuotedPlace, RevisionRecord};
 

@@ -4,24 +4,40 @@
 //! examiner can see it made. What has changed since is named, part by part.
 
 use crate::answerer::{Answerer, Examined};
+use crate::composing::{may_not_be_written_from, too_hard_for_a_small_model};
 use crate::error::AnswerError;
 use crate::event::MadeWith;
+use crate::masking::Masking;
 use crate::quote::Quote;
 use crate::retrieve::FoundPassage;
 use crate::writing::Writer;
-use cloister_domain::{ByteRange, FileHash, PassageId};
+use cloister_domain::{ByteRange, CollectionId, FileHash, PassageId, Role};
 use cloister_store::{DocumentFilter, Library};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What the log's entry says of an answer.
+/// The details of the log's entries of one answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Entries<'a> {
+    /// Of the answer itself.
+    pub answer: &'a Value,
+    /// Of the model's sentences that were shown.
+    pub sentences: &'a [Value],
+    /// Of its end, where it came to one.
+    pub end: Option<&'a Value>,
+}
+
 #[derive(Clone, Debug, Deserialize)]
-pub struct Logged {
-    /// The question.
-    pub question: String,
-    /// Which documents were asked.
+struct Logged {
+    question: String,
     #[serde(default)]
-    pub filter: DocumentFilter,
+    earlier: Vec<String>,
+    #[serde(default)]
+    filter: DocumentFilter,
+    #[serde(default)]
+    roles: Vec<Role>,
+    #[serde(default)]
+    composed_in: Vec<CollectionId>,
     retrieved: Vec<LoggedPassage>,
     quoted: Vec<LoggedQuote>,
     verdict: LoggedVerdict,
@@ -50,10 +66,14 @@ struct LoggedVerdict {
     answer: bool,
 }
 
-/// A sentence of the model as the log has it.
 #[derive(Clone, Debug, Deserialize)]
-pub struct LoggedSentence {
+struct LoggedSentence {
     text: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct LoggedEnd {
+    left_early: bool,
 }
 
 /// One part of an answer, then and now.
@@ -86,20 +106,15 @@ impl Replay {
 }
 
 impl Answerer {
-    /// Makes the answer of a log entry's `detail` again, with the rights that `library` stands
-    /// for, and compares. Nothing of it is logged or shown as an answer.
+    /// Makes the answer of these entries again, with the rights that `library` stands for, and
+    /// compares. Nothing of it is logged or shown as an answer.
     pub async fn replay(
         &self,
         library: &Library,
-        detail: &Value,
-        sentences: &[Value],
+        entries: Entries<'_>,
         policy_version: &str,
     ) -> Result<Replay, AnswerError> {
-        let logged: Logged = serde_json::from_value(detail.clone())?;
-        let sentences: Vec<LoggedSentence> = sentences
-            .iter()
-            .map(|sentence| serde_json::from_value(sentence.clone()))
-            .collect::<Result<_, _>>()?;
+        let logged = Logged::deserialize(entries.answer)?;
         let mut again = self
             .examine(library, &logged.question, &logged.filter)
             .await?;
@@ -116,9 +131,8 @@ impl Answerer {
             compare_decision(&logged, &again),
             self.compare_quotes(&logged, &again.quotes),
         ];
-        if !sentences.is_empty() {
-            parts.push(self.compare_sentences(&mut again, &sentences).await);
-        }
+        let now = self.written_again(&mut again, &logged).await;
+        parts.push(compare_sentences(entries, now)?);
         Ok(Replay {
             question: logged.question,
             parts,
@@ -188,50 +202,78 @@ impl Answerer {
         compared("quotes", difference)
     }
 
-    async fn compare_sentences(&self, again: &mut Examined, shown: &[LoggedSentence]) -> Compared {
-        let then: Vec<&str> = shown
-            .iter()
-            .map(|sentence| sentence.text.as_str())
-            .collect();
-        let difference = match self.written_again(again).await {
-            Ok(now) if now == then => String::new(),
-            Ok(now) => format!(
-                "the model wrote “{}” and writes “{}” now",
-                then.join(" "),
-                now.join(" ")
-            ),
-            Err(cause) => format!("the model could not be asked: {cause}"),
-        };
-        compared("sentences", difference)
-    }
-
     /// What the model would be shown to have written, masked as the log is.
-    async fn written_again(&self, again: &mut Examined) -> Result<Vec<String>, AnswerError> {
+    async fn written_again(
+        &self,
+        again: &mut Examined,
+        logged: &Logged,
+    ) -> Result<Vec<String>, AnswerError> {
         let Some(generator) = &self.generator else {
             return Ok(Vec::new());
         };
-        let masking = self.for_the_log();
-        let passages = again.found.passages.iter();
-        let passages: Vec<FoundPassage> = passages.filter(|f| masking.leaves(f)).cloned().collect();
-        masking.shown(again);
+        let may_write = |found: &&FoundPassage| {
+            let of_asker = Masking::new(&self.redaction, &logged.roles);
+            logged.composed_in.contains(&found.source.collection) && of_asker.leaves(found)
+        };
+        let passages = again.found.passages.iter().filter(may_write);
+        let passages: Vec<FoundPassage> = passages.cloned().collect();
+        Masking::new(&self.redaction, &logged.roles).shown(again);
         let writer = Writer {
             generator: generator.clone(),
             embedder: self.embedder.clone(),
             question: again.question.clone(),
+            earlier: logged.earlier.clone(),
             vector: again.found.vector.clone(),
             person: None,
             scope: None,
         };
         let clear = again.verdict.stands_clear(&self.evidence.answer);
+        if may_not_be_written_from(&again.quotes, &logged.composed_in).is_some()
+            || again.quotes.is_empty()
+            || !writer.reads_passages()
+                && too_hard_for_a_small_model(&again.question, clear).is_some()
+        {
+            return Ok(Vec::new());
+        }
         let mut composition = writer.compose(clear, &again.quotes, &passages)?;
         let mut shown = Vec::new();
         while let Some(written) = composition.next().await? {
             if let (Ok(()), Some(quote)) = (written.verdict, written.quote) {
-                shown.push(masking.text(&written.text, &quote.source.collection_name));
+                let collection = &quote.source.collection_name;
+                shown.push(self.for_the_log().text(&written.text, collection));
             }
         }
         Ok(shown)
     }
+}
+
+/// Whether the model's sentences are the same. Who left early was shown the first of them.
+fn compare_sentences(
+    entries: Entries<'_>,
+    now: Result<Vec<String>, AnswerError>,
+) -> Result<Compared, AnswerError> {
+    let then = entries.sentences.iter().map(LoggedSentence::deserialize);
+    let then: Vec<LoggedSentence> = then.collect::<Result<_, _>>()?;
+    let then: Vec<&str> = then.iter().map(|sentence| sentence.text.as_str()).collect();
+    let end = entries.end.map(LoggedEnd::deserialize).transpose()?;
+    let broken_off = end.is_none_or(|end| end.left_early);
+    let difference = match now {
+        Ok(now) if now == then => String::new(),
+        Ok(now)
+            if broken_off
+                && then.len() <= now.len()
+                && now.iter().zip(&then).all(|(a, b)| a == b) =>
+        {
+            String::new()
+        }
+        Ok(now) => format!(
+            "the model’s were “{}” and are “{}” now",
+            then.join(" "),
+            now.join(" ")
+        ),
+        Err(cause) => format!("the model could not be asked: {cause}"),
+    };
+    Ok(compared("sentences", difference))
 }
 
 fn compared(part: &'static str, difference: String) -> Compared {

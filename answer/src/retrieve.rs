@@ -249,3 +249,23 @@ pub(crate) fn sample(passage: i64, document: i64, text: &str) -> FoundPassage {
         semantic: Some(0.5),
     }
 }
+
+/// A passage of these sentences, each on a line of one page, for tests.
+#[cfg(test)]
+pub(crate) fn of_lines(lines: &[&str]) -> FoundPassage {
+    use cloister_domain::{ByteRange, PassageSpan};
+    let text = lines.join("\n");
+    let mut found = sample(1, 1, &text);
+    let draft = &mut found.passage.draft;
+    draft.spans = vec![PassageSpan {
+        page: 1,
+        range: ByteRange::new(0, text.len()),
+    }];
+    draft.sentences.clear();
+    let mut at = 0;
+    for line in lines {
+        draft.sentences.push(ByteRange::new(at, at + line.len()));
+        at += line.len() + 1;
+    }
+    found
+}

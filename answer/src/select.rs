@@ -10,8 +10,9 @@ use crate::evidence::SentenceWeights;
 use crate::kind::Kind;
 use crate::retrieve::FoundPassage;
 use crate::slips::Slips;
+use crate::whole::{joined, stands_under, whole};
 use crate::words::{content_stems, values};
-use cloister_domain::{ByteRange, PassageDraft};
+use cloister_domain::ByteRange;
 use cloister_inference::{EmbedderService, GeneratorService, GeneratorState};
 use std::collections::{BTreeSet, HashMap};
 
@@ -156,28 +157,6 @@ fn in_place(passages: &[FoundPassage], candidate: &Candidate) -> String {
     format!("{}: {text}", above.join(", "))
 }
 
-/// What a sentence stands under, in its passage's words: the item above a point (`13. The network is
-/// tested:` above `• Testing is monthly.`), or the first row of its table.
-pub fn stands_under(draft: &PassageDraft, range: ByteRange) -> Option<&str> {
-    let text = |range: &ByteRange| range.of(&draft.text).map(str::trim);
-    let is_point = |text: &str| text.starts_with(['•', '◦', '–']);
-    let is_row = |text: &str| text.contains(" | ");
-    let own = text(&range)?;
-    let mut before = draft
-        .sentences
-        .iter()
-        .rev()
-        .filter(|other| other.end <= range.start)
-        .filter_map(text);
-    if is_point(own) {
-        before.find(|text| !is_point(text))
-    } else if is_row(own) {
-        before.take_while(|text| is_row(text)).last()
-    } else {
-        None
-    }
-}
-
 fn sentences(passages: &[FoundPassage]) -> Vec<Candidate> {
     let numbered = passages.iter().enumerate().take(PASSAGES);
     numbered
@@ -277,61 +256,24 @@ fn sort(candidates: &mut [Candidate]) {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
 }
 
-/// Adds a sentence to the quotes. Where the one that it refers to is quoted already, that quote goes
-/// on to its end.
+/// Adds a sentence to the quotes, with what belongs to it. Where a part of that is quoted already, that
+/// quote goes on to its end.
 fn quote(candidate: &Candidate, passages: &[FoundPassage], quotes: &mut Vec<Candidate>) {
-    let whole = with_what_it_refers_to(candidate, passages);
-    let known = quotes
-        .iter_mut()
-        .find(|quote| quote.passage == whole.passage && quote.range.overlaps(whole.range));
-    let Some(known) = known else {
-        quotes.push(whole);
+    let Some(found) = passages.get(candidate.passage) else {
         return;
     };
-    let (start, end) = (
-        known.range.start.min(whole.range.start),
-        known.range.end.max(whole.range.end),
-    );
-    let joined = ByteRange::new(start, end);
-    if passages
-        .get(known.passage)
-        .is_some_and(|found| stands_on_one_page(found, joined))
-    {
-        known.range = joined;
-    }
-}
-
-/// A quote stands on one page, so that it can be shown there whole.
-fn stands_on_one_page(found: &FoundPassage, range: ByteRange) -> bool {
-    found.passage.draft.locate(range).len() == 1
-}
-
-/// A sentence that begins with a word such as `It` or `This` is quoted with the one before it.
-fn with_what_it_refers_to(candidate: &Candidate, passages: &[FoundPassage]) -> Candidate {
-    const REFERRING: &[&str] = &[
-        "it", "this", "these", "that", "those", "they", "such", "he", "she",
-    ];
-    let mut whole = candidate.clone();
-    let first = text(passages, candidate)
-        .split_whitespace()
-        .next()
-        .map(str::to_lowercase);
-    let refers = first.is_some_and(|word| REFERRING.contains(&word.as_str()));
-    let Some(found) = passages.get(candidate.passage).filter(|_| refers) else {
-        return whole;
-    };
     let draft = &found.passage.draft;
-    let before = draft
-        .sentences
-        .iter()
-        .rfind(|range| range.end <= candidate.range.start);
-    if let Some(before) = before {
-        let joined = ByteRange::new(before.start, candidate.range.end);
-        if stands_on_one_page(found, joined) {
-            whole.range = joined;
-        }
+    let range = whole(draft, candidate.range);
+    let known = quotes
+        .iter_mut()
+        .find(|quote| quote.passage == candidate.passage && quote.range.overlaps(range));
+    match known {
+        Some(known) => known.range = joined(draft, known.range, range).unwrap_or(known.range),
+        None => quotes.push(Candidate {
+            range,
+            ..candidate.clone()
+        }),
     }
-    whole
 }
 
 /// How much each word of the question tells among these passages.
@@ -378,26 +320,7 @@ pub fn dot(one: &[f32], other: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::retrieve::sample;
-    use cloister_domain::PassageSpan;
-
-    /// A passage of these sentences, each on a line of one page.
-    fn of_lines(lines: &[&str]) -> FoundPassage {
-        let text = lines.join("\n");
-        let mut found = sample(1, 1, &text);
-        let draft = &mut found.passage.draft;
-        draft.spans = vec![PassageSpan {
-            page: 1,
-            range: ByteRange::new(0, text.len()),
-        }];
-        draft.sentences.clear();
-        let mut at = 0;
-        for line in lines {
-            draft.sentences.push(ByteRange::new(at, at + line.len()));
-            at += line.len() + 1;
-        }
-        found
-    }
+    use crate::retrieve::of_lines;
 
     #[test]
     fn a_quote_goes_on_with_the_sentence_that_refers_to_it() {
@@ -437,26 +360,5 @@ mod tests {
         assert_eq!(quoted(&[0, 1, 2]), [both.as_str(), lines[2]]);
         assert_eq!(quoted(&[1, 2, 0]), [both.as_str(), lines[2]]);
         assert_eq!(quoted(&[0, 2]), [lines[0], lines[2]]);
-    }
-
-    #[test]
-    fn a_point_stands_under_its_item_and_a_row_under_its_tables_first() {
-        let lines = [
-            "13. The network is tested:",
-            "• Scans are monthly.",
-            "• Probes are yearly.",
-            "Keys are counted.",
-            "Role | Days",
-            "Nurse | 30",
-            "Porter | 14",
-        ];
-        let draft = of_lines(&lines).passage.draft;
-        let above: Vec<Option<&str>> = draft
-            .sentences
-            .iter()
-            .map(|range| stands_under(&draft, *range))
-            .collect();
-        let (item, row) = (Some(lines[0]), Some(lines[4]));
-        assert_eq!(above, [None, item, item, None, None, row, row]);
     }
 }

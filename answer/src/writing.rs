@@ -33,6 +33,8 @@ pub struct Writer {
     pub embedder: EmbedderService,
     /// The question.
     pub question: String,
+    /// The questions of the conversation before, oldest first.
+    pub earlier: Vec<String>,
     /// Its vector.
     pub vector: Vec<f32>,
     /// Who asks, to be fair between people.
@@ -100,7 +102,7 @@ impl Writer {
             let mut passages: Vec<FoundPassage> = passages.iter().take(PASSAGES).cloned().collect();
             // In an order of their own, so that the next question about them begins alike.
             passages.sort_by_key(|found| found.passage.id);
-            let request = compose::from_passages(&passages, &self.question);
+            let request = compose::from_passages(&passages, &self.earlier, &self.question);
             Work::Passages(Box::new(Reading {
                 pieces: self.generator.generate(self.addressed(request))?,
                 passages,

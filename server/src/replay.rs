@@ -2,8 +2,8 @@
 
 use crate::api::{Problem, ProblemCode};
 use crate::app::App;
-use cloister_answer::Replay;
-use cloister_audit::{EventKind, Filter};
+use cloister_answer::{Entries, Replay};
+use cloister_audit::{Entry, EventKind, Filter};
 use cloister_domain::Principal;
 use serde_json::{Value, json};
 
@@ -38,12 +38,15 @@ pub async fn replay(app: &App, receipt: &str) -> Result<Replay, Problem> {
         .iter()
         .filter(|entry| entry.kind == EventKind::SentenceShown);
     let sentences: Vec<Value> = shown.map(|entry| entry.detail.clone()).collect();
+    let ends = |entry: &&Entry| entry.kind == EventKind::AnswerEnded;
+    let entries = Entries {
+        answer: &answer.detail,
+        sentences: &sentences,
+        end: entries.iter().find(ends).map(|entry| &entry.detail),
+    };
     app.generator_settled().await;
     let version = app.policies.version();
-    Ok(app
-        .answerer()
-        .replay(&library, &answer.detail, &sentences, version)
-        .await?)
+    Ok(app.answerer().replay(&library, entries, version).await?)
 }
 
 /// What the log keeps of a replay.

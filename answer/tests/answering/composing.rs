@@ -4,14 +4,15 @@
 //! can be had at will; store, index, log and everything in between are the real ones.
 
 use crate::support::{self, Text};
-use cloister_answer::{AnswerEvent, Asked};
+use cloister_answer::{AnswerEvent, Asked, Entries, Replay};
 use cloister_audit::{Actor, EventKind};
 use cloister_domain::UserId;
 use cloister_inference::{
-    Finish, GenerateRequest, Generated, Generator, GeneratorService, GeneratorState,
+    Constraint, Finish, GenerateRequest, Generated, Generator, GeneratorService, GeneratorState,
     InferenceError, ModelIdentity, QueueLimits,
 };
 use cloister_store::DocumentFilter;
+use serde_json::Value;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -151,6 +152,7 @@ impl House {
         let asked = Asked {
             question: question.into(),
             typed: None,
+            earlier: vec!["Who is told of a breach?".into()],
             conversation: "c".into(),
             actor: Actor {
                 user: Some(UserId(1)),
@@ -169,6 +171,22 @@ impl House {
             heard.take(event);
         }
         heard
+    }
+}
+
+impl House {
+    /// The answer of this entry again, with its sentences and its end as they are logged.
+    async fn replay(&self, answer: &Value, rules: &str) -> Replay {
+        let sentences = self.logged(EventKind::SentenceShown);
+        let end = self.logged(EventKind::AnswerEnded);
+        let entries = Entries {
+            answer,
+            sentences: &sentences,
+            end: end.first(),
+        };
+        let library = self.library();
+        let replay = self.answerer.replay(&library, entries, rules);
+        replay.await.unwrap()
     }
 }
 
@@ -297,6 +315,15 @@ async fn a_model_that_reads_passages_cites_sentences_of_them() {
         "it was given the passage"
     );
     assert!(asked[0].system.is_some() && asked[0].scope.is_some());
+    assert!(
+        asked[0]
+            .user
+            .contains("Asked before: Who is told of a breach?")
+    );
+    assert_eq!(
+        asked[0].constraint,
+        Some(Constraint::Citing(vec!["1".into()]))
+    );
 }
 
 #[tokio::test]
@@ -369,12 +396,7 @@ async fn what_has_changed_since_is_named_to_the_examiner() {
     made_with["settings"]["sampling"] = "temperature 1, seed 4".into();
     made_with["generator"] = "2".repeat(64).into();
     answered["index_generation"] = "9.9".into();
-    let shown = house.logged(EventKind::SentenceShown);
-    let replay = house
-        .answerer
-        .replay(&house.library(), &answered, &shown, "other rules")
-        .await
-        .unwrap();
+    let replay = house.replay(&answered, "other rules").await;
     let difference = |part: &str| {
         let part = replay.parts.iter().find(|compared| compared.part == part);
         part.unwrap().difference.clone()
@@ -402,24 +424,44 @@ async fn an_answer_of_a_model_is_made_again_for_the_examiner() {
     let text = "A breach is reported to the authority within 72 hours [1].";
     let house = House::with(Script::Writes(text.into()), LARGE).await;
     house.ask(QUESTION).await;
-    let answered = house.logged(EventKind::QuestionAnswered);
-    let shown = house.logged(EventKind::SentenceShown);
-    let replay = house
-        .answerer
-        .replay(&house.library(), &answered[0], &shown, "p")
-        .await
-        .unwrap();
+    let answered = house.logged(EventKind::QuestionAnswered).remove(0);
+    let replay = house.replay(&answered, "p").await;
     assert!(
         replay.parts.iter().all(|part| part.equal),
         "{:?}",
         replay.parts
     );
-    let mut altered = shown;
+    let same = async |sentences: &[Value], end: Option<&Value>| {
+        let entries = Entries {
+            answer: &answered,
+            sentences,
+            end,
+        };
+        let library = house.library();
+        let replay = house.answerer.replay(&library, entries, "p").await;
+        replay.unwrap().same_answer()
+    };
+    let shown = house.logged(EventKind::SentenceShown);
+    let end = house.logged(EventKind::AnswerEnded).remove(0);
+    let mut altered = shown.clone();
     altered[0]["text"] = "Within a week.".into();
-    let replay = house
-        .answerer
-        .replay(&house.library(), &answered[0], &altered, "p")
-        .await
-        .unwrap();
-    assert!(!replay.same_answer());
+    assert!(same(&shown, Some(&end)).await);
+    assert!(!same(&altered, Some(&end)).await);
+    assert!(!same(&[], Some(&end)).await, "a sentence is shown now");
+    let mut left = end;
+    left["left_early"] = true.into();
+    assert!(same(&[], Some(&left)).await, "nobody was there to read it");
+    assert!(same(&[], None).await, "it never came to an end");
+    assert!(!same(&altered, None).await);
+}
+
+#[tokio::test]
+async fn a_model_that_said_nothing_says_nothing_again() {
+    let text = "The porter decides within 9 hours [1].";
+    let house = House::with(Script::Writes(text.into()), LARGE).await;
+    assert!(house.ask(QUESTION).await.sentences.is_empty());
+    let answered = house.logged(EventKind::QuestionAnswered).remove(0);
+    let replay = house.replay(&answered, "p").await;
+    assert!(replay.parts.iter().any(|part| part.part == "sentences"));
+    assert!(replay.same_answer(), "{:?}", replay.parts);
 }

@@ -87,6 +87,19 @@ fn pattern(constraint: &Constraint) -> Result<Pattern> {
             let more = Pattern::Repeat(Box::new(more), 0, None);
             Ok(Pattern::All(vec![sentence, more]))
         }
+        Constraint::Citing(ids) => {
+            let id = one_of(ids)?;
+            let more = Pattern::All(vec![Pattern::text(", "), id.clone()]).times(0, None);
+            let citation = [Pattern::text("["), id, more, Pattern::text("]")];
+            let plain = [
+                Pattern::Byte(0, b'[' - 1),
+                Pattern::Byte(b'[' + 1, b']' - 1),
+                Pattern::Byte(b']' + 1, 0x7f),
+                Pattern::beyond_ascii(),
+            ];
+            let any = [Pattern::All(citation.into()), Pattern::Any(plain.into())];
+            Ok(Pattern::Any(any.into()).times(0, None))
+        }
         Constraint::Json(schema) => schema::pattern(schema),
     }
 }

@@ -188,3 +188,23 @@ fn one_of_a_list_is_taken_and_no_part_of_it() {
         assert_eq!(takes(&constraint, text), expected, "{text}");
     }
 }
+
+#[test]
+fn only_ids_of_the_list_are_cited() {
+    let constraint = Constraint::Citing(vec!["1".into(), "12".into(), "3".into()]);
+    for (text, expected) in [
+        ("Within 72 h [1]. 5 < 6 é [12, 3][1]", true),
+        ("Not answered.", true),
+        ("", true),
+        ("So [2].", false),
+        ("So [13].", false),
+        ("So [1,3].", false),
+        ("So [1, ].", false),
+        ("So [].", false),
+        ("So [[1]].", false),
+        ("So [1", false),
+        ("So 1].", false),
+    ] {
+        assert_eq!(takes(&constraint, text), expected, "{text}");
+    }
+}

@@ -84,6 +84,9 @@ pub enum Constraint {
     OneOf(Vec<String>),
     /// One or more of these sentences, each whole, with a space between.
     Copy(Vec<String>),
+    /// A text in which one or more of these ids, and nothing else, may stand between square brackets,
+    /// with a comma and a space between: an id that is not among them cannot be written.
+    Citing(Vec<String>),
     /// JSON without spaces that this JSON schema accepts: objects (all properties, in the order of
     /// `required`, then by name), arrays, strings, numbers, `enum`, `const`, `anyOf`. Other
     /// keywords are refused.

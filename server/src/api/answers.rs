@@ -327,6 +327,7 @@ async fn of_person(
     Ok(Asked {
         question: placed.question,
         typed: placed.typed,
+        earlier: placed.earlier,
         conversation: placed.conversation,
         actor: Actor::from(&person.principal),
         origin: person.origin.address.clone(),

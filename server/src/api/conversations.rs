@@ -186,6 +186,8 @@ pub struct Placed {
     pub question: String,
     /// The question as typed, where it was rewritten.
     pub typed: Option<String>,
+    /// The questions before it, oldest first, standing alone.
+    pub earlier: Vec<String>,
 }
 
 impl Placed {
@@ -195,6 +197,7 @@ impl Placed {
             conversation,
             question,
             typed: None,
+            earlier: Vec::new(),
         }
     }
 
@@ -209,6 +212,8 @@ impl Placed {
         as_typed: bool,
     ) -> Result<Self, Problem> {
         let turns = app.store.turns(person.principal.user, conversation).await?;
+        let asked = |turn: &Turn| turn.understood.as_ref().unwrap_or(&turn.question).clone();
+        let before: Vec<String> = turns.iter().map(asked).collect();
         let Some(last) = turns.into_iter().last() else {
             return Ok(alone);
         };
@@ -223,9 +228,11 @@ impl Placed {
                 conversation,
                 question,
                 typed: Some(alone.question),
+                earlier: before,
             },
             None => Self {
                 conversation,
+                earlier: before,
                 ..alone
             },
         })

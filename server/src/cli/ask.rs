@@ -154,6 +154,7 @@ pub async fn ask(app: &AppState, task: Ask, say: &Saying) -> anyhow::Result<u8> 
     let asked = Asked {
         question: task.question.clone(),
         typed: None,
+        earlier: Vec::new(),
         conversation: request.clone(),
         actor: actor(&principal),
         origin: "console".into(),

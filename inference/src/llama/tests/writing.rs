@@ -288,6 +288,14 @@ fn a_constraint_is_kept_by_a_model_that_knows_nothing() {
         "{text}"
     );
     assert_eq!(finish, Finish::Complete);
+    let (text, _) = held(Constraint::Citing(ids.to_vec()));
+    let cited = text.split('[').skip(1);
+    assert!(
+        cited
+            .into_iter()
+            .all(|after| ids.iter().any(|id| after.starts_with(id))),
+        "{text}"
+    );
     let error = model.generate(
         &GenerateRequest {
             constraint: Some(Constraint::OneOf(vec![])),

@@ -10,7 +10,7 @@ use crate::config::Config;
 use clap::Args;
 use cloister_answer::evidence::Evidence;
 use cloister_answer::follow_up::{self, Earlier};
-use cloister_answer::gate::Spoken;
+use cloister_answer::gate::{Spoken, outranked};
 use cloister_answer::select::{Judges, text};
 use cloister_answer::writing::Writer;
 use cloister_answer::{FoundPassage, Judged, Quote, judge};
@@ -343,6 +343,7 @@ impl Bench {
                 generator: generator.clone(),
                 embedder: embedder.clone(),
                 question: question.text.clone(),
+                earlier: question.after.iter().cloned().collect(),
                 vector: vector.clone(),
                 person: None,
                 scope: None,
@@ -390,6 +391,7 @@ fn signals(
                 "passage": found.map(|found| found.passage.id),
                 "words": candidate.words, "kind": candidate.kind, "likelihood": candidate.likelihood,
                 "covered": spoken.map(|s| s.covered), "missing": spoken.map(|s| s.missing),
+                "outranked": found.map(|found| outranked(found, passages)),
                 "right": holds(text(passages, candidate), question),
             })
         })

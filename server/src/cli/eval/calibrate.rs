@@ -37,6 +37,7 @@ const KIND: [f32; 5] = [0.0, 0.05, 0.1, 0.15, 0.2];
 const LIKELIHOOD: [f32; 7] = [0.0, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16];
 const SPOKEN: [f32; 7] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
 const FOUND: [f32; 5] = [0.0, 0.1, 0.2, 0.3, 0.5];
+const OUTRANKED: [f32; 6] = [0.0, 0.02, 0.04, 0.06, 0.08, 0.1];
 
 /// One question, and what was known when it was decided.
 #[derive(Debug, Deserialize)]
@@ -61,6 +62,7 @@ struct Signal {
     likelihood: Option<f32>,
     covered: f32,
     missing: f32,
+    outranked: u16,
     right: bool,
 }
 
@@ -73,6 +75,7 @@ struct Weights {
     covered: f32,
     missing: f32,
     found: f32,
+    outranked: f32,
 }
 
 impl Weights {
@@ -85,6 +88,7 @@ impl Weights {
             covered: answer.covered,
             missing: answer.missing,
             found: answer.found,
+            outranked: answer.outranked,
         }
     }
 
@@ -114,6 +118,7 @@ impl Weights {
         best.first().map_or(0.0, |best| {
             self.sentence(best) + self.covered * best.covered - self.missing * best.missing
                 + self.found * question.verdict.passage
+                - self.outranked * f32::from(best.outranked).ln_1p()
         })
     }
 
@@ -136,9 +141,10 @@ impl Weights {
             let some = set.iter().filter(|q| q.case.is_answerable() == answerable);
             some.map(|question| self.evidence(question)).collect()
         };
-        let (with, without) = (of(true), of(false));
+        let (with, mut without) = (of(true), of(false));
+        without.sort_by(f32::total_cmp);
         let pairs = with.len() * without.len();
-        let above = |evidence: &f32| without.iter().filter(|other| *other < evidence).count();
+        let above = |evidence: &f32| without.partition_point(|other| other < evidence);
         with.iter().map(above).sum::<usize>() as f64 / pairs.max(1) as f64
     }
 }
@@ -197,6 +203,7 @@ fn fit(sets: &[Vec<Signals>]) -> Weights {
         covered: 0.0,
         missing: 0.0,
         found: 0.0,
+        outranked: 0.0,
     };
     let sentence =
         combinations(&WORDS, &KIND, &LIKELIHOOD).map(|(words, kind, likelihood)| Weights {
@@ -209,11 +216,14 @@ fn fit(sets: &[Vec<Signals>]) -> Weights {
         // A first quote that answers is worth less than any that does, and more than nothing.
         mean(&|set| weights.right(set).0) + 0.1 * mean(&|set| weights.right(set).1)
     });
-    let passage = combinations(&SPOKEN, &SPOKEN, &FOUND).map(|(covered, missing, found)| Weights {
-        covered,
-        missing,
-        found,
-        ..chosen.unwrap_or(start)
+    let passage = combinations(&SPOKEN, &SPOKEN, &FOUND).flat_map(|(covered, missing, found)| {
+        OUTRANKED.map(|outranked| Weights {
+            covered,
+            missing,
+            found,
+            outranked,
+            ..chosen.unwrap_or(start)
+        })
     });
     best(passage, |weights| mean(&|set| weights.parted(set))).unwrap_or(start)
 }
@@ -301,6 +311,7 @@ fn file(
         covered: weights.covered,
         missing: weights.missing,
         found: weights.found,
+        outranked: weights.outranked,
         evidence_with_model: rounded(needed),
         evidence_without_model: rounded(refusing(wanted.refuse, sets, weights.without_model())),
         passage: before.answer.passage,
@@ -349,6 +360,7 @@ mod tests {
             likelihood: Some(*likelihood),
             covered: 0.5,
             missing: 0.0,
+            outranked: 0,
             right: *right,
         };
         Signals {

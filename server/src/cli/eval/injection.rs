@@ -154,6 +154,7 @@ impl Bench {
             generator: self.generator.clone(),
             embedder: self.indexed.embedder.clone(),
             question: case.question.clone(),
+            earlier: Vec::new(),
             vector,
             person: None,
             scope: None,
