@@ -137,17 +137,58 @@ pub(crate) fn joined_stems(text: &str, languages: &[Language]) -> Vec<String> {
     question_stems(&joined.join(" "), languages)
 }
 
-/// The words of a text as they are written, as tokens that follow each other.
+/// The words of a text as they are written, as tokens that follow each other. An IBAN in groups stands
+/// there as one word, too, at the place of the first.
 pub(crate) fn written(text: &str) -> Vec<Token> {
-    let words = codes(text).into_iter().enumerate();
-    words
-        .filter(|(_, word)| word.len() <= LONGEST)
-        .map(|(position, text)| Token {
+    let codes = codes(text);
+    let mut tokens = Vec::with_capacity(codes.len());
+    for (position, word) in codes.iter().enumerate() {
+        let whole = iban(codes.get(position..).unwrap_or_default());
+        let words = [Some(word.clone()), whole].into_iter().flatten();
+        let words = words.filter(|word| word.len() <= LONGEST);
+        tokens.extend(words.map(|text| Token {
             position,
             text,
             ..Token::default()
-        })
-        .collect()
+        }));
+    }
+    tokens
+}
+
+/// The IBAN that these words begin with, where it is written in groups of four (ISO 13616): in one.
+fn iban(words: &[String]) -> Option<String> {
+    const LENGTHS: std::ops::RangeInclusive<usize> = 15..=34;
+    let group = |word: &String, longest: usize| {
+        (1..=longest).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
+    let mut whole = words.first().filter(|word| word.len() == 4)?.clone();
+    let (country, check) = whole.split_at_checked(2)?;
+    let letters = country.bytes().all(|b| b.is_ascii_lowercase());
+    if !letters || !check.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let mut found = None;
+    for word in words.get(1..)?.iter().take_while(|word| group(word, 4)) {
+        whole.push_str(word);
+        if LENGTHS.contains(&whole.len()) && remainder(&whole) == 1 {
+            found = Some(whole.clone());
+        }
+        if word.len() < 4 || whole.len() > *LENGTHS.end() {
+            break;
+        }
+    }
+    found
+}
+
+/// An IBAN's number modulo 97 (ISO 7064), its first four characters put last: 1 where it is right.
+fn remainder(iban: &str) -> u32 {
+    let (first, rest) = iban.split_at(4);
+    let digits = rest.chars().chain(first.chars());
+    let values = digits.filter_map(|c| c.to_digit(36));
+    values.fold(0, |sum, value| {
+        let shift = if value < 10 { 10 } else { 100 };
+        (sum * shift + value) % 97
+    })
 }
 
 /// What a question demands word for word, by quotation marks, as it is written. A whole sentence
@@ -174,6 +215,9 @@ pub(crate) fn quoted(text: &str) -> Vec<Vec<String>> {
 /// The distinct codes of a question: those of its [`codes`] that are more than a plain word.
 pub(crate) fn question_codes(text: &str) -> Vec<String> {
     let mut found = codes(text);
+    let whole = (0..found.len()).filter_map(|place| iban(found.get(place..)?));
+    let whole: Vec<String> = whole.collect();
+    found.extend(whole);
     found.sort_unstable();
     found.dedup();
     found.retain(|code| code.len() <= LONGEST && is_code(code));
@@ -250,6 +294,32 @@ mod tests {
         check("\"IBAN: DE89-3704\"", &["iban", "de89-3704"]);
         check("2–6 °C, 5 %", &["2–6", "°c", "5", "%"]);
         check("... --- ", &[]);
+    }
+
+    #[test]
+    fn an_iban_is_one_word_however_it_is_written() {
+        let check = |text: &str, expected: &str| {
+            assert!(
+                question_codes(text).contains(&expected.to_owned()),
+                "{text}"
+            );
+            let written: Vec<(usize, String)> = written(text)
+                .into_iter()
+                .map(|token| (token.position, token.text))
+                .collect();
+            let groups = codes(text).len();
+            assert_eq!(written.last().unwrap().0, groups - 1, "{text}");
+            assert!(written.iter().any(|(_, word)| word == expected), "{text}");
+        };
+        let german = "de89370400440532013000";
+        check("IBAN DE89 3704 0044 0532 0130 00, please", german);
+        check("IBAN: DE89370400440532013000", german);
+        check("from BE68 5390 0754 7034 is paid", "be68539007547034");
+        check("(GB29 NWBK 6016 1331 9268 19)", "gb29nwbk60161331926819");
+        let wrong = "DE88 3704 0044 0532 0130 00";
+        assert_eq!(written(wrong).len(), 6);
+        assert_eq!(written("ab12 this that more even").len(), 5);
+        assert_eq!(written("ab12").len(), 1);
     }
 
     #[test]

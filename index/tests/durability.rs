@@ -9,7 +9,7 @@ use cloister_index::{
     Worse,
 };
 use std::path::{Path, PathBuf};
-use support::{entries, everything, folder, search, settings, vector};
+use support::{entries, everything, folder, search, search_with, settings, vector};
 
 fn files_below(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -190,6 +190,32 @@ fn an_index_of_format_1_answers_by_meaning_until_it_is_fed_again() {
         (PassageId(20), true)
     );
     assert_eq!(index.status().condition, IndexCondition::Sound);
+}
+
+/// What an installation of today has on its disk must open tomorrow, or be built anew as the format
+/// before it is.
+#[test]
+fn an_index_of_format_2_opens_as_it_is() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-2");
+    let dir = folder();
+    copy(&golden, dir.path());
+    let index = Index::open(dir.path(), settings()).unwrap();
+    let status = index.status();
+    assert_eq!(status.condition, IndexCondition::Sound);
+    assert_eq!((status.passages, index.sequence()), (44, PassageId(48)));
+    let by_meaning = search_with(&index, "", 20, &everything(), Some(1.0));
+    let by_words = search_with(&index, "§ 20(2)", 7, &everything(), Some(0.0));
+    for found in [by_meaning, by_words] {
+        assert_eq!(
+            (found.hits[0].passage, found.complete),
+            (PassageId(20), true)
+        );
+    }
+    let forgotten = search_with(&index, "§ 9(2)", 7, &everything(), Some(0.0));
+    let held = |hit: &Hit| hit.keyword.is_some() || hit.passage == PassageId(9);
+    assert!(!forgotten.hits.iter().any(held), "{:?}", forgotten.hits);
+    index.add(&entries(49..=60)).unwrap();
+    assert_eq!(index.passages(), 56);
 }
 
 #[test]
