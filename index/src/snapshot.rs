@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// or more, come into the best ten by their words or not at all.
 const NEAREST_CELLS: usize = 100;
 
+/// Where fewer than one passage in so many is permitted, all that are get compared.
+const MOST_HIDDEN: usize = 3;
+
 pub(crate) struct Snapshot {
     pub name: String,
     pub settings: IndexSettings,
@@ -75,9 +78,9 @@ impl Snapshot {
         (depth, shown): (usize, usize),
     ) -> (Vec<VectorHit>, bool) {
         let segments = &self.segments;
-        // Cells of which half is hidden fall to pieces: there comparing all takes no longer.
+        // Cells of which most is hidden fall to pieces: there comparing all takes no longer.
         let exact = passages <= self.settings.exact_limit
-            || passages * 10 < self.revisions.passages() * 9
+            || passages * MOST_HIDDEN < self.revisions.passages()
             || segments.iter().all(|segment| segment.cells().is_none());
         let near = if exact {
             vectors::nearest(segments, question, readable, depth)
