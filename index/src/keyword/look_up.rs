@@ -3,11 +3,12 @@
 use super::search::{KeywordSearcher, unread};
 use crate::entry::IndexSettings;
 use crate::error::Result;
+use crate::revisions::Readable;
 use crate::words;
 use std::collections::BTreeSet;
-use tantivy::Term;
 use tantivy::postings::TermInfo;
-use tantivy::schema::Field;
+use tantivy::schema::{Field, IndexRecordOption};
+use tantivy::{DocId, DocSet, TERMINATED, Term};
 
 /// A code that begins like the question's is worth this share of it.
 const PREFIX_SHARE: f32 = 0.5;
@@ -15,6 +16,8 @@ const PREFIX_SHARE: f32 = 0.5;
 const MEANING_SHARE: f32 = 0.7;
 /// No more codes than this are looked up for one that they begin with.
 const MOST_PREFIXED: usize = 32;
+/// And so many passages at most are looked at to see whether any of a code's may be read.
+const MOST_LOOKED_AT: usize = 4096;
 
 /// A code is rare in one passage of so many, or in so few.
 const RARE: u64 = 1000;
@@ -59,7 +62,13 @@ impl Found {
 
 impl KeywordSearcher {
     /// The question's stems and its codes, and the stems of what its terms stand for.
-    pub(super) fn words(&self, text: &str, also: &str, settings: &IndexSettings) -> Result<Words> {
+    pub(super) fn words(
+        &self,
+        text: &str,
+        also: &str,
+        readable: &Readable,
+        settings: &IndexSettings,
+    ) -> Result<Words> {
         let mut list = Vec::new();
         let fields = [self.fields.above, self.fields.text];
         let stems = words::question_stems(text, &self.languages);
@@ -73,7 +82,8 @@ impl KeywordSearcher {
             if !words::is_number(&code) {
                 let telling = word.as_ref().filter(|word| self.is_rare(word));
                 rare += telling.map_or(0.0, |word| word.weight);
-                longer.extend(self.longer(&code, settings.code_weight * PREFIX_SHARE)?);
+                let weight = settings.code_weight * PREFIX_SHARE;
+                longer.extend(self.longer(&code, readable, weight)?);
             }
             list.extend(word);
         }
@@ -117,9 +127,9 @@ impl KeywordSearcher {
 
     /// The codes that go on where this one ends. Together they are one code: each alone is rarer
     /// than what was asked for, and would count more.
-    fn longer(&self, code: &str, weight: f32) -> Result<Vec<Word>> {
+    fn longer(&self, code: &str, readable: &Readable, weight: f32) -> Result<Vec<Word>> {
         let find = |longer: &String| self.find(Term::from_field_text(self.fields.written, longer));
-        let begun = self.begun_with(code)?;
+        let begun = self.begun_with(code, readable)?;
         let found = begun.iter().map(find).collect::<Result<Vec<Found>>>()?;
         let with = found.iter().map(Found::passages).sum();
         let weight = weight * rarity(with, self.passages());
@@ -131,10 +141,12 @@ impl KeywordSearcher {
         Ok(words.filter(|word| word.weight > 0.0).collect())
     }
 
-    /// Codes that go on where this one ends, such as `e11.9` after `e11`, in the order of letters.
-    fn begun_with(&self, code: &str) -> Result<BTreeSet<String>> {
+    /// Codes that go on where this one ends, such as `e11.9` after `e11`, in the order of letters: those
+    /// of readable passages, so that hidden ones take no room from them.
+    fn begun_with(&self, code: &str, readable: &Readable) -> Result<BTreeSet<String>> {
         let mut longer = BTreeSet::new();
-        for (reader, _) in self.segments() {
+        let mut left = MOST_LOOKED_AT;
+        for (reader, rows) in self.segments() {
             let index = reader.inverted_index(self.fields.written)?;
             let mut stream = index
                 .terms()
@@ -142,23 +154,40 @@ impl KeywordSearcher {
                 .ge(code.as_bytes())
                 .into_stream()
                 .map_err(unread)?;
-            while let Some((bytes, _)) = stream.next() {
+            while let Some((bytes, place)) = stream.next() {
                 let Some(after) = bytes.strip_prefix(code.as_bytes()) else {
                     break;
                 };
                 let goes_on = after.first().is_some_and(u8::is_ascii_punctuation);
                 if let Ok(word) = std::str::from_utf8(bytes)
                     && goes_on
+                    && !longer.contains(word)
                 {
-                    longer.insert(word.to_owned());
+                    let docs = index.read_postings_from_terminfo(place, IndexRecordOption::Basic);
+                    let may_be_read = |doc| rows.admit(reader, readable, doc).is_some();
+                    if any(docs.map_err(unread)?, may_be_read, &mut left) {
+                        longer.insert(word.to_owned());
+                    }
                 }
-                if longer.len() >= MOST_PREFIXED {
+                if longer.len() >= MOST_PREFIXED || left == 0 {
                     break;
                 }
             }
         }
         Ok(longer)
     }
+}
+
+/// Whether `holds` of any of these passages, of which as many as are `left` are looked at.
+fn any(mut docs: impl DocSet, holds: impl Fn(DocId) -> bool, left: &mut usize) -> bool {
+    while docs.doc() != TERMINATED && *left > 0 {
+        *left -= 1;
+        if holds(docs.doc()) {
+            return true;
+        }
+        docs.advance();
+    }
+    false
 }
 
 /// How rare a word is: BM25's inverse document frequency.

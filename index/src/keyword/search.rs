@@ -98,7 +98,7 @@ impl KeywordSearcher {
         settings: &IndexSettings,
     ) -> Result<KeywordsFound> {
         let quoting = self.quoting(text, readable)?;
-        let words = self.words(text, also, settings)?;
+        let words = self.words(text, also, readable, settings)?;
         if words.list.is_empty() || limit == 0 {
             return Ok(KeywordsFound {
                 quoting,
