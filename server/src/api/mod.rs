@@ -13,7 +13,7 @@ mod openapi;
 mod people;
 mod problem;
 mod router;
-mod search;
+pub mod search;
 mod session;
 mod sign_in;
 mod status;

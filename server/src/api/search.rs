@@ -2,21 +2,24 @@
 
 use super::problem::{Problem, ProblemCode};
 use super::session::SignedIn;
-use crate::app::AppState;
+use crate::app::{App, AppState};
 use axum::Json;
 use axum::extract::State;
 use cloister_answer::arrange::{Readable, for_reading};
 use cloister_answer::snippet::{Piece, snippet};
 use cloister_answer::{FoundPassage, SearchTask};
 use cloister_audit::EventKind;
-use cloister_domain::Day;
-use cloister_store::DocumentFilter;
+use cloister_domain::{Day, Role};
+use cloister_store::{DocumentFilter, Library};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
 const LONGEST: usize = 2000;
+
+/// Passages that a search shows, at most.
+pub const MOST: usize = 50;
 
 /// The best passages whose documents are counted in the facets.
 const COUNTED: usize = 200;
@@ -77,66 +80,66 @@ impl FilterView {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SearchView {
     /// How many documents were searched.
-    documents: u64,
+    pub documents: u64,
     /// Whether all of them were: not while a damaged index is filled again.
-    complete: bool,
+    pub complete: bool,
     /// What terms of the text stand for, which was searched for beside it.
-    meanings: Vec<String>,
+    pub meanings: Vec<String>,
     /// The passages, best first.
-    hits: Vec<HitView>,
+    pub hits: Vec<HitView>,
     /// The documents of the best passages, counted.
-    facets: Facets,
+    pub facets: Facets,
 }
 
 /// A passage that was found, to be read.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HitView {
     /// The passage; joined with its neighbours where these were found too.
-    passage: PassageView,
+    pub passage: PassageView,
     /// The part that shows why it was found.
-    snippet: Vec<SnippetPiece>,
+    pub snippet: Vec<SnippetPiece>,
     /// The document's day: since when it is in force, or the day it names itself, or when it was
     /// taken in.
-    day: String,
+    pub day: String,
     /// Whether a newer revision answers instead.
-    superseded: bool,
+    pub superseded: bool,
     /// Where else the same stands.
-    also: Vec<AlsoView>,
+    pub also: Vec<AlsoView>,
 }
 
 /// A piece of a snippet.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SnippetPiece {
     /// Its text.
-    text: String,
+    pub text: String,
     /// Whether it is a word of the question.
-    marked: bool,
+    pub marked: bool,
 }
 
 /// Another place that says the same.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct AlsoView {
     /// The revision.
-    revision: i64,
+    pub revision: i64,
     /// The document's title.
-    title: String,
+    pub title: String,
     /// The name of its collection.
-    collection: String,
+    pub collection: String,
     /// The page.
-    page: u32,
+    pub page: u32,
 }
 
 /// How many documents there are of each kind.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Facets {
     /// By collection.
-    collections: BTreeMap<String, u32>,
+    pub collections: BTreeMap<String, u32>,
     /// By format.
-    formats: BTreeMap<String, u32>,
+    pub formats: BTreeMap<String, u32>,
     /// By language.
-    languages: BTreeMap<String, u32>,
+    pub languages: BTreeMap<String, u32>,
     /// By tag.
-    tags: BTreeMap<String, u32>,
+    pub tags: BTreeMap<String, u32>,
 }
 
 impl Facets {
@@ -231,6 +234,37 @@ impl HitView {
     }
 }
 
+/// What somebody of these roles finds who may read `library`, to be logged before it is shown.
+pub async fn found(
+    app: &App,
+    library: &Library,
+    wanted: &SearchTask,
+    roles: &[Role],
+) -> Result<SearchView, Problem> {
+    let counted = SearchTask {
+        limit: COUNTED,
+        ..wanted.clone()
+    };
+    let mut found = app.answerer().search(library, &counted).await?;
+    app.answerer().mask_found(&mut found, roles);
+    let facets = Facets::of(&found.passages);
+    let readable = for_reading(found.passages, wanted.limit).into_iter();
+    Ok(SearchView {
+        documents: found.documents,
+        complete: found.complete,
+        meanings: found.meanings,
+        hits: readable.map(|hit| HitView::of(&wanted.text, hit)).collect(),
+        facets,
+    })
+}
+
+/// What the log keeps of a search.
+pub fn logged(app: &App, wanted: &SearchTask, found: &SearchView) -> Value {
+    let passages: Vec<i64> = found.hits.iter().map(|hit| hit.passage.passage).collect();
+    let text = app.answerer().mask_typed(&wanted.text);
+    json!({ "text": text, "filter": wanted.filter, "passages": passages })
+}
+
 /// Finds passages by meaning and by words.
 #[utoipa::path(post, path = "/api/v1/search", tag = "questions", request_body = Search,
     responses((status = 200, body = SearchView), (status = 422, body = Problem)))]
@@ -239,38 +273,16 @@ pub async fn search(
     person: SignedIn,
     Json(asked): Json<Search>,
 ) -> Result<Json<SearchView>, Problem> {
-    let text = checked(&asked.text)?;
-    let filter = asked.filter.checked()?;
-    let library = app.library(&person.principal).await?;
-    let limit = asked.limit.unwrap_or(10).clamp(1, 50);
-    let task = SearchTask {
-        text: text.clone(),
-        limit: COUNTED,
-        filter: filter.clone(),
+    let wanted = SearchTask {
+        text: checked(&asked.text)?,
+        limit: asked.limit.unwrap_or(10).clamp(1, MOST),
+        filter: asked.filter.checked()?,
     };
-    let mut found = app
-        .answerer()
-        .search(&library, &task)
-        .await
-        .map_err(Problem::from)?;
-    app.answerer()
-        .mask_found(&mut found, &person.principal.roles);
-    let facets = Facets::of(&found.passages);
-    let readable = for_reading(found.passages, limit);
-    let ids: Vec<i64> = readable.iter().map(|hit| hit.best.passage.id.0).collect();
-    let detail =
-        json!({ "text": app.answerer().mask_typed(&text), "filter": filter, "passages": ids });
-    app.audit
-        .append(person.event(EventKind::Searched, detail))
-        .await?;
-    let hits = readable.into_iter().map(|hit| HitView::of(&text, hit));
-    Ok(Json(SearchView {
-        documents: found.documents,
-        complete: found.complete,
-        meanings: found.meanings,
-        hits: hits.collect(),
-        facets,
-    }))
+    let library = app.library(&person.principal).await?;
+    let found = found(&app, &library, &wanted, &person.principal.roles).await?;
+    let event = person.event(EventKind::Searched, logged(&app, &wanted, &found));
+    app.audit.append(event).await?;
+    Ok(Json(found))
 }
 
 /// A question or search text that can be worked on.

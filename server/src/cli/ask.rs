@@ -1,10 +1,10 @@
 //! `cloister search` and `cloister ask`: as a person, with what that person may read.
 
-use super::act::{line, result};
+use super::act::line;
 use super::control::Saying;
 use super::people::named;
-use super::told::{INCOMPLETE, also_searched, told, told_receipt};
-use crate::api::Step;
+use super::told::{told, told_found, told_receipt};
+use crate::api::{Step, search};
 use crate::app::AppState;
 use clap::Args;
 use cloister_answer::{Asked, SearchTask};
@@ -12,7 +12,6 @@ use cloister_audit::{Actor, Event, EventKind, Outcome};
 use cloister_domain::{Day, NotADay, Principal};
 use cloister_store::DocumentFilter;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// Find passages.
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
@@ -27,7 +26,7 @@ pub struct Search {
     limit: usize,
     #[command(flatten)]
     among: Among,
-    /// Print JSON, a line for each passage.
+    /// Print JSON: the passages, and how many documents there are of each kind.
     #[arg(long)]
     json: bool,
 }
@@ -104,13 +103,11 @@ pub async fn search(app: &AppState, task: Search, say: &Saying) -> anyhow::Resul
     let principal = Principal::from(named(app, &task.person).await?);
     let library = app.library(&principal).await?;
     let wanted = SearchTask {
-        text: task.text.clone(),
-        limit: task.limit.clamp(1, 50),
+        text: task.text,
+        limit: task.limit.clamp(1, search::MOST),
         filter: task.among.into(),
     };
-    let mut found = app.answerer().search(&library, &wanted).await?;
-    app.answerer().mask_found(&mut found, &principal.roles);
-    let ids: Vec<i64> = found.passages.iter().map(|f| f.passage.id.0).collect();
+    let found = search::found(app, &library, &wanted, &principal.roles).await?;
     app.audit
         .append(Event {
             kind: EventKind::Searched,
@@ -118,31 +115,15 @@ pub async fn search(app: &AppState, task: Search, say: &Saying) -> anyhow::Resul
             actor: actor(&principal),
             origin: "console".into(),
             request: Some(app.request_id()?),
-            detail: json!({
-                "text": app.answerer().mask_typed(&task.text), "filter": wanted.filter, "passages": ids,
-            }),
+            detail: search::logged(app, &wanted, &found),
         })
         .await?;
-    if !task.json {
-        let incomplete = (!found.complete).then(|| INCOMPLETE.to_owned());
-        for told in incomplete.into_iter().chain(also_searched(&found.meanings)) {
+    if task.json {
+        line(say, serde_json::to_string(&found)?).await;
+    } else {
+        for told in told_found(&found) {
             line(say, told).await;
         }
-    }
-    for hit in &found.passages {
-        let page = hit.passage.draft.spans.first().map_or(1, |span| span.page);
-        let place = format!("{}/{}", hit.source.collection_name, hit.source.path);
-        let sentence = format!(
-            "{:.3}  {place}, page {page}\n       {}\n",
-            hit.score, hit.passage.draft.text
-        );
-        let value = json!({
-            "score": hit.score, "passage": hit.passage.id, "revision": hit.passage.revision,
-            "collection": hit.source.collection_name, "path": hit.source.path, "page": page,
-            "headings": hit.passage.draft.headings, "text": hit.passage.draft.text,
-            "complete": found.complete,
-        });
-        result(say, task.json, value, sentence).await;
     }
     Ok(0)
 }

@@ -1,6 +1,8 @@
 //! An answer as it is told at the console: what the page shows, in lines.
 
+use crate::api::search::{Facets, HitView, SearchView};
 use crate::api::{QuoteView, Step};
+use std::collections::BTreeMap;
 
 /// What the answer rests on not being all there.
 pub const INCOMPLETE: &str = "The index is being filled again after a fault: something may be missing here. \
@@ -10,6 +12,73 @@ pub const INCOMPLETE: &str = "The index is being filled again after a fault: som
 pub fn also_searched(meanings: &[String]) -> Option<String> {
     let told = || format!("Also searched for: {}\n", meanings.join("; "));
     (!meanings.is_empty()).then(told)
+}
+
+/// What a search found: its passages, and how many documents there are of each kind.
+pub fn told_found(found: &SearchView) -> Vec<String> {
+    let incomplete = (!found.complete).then(|| INCOMPLETE.to_owned());
+    let mut told: Vec<String> = incomplete.into_iter().collect();
+    told.extend(also_searched(&found.meanings));
+    told.extend(found.hits.iter().map(told_hit));
+    told.push(if found.hits.is_empty() {
+        format!("Nothing in {} documents", found.documents)
+    } else {
+        told_facets(&found.facets)
+    });
+    told
+}
+
+fn told_hit(hit: &HitView) -> String {
+    let passage = &hit.passage;
+    let place = format!(
+        "{}/{}, page {}, of {}",
+        passage.collection, passage.path, passage.page, hit.day
+    );
+    let superseded = if hit.superseded { ", superseded" } else { "" };
+    let snippet: String = hit
+        .snippet
+        .iter()
+        .map(|piece| piece.text.as_str())
+        .collect();
+    let also = hit.also.iter().map(|also| {
+        let (title, page) = (&also.title, also.page);
+        format!("       The same stands in {title}, page {page}\n")
+    });
+    let also: Vec<String> = also.collect();
+    format!(
+        "{:.3}  {place}{superseded}\n       {}\n{}",
+        passage.score,
+        snippet.trim().replace('\n', "\n       "),
+        also.concat()
+    )
+}
+
+fn told_facets(facets: &Facets) -> String {
+    let Facets {
+        collections,
+        formats,
+        languages,
+        tags,
+    } = facets;
+    let kinds = [
+        ("collections", collections),
+        ("formats", formats),
+        ("languages", languages),
+        ("tags", tags),
+    ];
+    let counted = |of: &BTreeMap<String, u32>| -> Vec<String> {
+        of.iter()
+            .map(|(value, count)| format!("{value} {count}"))
+            .collect()
+    };
+    let told = kinds
+        .iter()
+        .filter(|(_, of)| !of.is_empty())
+        .map(|(name, of)| format!("{name}: {}", counted(of).join(", ")));
+    format!(
+        "Documents among the best passages, by {}",
+        told.collect::<Vec<_>>().join("; ")
+    )
 }
 
 /// A step of an answer; `None` where there is nothing to say.

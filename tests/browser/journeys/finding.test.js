@@ -82,10 +82,23 @@ test("finding and making sure", async (t) => {
     assert.match(console.out, /^Also searched for: balance sheet; /m);
   });
 
+  await t.test("the console shows what the page shows", async () => {
+    const found = appliance.cli(["search", "--as", "ada", "lost key of the pharmacy"]);
+    assert.match(found.out, /, page 1, of \d{4}-\d\d-\d\d$/m);
+    assert.match(found.out, /The same stands in /);
+    assert.match(found.out, /^Documents among the best passages, by collections: bank 1, .*formats: /m);
+    const page = await search("lost key of the pharmacy");
+    const json = appliance.cli(["search", "--as", "ada", "--limit", "10", "--json", "lost key of the pharmacy"]);
+    assert.deepEqual(JSON.parse(json.out), page);
+    const nothing = appliance.cli(["search", "--as", "ada", "--tag", "nowhere", "key"]);
+    assert.match(nothing.out, /^Nothing in 0 documents$/m);
+  });
+
   await t.test("a phrase, a code, a tag and a day find what they say", async () => {
     const titles = (found) => found.hits.map((hit) => hit.passage.title);
     assert.deepEqual(titles(await search('"against a signature"')), ["Keys of the pharmacy"]);
     assert.equal(titles(await search("RF-2207"))[0], "Refunds of fees");
+    assert.equal(titles(await search("DE89370400440532013000"))[0], "Refunds of fees");
     assert.deepEqual(titles(await search("account", { tags: ["fees"] })), ["Refunds of fees"]);
     assert.deepEqual(titles(await search("account", { as_of: "2001-01-01" })), []);
     const wrong = { text: "key", filter: { from: "yesterday" } };
