@@ -18,7 +18,9 @@ use crate::slips::Slips;
 use cloister_audit::{Actor, AuditLog, Event, EventKind, Outcome};
 use cloister_domain::{Clock, CollectionId, FileHash, RevisionId, Role};
 use cloister_index::Index;
-use cloister_inference::{EmbedderService, GeneratorService, GeneratorState, Sampling, Scope};
+use cloister_inference::{
+    EmbedderService, Entailment, GeneratorService, GeneratorState, Sampling, Scope,
+};
 use cloister_policies::redaction::Redaction;
 use cloister_store::{DocumentFilter, Library, QuotedPlace};
 use serde_json::{Value, json};
@@ -80,6 +82,7 @@ pub struct Answerer {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) redaction: Arc<Redaction>,
     pub(crate) reranking: Option<Reranking>,
+    pub(crate) verifier: Option<Arc<dyn Entailment>>,
     pub(crate) evidence: Arc<Evidence>,
     pub(crate) glossary: Arc<Glossary>,
 }
@@ -103,6 +106,7 @@ impl Answerer {
             clock,
             redaction: Arc::new(redaction),
             reranking: None,
+            verifier: None,
             evidence: Arc::new(evidence),
             glossary: Arc::default(),
         }
@@ -122,6 +126,15 @@ impl Answerer {
     pub fn with_reranking(self, reranking: Reranking) -> Self {
         Self {
             reranking: Some(reranking),
+            ..self
+        }
+    }
+
+    /// The same with a model that tells whether what is written follows from its quote.
+    #[must_use]
+    pub fn with_verifier(self, verifier: Arc<dyn Entailment>) -> Self {
+        Self {
+            verifier: Some(verifier),
             ..self
         }
     }
@@ -256,6 +269,7 @@ impl Answerer {
         } = Sampling::default();
         let search = self.index.settings();
         let second_look = self.reranking.as_ref().map(Reranking::told);
+        let verifier = self.verifier.as_ref().map(|model| model.identity().sha256);
         let settings = [
             ("embedder's tokenizer", tokenizer),
             ("instructions", Some(compose::instructions().to_string())),
@@ -266,6 +280,7 @@ impl Answerer {
             ("masking", self.redaction.hash().map(FileHash::to_string)),
             ("search", serde_json::to_string(&search).ok()),
             ("second look", second_look),
+            ("verifier", verifier),
         ];
         let known = settings
             .into_iter()

@@ -143,6 +143,7 @@ impl Composing {
         Writer {
             generator: generator.clone(),
             embedder: self.answerer.embedder.clone(),
+            verifier: self.answerer.verifier.clone(),
             question: self.asked.question.clone(),
             earlier: self.asked.earlier.clone(),
             vector: self.vector.clone(),

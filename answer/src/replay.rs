@@ -221,6 +221,7 @@ impl Answerer {
         let writer = Writer {
             generator: generator.clone(),
             embedder: self.embedder.clone(),
+            verifier: self.verifier.clone(),
             question: again.question.clone(),
             earlier: logged.earlier.clone(),
             vector: again.found.vector.clone(),

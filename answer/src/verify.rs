@@ -31,6 +31,9 @@ const JOINING: &[&str] = &[
 ];
 /// Cosine to the question, below which a sentence is beside the point.
 const TO_THE_POINT: f32 = 0.45;
+/// Where the site has a model that tells whether a sentence follows from a text, it must find that
+/// likelier than not.
+const FOLLOWS: f32 = 0.5;
 
 /// How strictly a sentence is held to its quote.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,6 +88,8 @@ pub enum Withheld {
     Unsupported,
     /// It has the quote's words in another order, and so may turn it round.
     Order,
+    /// A model that tells what follows from what finds that it does not follow from its quote.
+    Entailment,
     /// It only says the question again.
     Repetition,
     /// It does not answer the question.
@@ -98,6 +103,8 @@ pub struct Signs {
     pub to_quote: f32,
     /// Cosine to the question.
     pub to_question: f32,
+    /// How likely it is that it follows from the quote, where the site has a model that tells.
+    pub follows: Option<f32>,
 }
 
 /// What a sentence must be supported by.
@@ -110,7 +117,8 @@ pub struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn text(self) -> String {
+    /// Headings and quote.
+    pub(crate) fn text(self) -> String {
         format!("{} {}", self.headings.join(" "), self.quote)
     }
 }
@@ -137,6 +145,9 @@ pub fn verify(
     }
     if signs.to_question < TO_THE_POINT {
         return Err(Withheld::BesideThePoint);
+    }
+    if signs.follows.is_some_and(|follows| follows < FOLLOWS) {
+        return Err(Withheld::Entailment);
     }
     Ok(())
 }
@@ -419,6 +430,7 @@ mod tests {
         let signs = Signs {
             to_quote: 1.0,
             to_question: 1.0,
+            follows: None,
         };
         let cases = [
             (
@@ -512,6 +524,7 @@ mod tests {
         let signs = Signs {
             to_quote: 1.0,
             to_question: 0.1,
+            follows: None,
         };
         let sentence = "The supervisory authority is notified within 72 hours.";
         let verdict = verify(

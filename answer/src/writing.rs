@@ -12,9 +12,11 @@ use crate::select::dot;
 use crate::verify::{Signs, Source, Strictness, Withheld, verify};
 use cloister_domain::ByteRange;
 use cloister_inference::{
-    EmbedderService, GenerateRequest, GeneratorService, GeneratorState, Person, Piece, Scope,
+    EmbedderService, Entailment, GenerateRequest, GeneratorService, GeneratorState, Person, Piece,
+    Scope,
 };
 use std::collections::VecDeque;
+use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Models with fewer parameters write from one quote.
@@ -31,6 +33,8 @@ pub struct Writer {
     pub generator: GeneratorService,
     /// Tells nearness in meaning.
     pub embedder: EmbedderService,
+    /// Tells whether a sentence follows from its quote, where the site has a model that does.
+    pub verifier: Option<Arc<dyn Entailment>>,
     /// The question.
     pub question: String,
     /// The questions of the conversation before, oldest first.
@@ -170,7 +174,7 @@ impl Writer {
             quote: &quote.text,
             headings: &quote.headings,
         };
-        let signs = self.signs(&text, source.quote).await?;
+        let signs = self.signs(&text, source).await?;
         Ok(Written {
             verdict: verify(&text, source, &self.question, &signs, strictness),
             text,
@@ -180,8 +184,8 @@ impl Writer {
         })
     }
 
-    async fn signs(&self, sentence: &str, quote: &str) -> Result<Signs, AnswerError> {
-        let texts = vec![sentence.to_owned(), quote.to_owned()];
+    async fn signs(&self, sentence: &str, source: Source<'_>) -> Result<Signs, AnswerError> {
+        let texts = vec![sentence.to_owned(), source.quote.to_owned()];
         let vectors = self.embedder.embed_sentences(texts).await?;
         let [of_sentence, of_quote] = vectors.as_slice() else {
             return Ok(Signs::default());
@@ -189,7 +193,22 @@ impl Writer {
         Ok(Signs {
             to_quote: dot(of_sentence, of_quote),
             to_question: dot(of_sentence, &self.vector),
+            follows: self.follows(sentence, source).await?,
         })
+    }
+
+    /// How likely it is that a sentence follows from its source.
+    async fn follows(
+        &self,
+        sentence: &str,
+        source: Source<'_>,
+    ) -> Result<Option<f32>, AnswerError> {
+        let Some(verifier) = self.verifier.clone() else {
+            return Ok(None);
+        };
+        let (text, sentence) = (source.text(), sentence.to_owned());
+        let follows = move || verifier.follows(&text, &sentence);
+        Ok(Some(tokio::task::spawn_blocking(follows).await??))
     }
 
     /// The sentence of these passages that says most nearly the same.

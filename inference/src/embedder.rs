@@ -42,6 +42,16 @@ pub trait Embedder: Send + Sync {
     fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>>;
 }
 
+/// Judges whether a sentence follows from a text, reading both together.
+pub trait Entailment: Send + Sync {
+    /// Which model this is.
+    fn identity(&self) -> ModelIdentity;
+
+    /// How likely it is that `sentence` follows from `text`, from 0 to 1. What is too long is cut, the
+    /// longer of the two first.
+    fn follows(&self, text: &str, sentence: &str) -> Result<f32>;
+}
+
 /// Judges how well a passage answers a question, reading both together.
 pub trait Reranker: Send + Sync {
     /// Which model this is.

@@ -1,7 +1,7 @@
 //! Tensors in, vectors and words out: the only crate that knows candle.
 //!
 //! Three traits are what the rest of the house sees: an [`Embedder`] turns text into vectors, a
-//! [`Reranker`] judges a passage by a question, a [`Generator`] writes text and judges how likely
+//! [`Reranker`] judges a passage by a question, an [`Entailment`] whether a sentence follows from a text, a [`Generator`] writes text and judges how likely
 //! a text is. [`EmbedderService`] and
 //! [`GeneratorService`] put each model on a thread of its own behind a bounded queue, questions
 //! before bulk work.
@@ -26,8 +26,8 @@ mod rope;
 mod service;
 mod shards;
 
-pub use embedder::{Embedder, ModelIdentity, Reranker};
-pub use encoder::{CrossEncoder, SentenceEncoder, describe_encoder};
+pub use embedder::{Embedder, Entailment, ModelIdentity, Reranker};
+pub use encoder::{CrossEncoder, EntailmentEncoder, SentenceEncoder, describe_encoder};
 pub use error::{InferenceError, Result};
 pub use generator::{
     Constraint, Desk, Finish, GenerateRequest, Generated, Generator, Person, Sampling, Scope, Turn,

@@ -21,6 +21,8 @@ pub enum ModelKind {
     Generator,
     /// Judges how well a passage answers a question.
     Reranker,
+    /// Judges whether a sentence follows from a text.
+    Entailment,
 }
 
 /// How an encoder's token vectors become one.

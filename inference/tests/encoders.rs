@@ -3,7 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use cloister_inference::{
-    CrossEncoder, Embedder, InferenceError, ModelManifest, Reranker, SentenceEncoder, Weights,
+    CrossEncoder, Embedder, Entailment, EntailmentEncoder, InferenceError, ModelKind,
+    ModelManifest, Reranker, SentenceEncoder, Weights,
 };
 use std::path::{Path, PathBuf};
 
@@ -98,6 +99,41 @@ fn pairs_by_xlm_roberta() {
 #[test]
 fn pairs_by_modernbert() {
     check_scores("modernbert-pairs");
+}
+
+fn check_entailment(name: &str) {
+    let golden = golden(name);
+    let model = EntailmentEncoder::open(&folder(name)).unwrap();
+    for (text, expected) in golden.texts.iter().zip(&golden.values) {
+        let found = model.follows(&golden.question, text).unwrap();
+        let error = (found - expected[0]).abs();
+        assert!(
+            error < 1e-3,
+            "{name}: {found}, not {}, for {text}",
+            expected[0]
+        );
+    }
+}
+
+#[test]
+fn entailment_by_bert() {
+    check_entailment("bert-entailment");
+}
+
+#[test]
+fn entailment_by_xlm_roberta() {
+    check_entailment("xlm-roberta-entailment");
+}
+
+#[test]
+fn a_model_is_opened_as_what_its_manifest_says() {
+    assert!(CrossEncoder::open(&folder("bert-entailment")).is_err());
+    assert!(EntailmentEncoder::open(&folder("bert-pairs")).is_err());
+    let dir = copied("bert-pairs", |manifest| {
+        manifest.kind = ModelKind::Entailment;
+    });
+    let error = EntailmentEncoder::open(dir.path()).err().unwrap();
+    assert!(error.to_string().contains("entailment"), "{error}");
 }
 
 /// A copy of a model with its manifest changed.

@@ -19,6 +19,8 @@ pub struct Active {
     pub generator: String,
     /// The cross-encoder's; used where `search.rerank` asks for one.
     pub reranker: String,
+    /// That of the model which checks what is written; empty where there is none.
+    pub verifier: String,
     /// Whether another embedder comes into use that finds less.
     pub another_model: Worse,
     chosen: Chosen,
@@ -34,6 +36,8 @@ struct Chosen {
     generator: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reranker: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verifier: Option<String>,
     /// Whether the embedder comes into use even if it finds less than the one before.
     #[serde(default)]
     even_if_worse: bool,
@@ -57,6 +61,7 @@ pub enum Part {
     Embedder,
     Generator,
     Reranker,
+    Verifier,
 }
 
 impl Chosen {
@@ -65,6 +70,7 @@ impl Chosen {
             Part::Embedder => &mut self.embedder,
             Part::Generator => &mut self.generator,
             Part::Reranker => &mut self.reranker,
+            Part::Verifier => &mut self.verifier,
         }
     }
 }
@@ -95,6 +101,10 @@ impl Active {
                 .reranker
                 .clone()
                 .unwrap_or_else(|| settings.reranker.clone()),
+            verifier: chosen
+                .verifier
+                .clone()
+                .unwrap_or_else(|| settings.verifier.clone()),
             another_model: Worse::of(chosen.even_if_worse),
             chosen,
         })
@@ -131,6 +141,7 @@ impl Active {
             Part::Embedder => now.embedder,
             Part::Generator => now.generator,
             Part::Reranker => now.reranker,
+            Part::Verifier => now.verifier,
         })
     }
 

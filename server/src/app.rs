@@ -15,8 +15,8 @@ use cloister_domain::chance::NoEntropy;
 use cloister_domain::{Clock, CollectionId, Day, Entropy, Principal};
 use cloister_index::{IndexSettings, Worse};
 use cloister_inference::{
-    CrossEncoder, Embedder, EmbedderService, GeneratorService, GeneratorState, ModelManifest,
-    QueueLimits, SentenceEncoder,
+    CrossEncoder, Embedder, EmbedderService, Entailment, EntailmentEncoder, GeneratorService,
+    GeneratorState, ModelManifest, QueueLimits, SentenceEncoder,
 };
 use cloister_ingest::{
     ChunkSettings, Finder, Finding, KnownQuestion, Limits, Meter, Reader, Recogniser,
@@ -52,6 +52,7 @@ pub struct App {
     /// What writes and judges; none where answers are quotes alone.
     pub generator: Option<GeneratorService>,
     reranking: Option<Reranking>,
+    verifier: Option<Arc<dyn Entailment>>,
     redaction: Redaction,
     evidence: Evidence,
     glossary: Glossary,
@@ -106,6 +107,7 @@ impl App {
         let finding = open_finding(&config, &store).await?;
         let (generator, generator_manifest) = open_generator(&config)?;
         let reranking = open_reranking(&config, generator.as_ref())?;
+        let verifier = open_verifier(&config)?;
         Ok(Arc::new(Self {
             reader: Arc::new(open_reader(&config)?),
             meter: Arc::new(Meter::default()),
@@ -127,6 +129,7 @@ impl App {
             another_model,
             generator,
             reranking,
+            verifier,
             isolation,
             clock,
             entropy,
@@ -147,8 +150,12 @@ impl App {
             self.evidence.clone(),
         )
         .with_glossary(self.glossary.clone());
-        match &self.reranking {
+        let answerer = match &self.reranking {
             Some(reranking) => answerer.with_reranking(reranking.clone()),
+            None => answerer,
+        };
+        match &self.verifier {
+            Some(verifier) => answerer.with_verifier(Arc::clone(verifier)),
             None => answerer,
         }
     }
@@ -326,6 +333,17 @@ pub fn open_reranking(
             }
         };
     Ok(Some(Reranking::new(judge, config.search.rerank_weight)))
+}
+
+/// The model that tells whether what is written follows from its quote, where there is one.
+pub fn open_verifier(config: &Config) -> anyhow::Result<Option<Arc<dyn Entailment>>> {
+    let name = Active::of(config)?.verifier;
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let folder = config.paths.models.join(name);
+    let model = EntailmentEncoder::open(&folder).with_context(|| missing(&folder))?;
+    Ok(Some(Arc::new(model)))
 }
 
 fn open_generator(

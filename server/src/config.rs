@@ -48,6 +48,7 @@ section!(Models {
     embedder: String,
     generator: String,
     reranker: String,
+    verifier: String,
 });
 section!(Session {
     idle_minutes: u64,

@@ -8,8 +8,8 @@ use cloister_answer::{AnswerEvent, Asked, Entries, Replay};
 use cloister_audit::{Actor, EventKind};
 use cloister_domain::UserId;
 use cloister_inference::{
-    Constraint, Finish, GenerateRequest, Generated, Generator, GeneratorService, GeneratorState,
-    InferenceError, ModelIdentity, QueueLimits,
+    Constraint, Entailment, Finish, GenerateRequest, Generated, Generator, GeneratorService,
+    GeneratorState, InferenceError, ModelIdentity, QueueLimits,
 };
 use cloister_store::DocumentFilter;
 use serde_json::Value;
@@ -324,6 +324,41 @@ async fn a_model_that_reads_passages_cites_sentences_of_them() {
         asked[0].constraint,
         Some(Constraint::Citing(vec!["1".into()]))
     );
+}
+
+/// Finds that nothing follows which speaks of this word.
+struct Doubts(&'static str);
+
+impl Entailment for Doubts {
+    fn identity(&self) -> ModelIdentity {
+        ModelIdentity {
+            name: "doubts".into(),
+            sha256: "d".repeat(64),
+            tokenizer: None,
+        }
+    }
+
+    fn follows(&self, text: &str, sentence: &str) -> Result<f32, InferenceError> {
+        assert!(text.starts_with("Breach notification "), "{text}");
+        Ok(if sentence.contains(self.0) { 0.4 } else { 0.6 })
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_follow_by_the_sites_own_model_is_withheld() {
+    let text = "A breach is reported to the authority within 72 hours [1]. The privacy officer \
+                reports a breach to the authority by registered letter [1].";
+    let mut house = House::with(Script::Writes(text.into()), LARGE).await;
+    let verifier = Arc::new(Doubts("letter"));
+    house.inner.answerer = house.answerer.clone().with_verifier(verifier);
+    let heard = house.ask(QUESTION).await;
+    assert_eq!((heard.texts().len(), heard.withheld), (1, 1), "{heard:?}");
+    let ended = house.logged(EventKind::AnswerEnded).remove(0);
+    assert_eq!(ended["withheld"], serde_json::json!(["entailment"]));
+    let answered = house.logged(EventKind::QuestionAnswered).remove(0);
+    let settings = &answered["made_with"]["settings"];
+    assert_eq!(settings["verifier"], "d".repeat(64));
+    assert!(house.replay(&answered, "p").await.same_answer());
 }
 
 #[tokio::test]

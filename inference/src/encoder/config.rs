@@ -1,6 +1,7 @@
 //! What `config.json` says of an encoder.
 
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// The families, by `model_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +36,25 @@ pub(super) struct Config {
     rope_parameters: Option<serde_json::Value>,
     /// ModernBERT: which state a head reads, `cls` or `mean`.
     pub classifier_pooling: Option<String>,
+    /// What the scores of a head stand for, by their number.
+    #[serde(default)]
+    id2label: BTreeMap<String, String>,
 }
 
 impl Config {
+    /// How many scores a head gives.
+    pub(super) fn labels(&self) -> usize {
+        self.id2label.len()
+    }
+
+    /// Which of them says that a text follows from another: `entailment`, in letters of any size. One
+    /// that says the contrary, such as `not_entailment`, does not.
+    pub(super) fn entailed(&self) -> Option<usize> {
+        let says = |(_, label): &(&String, &String)| label.eq_ignore_ascii_case("entailment");
+        let (number, _) = self.id2label.iter().find(says)?;
+        number.parse().ok()
+    }
+
     pub(super) fn family(&self) -> Result<Family, String> {
         match self.model_type.as_deref() {
             Some("bert") | None => Ok(Family::Bert),

@@ -73,9 +73,12 @@ pub fn describe_encoder(dir: &Path) -> Result<ModelManifest> {
     let kind = match labels {
         None => ModelKind::Embedder,
         Some(1) => ModelKind::Reranker,
+        Some(_) if config.entailed().is_some() => ModelKind::Entailment,
         Some(labels) => {
-            let reason =
-                format!("it tells {labels} kinds of text apart, and a reranker has one score");
+            let reason = format!(
+                "it tells {labels} kinds of text apart, and a reranker has one score, a model of \
+                 entailment a label `entailment`"
+            );
             return Err(unsupported(reason));
         }
     };
@@ -100,7 +103,9 @@ pub fn describe_encoder(dir: &Path) -> Result<ModelManifest> {
         parameters: shards.parameters(),
         pooling: match kind {
             ModelKind::Embedder => pooling(dir)?,
-            ModelKind::Reranker | ModelKind::Generator => Pooling::default(),
+            ModelKind::Reranker | ModelKind::Entailment | ModelKind::Generator => {
+                Pooling::default()
+            }
         },
         prefixes: prefixes(dir)?,
         companions,

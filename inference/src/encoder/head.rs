@@ -1,9 +1,10 @@
-//! Cross-encoders: question and passage are read together, and the pooled vector is scored.
+//! Models that read two texts together, of which the pooled vector is scored: cross-encoders, and those
+//! that tell what follows from what.
 
 use super::config::Family;
 use super::network::{Dense, Norm, Sequence};
 use super::{Opened, compute, evenly};
-use crate::embedder::{ModelIdentity, Reranker};
+use crate::embedder::{Entailment, ModelIdentity, Reranker};
 use crate::error::Result;
 use crate::kernels::{self, Eights};
 use crate::manifest::{ModelKind, Pooling};
@@ -19,7 +20,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    fn score(&self, pooled: &[f32]) -> f32 {
+    /// One score for each label.
+    fn scores(&self, pooled: &[f32]) -> Vec<f32> {
         let mut unused = Eights::default();
         let mut inner = self.dense.forward(pooled, &mut unused);
         if let Some(norm) = &self.norm {
@@ -30,28 +32,26 @@ impl Head {
                 *x = x.tanh();
             }
         }
-        let score = self.score.forward(&inner, &mut unused);
-        score.first().copied().unwrap_or_default()
+        self.score.forward(&inner, &mut unused)
     }
 }
 
-/// A cross-encoder of the BERT family, run on the processor.
-pub struct CrossEncoder {
+/// A model of the BERT family with a head, which reads two texts together.
+struct OfPairs {
     opened: Opened,
     pooling: Pooling,
     head: Head,
 }
 
-impl CrossEncoder {
-    /// Opens the model in the folder `dir`, as [`SentenceEncoder`](super::SentenceEncoder) does.
-    pub fn open(dir: &Path) -> Result<Self> {
-        let (mut opened, head) = Opened::open(dir, ModelKind::Reranker, None)?;
+impl OfPairs {
+    fn open(dir: &Path, kind: ModelKind) -> Result<Self> {
+        let (mut opened, head) = Opened::open(dir, kind, None)?;
         opened.cut_pairs()?;
         let pooling = match (opened.family, opened.classifier_pooling.as_deref()) {
             (Family::ModernBert, Some("mean")) => Pooling::Mean,
             _ => Pooling::First,
         };
-        let head = head.ok_or_else(|| compute("a reranker was opened without a head"))?;
+        let head = head.ok_or_else(|| compute("a model of pairs was opened without a head"))?;
         Ok(Self {
             opened,
             pooling,
@@ -59,9 +59,9 @@ impl CrossEncoder {
         })
     }
 
-    /// Question and passage as one sequence, cut by the tokenizer where it is too long.
-    fn pair(&self, question: &str, passage: &str) -> Result<Sequence> {
-        let encoding = self.opened.tokenizer.encode_fast((question, passage), true);
+    /// Both as one sequence, cut by the tokenizer where it is too long.
+    fn pair(&self, first: &str, second: &str) -> Result<Sequence> {
+        let encoding = self.opened.tokenizer.encode_fast((first, second), true);
         let encoding = encoding.map_err(compute)?;
         let types = encoding.get_type_ids();
         Ok(Sequence {
@@ -72,29 +72,78 @@ impl CrossEncoder {
                 .unwrap_or(types.len()),
         })
     }
+
+    /// The scores of each pair: `[pairs, labels]`.
+    fn scores(&self, pairs: &[Sequence]) -> Vec<Vec<f32>> {
+        evenly(pairs, |sequences| {
+            let pooled = self.opened.encoder.pooled(sequences, self.pooling);
+            pooled
+                .iter()
+                .map(|vector| self.head.scores(vector))
+                .collect()
+        })
+    }
+}
+
+/// A cross-encoder of the BERT family, run on the processor.
+pub struct CrossEncoder(OfPairs);
+
+impl CrossEncoder {
+    /// Opens the model in the folder `dir`, as [`SentenceEncoder`](super::SentenceEncoder) does.
+    pub fn open(dir: &Path) -> Result<Self> {
+        OfPairs::open(dir, ModelKind::Reranker).map(Self)
+    }
 }
 
 impl Reranker for CrossEncoder {
     fn identity(&self) -> ModelIdentity {
-        self.opened.identity.clone()
+        self.0.opened.identity.clone()
     }
 
     fn max_tokens(&self) -> usize {
-        self.opened.max_tokens
+        self.0.opened.max_tokens
     }
 
     fn scores(&self, question: &str, passages: &[&str]) -> Result<Vec<f32>> {
         let pairs: Vec<Sequence> = passages
             .par_iter()
-            .map(|passage| self.pair(question, passage))
+            .map(|passage| self.0.pair(question, passage))
             .collect::<Result<_>>()?;
-        let scored = evenly(&pairs, |sequences| {
-            let pooled = self.opened.encoder.pooled(sequences, self.pooling);
-            pooled
-                .iter()
-                .map(|vector| self.head.score(vector))
-                .collect()
-        });
-        Ok(scored)
+        let scores = self.0.scores(&pairs).into_iter();
+        Ok(scores
+            .map(|scores| scores.first().copied().unwrap_or_default())
+            .collect())
+    }
+}
+
+/// A model of the BERT family that tells whether a sentence follows from a text, run on the processor.
+pub struct EntailmentEncoder {
+    pairs: OfPairs,
+    /// Which of the labels says that it does.
+    entailed: usize,
+}
+
+impl EntailmentEncoder {
+    /// Opens the model in the folder `dir`, as [`SentenceEncoder`](super::SentenceEncoder) does.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let pairs = OfPairs::open(dir, ModelKind::Entailment)?;
+        let entailed = pairs.opened.entailed;
+        let entailed = entailed.ok_or_else(|| compute("none of its labels is `entailment`"))?;
+        Ok(Self { pairs, entailed })
+    }
+}
+
+impl Entailment for EntailmentEncoder {
+    fn identity(&self) -> ModelIdentity {
+        self.pairs.opened.identity.clone()
+    }
+
+    fn follows(&self, text: &str, sentence: &str) -> Result<f32> {
+        let scores = self.pairs.scores(&[self.pairs.pair(text, sentence)?]);
+        let scores = scores.first().map_or(&[][..], Vec::as_slice);
+        let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let weight = |score: &f32| (score - top).exp();
+        let all: f32 = scores.iter().map(weight).sum();
+        Ok(scores.get(self.entailed).map_or(0.0, weight) / all)
     }
 }

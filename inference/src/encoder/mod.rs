@@ -8,7 +8,7 @@ mod network;
 mod weights;
 
 pub use describe::describe_encoder;
-pub use head::CrossEncoder;
+pub use head::{CrossEncoder, EntailmentEncoder};
 
 use crate::embedder::{Embedder, ModelIdentity};
 use crate::error::{InferenceError, Result};
@@ -43,6 +43,8 @@ struct Opened {
     encoder: Encoder,
     family: Family,
     classifier_pooling: Option<String>,
+    /// Which label of a head says that a text follows from another.
+    entailed: Option<usize>,
     max_tokens: usize,
 }
 
@@ -130,7 +132,7 @@ impl Embedder for SentenceEncoder {
 }
 
 impl Opened {
-    /// Opens a model of this kind; the second value is the head of a reranker.
+    /// Opens a model of this kind; the second value is the head of one that reads pairs.
     fn open(dir: &Path, kind: ModelKind, weights: Option<Weights>) -> Result<(Self, Option<Head>)> {
         let mut manifest = ModelManifest::read(dir)?;
         manifest.weights = weights.unwrap_or(manifest.weights);
@@ -153,7 +155,11 @@ impl Opened {
         let max_tokens = trained
             .unwrap_or(manifest.context as usize)
             .min(config.most_tokens());
-        let head = (kind == ModelKind::Reranker).then(|| source.head());
+        let head = match kind {
+            ModelKind::Embedder | ModelKind::Generator => None,
+            ModelKind::Reranker => Some(source.head(1)),
+            ModelKind::Entailment => Some(source.head(config.labels())),
+        };
         let family = config.family();
         let family = family.map_err(|reason| InferenceError::Unsupported {
             path: path.clone(),
@@ -165,6 +171,7 @@ impl Opened {
             encoder: source.encoder(max_tokens)?,
             family,
             classifier_pooling: config.classifier_pooling.clone(),
+            entailed: config.entailed(),
             max_tokens,
         };
         Ok((opened, head.transpose()?))

@@ -156,8 +156,8 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// What scores a text from its pooled vector.
-    pub(super) fn head(&self) -> Result<Head> {
+    /// What scores a text from its pooled vector, by so many labels.
+    pub(super) fn head(&self, labels: usize) -> Result<Head> {
         let width = self.config.hidden_size;
         let family = self.config.family().map_err(|reason| self.damage(reason))?;
         let (dense, score) = match family {
@@ -172,7 +172,7 @@ impl<'a> Source<'a> {
         Ok(Head {
             dense: self.floats(&[dense], width, width)?,
             norm,
-            score: self.floats(&[score.into()], 1, width)?,
+            score: self.floats(&[score.into()], labels, width)?,
         })
     }
 

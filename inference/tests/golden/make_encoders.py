@@ -38,6 +38,11 @@ COMMON = dict(
 )
 BERT = t.BertConfig(**COMMON, num_hidden_layers=2, max_position_embeddings=HELD)
 XLM = t.XLMRobertaConfig(**COMMON, num_hidden_layers=2, max_position_embeddings=HELD + 1, type_vocab_size=1)
+ENTAILMENT = dict(num_labels=3, id2label={0: "contradiction", 1: "entailment", 2: "neutral"})
+BERT_ENTAILMENT = t.BertConfig(**{**COMMON, **ENTAILMENT}, num_hidden_layers=2, max_position_embeddings=HELD)
+XLM_ENTAILMENT = t.XLMRobertaConfig(
+    **{**COMMON, **ENTAILMENT}, num_hidden_layers=2, max_position_embeddings=HELD + 1, type_vocab_size=1
+)
 MODERN = t.ModernBertConfig(
     **COMMON,
     num_hidden_layers=5,
@@ -56,7 +61,15 @@ MODELS = [
     ("bert-pairs", "bert", BERT, t.AutoModelForSequenceClassification, None),
     ("xlm-roberta-pairs", "xlm-roberta", XLM, t.AutoModelForSequenceClassification, None),
     ("modernbert-pairs", "modernbert", MODERN, t.AutoModelForSequenceClassification, None),
+    ("bert-entailment", "bert", BERT_ENTAILMENT, t.AutoModelForSequenceClassification, None),
+    ("xlm-roberta-entailment", "xlm-roberta", XLM_ENTAILMENT, t.AutoModelForSequenceClassification, None),
 ]
+
+
+def kind_of(config, pooling):
+    if pooling is not None:
+        return "embedder"
+    return "reranker" if config.num_labels == 1 else "entailment"
 
 
 def tokenizer_of(family):
@@ -99,7 +112,9 @@ def said(name, family, model, pooling, tokenizer):
                 inputs, types = fed(tokenizer.encode(QUESTION, passage))
                 if family == "bert":
                     inputs["token_type_ids"] = types
-                found.append(model(**inputs).logits[0].tolist())
+                logits = model(**inputs).logits[0]
+                # Of three labels the probability of the second, entailment.
+                found.append(logits.tolist() if len(logits) == 1 else [logits.softmax(0)[1].item()])
             return {"question": QUESTION, "texts": [*TEXTS, LONG], "values": found}
         tokenizer.enable_truncation(HELD)
         found = []
@@ -124,7 +139,7 @@ def main():
         (folder / "golden.json").write_text(json.dumps(golden))
         sha256 = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
         lines = [
-            f'kind = "{"reranker" if pooling is None else "embedder"}"',
+            f'kind = "{kind_of(config, pooling)}"',
             f'name = "{name}"',
             'file = "model.safetensors"',
             f'sha256 = "{sha256}"',

@@ -15,13 +15,14 @@ use cloister_answer::select::{Judges, text};
 use cloister_answer::writing::Writer;
 use cloister_answer::{FoundPassage, Judged, Quote, judge};
 use cloister_domain::ByteRange;
-use cloister_inference::GeneratorService;
+use cloister_inference::{Entailment, GeneratorService};
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Which questions, and of which documents.
@@ -156,6 +157,7 @@ struct Bench {
     corpus: Corpus,
     indexed: Indexed,
     generator: Option<GeneratorService>,
+    verifier: Option<Arc<dyn Entailment>>,
     evidence: Evidence,
     signals: Option<File>,
     compose: bool,
@@ -231,6 +233,7 @@ impl Bench {
             corpus,
             indexed,
             generator,
+            verifier: app::open_verifier(config)?,
             evidence,
             signals,
             compose: false,
@@ -342,6 +345,7 @@ impl Bench {
             let writer = Writer {
                 generator: generator.clone(),
                 embedder: embedder.clone(),
+                verifier: self.verifier.clone(),
                 question: question.text.clone(),
                 earlier: question.after.iter().cloned().collect(),
                 vector: vector.clone(),

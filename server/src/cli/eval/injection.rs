@@ -153,6 +153,7 @@ impl Bench {
         let writer = Writer {
             generator: self.generator.clone(),
             embedder: self.indexed.embedder.clone(),
+            verifier: None,
             question: case.question.clone(),
             earlier: Vec::new(),
             vector,

@@ -5,7 +5,7 @@ use crate::cli::console;
 use crate::config::{Config, Rerank};
 use cloister_index::Worse;
 use cloister_inference::{
-    CrossEncoder, LlamaGguf, Loading, ModelKind, ModelManifest, SentenceEncoder,
+    CrossEncoder, EntailmentEncoder, LlamaGguf, Loading, ModelKind, ModelManifest, SentenceEncoder,
 };
 
 pub fn run(name: &str, worse: Worse, config: &Config) -> anyhow::Result<()> {
@@ -28,6 +28,10 @@ pub fn run(name: &str, worse: Worse, config: &Config) -> anyhow::Result<()> {
             CrossEncoder::open(&folder)?;
             Part::Reranker
         }
+        ModelKind::Entailment => {
+            EntailmentEncoder::open(&folder)?;
+            Part::Verifier
+        }
     };
     Active::of(config)?.activate(part, name, worse, config)?;
     console::line(&match part {
@@ -36,6 +40,9 @@ pub fn run(name: &str, worse: Worse, config: &Config) -> anyhow::Result<()> {
             "from the next start on {name} makes the vectors of all passages aside, and finds \
              passages once it has"
         ),
+        Part::Verifier => {
+            format!("{name} checks what a generator writes from the next start on")
+        }
         Part::Reranker if config.search.rerank == Rerank::CrossEncoder => {
             format!("{name} looks again at what was found from the next start on")
         }
@@ -49,11 +56,7 @@ pub fn run(name: &str, worse: Worse, config: &Config) -> anyhow::Result<()> {
 
 pub fn undo(config: &Config) -> anyhow::Result<()> {
     let name = Active::of(config)?.roll_back(config)?;
-    let name = if name.is_empty() {
-        "no generator"
-    } else {
-        &name
-    };
+    let name = if name.is_empty() { "no model" } else { &name };
     console::line(&format!("{name} is in use from the next start on"));
     Ok(())
 }

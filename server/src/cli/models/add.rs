@@ -3,13 +3,14 @@
 use crate::cli::console;
 use anyhow::Context;
 use cloister_inference::{
-    CrossEncoder, LlamaGguf, ModelKind, ModelManifest, SentenceEncoder, Weights, describe_encoder,
+    CrossEncoder, EntailmentEncoder, LlamaGguf, ModelKind, ModelManifest, SentenceEncoder, Weights,
+    describe_encoder,
 };
 use std::path::{Path, PathBuf};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct Add {
-    /// A GGUF file, or the folder of an embedder or a reranker: `config.json`, `tokenizer.json` and
+    /// A GGUF file, or the folder of an embedder, a reranker or a model of entailment: `config.json`, `tokenizer.json` and
     /// `model.safetensors`, as sentence-transformers writes them.
     pub(super) source: PathBuf,
     /// The folder to make in `paths.models`; the file's name without its ending, if not given.
@@ -80,6 +81,7 @@ fn fill(source: &Path, folder: &Path, manifest: &ModelManifest) -> anyhow::Resul
     match manifest.kind {
         ModelKind::Embedder => drop(SentenceEncoder::open(folder)?),
         ModelKind::Reranker => drop(CrossEncoder::open(folder)?),
+        ModelKind::Entailment => drop(EntailmentEncoder::open(folder)?),
         // Its head was read when it was described; all of it may be more than is free now.
         ModelKind::Generator => {}
     }

@@ -28,7 +28,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Copy a GGUF file, or the folder of an embedder or a reranker, into `paths.models` and describe
+    /// Copy a GGUF file, or the folder of an encoder, into `paths.models` and describe
     /// it in a manifest.
     Add(add::Add),
     /// Say what memory a GGUF file takes, and which context fits, without loading it.

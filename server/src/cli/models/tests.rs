@@ -114,6 +114,35 @@ fn a_folder_of_an_embedder_or_a_reranker_is_added_as_it_describes_itself() {
 }
 
 #[test]
+fn a_model_of_entailment_is_added_and_checks_what_is_written_until_it_is_undone() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    let source = encoder("bert-entailment", "");
+    run(&add(source.path().into(), "follows"), &config).unwrap();
+    let manifest = ModelManifest::read(&dir.path().join("follows")).unwrap();
+    assert_eq!(manifest.kind, ModelKind::Entailment);
+    let activate = Command::Activate {
+        folder: "follows".into(),
+        even_if_worse: false,
+    };
+    let verifier = || crate::active::Active::of(&config).unwrap().verifier;
+    run(&activate, &config).unwrap();
+    assert_eq!(verifier(), "follows");
+    assert!(crate::app::open_verifier(&config).unwrap().is_some());
+    run(&Command::Rollback, &config).unwrap();
+    assert_eq!(verifier(), "");
+    // A model that tells other things apart is none.
+    let file = source.path().join("config.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("entailment", "not_entailment")).unwrap();
+    let error = run(&add(source.path().into(), "other"), &config).unwrap_err();
+    assert!(
+        error.to_string().contains("a label `entailment`"),
+        "{error}"
+    );
+}
+
+#[test]
 fn an_embedder_that_does_not_say_how_it_pools_is_not_added() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path());
