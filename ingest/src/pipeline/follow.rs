@@ -31,18 +31,21 @@ pub async fn catch_up(
         Some(reason) => {
             tracing::warn!(%reason, "the index is built anew: {reason}");
             // What is torn must go, so nothing is gained by comparing with it.
-            rebuild(
-                store,
-                index,
-                now,
-                &SiteQuestions::default(),
-                Worse::Accepted,
-                |_| {},
-            )
-            .await?;
-            Ok(())
+            rebuild_by_itself(store, index, now, Worse::Accepted).await
         }
     }
+}
+
+/// Builds the index anew where nobody asked for it and nobody watches, so that the site's questions, each
+/// of which takes the embedder a while, are not put to it.
+pub(super) async fn rebuild_by_itself(
+    store: &Store,
+    index: &Arc<Index>,
+    now: Timestamp,
+    worse: Worse,
+) -> Result<(), IngestError> {
+    rebuild(store, index, now, &SiteQuestions::default(), worse, |_| {}).await?;
+    Ok(())
 }
 
 async fn follow(store: &Store, index: &Arc<Index>, now: Timestamp) -> Result<(), IngestError> {

@@ -4,13 +4,13 @@
 //! Each batch is one transaction and is never made again, so a kill at any moment costs a batch.
 
 use super::finding::{Finder, Renewal};
-use super::follow::add_rows;
-use super::{IngestError, Ingestion, rebuild};
+use super::follow::{add_rows, rebuild_by_itself};
+use super::{IngestError, Ingestion};
 use crate::chunk::embedded_text;
 use crate::known::known_questions;
 use cloister_audit::{EventKind, Outcome};
 use cloister_domain::{Day, PassageId};
-use cloister_index::{Asked, Comparison, Index, SiteQuestions, Worse, question_of};
+use cloister_index::{Asked, Comparison, Index, Worse, question_of};
 use cloister_inference::EmbedderService;
 use serde_json::json;
 use std::sync::Arc;
@@ -120,15 +120,7 @@ impl Ingestion {
         let _only = self.following.lock().await;
         let (store, now) = (&self.parts.store, self.parts.clock.now());
         // What answers by words alone holds nothing to compare vectors with.
-        rebuild(
-            store,
-            index,
-            now,
-            &SiteQuestions::default(),
-            Worse::Accepted,
-            |_| {},
-        )
-        .await?;
+        rebuild_by_itself(store, index, now, Worse::Accepted).await?;
         if store.use_whole_embedder(&finder.sha256()).await? {
             index.answer_by_words_alone(false);
         }

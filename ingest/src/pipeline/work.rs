@@ -1,5 +1,6 @@
 //! Working on one file at a time: from the inbox to the answers.
 
+use super::follow::rebuild_by_itself;
 use super::meter::{Done, Stage};
 use super::{IngestError, Ingestion};
 use crate::chunk::{cut, embedded_text};
@@ -8,7 +9,7 @@ use crate::folder;
 use crate::reader::{About, Attachment, Extraction};
 use cloister_audit::{Event, EventKind, Outcome};
 use cloister_domain::{FileHash, FileId, PassageDraft};
-use cloister_index::{SiteQuestions, Worse};
+use cloister_index::Worse;
 use cloister_inference::EmbedderService;
 use cloister_store::{FileInside, FileRecord, FileState, NewRevision, Settled, StoreError};
 use serde_json::json;
@@ -417,16 +418,7 @@ impl Ingestion {
         {
             return Ok(());
         }
-        super::rebuild(
-            &self.parts.store,
-            &index,
-            now,
-            &SiteQuestions::default(),
-            Worse::Refused,
-            |_| {},
-        )
-        .await?;
-        Ok(())
+        rebuild_by_itself(&self.parts.store, &index, now, Worse::Refused).await
     }
 }
 
