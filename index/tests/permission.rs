@@ -7,18 +7,17 @@ use cloister_domain::{PassageId, RevisionId};
 use cloister_index::{Index, IndexEntry, IndexSettings, SearchRequest};
 use proptest::prelude::*;
 use roaring::RoaringBitmap;
+use std::collections::{BTreeSet, HashMap};
 use support::{WORDS, entries, entry, everything, folder, search, search_with, settings, vector};
 
-/// The permitted passages in the order of their cosine, by the plainest of loops.
-fn brute_force(question: &[f32], permitted: &RoaringBitmap) -> Vec<PassageId> {
+/// The cosines of the permitted passages, by the plainest of loops.
+fn brute_force(question: &[f32], permitted: &RoaringBitmap) -> HashMap<PassageId, f32> {
     let dot = |v: &[f32]| -> f32 { v.iter().zip(question).map(|(a, b)| a * b).sum() };
-    let mut all: Vec<(f32, PassageId)> = entries(1..=300)
+    entries(1..=300)
         .into_iter()
         .filter(|entry| permitted.contains(u32::try_from(entry.revision.0).unwrap()))
-        .map(|entry| (dot(&entry.vector), entry.passage))
-        .collect();
-    all.sort_by(|a, b| b.0.total_cmp(&a.0));
-    all.into_iter().map(|(_, passage)| passage).collect()
+        .map(|entry| (entry.passage, dot(&entry.vector)))
+        .collect()
 }
 
 /// 300 passages in several commits, with cells from `exact_limit` on.
@@ -48,7 +47,7 @@ fn no_hit_is_outside_and_the_exact_arm_equals_brute_force() {
         0_u64..500,
         0_usize..8,
     );
-    proptest!(|((revisions, seed, word) in cases)| {
+    let check = |revisions: BTreeSet<u32>, seed: u64, word: usize| {
         let permitted: RoaringBitmap = revisions.into_iter().collect();
         let found = search(&index, WORDS[word], seed, &permitted);
         prop_assert!(found.exact);
@@ -56,10 +55,27 @@ fn no_hit_is_outside_and_the_exact_arm_equals_brute_force() {
         prop_assert!(found.hits.iter().all(|hit| inside(hit.revision)));
 
         let meaning_only = search_with(&index, "", seed, &permitted, Some(1.0));
-        let passages: Vec<PassageId> = meaning_only.hits.iter().map(|hit| hit.passage).collect();
-        let mut expected = brute_force(&vector(seed), &permitted);
-        expected.truncate(20);
-        prop_assert_eq!(passages, expected);
+        let cosines = brute_force(&vector(seed), &permitted);
+        let mut best: Vec<f32> = cosines.values().copied().collect();
+        best.sort_by(|a, b| b.total_cmp(a));
+        best.truncate(20);
+        let passages: BTreeSet<PassageId> =
+            meaning_only.hits.iter().map(|hit| hit.passage).collect();
+        prop_assert_eq!(
+            (passages.len(), meaning_only.hits.len()),
+            (best.len(), best.len())
+        );
+        // The order is that of the cosines, but for what adding up in another order rounds otherwise.
+        for (hit, expected) in meaning_only.hits.iter().zip(&best) {
+            let apart = (cosines[&hit.passage] - expected).abs();
+            prop_assert!(apart < 1e-6, "{:?}: {apart}", hit.passage);
+        }
+        Ok(())
+    };
+    // Two of these are equally near, but for the last bit.
+    check([0, 42, 47].into(), 171, 0).unwrap();
+    proptest!(|((revisions, seed, word) in cases)| {
+        check(revisions, seed, word)?;
     });
 }
 
