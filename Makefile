@@ -1,25 +1,27 @@
-# Two commands do everything: `make run` and `make test`. The others are their parts.
+# `make run` and `make test` set everything up by themselves. `make help` lists the other targets.
 
 CARGO_TARGET_DIR ?= target
 export CARGO_TARGET_DIR
 MODELS := $(CURDIR)/models
 WEB_SOURCES := $(shell find web/src web/public web/index.html web/package-lock.json web/vite.config.ts -type f)
 RUST_SOURCES := $(shell find . -path ./$(CARGO_TARGET_DIR) -prune -o -path '*/node_modules' -prune -o \
-    \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.sql' -o -name '*.cedar*' -o -name 'cloister.toml' -o -name '*.toml' -path '*/answer/*' \) -type f -print)
+    \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.sql' -o -name '*.cedar*' -o -name '*.toml' \) -type f -print)
 RELEASE := $(CARGO_TARGET_DIR)/release/cloister
 
 .PHONY: run test bench bench-peers bench-peers-index crash permissions fuzz doctor models samples web lint unit browser types help
 
 help:
-	@echo "make run      build, take in the sample library, and serve https://127.0.0.1:8443"
-	@echo "make test     everything that CI checks"
-	@echo "make fuzz     look for files that break a reader (SECONDS=300 for each kind)"
-	@echo "make bench    benchmarks of embedding, search and generation"
-	@echo "make bench-peers        the same beside llama.cpp and ONNX Runtime"
-	@echo "make bench-peers-index  finding, beside hnswlib, usearch, faiss and bm25s"
-	@echo "make crash    kill ingestion and index thousands of times (CRASHES=5000), and look what is left"
-	@echo "make permissions  a million random questions (CASES=1000000), to find who is shown what they may not read"
-	@echo "make doctor   show what confines the appliance, and try to get out"
+	@echo "make run                build, ingest the sample library, and serve https://127.0.0.1:8443"
+	@echo "make test               run everything that CI checks"
+	@echo "make lint | unit | browser   run one part of it"
+	@echo "make types              generate web/openapi.json and the client's types from the server"
+	@echo "make doctor             show what confines the appliance, and try to break out"
+	@echo "make bench              run the benchmarks of embedding, search, generation and ingestion"
+	@echo "make bench-peers        compare inference with llama.cpp and ONNX Runtime"
+	@echo "make bench-peers-index  compare search with hnswlib, usearch, faiss and bm25s"
+	@echo "make fuzz               fuzz each file format (SECONDS=300 for each)"
+	@echo "make crash              kill ingestion and the index CRASHES=5000 times and check what is left"
+	@echo "make permissions        run CASES=1000000 random permission cases"
 
 run: $(RELEASE) models/.checked inbox
 	@exec $(RELEASE) serve
@@ -28,10 +30,11 @@ doctor: $(RELEASE) models/.checked
 	@exec $(RELEASE) doctor
 
 $(RELEASE): deploy/.tools $(RUST_SOURCES) web/dist/index.html
+	@echo "Building Cloister. The first build compiles about 500 packages and takes several minutes. Later builds take one or two."
 	cargo build --release --locked --package cloister-server --package cloister-ingest
 	@touch $@
 
-# The sample library, on the first run only: what the person drops or removes later is theirs.
+# Made on the first run only, so that later changes to the inbox are kept.
 inbox:
 	python3 deploy/samples/make_samples.py $@
 
@@ -56,7 +59,7 @@ web/node_modules/.installed: web/package.json web/package-lock.json | deploy/.to
 web/dist/index.html: web/node_modules/.installed $(WEB_SOURCES) web/src/api/schema.d.ts
 	cd web && npm run --silent build
 
-# Cheap checks first, so that a slip is known at once.
+# The fastest checks run first.
 test: lint unit browser
 	@echo "all checks passed"
 
@@ -64,6 +67,7 @@ lint: web
 	cargo fmt --all --check
 	cd web && npm run --silent check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked --quiet
 	deploy/check-cuda
 
 unit: models web
@@ -72,8 +76,8 @@ unit: models web
 	CLOISTER_MODELS=$(MODELS) cargo nextest run --workspace --locked
 	cargo test --doc --workspace --locked --quiet
 
-# All targets, as for the unit tests: without those of the tests some hundred crates would be built
-# again with other features.
+# Builds the same targets as `unit`. With fewer targets, cargo would select other features and
+# rebuild about a hundred crates.
 browser: models web
 	deploy/install-tools test
 	cargo build --workspace --all-targets --locked
@@ -84,8 +88,8 @@ types:
 	$(CARGO_TARGET_DIR)/debug/cloister openapi > web/openapi.json
 	cd web && npm run --silent types
 
-# Looks for input that breaks a parser of ours, SECONDS for each. What it finds lies in
-# ingest/fuzz/artifacts; a find that is mended becomes a seed.
+# Fuzzes each parser for SECONDS. Failing inputs are written to ingest/fuzz/artifacts. When one is
+# fixed, add it to ingest/fuzz/seeds.
 SECONDS ?= 300
 FUZZ_TARGETS ?= docx pptx odf xlsx msg eml rtf html markdown text csv chunks wire
 
@@ -97,15 +101,15 @@ fuzz:
 	        -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=2048 -max_len=65536 || exit 1; \
 	done
 
-# Pages a second and memory are told of the files in FILES: the inbox, unless you name a folder.
+# Measures pages per second and memory of ingestion on the files in FILES.
 FILES ?= inbox
 bench: models web $(RELEASE) inbox
 	CLOISTER_MODELS=$(MODELS) cargo bench --package cloister-inference --package cloister-index
-	$(RELEASE) eval ingestion $(FILES)
+	cargo run --release --locked --package cloister-eval -- ingestion $(FILES)
 
-# The peers are installed from PyPI into the target folder and measured in turns with ours, on the
-# same files; llama.cpp is built for this machine, which takes some minutes once. A round takes about
-# ten minutes of an idle machine, most of them for TEXTS passages.
+# Installs the peers from PyPI into the target folder and measures them and Cloister alternately on
+# the same files. llama.cpp is compiled for this machine once, which takes some minutes. A round takes
+# about ten minutes on an idle machine, most of it for embedding TEXTS passages.
 PEERS := $(CARGO_TARGET_DIR)/peers
 ROUNDS ?= 2
 TEXTS ?= 2000
@@ -129,7 +133,7 @@ CRASHES ?= 5000
 crash:
 	CLOISTER_CRASHES=$(CRASHES) cargo nextest run --workspace --locked --no-capture -E 'binary(crash)'
 
-# Somebody's question after random changes of people, grants and documents, judged by an oracle.
+# Random changes of people, grants and documents, then a question whose result an oracle checks.
 CASES ?= 1000000
 permissions:
 	CLOISTER_PERMISSION_CASES=$(CASES) cargo nextest run --workspace --locked --no-capture -E 'binary(permission) and package(cloister-tests)'

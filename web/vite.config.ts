@@ -1,7 +1,7 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
 
-// `npm run dev` shows changes at once, over an appliance that runs beside it.
+// `npm run dev` serves the sources with hot reload, and passes API requests to a running appliance.
 export default defineConfig({
   plugins: [svelte()],
   build: { assetsInlineLimit: 0, modulePreload: { polyfill: false } },

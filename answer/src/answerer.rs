@@ -1,428 +1,530 @@
-//! From the question to the first quote: everything that happens before a byte leaves.
+//! The pipeline of an answer, and the other operations on one person's documents.
 
-use crate::arrange;
-use crate::compose;
-use crate::composing::Composing;
-use crate::error::AnswerError;
-use crate::event::{AnswerEvent, MadeWith, Receipt};
-use crate::evidence::Evidence;
-use crate::gate::{self, Basis, Verdict};
-use crate::glossary::Glossary;
-use crate::masking::Masking;
-use crate::quote::Quote;
-use crate::remark::{other_spelling, remark};
-use crate::rerank::Reranking;
-use crate::retrieve::{Found, FoundPassage};
-use crate::select::{self, Candidate, Judges, Selection};
-use crate::slips::Slips;
+use crate::decision::answerability::Verdict;
+use crate::decision::decide;
+use crate::decision::weights::AnswerWeights;
+use crate::extraction::select::Scorers;
+use crate::extraction::spelling::Corrections;
+use crate::generation::prompt;
+use crate::generation::task::AnswerTask;
+use crate::model::error::AnswerError;
+use crate::model::event::{AnswerEvent, Provenance, Receipt};
+use crate::model::hit::{RetrievedPassage, SearchQuery, SearchResults};
+use crate::model::question::AnalyzedQuestion;
+use crate::model::quote::Quote;
+use crate::presentation::notices::{conflict_or_ambiguity, spelling_notice};
+use crate::presentation::redact::Redactor;
+use crate::retrieval::dedup::select_for_answer;
+use crate::retrieval::glossary::{ExpandedQuery, Glossary};
+use crate::retrieval::rerank::{
+    RerankTest, Reranker, RerankerStatus, cloze_question, reciprocal_rank,
+};
+use crate::retrieval::{ANSWER_PASSAGES, CANDIDATE_PASSAGES, search};
 use cloister_audit::{Actor, AuditLog, Event, EventKind, Outcome};
-use cloister_domain::{Clock, CollectionId, FileHash, RevisionId, Role};
+use cloister_domain::{Clock, CollectionId, FileHash, Passage, PassageId, RevisionId, Role};
 use cloister_index::Index;
 use cloister_inference::{
-    EmbedderService, Entailment, GeneratorService, GeneratorState, Sampling, Scope,
+    CacheNamespace, EmbedderService, GeneratorService, GeneratorState, NliModel, Sampling,
 };
 use cloister_policies::redaction::Redaction;
-use cloister_store::{DocumentFilter, Library, QuotedPlace};
+use cloister_store::{DocumentFilter, Library, QuoteLocation};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Passages that are retrieved for a question, before like ones are folded.
-pub const CANDIDATES: usize = 24;
-/// Passages that a question is answered from.
-pub const RETRIEVED: usize = 12;
 /// Passages that a refusal shows.
-const NEAREST: usize = 3;
-/// Steps that wait for a slow reader before the model waits too.
-const PENDING: usize = 32;
+const REFUSAL_PASSAGES: usize = 3;
+/// Events that wait for a slow client before the generator waits too.
+const EVENT_BUFFER: usize = 32;
 
-/// A question, who asks it, and what holds for them.
+/// A question with its context.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct AnswerRequest {
+    /// The id of the answer.
+    pub id: String,
     /// The question, standing alone.
     pub question: String,
-    /// The question as typed, where it was rewritten to stand alone.
+    /// The question as typed. `None` if it was not rewritten.
     pub typed: Option<String>,
-    /// The questions of its conversation before it, oldest first, standing alone.
-    pub earlier: Vec<String>,
-    /// The conversation that it belongs to.
+    /// The previous questions of the conversation, oldest first, standing alone.
+    pub previous_questions: Vec<String>,
+    /// The conversation.
     pub conversation: String,
-    /// Who asks.
+    /// The person who asks.
     pub actor: Actor,
-    /// From where.
+    /// The address from which the person asks.
     pub origin: String,
-    /// The id of this answer.
-    pub request: String,
-    /// The collections where the model may write below the quotes.
-    pub composed_in: Vec<CollectionId>,
-    /// SHA-256 of the rules in force.
+    /// The collections for which generation is allowed.
+    pub generation_allowed_in: Vec<CollectionId>,
+    /// SHA-256 of the access policy.
     pub policy_version: String,
-    /// Which of the documents are asked.
+    /// The documents to search.
     pub filter: DocumentFilter,
-    /// The asker's roles, by which personal data is masked.
+    /// The roles of the person, which redaction depends on.
     pub roles: Vec<Role>,
 }
 
-/// An answer that has begun: its audit entry is on the disk.
+/// An answer whose audit record is on the disk.
 pub struct Answer {
-    /// The steps. Dropping this end stops the model.
+    /// The events. Dropping the receiver stops the generator.
     pub events: mpsc::Receiver<AnswerEvent>,
-    /// Where its quotes stand.
-    pub quoted: Vec<QuotedPlace>,
+    /// The places of the first quotes.
+    pub quoted: Vec<QuoteLocation>,
 }
 
-/// Answers questions. Cheap to clone.
+/// What an [`Answerer`] works with.
+#[derive(Clone)]
+pub struct AnswererParts {
+    /// The audit log.
+    pub audit: AuditLog,
+    /// The index.
+    pub index: Arc<Index>,
+    /// The embedder that made the vectors of the index.
+    pub embedder: EmbedderService,
+    /// The generator. `None` if answers are quotes only.
+    pub generator: Option<GeneratorService>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The redaction rules.
+    pub redaction: Arc<Redaction>,
+    /// The reranker, if there is one.
+    pub reranker: Option<Reranker>,
+    /// The NLI model, if there is one.
+    pub nli: Option<Arc<dyn NliModel>>,
+    /// The weights of the decision.
+    pub weights: Arc<AnswerWeights>,
+    /// The glossary.
+    pub glossary: Arc<Glossary>,
+}
+
+/// Answers questions and searches. Cheap to clone.
 #[derive(Clone)]
 pub struct Answerer {
-    pub(crate) audit: AuditLog,
-    pub(crate) index: Arc<Index>,
-    pub(crate) embedder: EmbedderService,
-    pub(crate) generator: Option<GeneratorService>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) redaction: Arc<Redaction>,
-    pub(crate) reranking: Option<Reranking>,
-    pub(crate) verifier: Option<Arc<dyn Entailment>>,
-    pub(crate) evidence: Arc<Evidence>,
-    pub(crate) glossary: Arc<Glossary>,
+    pub(crate) parts: AnswererParts,
+}
+
+/// A question after retrieval and decision.
+pub(crate) struct Examination {
+    pub question: AnalyzedQuestion,
+    pub results: SearchResults,
+    pub verdict: Verdict,
+    pub corrections: Corrections,
+    pub quotes: Vec<Quote>,
+    /// A quote of a superseded revision that would have answered a refused question.
+    pub superseded: Option<Quote>,
 }
 
 impl Answerer {
-    /// An answerer that works with these parts. Without a generator, answers are quotes alone.
-    pub fn new(
-        audit: AuditLog,
-        index: Arc<Index>,
-        embedder: EmbedderService,
-        generator: Option<GeneratorService>,
-        clock: Arc<dyn Clock>,
-        redaction: Redaction,
-        evidence: Evidence,
-    ) -> Self {
-        Self {
-            audit,
-            index,
-            embedder,
-            generator,
-            clock,
-            redaction: Arc::new(redaction),
-            reranking: None,
-            verifier: None,
-            evidence: Arc::new(evidence),
-            glossary: Arc::default(),
-        }
+    /// An answerer that works with these parts.
+    pub fn new(parts: AnswererParts) -> Self {
+        Self { parts }
     }
 
-    /// The same with terms that are searched for by what they stand for.
-    #[must_use]
-    pub fn with_glossary(self, glossary: Glossary) -> Self {
-        Self {
-            glossary: Arc::new(glossary),
-            ..self
-        }
-    }
-
-    /// The same with a second look at what is found.
-    #[must_use]
-    pub fn with_reranking(self, reranking: Reranking) -> Self {
-        Self {
-            reranking: Some(reranking),
-            ..self
-        }
-    }
-
-    /// The same with a model that tells whether what is written follows from its quote.
-    #[must_use]
-    pub fn with_verifier(self, verifier: Arc<dyn Entailment>) -> Self {
-        Self {
-            verifier: Some(verifier),
-            ..self
-        }
-    }
-
-    /// Retrieves, selects and decides, makes the audit entry durable, and only then returns the
-    /// answer, whose first steps are there already.
-    pub async fn ask(&self, library: Library, asked: Asked) -> Result<Answer, AnswerError> {
-        let began = self.clock.now();
-        let attending = self.embedder.attend();
-        let mut examined = self
-            .examine(&library, &asked.question, &asked.filter)
+    /// Retrieves, decides, makes the audit record durable, and only then returns the answer, whose
+    /// first events are ready.
+    pub async fn ask(
+        &self,
+        library: Library,
+        request: AnswerRequest,
+    ) -> Result<Answer, AnswerError> {
+        let started_at = self.parts.clock.now();
+        let foreground = self.parts.embedder.pause_background();
+        let mut examination = self
+            .examine(&library, &request.question, &request.filter)
             .await?;
-        if !examined.verdict.answer && asked.filter.as_of.is_none() {
-            examined.superseded = self.superseded(&library, &asked).await?;
+        if !examination.verdict.answer && request.filter.as_of.is_none() {
+            examination.superseded = self.superseded_quote(&library, &request).await?;
         }
-        let made_with = self.made_with();
-        self.audit
-            .append(entry(&asked, &examined, &made_with, self.for_the_log()))
-            .await?;
-        let masking = Masking::new(&self.redaction, &asked.roles);
-        let found = examined.found.passages.iter();
-        // A model is given nothing that the person may not read as it stands.
-        let passages = found
-            .filter(|found| masking.leaves(found))
-            .cloned()
-            .collect();
-        masking.shown(&mut examined);
-        let (steps, events) = mpsc::channel(PENDING);
-        let first = first_steps(&asked, &examined, made_with);
-        let quoted = examined.quotes.iter().map(Quote::place).collect();
-        let Examined {
-            found,
-            quotes,
-            verdict,
-            ..
-        } = examined;
-        let composing = Composing {
-            answerer: self.clone(),
-            scope: scope_of(&library, &asked),
-            asked,
-            quotes,
-            clear: verdict.stands_clear(&self.evidence.answer),
-            passages,
-            vector: found.vector,
-            steps,
-            began,
-            _attending: attending,
+        let provenance = self.provenance();
+        let record = audit_record(&request, &examination, &provenance, self.log_redactor());
+        self.parts.audit.append(record).await?;
+
+        let redactor = Redactor::new(&self.parts.redaction, &request.roles);
+        // The generator reads only passages that the person may read without redaction.
+        let mut readable = examination.results.passages.clone();
+        readable.retain(|hit| redactor.leaves_unchanged(hit));
+        redactor.examination(&mut examination);
+        let first_events = first_events(&request, &examination, provenance);
+        let quoted = examination.quotes.iter().map(Quote::place).collect();
+        let (sender, events) = mpsc::channel(EVENT_BUFFER);
+        let decision_weights = &self.parts.weights.decision;
+        let task = AnswerTask {
+            parts: self.parts.clone(),
+            cache_namespace: cache_namespace(&library, &request),
+            request,
+            answer_type: examination.question.answer_type,
+            has_clear_margin: examination.verdict.has_clear_margin(decision_weights),
+            quotes: examination.quotes,
+            passages: readable,
+            question_vector: examination.question.vector,
+            events: sender,
+            started_at,
+            _foreground: foreground,
         };
-        tokio::spawn(composing.run(first));
+        tokio::spawn(task.run(first_events));
         Ok(Answer { events, quoted })
     }
 
-    /// Retrieves, selects and decides, and leaves no trace.
+    /// Retrieves and decides. Leaves no trace.
     pub(crate) async fn examine(
         &self,
         library: &Library,
         question: &str,
         filter: &DocumentFilter,
-    ) -> Result<Examined, AnswerError> {
-        let revisions = library.revisions(filter).await?;
-        self.examine_among(library, question, &revisions).await
+    ) -> Result<Examination, AnswerError> {
+        let revisions = library.matching_revisions(filter).await?;
+        self.examine_revisions(library, question, &revisions).await
     }
 
-    /// What an earlier version of a document said, where one of today says nothing.
-    async fn superseded(
+    /// The first quote of superseded revisions, if they answer the question.
+    async fn superseded_quote(
         &self,
         library: &Library,
-        asked: &Asked,
+        request: &AnswerRequest,
     ) -> Result<Option<Quote>, AnswerError> {
-        let old = library.superseded(&asked.filter).await?;
-        if old.is_empty() {
+        let revisions = library.superseded_revisions(&request.filter).await?;
+        if revisions.is_empty() {
             return Ok(None);
         }
-        let examined = self.examine_among(library, &asked.question, &old).await?;
-        Ok(examined.quotes.into_iter().next())
+        let examination = self
+            .examine_revisions(library, &request.question, &revisions)
+            .await?;
+        Ok(examination.quotes.into_iter().next())
     }
 
-    async fn examine_among(
+    async fn examine_revisions(
         &self,
         library: &Library,
         question: &str,
         revisions: &[RevisionId],
-    ) -> Result<Examined, AnswerError> {
-        let mut found = self
-            .search_among(library, question, CANDIDATES, revisions)
+    ) -> Result<Examination, AnswerError> {
+        let mut results = self
+            .search_revisions(library, question, CANDIDATE_PASSAGES, revisions)
             .await?;
-        found.passages = arrange::for_an_answer(found.passages, RETRIEVED);
-        let judges = Judges {
-            embedder: &self.embedder,
-            generator: self.generator.as_ref(),
-            weights: &self.evidence.sentence,
+        results.passages = select_for_answer(results.passages, ANSWER_PASSAGES);
+        let question = AnalyzedQuestion::new(question, results.query_vector.clone());
+        let weights = &self.parts.weights;
+        let scorers = Scorers {
+            embedder: &self.parts.embedder,
+            generator: self.parts.generator.as_ref(),
+            weights: &weights.sentence,
         };
-        let (vector, passages) = (&found.vector, &found.passages);
-        let judged = judge(question, vector, passages, &judges, &self.evidence).await?;
-        let quotes = Quote::all_of(&found.passages, &judged.chosen);
-        Ok(Examined {
-            question: question.to_owned(),
-            found,
-            verdict: judged.verdict,
-            slips: judged.selection.slips,
+        let decision = decide(&question, &results.passages, &scorers, weights).await?;
+        let quotes = Quote::from_spans(&decision.quotes);
+        Ok(Examination {
+            verdict: decision.verdict,
+            corrections: decision.selection.corrections,
             quotes,
             superseded: None,
+            question,
+            results,
         })
     }
 
-    /// What the log's readers see, whoever asked.
-    pub(crate) fn for_the_log(&self) -> Masking<'_> {
-        Masking::new(&self.redaction, &[])
+    /// Searches the documents of `library`, and no others.
+    pub async fn search(
+        &self,
+        library: &Library,
+        query: &SearchQuery,
+    ) -> Result<SearchResults, AnswerError> {
+        let revisions = library.matching_revisions(&query.filter).await?;
+        self.search_revisions(library, &query.text, query.limit, &revisions)
+            .await
     }
 
-    /// What answers are made with now.
-    pub(crate) fn made_with(&self) -> MadeWith {
-        let generator = self.generator.as_ref().map(GeneratorService::state);
-        let embedder = self.embedder.identity();
-        MadeWith {
-            settings: self.settings(embedder.tokenizer),
+    async fn search_revisions(
+        &self,
+        library: &Library,
+        text: &str,
+        limit: usize,
+        revisions: &[RevisionId],
+    ) -> Result<SearchResults, AnswerError> {
+        let parts = &self.parts;
+        let query = ExpandedQuery::new(text, &parts.glossary, &parts.embedder).await?;
+        let mut results =
+            search::search(&parts.index, library, text, query, limit, revisions).await?;
+        if let Some(reranker) = &parts.reranker {
+            results.passages = reranker.rerank_if_enabled(text, results.passages).await?;
+        }
+        Ok(results)
+    }
+
+    /// Tests the reranker on questions made from `passages`, which must be passages of `library`,
+    /// and enables it if it does not lower the mean reciprocal rank. Without passages its status
+    /// stays as it is.
+    pub async fn test_reranker(
+        &self,
+        library: &Library,
+        passages: &[Passage],
+    ) -> Result<RerankTest, AnswerError> {
+        let mut test = RerankTest::default();
+        let Some(reranker) = &self.parts.reranker else {
+            return Ok(test);
+        };
+        let without_reranker = Self::new(AnswererParts {
+            reranker: None,
+            ..self.parts.clone()
+        });
+        for passage in passages {
+            let draft = &passage.draft;
+            let Some(text) = cloze_question(&draft.text, &draft.sentences) else {
+                continue;
+            };
+            let query = SearchQuery {
+                text,
+                limit: CANDIDATE_PASSAGES,
+                filter: DocumentFilter::default(),
+            };
+            let retrieved = without_reranker.search(library, &query).await?.passages;
+            test.mrr_without += reciprocal_rank(&retrieved, passage.id);
+            let reranked = reranker.rerank(&query.text, retrieved).await?;
+            test.mrr_with += reciprocal_rank(&reranked, passage.id);
+            test.questions += 1;
+        }
+        if test.questions == 0 {
+            return Ok(test);
+        }
+        test.mrr_without /= test.questions as f64;
+        test.mrr_with /= test.questions as f64;
+        reranker.set_status(if test.passed() {
+            RerankerStatus::Enabled
+        } else {
+            RerankerStatus::Disabled
+        });
+        Ok(test)
+    }
+
+    /// Copies the quotes of an earlier answer again for a person with these roles. Quotes that the
+    /// library no longer has are left out.
+    pub async fn reload_quotes(
+        &self,
+        library: &Library,
+        places: &[QuoteLocation],
+        roles: &[Role],
+    ) -> Result<Vec<Quote>, AnswerError> {
+        let ids: Vec<PassageId> = places.iter().map(|place| place.passage).collect();
+        let passages = library.passages(&ids).await?;
+        let revisions: Vec<RevisionId> = passages.iter().map(|p| p.revision).collect();
+        let sources = library.revisions_by_id(&revisions).await?;
+        let redactor = Redactor::new(&self.parts.redaction, roles);
+        let mut quotes = Vec::new();
+        for place in places {
+            let Some(passage) = passages.iter().find(|p| p.id == place.passage) else {
+                continue;
+            };
+            let Some(source) = sources.get(&passage.revision) else {
+                continue;
+            };
+            if let Some(mut quote) = Quote::copy(place.number, passage, place.range, source) {
+                redactor.quote(&mut quote);
+                quotes.push(quote);
+            }
+        }
+        Ok(quotes)
+    }
+
+    /// Redacts search results for a person with these roles.
+    pub fn redact_results(&self, results: &mut SearchResults, roles: &[Role]) {
+        Redactor::new(&self.parts.redaction, roles).results(results);
+    }
+
+    /// Redacts a text of a collection for a person with these roles.
+    pub fn redact_text(&self, text: &str, collection: &str, roles: &[Role]) -> String {
+        Redactor::new(&self.parts.redaction, roles).text(text, collection)
+    }
+
+    /// Redacts what a person typed, for the log.
+    pub fn redact_typed(&self, text: &str) -> String {
+        self.log_redactor().question(text)
+    }
+
+    /// The redactor of the log, which makes no exception for any role.
+    pub(crate) fn log_redactor(&self) -> Redactor<'_> {
+        Redactor::new(&self.parts.redaction, &[])
+    }
+
+    /// The program, models and weights in use.
+    pub(crate) fn provenance(&self) -> Provenance {
+        let parts = &self.parts;
+        let embedder = parts.embedder.identity();
+        let generator = match parts.generator.as_ref().map(GeneratorService::state) {
+            Some(GeneratorState::Ready { identity, .. }) => Some(identity.sha256),
+            Some(GeneratorState::Loading | GeneratorState::Failed(_)) | None => None,
+        };
+        Provenance {
+            settings: self.provenance_settings(embedder.tokenizer),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             embedder: embedder.sha256,
-            generator: generator.and_then(|state| match state {
-                GeneratorState::Ready { identity, .. } => Some(identity.sha256),
-                GeneratorState::Loading | GeneratorState::Failed(_) => None,
-            }),
-            evidence: self.evidence.hash.to_string(),
-            glossary: self.glossary.hash.as_ref().map(FileHash::to_string),
+            generator,
+            answer_weights: parts.weights.hash.to_string(),
+            glossary: parts.glossary.hash.as_ref().map(FileHash::to_string),
         }
     }
 
-    /// What else an answer depends on.
-    fn settings(&self, tokenizer: Option<String>) -> BTreeMap<String, String> {
+    fn provenance_settings(&self, embedder_tokenizer: Option<String>) -> BTreeMap<String, String> {
+        let parts = &self.parts;
         let Sampling {
             temperature, seed, ..
         } = Sampling::default();
-        let search = self.index.settings();
-        let second_look = self.reranking.as_ref().map(Reranking::told);
-        let verifier = self.verifier.as_ref().map(|model| model.identity().sha256);
         let settings = [
-            ("embedder's tokenizer", tokenizer),
-            ("instructions", Some(compose::instructions().to_string())),
+            ("embedder tokenizer", embedder_tokenizer),
+            ("prompts", Some(prompt::prompt_hash().to_string())),
             (
                 "sampling",
                 Some(format!("temperature {temperature}, seed {seed}")),
             ),
-            ("masking", self.redaction.hash().map(FileHash::to_string)),
-            ("search", serde_json::to_string(&search).ok()),
-            ("second look", second_look),
-            ("verifier", verifier),
+            ("redaction", parts.redaction.hash().map(FileHash::to_string)),
+            (
+                "search",
+                serde_json::to_string(&parts.index.settings()).ok(),
+            ),
+            ("reranker", parts.reranker.as_ref().map(Reranker::describe)),
+            (
+                "NLI model",
+                parts.nli.as_ref().map(|model| model.identity().sha256),
+            ),
         ];
-        let known = settings
+        settings
             .into_iter()
-            .map(|(name, value)| Some((name.to_owned(), value?)));
-        known.flatten().collect()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect()
     }
 }
 
-/// A key for those who may read the same, in the same way masked, and ask the same documents.
-fn scope_of(library: &Library, asked: &Asked) -> Scope {
+impl Redactor<'_> {
+    /// Redacts everything that is about to be shown.
+    pub(crate) fn examination(self, examination: &mut Examination) {
+        for quote in examination
+            .quotes
+            .iter_mut()
+            .chain(&mut examination.superseded)
+        {
+            self.quote(quote);
+        }
+        self.results(&mut examination.results);
+    }
+}
+
+/// The namespace of cached prefixes: people who may read the same, redacted in the same way, and
+/// for whom generation is allowed in the same collections.
+fn cache_namespace(library: &Library, request: &AnswerRequest) -> CacheNamespace {
     let collections: Vec<i64> = library.permitted().collections().map(|id| id.0).collect();
-    Scope(format!(
+    CacheNamespace(format!(
         "{collections:?} {:?} {:?}",
-        asked.roles, asked.composed_in
+        request.roles, request.generation_allowed_in
     ))
 }
 
-/// A question, looked into.
-pub(crate) struct Examined {
-    pub question: String,
-    pub found: Found,
-    pub verdict: Verdict,
-    /// What was mistyped in the question.
-    pub slips: Slips,
-    pub quotes: Vec<Quote>,
-    /// What an earlier version of a document said, where none of today answers.
-    pub superseded: Option<Quote>,
-}
-
-/// What was decided about a question, and on what.
-#[derive(Clone, Debug)]
-pub struct Judged {
-    /// The sentences that came into question.
-    pub selection: Selection,
-    /// Whether they answer.
-    pub verdict: Verdict,
-    /// The sentences to quote; none where they do not.
-    pub chosen: Vec<Candidate>,
-}
-
-/// Selects sentences and decides whether they answer: the same for a person's question and for
-/// one that measures.
-pub async fn judge(
-    question: &str,
-    vector: &[f32],
-    passages: &[FoundPassage],
-    judges: &Judges<'_>,
-    evidence: &Evidence,
-) -> Result<Judged, AnswerError> {
-    let needs = &evidence.answer;
-    let decide =
-        |selection: &Selection, basis| gate::decide(question, selection, passages, needs, basis);
-    let mut selection = select::select(question, vector, passages, judges).await?;
-    let mut verdict = decide(&selection, Basis::FastSigns);
-    if verdict.in_doubt(needs) {
-        let asked = select::ask_model(question, passages, &mut selection, judges).await?;
-        let basis = if asked { Basis::Model } else { Basis::NoModel };
-        verdict = decide(&selection, basis);
-    }
-    let chosen = if verdict.answer {
-        selection.quotes(passages, evidence.sentence.nearness)
-    } else {
-        Vec::new()
-    };
-    Ok(Judged {
-        selection,
-        verdict,
-        chosen,
-    })
-}
-
-/// What the log keeps: what was asked, what was retrieved, and what is about to be shown, as four
-/// separate facts.
-fn entry(asked: &Asked, examined: &Examined, made_with: &MadeWith, masking: Masking<'_>) -> Event {
-    let Examined {
-        found,
+/// The audit record: the question, what was retrieved, the decision and what is about to be shown.
+fn audit_record(
+    request: &AnswerRequest,
+    examination: &Examination,
+    provenance: &Provenance,
+    redactor: Redactor<'_>,
+) -> Event {
+    let Examination {
+        results,
         verdict,
         quotes,
+        superseded,
         ..
-    } = examined;
-    let retrieved: Vec<Value> = found
+    } = examination;
+    let redact = |text: &String| redactor.question(text);
+    let retrieved: Vec<Value> = results
         .passages
         .iter()
-        .map(|f| json!({ "passage": f.passage.id, "hash": f.source.hash, "score": f.score }))
+        .map(
+            |hit| json!({ "passage": hit.passage.id, "hash": hit.source.hash, "score": hit.score }),
+        )
         .collect();
-    let quoted: Vec<Value> = quotes.iter().map(|quote| masking.quoted(quote)).collect();
-    let kind = if verdict.answer {
-        EventKind::QuestionAnswered
-    } else {
-        EventKind::QuestionRefused
-    };
+    let quoted: Vec<Value> = quotes.iter().map(|q| redactor.log_entry(q)).collect();
+    let earlier: Vec<String> = request.previous_questions.iter().map(redact).collect();
     Event {
-        kind,
+        kind: if verdict.answer {
+            EventKind::QuestionAnswered
+        } else {
+            EventKind::QuestionRefused
+        },
         outcome: Outcome::Success,
-        actor: asked.actor.clone(),
-        origin: asked.origin.clone(),
-        request: Some(asked.request.clone()),
+        actor: request.actor.clone(),
+        origin: request.origin.clone(),
+        request: Some(request.id.clone()),
         detail: json!({
-            "question": masking.question(&asked.question),
-            "typed": asked.typed.as_ref().map(|typed| masking.question(typed)),
-            "earlier": asked.earlier.iter().map(|text| masking.question(text)).collect::<Vec<_>>(),
-            "conversation": asked.conversation, "filter": asked.filter, "retrieved": retrieved, "quoted": quoted,
-            "verdict": verdict, "documents": found.documents, "complete": found.complete, "meanings": found.meanings,
-            "index_generation": found.index_generation, "policy_version": asked.policy_version,
-            "superseded": examined.superseded.as_ref().map(|quote| masking.quoted(quote)),
-            "made_with": made_with, "roles": asked.roles, "composed_in": asked.composed_in,
+            "question": redact(&request.question),
+            "typed": request.typed.as_ref().map(redact),
+            "earlier": earlier,
+            "conversation": request.conversation,
+            "filter": request.filter,
+            "retrieved": retrieved,
+            "quoted": quoted,
+            "verdict": verdict,
+            "documents": results.documents,
+            "complete": results.complete,
+            "meanings": results.expansions,
+            "index_generation": results.index_generation,
+            "policy_version": request.policy_version,
+            "superseded": superseded.as_ref().map(|quote| redactor.log_entry(quote)),
+            "made_with": provenance,
+            "roles": request.roles,
+            "composed_in": request.generation_allowed_in,
         }),
     }
 }
 
-fn first_steps(asked: &Asked, examined: &Examined, made_with: MadeWith) -> Vec<AnswerEvent> {
-    let Examined {
-        found,
-        verdict,
-        slips,
+/// The events that need no generator.
+fn first_events(
+    request: &AnswerRequest,
+    examination: &Examination,
+    provenance: Provenance,
+) -> Vec<AnswerEvent> {
+    let Examination {
+        question,
+        results,
         quotes,
         ..
-    } = examined;
-    let mut steps = vec![AnswerEvent::Receipt(Box::new(Receipt {
-        id: asked.request.clone(),
-        conversation: asked.conversation.clone(),
-        understood: asked.typed.as_ref().map(|_| asked.question.clone()),
-        meanings: found.meanings.clone(),
-        documents: found.documents,
-        complete: found.complete,
-        passages: found.passages.iter().map(|f| f.passage.id).collect(),
-        index_generation: found.index_generation.clone(),
-        policy_version: asked.policy_version.clone(),
-        made_with,
+    } = examination;
+    let mut events = vec![AnswerEvent::Receipt(Box::new(Receipt {
+        id: request.id.clone(),
+        conversation: request.conversation.clone(),
+        rewritten_question: request.typed.as_ref().map(|_| request.question.clone()),
+        expansions: results.expansions.clone(),
+        documents: results.documents,
+        complete: results.complete,
+        passages: results.passages.iter().map(|hit| hit.passage.id).collect(),
+        index_generation: results.index_generation.clone(),
+        policy_version: request.policy_version.clone(),
+        provenance,
     }))];
-    steps.extend(quotes.iter().cloned().map(Box::new).map(AnswerEvent::Quote));
-    let remarks = [
-        other_spelling(&asked.question, slips, quotes),
-        remark(&asked.question, quotes),
-    ];
-    steps.extend(remarks.into_iter().flatten().map(AnswerEvent::Remark));
-    if !verdict.answer {
-        steps.push(AnswerEvent::Refusal {
-            reason: "Not in the documents you may read".into(),
-            nearest: found.passages.iter().take(NEAREST).cloned().collect(),
-            superseded: examined.superseded.clone().map(Box::new),
-        });
+    events.extend(
+        quotes
+            .iter()
+            .map(|quote| AnswerEvent::Quote(Box::new(quote.clone()))),
+    );
+    let spelling = spelling_notice(&question.text, &examination.corrections, quotes);
+    let conflict = conflict_or_ambiguity(&question.text, question.answer_type, quotes);
+    events.extend(
+        [spelling, conflict]
+            .into_iter()
+            .flatten()
+            .map(AnswerEvent::Notice),
+    );
+    if !examination.verdict.answer {
+        events.push(refusal(results, examination.superseded.clone()));
     }
-    steps
+    events
+}
+
+fn refusal(results: &SearchResults, superseded: Option<Quote>) -> AnswerEvent {
+    let nearest: Vec<RetrievedPassage> = results
+        .passages
+        .iter()
+        .take(REFUSAL_PASSAGES)
+        .cloned()
+        .collect();
+    AnswerEvent::Refusal {
+        reason: "Not in the documents you may read".into(),
+        nearest,
+        superseded: superseded.map(Box::new),
+    }
 }

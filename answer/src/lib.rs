@@ -1,43 +1,40 @@
-//! A question becomes a cited answer, or a refusal: retrieve, select, decide, log, quote, compose,
-//! verify.
+//! Turns a question into a cited answer or a refusal.
 //!
-//! Quotes are copied by the program, byte for byte. Whether to answer is decided by the program
-//! from scores and evidence ([`gate`]). What a model writes is shown a sentence at a time, and
-//! only where [`verify`] finds it supported by its quote and bearing on the question. The audit
-//! entry is on the disk before the first quote leaves.
+//! The steps are: retrieve passages, select sentences, decide, write the audit record, quote,
+//! generate, verify. The program copies quotes byte for byte, and decides from features and
+//! weights whether to answer. A generated sentence is shown only if `generation/verify.rs` finds
+//! that its quote supports it and that it bears on the question. The audit record is on the disk
+//! before the first quote leaves.
 //!
-//! This crate deliberately knows neither HTTP nor who may read what: it is handed a library that
-//! is already narrowed to one person. To add a kind of check, add it to [`verify`] with its rows
-//! of supported and unsupported sentences.
+//! This crate deliberately knows neither HTTP nor permissions: its caller passes a
+//! [`Library`](cloister_store::Library) that is already narrowed to one person.
+//!
+//! To add a feature of the decision, see `CONTRIBUTING.md`. To add a check of generated sentences,
+//! add it to `generation/verify.rs` with rows of accepted and rejected sentences.
 
 mod answerer;
-pub mod arrange;
-pub mod compose;
-mod composing;
-mod error;
-mod event;
-pub mod evidence;
-pub mod follow_up;
-pub mod gate;
-pub mod glossary;
-pub mod kind;
-mod masking;
-mod quote;
-pub mod remark;
+mod decision;
+pub mod evaluation;
+mod extraction;
+mod follow_up;
+mod generation;
+mod model;
+mod presentation;
 mod replay;
-pub mod rerank;
-mod retrieve;
-pub mod select;
-pub mod slips;
-pub mod snippet;
-pub mod verify;
-mod whole;
-mod words;
-pub mod writing;
+mod retrieval;
+#[cfg(test)]
+mod test_support;
 
-pub use answerer::{Answer, Answerer, Asked, CANDIDATES, Judged, RETRIEVED, judge};
-pub use error::AnswerError;
-pub use event::{AnswerEvent, MadeWith, Receipt};
-pub use quote::Quote;
-pub use replay::{Compared, Entries, Replay};
-pub use retrieve::{Found, FoundPassage, RerankTest, SearchTask};
+pub use answerer::{Answer, AnswerRequest, Answerer, AnswererParts};
+pub use decision::weights::AnswerWeights;
+pub use follow_up::{PreviousTurn, contextualize};
+pub use model::error::AnswerError;
+pub use model::event::{AnswerEvent, Provenance, Receipt};
+pub use model::hit::{RetrievedPassage, SearchQuery, SearchResults};
+pub use model::quote::Quote;
+pub use presentation::notices::{Notice, Reading, SpellingVariant};
+pub use presentation::snippet::{SnippetPart, snippet};
+pub use replay::{Comparison, LoggedAnswer, Replay};
+pub use retrieval::dedup::{ReadableHit, group_for_reading};
+pub use retrieval::glossary::Glossary;
+pub use retrieval::rerank::{RerankModel, RerankTest, Reranker, RerankerStatus};

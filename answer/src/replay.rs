@@ -1,59 +1,61 @@
-//! An answer again, from what the log says of it: what is equal, and why anything is not.
+//! Replays an answer from its log entries, and reports what is equal and what has changed.
 //!
 //! The same question, documents, index, models, weights and rules give the same answer, so that an
-//! examiner can see it made. What has changed since is named, part by part.
+//! examiner can reproduce it. Each part that has changed since is named.
 
-use crate::answerer::{Answerer, Examined};
-use crate::composing::{may_not_be_written_from, too_hard_for_a_small_model};
-use crate::error::AnswerError;
-use crate::event::MadeWith;
-use crate::masking::Masking;
-use crate::quote::Quote;
-use crate::retrieve::FoundPassage;
-use crate::writing::Writer;
+use crate::answerer::{Answerer, Examination};
+use crate::generation::task::{collection_without_generation, too_hard_for_small_model};
+use crate::generation::writer::Writer;
+use crate::model::error::AnswerError;
+use crate::model::event::Provenance;
+use crate::model::quote::Quote;
+use crate::presentation::redact::Redactor;
 use cloister_domain::{ByteRange, CollectionId, FileHash, PassageId, Role};
+use cloister_inference::GeneratorService;
 use cloister_store::{DocumentFilter, Library};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The details of the log's entries of one answer.
+/// The details of the log entries of one answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Entries<'a> {
-    /// Of the answer itself.
+pub struct LoggedAnswer<'a> {
+    /// The detail of the answer or refusal.
     pub answer: &'a Value,
-    /// Of the model's sentences that were shown.
+    /// The details of the generated sentences that were shown.
     pub sentences: &'a [Value],
-    /// Of its end, where it came to one.
+    /// The detail of the end. `None` if the answer has no end in the log.
     pub end: Option<&'a Value>,
 }
 
+/// The fields of an answer's log entry that a replay needs.
 #[derive(Clone, Debug, Deserialize)]
-struct Logged {
+struct AnswerDetail {
     question: String,
-    #[serde(default)]
-    earlier: Vec<String>,
+    #[serde(rename = "earlier", default)]
+    previous_questions: Vec<String>,
     #[serde(default)]
     filter: DocumentFilter,
     #[serde(default)]
     roles: Vec<Role>,
-    #[serde(default)]
-    composed_in: Vec<CollectionId>,
-    retrieved: Vec<LoggedPassage>,
-    quoted: Vec<LoggedQuote>,
-    verdict: LoggedVerdict,
+    #[serde(rename = "composed_in", default)]
+    generation_allowed_in: Vec<CollectionId>,
+    retrieved: Vec<PassageDetail>,
+    quoted: Vec<QuoteDetail>,
+    verdict: VerdictDetail,
     index_generation: String,
     policy_version: String,
-    made_with: Option<MadeWith>,
+    #[serde(rename = "made_with")]
+    provenance: Option<Provenance>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct LoggedPassage {
+struct PassageDetail {
     passage: PassageId,
     hash: FileHash,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct LoggedQuote {
+struct QuoteDetail {
     text: String,
     passage: PassageId,
     start: usize,
@@ -62,253 +64,268 @@ struct LoggedQuote {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct LoggedVerdict {
+struct VerdictDetail {
     answer: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct LoggedSentence {
+struct SentenceDetail {
     text: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-struct LoggedEnd {
+struct EndDetail {
     left_early: bool,
 }
 
-/// One part of an answer, then and now.
+/// A part of an answer, compared with its replay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Compared {
-    /// Which part.
+pub struct Comparison {
+    /// The name of the part.
     pub part: &'static str,
-    /// Whether it is the same.
+    /// Whether it is equal.
     pub equal: bool,
-    /// What differs, in a sentence for the examiner; empty where nothing does.
+    /// What differs, in a sentence for the examiner. Empty if nothing differs.
     pub difference: String,
 }
 
-/// An answer that was made again.
+impl Comparison {
+    fn new(part: &'static str, difference: String) -> Self {
+        Self {
+            part,
+            equal: difference.is_empty(),
+            difference,
+        }
+    }
+
+    fn of_texts(part: &'static str, logged: &str, replayed: &str) -> Self {
+        let difference = if logged == replayed {
+            String::new()
+        } else {
+            format!("it was {logged} and is {replayed}")
+        };
+        Self::new(part, difference)
+    }
+}
+
+/// A replayed answer.
 #[derive(Clone, Debug, Serialize)]
 pub struct Replay {
     /// The question.
     pub question: String,
-    /// Every part, compared.
-    pub parts: Vec<Compared>,
+    /// The comparisons of all parts.
+    pub parts: Vec<Comparison>,
 }
 
 impl Replay {
-    /// Whether the answer is the same, whatever else has changed.
-    pub fn same_answer(&self) -> bool {
-        let answer = ["decision", "quotes", "sentences"];
-        let mut parts = self.parts.iter().filter(|c| answer.contains(&c.part));
-        parts.all(|compared| compared.equal)
+    /// Whether decision, quotes and sentences are equal, whatever else has changed.
+    pub fn is_same_answer(&self) -> bool {
+        self.parts
+            .iter()
+            .filter(|part| matches!(part.part, "decision" | "quotes" | "sentences"))
+            .all(|part| part.equal)
     }
 }
 
 impl Answerer {
-    /// Makes the answer of these entries again, with the rights that `library` stands for, and
-    /// compares. Nothing of it is logged or shown as an answer.
+    /// Replays a logged answer with the permissions of `library`, and compares. Nothing is logged,
+    /// and nothing is shown as an answer.
     pub async fn replay(
         &self,
         library: &Library,
-        entries: Entries<'_>,
+        logged: LoggedAnswer<'_>,
         policy_version: &str,
     ) -> Result<Replay, AnswerError> {
-        let logged = Logged::deserialize(entries.answer)?;
-        let mut again = self
-            .examine(library, &logged.question, &logged.filter)
+        let detail = AnswerDetail::deserialize(logged.answer)?;
+        let mut replayed = self
+            .examine(library, &detail.question, &detail.filter)
             .await?;
+        let index_generation = &replayed.results.index_generation;
         let mut parts = vec![
-            compare_text("rules", &logged.policy_version, policy_version),
-            compare_text(
-                "index",
-                &logged.index_generation,
-                &again.found.index_generation,
-            ),
-            self.compare_making(&logged),
-            self.compare_documents(library, &logged).await?,
-            compare_passages(&logged, &again),
-            compare_decision(&logged, &again),
-            self.compare_quotes(&logged, &again.quotes),
+            Comparison::of_texts("rules", &detail.policy_version, policy_version),
+            Comparison::of_texts("index", &detail.index_generation, index_generation),
+            self.compare_provenance(&detail),
+            compare_documents(library, &detail).await?,
+            compare_passages(&detail, &replayed),
+            compare_decisions(&detail, &replayed),
+            self.compare_quotes(&detail, &replayed.quotes),
         ];
-        let now = self.written_again(&mut again, &logged).await;
-        parts.push(compare_sentences(entries, now)?);
+        let sentences = self.regenerate(&mut replayed, &detail).await;
+        parts.push(compare_sentences(logged, sentences)?);
         Ok(Replay {
-            question: logged.question,
+            question: detail.question,
             parts,
         })
     }
 
-    fn compare_making(&self, logged: &Logged) -> Compared {
-        let now = self.made_with();
-        let difference = match &logged.made_with {
-            None => "the entry is of a version that did not write it down".to_owned(),
-            Some(then) => then.difference(&now),
+    fn compare_provenance(&self, logged: &AnswerDetail) -> Comparison {
+        let difference = match &logged.provenance {
+            None => "an earlier version wrote the entry and did not log them".to_owned(),
+            Some(logged) => logged.describe_changes(&self.provenance()),
         };
-        compared("models and weights", difference)
+        Comparison::new("models and weights", difference)
     }
 
-    /// Whether the documents that the answer was made from are what they were.
-    async fn compare_documents(
-        &self,
-        library: &Library,
-        logged: &Logged,
-    ) -> Result<Compared, AnswerError> {
-        let ids: Vec<PassageId> = logged.retrieved.iter().map(|p| p.passage).collect();
-        let readable = library.passages(&ids).await?;
-        let (mut gone, mut superseded) = (0, 0);
-        for then in &logged.retrieved {
-            let Some(passage) = readable.iter().find(|p| p.id == then.passage) else {
-                gone += 1;
-                continue;
-            };
-            let source = library.revision(passage.revision).await?;
-            let same = source.filter(|source| source.hash == then.hash);
-            superseded += u32::from(same.is_none_or(|source| source.superseded_at.is_some()));
-        }
-        let mut differences = Vec::new();
-        if gone > 0 {
-            differences.push(format!(
-                "{gone} of {} passages were deleted or may no longer be read",
-                ids.len()
-            ));
-        }
-        if superseded > 0 {
-            differences.push(format!("{superseded} are of superseded revisions"));
-        }
-        Ok(compared("documents", differences.join("; ")))
-    }
-
-    fn compare_quotes(&self, logged: &Logged, quotes: &[Quote]) -> Compared {
-        let masking = self.for_the_log();
-        let same = |(then, now): (&LoggedQuote, &Quote)| {
-            then.text == masking.text(&now.text, &now.source.collection_name)
-                && then.passage == now.passage
-                && now.range == ByteRange::new(then.start, then.end)
-                && then.hash == now.source.hash
-        };
-        let pairs = logged.quoted.iter().zip(quotes);
-        let equal = pairs.filter(|pair| same(*pair)).count();
-        let all = logged.quoted.len() == quotes.len() && equal == quotes.len();
-        let difference = if all {
+    fn compare_quotes(&self, logged: &AnswerDetail, quotes: &[Quote]) -> Comparison {
+        let equal = logged
+            .quoted
+            .iter()
+            .zip(quotes)
+            .filter(|(logged, quote)| self.is_same_quote(logged, quote))
+            .count();
+        let (before, after) = (logged.quoted.len(), quotes.len());
+        let difference = if before == after && equal == after {
             String::new()
         } else {
-            format!(
-                "{} were shown, {} would be, {equal} of them the same",
-                logged.quoted.len(),
-                quotes.len()
-            )
+            format!("{before} were shown, {after} would be shown now, {equal} are the same")
         };
-        compared("quotes", difference)
+        Comparison::new("quotes", difference)
     }
 
-    /// What the model would be shown to have written, masked as the log is.
-    async fn written_again(
+    fn is_same_quote(&self, logged: &QuoteDetail, quote: &Quote) -> bool {
+        let collection = &quote.source.collection_name;
+        logged.text == self.log_redactor().text(&quote.text, collection)
+            && logged.passage == quote.passage
+            && quote.range == ByteRange::new(logged.start, logged.end)
+            && logged.hash == quote.source.hash
+    }
+
+    /// Generates the sentences again, redacted as in the log.
+    async fn regenerate(
         &self,
-        again: &mut Examined,
-        logged: &Logged,
+        replayed: &mut Examination,
+        logged: &AnswerDetail,
     ) -> Result<Vec<String>, AnswerError> {
-        let Some(generator) = &self.generator else {
+        let Some(generator) = &self.parts.generator else {
             return Ok(Vec::new());
         };
-        let may_write = |found: &&FoundPassage| {
-            let of_asker = Masking::new(&self.redaction, &logged.roles);
-            logged.composed_in.contains(&found.source.collection) && of_asker.leaves(found)
-        };
-        let passages = again.found.passages.iter().filter(may_write);
-        let passages: Vec<FoundPassage> = passages.cloned().collect();
-        Masking::new(&self.redaction, &logged.roles).shown(again);
-        let writer = Writer {
-            generator: generator.clone(),
-            embedder: self.embedder.clone(),
-            verifier: self.verifier.clone(),
-            question: again.question.clone(),
-            earlier: logged.earlier.clone(),
-            vector: again.found.vector.clone(),
-            person: None,
-            scope: None,
-        };
-        let clear = again.verdict.stands_clear(&self.evidence.answer);
-        if may_not_be_written_from(&again.quotes, &logged.composed_in).is_some()
-            || again.quotes.is_empty()
+        let allowed = &logged.generation_allowed_in;
+        let redactor = Redactor::new(&self.parts.redaction, &logged.roles);
+        let mut passages = replayed.results.passages.clone();
+        passages.retain(|hit| {
+            allowed.contains(&hit.source.collection) && redactor.leaves_unchanged(hit)
+        });
+        redactor.examination(replayed);
+        let writer = self.replay_writer(generator, replayed, logged);
+        let has_clear_margin = replayed
+            .verdict
+            .has_clear_margin(&self.parts.weights.decision);
+        let answer_type = replayed.question.answer_type;
+        if replayed.quotes.is_empty()
+            || collection_without_generation(&replayed.quotes, allowed).is_some()
             || !writer.reads_passages()
-                && too_hard_for_a_small_model(&again.question, clear).is_some()
+                && too_hard_for_small_model(answer_type, has_clear_margin).is_some()
         {
             return Ok(Vec::new());
         }
-        let mut composition = writer.compose(clear, &again.quotes, &passages)?;
+        let mut generation = writer.start(has_clear_margin, &replayed.quotes, &passages)?;
         let mut shown = Vec::new();
-        while let Some(written) = composition.next().await? {
-            if let (Ok(()), Some(quote)) = (written.verdict, written.quote) {
+        while let Some(checked) = generation.next().await? {
+            if let (Ok(()), Some(quote)) = (checked.verdict, checked.quote) {
                 let collection = &quote.source.collection_name;
-                shown.push(self.for_the_log().text(&written.text, collection));
+                shown.push(self.log_redactor().text(&checked.text, collection));
             }
         }
         Ok(shown)
     }
-}
 
-/// Whether the model's sentences are the same. Who left early was shown the first of them.
-fn compare_sentences(
-    entries: Entries<'_>,
-    now: Result<Vec<String>, AnswerError>,
-) -> Result<Compared, AnswerError> {
-    let then = entries.sentences.iter().map(LoggedSentence::deserialize);
-    let then: Vec<LoggedSentence> = then.collect::<Result<_, _>>()?;
-    let then: Vec<&str> = then.iter().map(|sentence| sentence.text.as_str()).collect();
-    let end = entries.end.map(LoggedEnd::deserialize).transpose()?;
-    let broken_off = end.is_none_or(|end| end.left_early);
-    let difference = match now {
-        Ok(now) if now == then => String::new(),
-        Ok(now)
-            if broken_off
-                && then.len() <= now.len()
-                && now.iter().zip(&then).all(|(a, b)| a == b) =>
-        {
-            String::new()
+    fn replay_writer(
+        &self,
+        generator: &GeneratorService,
+        replayed: &Examination,
+        logged: &AnswerDetail,
+    ) -> Writer {
+        Writer {
+            generator: generator.clone(),
+            embedder: self.parts.embedder.clone(),
+            nli: self.parts.nli.clone(),
+            question: replayed.question.text.clone(),
+            previous_questions: logged.previous_questions.clone(),
+            question_vector: replayed.question.vector.clone(),
+            person: None,
+            cache_namespace: None,
         }
-        Ok(now) => format!(
-            "the model’s were “{}” and are “{}” now",
-            then.join(" "),
-            now.join(" ")
-        ),
-        Err(cause) => format!("the model could not be asked: {cause}"),
-    };
-    Ok(compared("sentences", difference))
-}
-
-fn compared(part: &'static str, difference: String) -> Compared {
-    Compared {
-        part,
-        equal: difference.is_empty(),
-        difference,
     }
 }
 
-fn compare_text(part: &'static str, then: &str, now: &str) -> Compared {
-    let same = then == now;
-    let difference = if same {
+/// Compares the documents from which the answer was made with their present state.
+async fn compare_documents(
+    library: &Library,
+    logged: &AnswerDetail,
+) -> Result<Comparison, AnswerError> {
+    let ids: Vec<PassageId> = logged.retrieved.iter().map(|p| p.passage).collect();
+    let readable = library.passages(&ids).await?;
+    let (mut unreadable, mut superseded) = (0, 0);
+    for retrieved in &logged.retrieved {
+        let Some(passage) = readable.iter().find(|p| p.id == retrieved.passage) else {
+            unreadable += 1;
+            continue;
+        };
+        let source = library.revision(passage.revision).await?;
+        let is_current = source
+            .is_some_and(|source| source.hash == retrieved.hash && source.superseded_at.is_none());
+        superseded += u32::from(!is_current);
+    }
+    let mut differences = Vec::new();
+    if unreadable > 0 {
+        differences.push(format!(
+            "{unreadable} of {} passages were deleted or may no longer be read",
+            ids.len()
+        ));
+    }
+    if superseded > 0 {
+        differences.push(format!("{superseded} are of superseded revisions"));
+    }
+    Ok(Comparison::new("documents", differences.join("; ")))
+}
+
+/// Compares the generated sentences. If the answer ended early, the log has only the first ones.
+fn compare_sentences(
+    logged: LoggedAnswer<'_>,
+    replayed: Result<Vec<String>, AnswerError>,
+) -> Result<Comparison, AnswerError> {
+    let mut before: Vec<String> = Vec::new();
+    for sentence in logged.sentences {
+        before.push(SentenceDetail::deserialize(sentence)?.text);
+    }
+    let end = logged.end.map(EndDetail::deserialize).transpose()?;
+    let ended_early = end.is_none_or(|end| end.left_early);
+    let difference = match replayed {
+        Ok(after) if after == before || ended_early && after.starts_with(&before) => String::new(),
+        Ok(after) => format!(
+            "the generated sentences were “{}” and are “{}” now",
+            before.join(" "),
+            after.join(" ")
+        ),
+        Err(cause) => format!("the generator failed: {cause}"),
+    };
+    Ok(Comparison::new("sentences", difference))
+}
+
+fn compare_passages(logged: &AnswerDetail, replayed: &Examination) -> Comparison {
+    let before: Vec<PassageId> = logged.retrieved.iter().map(|p| p.passage).collect();
+    let after: Vec<PassageId> = replayed
+        .results
+        .passages
+        .iter()
+        .map(|hit| hit.passage.id)
+        .collect();
+    let common = before.iter().filter(|id| after.contains(id)).count();
+    let difference = if before == after {
         String::new()
+    } else if common == before.len() {
+        "the same passages in another order".to_owned()
     } else {
-        format!("it was {then} and is {now}")
+        format!("{common} of {} were retrieved again", before.len())
     };
-    compared(part, difference)
+    Comparison::new("passages", difference)
 }
 
-fn compare_passages(logged: &Logged, again: &Examined) -> Compared {
-    let then: Vec<PassageId> = logged.retrieved.iter().map(|p| p.passage).collect();
-    let now: Vec<PassageId> = again.found.passages.iter().map(|f| f.passage.id).collect();
-    let common = then.iter().filter(|id| now.contains(id)).count();
-    let difference = match (then == now, common == then.len()) {
-        (true, _) => String::new(),
-        (false, true) => "the same passages in another order".to_owned(),
-        (false, false) => format!("{common} of {} were found again", then.len()),
-    };
-    compared("passages", difference)
-}
-
-fn compare_decision(logged: &Logged, again: &Examined) -> Compared {
-    let said = |answer: bool| if answer { "answered" } else { "refused" };
-    let (then, now) = (said(logged.verdict.answer), said(again.verdict.answer));
-    compare_text("decision", then, now)
+fn compare_decisions(logged: &AnswerDetail, replayed: &Examination) -> Comparison {
+    let name = |is_answered: bool| if is_answered { "answered" } else { "refused" };
+    Comparison::of_texts(
+        "decision",
+        name(logged.verdict.answer),
+        name(replayed.verdict.answer),
+    )
 }

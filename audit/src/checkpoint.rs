@@ -13,20 +13,20 @@ use std::path::Path;
 
 const ED25519: u8 = 1;
 
-/// Size and root of the log at one moment.
+/// The size and root of the log at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The log's name.
     pub origin: String,
-    /// How many entries it had.
+    /// The number of entries.
     pub size: u64,
-    /// The root of its tree.
+    /// The root of the Merkle tree.
     pub root: Hash,
 }
 
 impl Checkpoint {
-    /// The statement of this tree.
-    pub(crate) fn of(origin: &str, tree: &Tree) -> Self {
+    /// The checkpoint of a tree.
+    pub(crate) fn from_tree(origin: &str, tree: &Tree) -> Self {
         Self {
             origin: origin.to_owned(),
             size: tree.size(),
@@ -43,13 +43,13 @@ impl Checkpoint {
         )
     }
 
-    /// Reads a signed note and checks its signature by `key`.
-    pub fn read(note: &str, key: &PublicKey) -> Result<Self, AuditError> {
+    /// Parses a signed note and verifies its signature with `key`.
+    pub fn verify_note(note: &str, key: &PublicKey) -> Result<Self, AuditError> {
         let (body, signatures) = note
             .split_once("\n\n")
             .ok_or(AuditError::BadCheckpoint("it has no signature"))?;
         let body = format!("{body}\n");
-        if !signatures.lines().any(|line| key.signed(&body, line)) {
+        if !signatures.lines().any(|line| key.verifies(&body, line)) {
             return Err(AuditError::BadCheckpoint(
                 "it is not signed by this log's key",
             ));
@@ -59,34 +59,36 @@ impl Checkpoint {
 
     fn parse(body: &str) -> Result<Self, AuditError> {
         let mut lines = body.lines();
-        let mut line = || {
-            lines
-                .next()
-                .ok_or(AuditError::BadCheckpoint("it is cut short"))
+        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next())
+        else {
+            return Err(AuditError::BadCheckpoint("it is cut short"));
         };
-        let origin = line()?.to_owned();
-        let size = line()?
+        let size = size
             .parse()
             .ok()
             .ok_or(AuditError::BadCheckpoint("its size is not a number"))?;
         let root = BASE64
-            .decode(line()?)
+            .decode(root)
             .ok()
             .and_then(|bytes| Hash::try_from(bytes).ok())
             .ok_or(AuditError::BadCheckpoint("its root is not a SHA-256"))?;
-        Ok(Self { origin, size, root })
+        Ok(Self {
+            origin: origin.to_owned(),
+            size,
+            root,
+        })
     }
 }
 
-/// The key that signs a log's checkpoints.
-pub(crate) struct SealingKey {
+/// The key that signs the checkpoints of a log.
+pub(crate) struct CheckpointSigner {
     name: String,
     key: SigningKey,
 }
 
-impl SealingKey {
-    /// Reads the key at `path`, or makes one there.
-    pub(crate) fn ensure(
+impl CheckpointSigner {
+    /// Reads the key from `path`, or creates one if there is none.
+    pub(crate) fn load_or_create(
         path: &Path,
         name: &str,
         entropy: &dyn Entropy,
@@ -94,13 +96,13 @@ impl SealingKey {
         match std::fs::read_to_string(path) {
             Ok(text) => Self::parse(&text),
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-                Self::make(path, name, entropy)
+                Self::create(path, name, entropy)
             }
             Err(cause) => Err(AuditError::file(path, &cause)),
         }
     }
 
-    fn make(path: &Path, name: &str, entropy: &dyn Entropy) -> Result<Self, AuditError> {
+    fn create(path: &Path, name: &str, entropy: &dyn Entropy) -> Result<Self, AuditError> {
         let mut seed = [0; 32];
         entropy.fill(&mut seed)?;
         let made = Self {
@@ -120,17 +122,7 @@ impl SealingKey {
     }
 
     fn parse(text: &str) -> Result<Self, AuditError> {
-        let bad = || AuditError::BadKey("audit/key".into());
-        let (name, seed) = text.trim_end().split_once('+').ok_or_else(bad)?;
-        let seed = BASE64
-            .decode(seed)
-            .ok()
-            .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        let key = SigningKey::from_bytes(&seed.ok_or_else(bad)?);
-        Ok(Self {
-            name: name.to_owned(),
-            key,
-        })
+        parse_signing_key(text).ok_or_else(|| AuditError::BadKey("audit/key".into()))
     }
 
     /// The log's name.
@@ -138,25 +130,35 @@ impl SealingKey {
         &self.name
     }
 
-    /// The half that others check with.
-    pub(crate) fn public(&self) -> PublicKey {
+    /// The public key that verifies its signatures.
+    pub(crate) fn public_key(&self) -> PublicKey {
         PublicKey {
             name: self.name.clone(),
             key: self.key.verifying_key(),
         }
     }
 
-    /// The checkpoint as a signed note.
-    pub(crate) fn seal(&self, checkpoint: &Checkpoint) -> String {
+    /// Signs a checkpoint, and returns it as a signed note.
+    pub(crate) fn sign(&self, checkpoint: &Checkpoint) -> String {
         let body = checkpoint.body();
         let signature = self.key.sign(body.as_bytes());
-        let mut blob = self.public().id().to_vec();
+        let mut blob = self.public_key().id().to_vec();
         blob.extend(signature.to_bytes());
         format!("{body}\n— {} {}\n", self.name, BASE64.encode(blob))
     }
 }
 
-/// The key that checkpoints are checked with: `name+id+key`, a C2SP verifier key.
+/// Parses `name+seed`, with the seed in Base64.
+fn parse_signing_key(text: &str) -> Option<CheckpointSigner> {
+    let (name, seed) = text.trim_end().split_once('+')?;
+    let seed = <[u8; 32]>::try_from(BASE64.decode(seed).ok()?).ok()?;
+    Some(CheckpointSigner {
+        name: name.to_owned(),
+        key: SigningKey::from_bytes(&seed),
+    })
+}
+
+/// The key that verifies checkpoints: `name+id+key`, a C2SP verifier key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     name: String,
@@ -164,28 +166,9 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads the text form.
+    /// Parses the text form.
     pub fn parse(text: &str) -> Result<Self, AuditError> {
-        let bad = || AuditError::BadKey(text.trim().to_owned());
-        let mut parts = text.trim().splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(bad());
-        };
-        let bytes = BASE64.decode(key).ok().ok_or_else(bad)?;
-        let Some((&ED25519, key)) = bytes.split_first() else {
-            return Err(bad());
-        };
-        let key = <[u8; 32]>::try_from(key).ok().ok_or_else(bad)?;
-        let key = VerifyingKey::from_bytes(&key).ok().ok_or_else(bad)?;
-        let read = Self {
-            name: name.to_owned(),
-            key,
-        };
-        if hex::encode(read.id()) == id {
-            Ok(read)
-        } else {
-            Err(bad())
-        }
+        parse_public_key(text.trim()).ok_or_else(|| AuditError::BadKey(text.trim().to_owned()))
     }
 
     fn typed_key(&self) -> Vec<u8> {
@@ -206,8 +189,8 @@ impl PublicKey {
         [a, b, c, d]
     }
 
-    /// Whether this line of a note is this key's signature over `body`.
-    fn signed(&self, body: &str, line: &str) -> bool {
+    /// Whether this line of a note is a signature over `body` by this key.
+    fn verifies(&self, body: &str, line: &str) -> bool {
         let prefix = format!("— {} ", self.name);
         let Some(blob) = line
             .strip_prefix(&prefix)
@@ -223,6 +206,22 @@ impl PublicKey {
         };
         id == self.id() && self.key.verify_strict(body.as_bytes(), &signature).is_ok()
     }
+}
+
+/// Parses `name+id+key`, with the id in hexadecimal and the key in Base64.
+fn parse_public_key(text: &str) -> Option<PublicKey> {
+    let mut parts = text.splitn(3, '+');
+    let (name, id, key) = (parts.next()?, parts.next()?, parts.next()?);
+    let bytes = BASE64.decode(key).ok()?;
+    let (&ED25519, key) = bytes.split_first()? else {
+        return None;
+    };
+    let key = VerifyingKey::from_bytes(&<[u8; 32]>::try_from(key).ok()?).ok()?;
+    let public_key = PublicKey {
+        name: name.to_owned(),
+        key,
+    };
+    (hex::encode(public_key.id()) == id).then_some(public_key)
 }
 
 impl std::fmt::Display for PublicKey {
@@ -242,22 +241,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sealed_checkpoint_is_read_back_and_a_changed_one_is_not() {
-        let sealing = SealingKey {
+    fn a_signed_checkpoint_is_verified_and_a_changed_one_is_not() {
+        let signer = CheckpointSigner {
             name: "ward/audit".into(),
             key: SigningKey::from_bytes(&[7; 32]),
         };
         let mut tree = Tree::default();
         tree.push(crate::merkle::leaf(b"entry"));
-        let checkpoint = Checkpoint::of("ward/audit", &tree);
-        let note = sealing.seal(&checkpoint);
-        let key = PublicKey::parse(&sealing.public().to_string()).unwrap();
-        assert_eq!(Checkpoint::read(&note, &key).unwrap(), checkpoint);
-        assert!(Checkpoint::read(&note.replace("\n1\n", "\n2\n"), &key).is_err());
-        let other = SealingKey {
+        let checkpoint = Checkpoint::from_tree("ward/audit", &tree);
+        let note = signer.sign(&checkpoint);
+        let key = PublicKey::parse(&signer.public_key().to_string()).unwrap();
+        assert_eq!(Checkpoint::verify_note(&note, &key).unwrap(), checkpoint);
+        assert!(Checkpoint::verify_note(&note.replace("\n1\n", "\n2\n"), &key).is_err());
+        let other = CheckpointSigner {
             name: "ward/audit".into(),
             key: SigningKey::from_bytes(&[8; 32]),
         };
-        assert!(Checkpoint::read(&note, &other.public()).is_err());
+        assert!(Checkpoint::verify_note(&note, &other.public_key()).is_err());
     }
 }

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 /// Why the log could not be written or read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AuditError {
-    /// The disk is full; nothing was lost, and the next try may succeed.
+    /// The disk is full. Nothing was lost, and the next attempt may succeed.
     #[error(
         "the audit log cannot be written, because its disk is full; answering has stopped. Free \
          some space, and it goes on by itself"
     )]
     DiskFull,
-    /// A write was not made durable. What the disk holds is uncertain, so nothing more is written.
+    /// A write could not be made durable. The content of the disk is uncertain, so nothing more is
+    /// written.
     #[error(
         "the audit log could not be made durable ({0}); answering has stopped. Check the disk, \
          then restart the appliance"
@@ -25,7 +26,7 @@ pub enum AuditError {
     Altered {
         /// The log's folder.
         folder: PathBuf,
-        /// What does not fit.
+        /// What does not match.
         finding: String,
     },
     /// Another process writes this log.
@@ -39,15 +40,15 @@ pub enum AuditError {
         /// What the operating system said.
         cause: String,
     },
-    /// A key file does not hold a key.
+    /// A key file does not contain a key.
     #[error("`{0}` does not hold a key of an audit log")]
     BadKey(String),
-    /// A checkpoint file does not hold a checkpoint.
+    /// A checkpoint file does not contain a checkpoint.
     #[error("that is not a checkpoint: {0}")]
     BadCheckpoint(&'static str),
-    /// The machine gave no random bytes for the key.
+    /// The operating system provided no random bytes for the key.
     #[error(transparent)]
-    NoEntropy(#[from] cloister_domain::chance::NoEntropy),
+    EntropyError(#[from] cloister_domain::entropy::EntropyError),
 }
 
 impl AuditError {

@@ -1,18 +1,18 @@
-//! What is logged.
+//! The events that are logged.
 
 use cloister_domain::{Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// What happened. The names are part of the log's format and are never changed.
+        /// The kind of an event. The names are part of the log's format and never change.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum EventKind {
             $($(#[$doc])* #[serde(rename = $name)] $variant,)*
         }
 
         impl EventKind {
-            /// Every kind, in the order of the documentation.
+            /// All kinds, in the order of the documentation.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The kind's name in the log.
@@ -24,23 +24,23 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// The appliance began to serve.
+    /// The appliance started to serve.
     ServiceStarted = "service.started",
-    /// The appliance stopped in order.
+    /// The appliance was shut down.
     ServiceStopped = "service.stopped",
-    /// The log was opened after a stop without order; what was not sealed is sealed now.
+    /// The log was opened after a crash. Entries without a signed checkpoint were signed.
     AuditRecovered = "audit.recovered",
-    /// Someone signed in, or tried to.
+    /// Someone signed in, or attempted to.
     SignedIn = "auth.signed-in",
     /// Someone signed out.
     SignedOut = "auth.signed-out",
-    /// The one-time link made the first administrator.
+    /// The first administrator was added with the one-time link.
     FirstAdministrator = "auth.first-administrator",
     /// A person was added.
     UserAdded = "user.added",
     /// A person's roles or state were changed.
     UserChanged = "user.changed",
-    /// A person's password was set anew.
+    /// A person's password was changed.
     PasswordChanged = "user.password-changed",
     /// A group was added.
     GroupAdded = "group.added",
@@ -58,72 +58,73 @@ kinds! {
     AccessGranted = "access.granted",
     /// A group may no longer read a collection.
     AccessRevoked = "access.revoked",
-    /// Something was asked for without the right to it.
+    /// A request was denied.
     AccessDenied = "access.denied",
-    /// A file became searchable.
+    /// A file was published and became searchable.
     DocumentPublished = "document.published",
-    /// A file could not be read.
+    /// A file was quarantined.
     DocumentQuarantined = "document.quarantined",
-    /// A quarantined file is tried again.
+    /// A quarantined file was returned to the queue.
     DocumentRetried = "document.retried",
-    /// A file was moved; its history goes with it.
+    /// A file was moved. Its history is kept.
     DocumentMoved = "document.moved",
-    /// A file is back where it was, with the bytes that it had; it answers again.
+    /// A removed file was restored with the same content.
     DocumentRestored = "document.restored",
-    /// A file that waited or was being read was set aside on an administrator's word.
+    /// An administrator cancelled the ingestion of a file.
     DocumentCancelled = "document.cancelled",
-    /// Taking in files was paused.
+    /// Ingestion was paused.
     IngestionPaused = "ingestion.paused",
-    /// Taking in files goes on.
+    /// Ingestion was resumed.
     IngestionResumed = "ingestion.resumed",
-    /// A file is gone from the inbox and no longer answers.
+    /// A file was removed from the inbox and no longer answers.
     DocumentRemoved = "document.removed",
-    /// A question was asked, and these passages were retrieved and quoted; or it was refused.
+    /// A question was answered with these passages and quotes.
     QuestionAnswered = "question.answered",
-    /// A question was asked and refused, because the documents do not say.
+    /// A question was refused, because the documents do not answer it.
     QuestionRefused = "question.refused",
-    /// A sentence of the model was verified and shown.
+    /// A generated sentence was verified and shown.
     SentenceShown = "answer.sentence-shown",
-    /// An answer ended: what was shown and what was withheld.
+    /// An answer was finished. The event lists what was shown and what was withheld.
     AnswerEnded = "answer.ended",
-    /// Passages were searched for without asking for an answer.
+    /// Passages were searched, without a question.
     Searched = "search.done",
-    /// Someone opened an earlier conversation of theirs: these quotes were shown again.
+    /// Someone opened one of their earlier conversations, which showed these quotes again.
     ConversationOpened = "conversation.opened",
-    /// Someone deleted an earlier conversation of theirs; the log of it stays.
+    /// Someone deleted one of their conversations. Its entries in this log remain.
     ConversationDeleted = "conversation.deleted",
     /// A page was opened.
     PageOpened = "page.opened",
-    /// The audit log was looked at.
+    /// The audit log was viewed.
     AuditViewed = "audit.viewed",
     /// The audit log was verified.
     AuditVerified = "audit.verified",
-    /// Its asker said whether an answer helped.
+    /// The person who asked rated an answer.
     AnswerRated = "answer.rated",
-    /// An answer was made again, to see whether it is the same.
+    /// An answer was replayed, to check that it is the same.
     AnswerReplayed = "answer.replayed",
     /// The indexes were rebuilt from the rows.
     IndexRebuilt = "index.rebuilt",
 }
 
-/// How it ended.
+/// How an event ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It was done.
+    /// It succeeded.
     Success,
-    /// It was tried and failed.
+    /// It failed.
     Failure,
-    /// It was not allowed.
+    /// It was not permitted.
     Denied,
 }
 
-/// Who did it.
+/// Who caused an event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
-    /// The person's id, which is never used again. None for someone unknown or the machine itself.
+    /// The person's id, which is never reused. `None` for the appliance itself, or if the person is
+    /// unknown.
     pub user: Option<UserId>,
-    /// The name at the time.
+    /// The person's name at that time.
     pub name: String,
 }
 
@@ -146,25 +147,25 @@ impl From<&cloister_domain::Principal> for Actor {
     }
 }
 
-/// Something that happened, before it has its place in the log.
+/// An event before it is appended to the log.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// What happened.
+    /// Its kind.
     pub kind: EventKind,
     /// How it ended.
     pub outcome: Outcome,
-    /// Who did it.
+    /// Who caused it.
     pub actor: Actor,
-    /// Where it came from: an address, or `console`.
+    /// Where the request came from: an address, or `console`.
     pub origin: String,
-    /// Joins the events of one request.
+    /// The id that the events of one request have in common.
     pub request: Option<String>,
-    /// What else an officer needs to know.
+    /// Further details for compliance officers.
     pub detail: serde_json::Value,
 }
 
 impl Event {
-    /// Something the appliance did of its own accord, and succeeded in.
+    /// A successful event that the appliance itself caused.
     pub fn by_appliance(kind: EventKind, detail: serde_json::Value) -> Self {
         Self {
             kind,
@@ -177,27 +178,27 @@ impl Event {
     }
 }
 
-/// An event in its place in the log.
+/// An entry of the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// The version of this format.
     pub v: u32,
-    /// The place, counted from 0.
+    /// Its position in the log, counted from 0.
     pub seq: u64,
     /// When it was logged.
     pub at: Timestamp,
-    /// What happened.
+    /// The kind of the event.
     pub kind: EventKind,
     /// How it ended.
     pub outcome: Outcome,
-    /// Who did it.
+    /// Who caused it.
     pub actor: Actor,
-    /// Where it came from.
+    /// Where the request came from.
     pub origin: String,
-    /// Joins the events of one request.
+    /// The id that the events of one request have in common.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub request: Option<String>,
-    /// What else an officer needs to know.
+    /// Further details for compliance officers.
     pub detail: serde_json::Value,
 }
 

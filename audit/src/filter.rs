@@ -1,4 +1,4 @@
-//! Looking entries up, newest first.
+//! Searching entries, newest first.
 
 use crate::error::AuditError;
 use crate::event::{Entry, EventKind, Outcome};
@@ -7,38 +7,38 @@ use cloister_domain::Timestamp;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-/// Which entries are wanted. A field that is `None` lets everything through.
+/// Selects entries. A field that is `None` selects all.
 #[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// These kinds; none means all.
+pub struct EntryFilter {
+    /// Kinds of events; empty selects all.
     pub kinds: Vec<EventKind>,
-    /// This ending.
+    /// How the event ended.
     pub outcome: Option<Outcome>,
-    /// By the person of this name.
+    /// The name of the person who caused it.
     pub actor: Option<String>,
-    /// With this text anywhere, in small letters or large.
+    /// A text that the entry contains, ignoring case.
     pub text: Option<String>,
-    /// Of this request.
+    /// The id of the request.
     pub request: Option<String>,
-    /// At or after this moment.
+    /// Logged at or after this time.
     pub from: Option<Timestamp>,
-    /// Before this moment.
+    /// Logged before this time.
     pub until: Option<Timestamp>,
-    /// Before this place in the log.
+    /// Before this position in the log.
     pub before: Option<u64>,
 }
 
-/// Entries found, newest first.
+/// A page of entries, newest first.
 #[derive(Clone, Debug)]
-pub struct FoundEntries {
+pub struct EntryPage {
     /// The entries.
     pub entries: Vec<Entry>,
-    /// Where to go on, as the next filter's `before`; `None` at the log's beginning.
+    /// The `before` of the filter for the next page; `None` at the start of the log.
     pub next: Option<u64>,
 }
 
-impl Filter {
-    fn lets_through(&self, entry: &Entry, line: &str) -> bool {
+impl EntryFilter {
+    fn matches(&self, entry: &Entry, line: &str) -> bool {
         (self.kinds.is_empty() || self.kinds.contains(&entry.kind))
             && self.outcome.is_none_or(|outcome| outcome == entry.outcome)
             && self
@@ -59,9 +59,9 @@ impl Filter {
 }
 
 impl AuditLog {
-    /// The newest `limit` entries that the filter lets through.
-    pub fn find(&self, filter: &Filter, limit: usize) -> Result<FoundEntries, AuditError> {
-        let path = self.shared().layout.entries();
+    /// The newest `limit` entries that match the filter.
+    pub fn find(&self, filter: &EntryFilter, limit: usize) -> Result<EntryPage, AuditError> {
+        let path = self.shared().files.entries();
         let offsets = self.shared().offsets();
         let file = File::open(&path).map_err(|cause| AuditError::file(&path, &cause))?;
         let past = filter.before.and_then(|seq| usize::try_from(seq).ok());
@@ -76,7 +76,7 @@ impl AuditLog {
             let Ok(entry) = serde_json::from_str::<Entry>(&line) else {
                 continue;
             };
-            if filter.lets_through(&entry, &line.to_lowercase()) {
+            if filter.matches(&entry, &line.to_lowercase()) {
                 entries.push(entry);
             }
             if entries.len() == limit {
@@ -88,7 +88,7 @@ impl AuditLog {
             .last()
             .filter(|last| full && last.seq > 0)
             .map(|last| last.seq);
-        Ok(FoundEntries { entries, next })
+        Ok(EntryPage { entries, next })
     }
 }
 

@@ -1,11 +1,12 @@
-//! The audit log that nobody can quietly edit.
+//! A tamper-evident audit log.
 //!
-//! Entries are lines of JSON in `entries.jsonl`, the leaves of an RFC 6962 Merkle tree. Its size
-//! and root are signed in `checkpoint`, a C2SP checkpoint (<https://c2sp.org/tlog-checkpoint>). A
-//! checkpoint kept elsewhere shows any later change, removal, reordering or cut tail, with
-//! [`verify`] or the program `cloister-audit`, which needs this folder and the public key alone.
+//! Entries are lines of JSON in `entries.jsonl`, the leaves of an RFC 6962 Merkle tree. The tree's
+//! size and root are signed in `checkpoint`, a C2SP checkpoint
+//! (<https://c2sp.org/tlog-checkpoint>). A checkpoint that is stored elsewhere reveals every later
+//! change, removal, reordering or cut tail. [`verify`] and the program `cloister-audit` check this;
+//! they need only the folder and the public key.
 //!
-//! [`AuditLog::append`] returns once the entry is on the disk, and not before: no log, no answer.
+//! [`AuditLog::append`] returns when the entry is on the disk, and not before: no log, no answer.
 //! This crate deliberately does not know what may be asked or by whom. To log a new kind of event,
 //! add a variant to [`EventKind`].
 
@@ -22,6 +23,6 @@ mod writer;
 pub use checkpoint::{Checkpoint, PublicKey};
 pub use error::AuditError;
 pub use event::{Actor, Entry, Event, EventKind, Outcome};
-pub use filter::{Filter, FoundEntries};
+pub use filter::{EntryFilter, EntryPage};
 pub use log::{AuditLog, Receipt};
-pub use verify::{Finding, Verification, verify};
+pub use verify::{Verification, VerificationFinding, verify};

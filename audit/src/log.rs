@@ -1,39 +1,40 @@
-//! The log as the appliance holds it: append, look up, state its size.
+//! The log as the appliance uses it: append entries, search them, and state the log's size.
 
-use crate::checkpoint::{PublicKey, SealingKey};
+use crate::checkpoint::{CheckpointSigner, PublicKey};
 use crate::error::AuditError;
 use crate::event::{Event, EventKind, Outcome};
-use crate::recovery::{Layout, scan};
-use crate::writer::{Job, Writer};
+use crate::recovery::{LogFiles, scan};
+use crate::writer::{AppendRequest, LogWriter};
 use cloister_domain::{Clock, Entropy};
+use parking_lot::RwLock;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
-/// An entry's place in the log, once it is on the disk.
+/// The position of an entry that is on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// Counted from 0.
     pub seq: u64,
 }
 
-/// The audit log of one appliance. Cheap to clone; the log closes in order when the last clone
-/// goes.
+/// The audit log of one appliance. Cheap to clone. The log is closed when the last clone is
+/// dropped.
 #[derive(Clone)]
-pub struct AuditLog(Arc<Open>);
+pub struct AuditLog(Arc<OpenLog>);
 
 /// An open log and the thread that writes it.
-struct Open {
-    // INVARIANT: `None` only while it is being dropped.
-    jobs: Option<mpsc::Sender<Job>>,
+struct OpenLog {
+    // INVARIANT: `None` only while the log is being dropped.
+    jobs: Option<mpsc::Sender<AppendRequest>>,
     writer: Option<JoinHandle<()>>,
-    shared: Arc<Shared>,
+    shared: Arc<SharedState>,
 }
 
-impl Drop for Open {
-    /// Waits for the last entries, so that who opens the log next finds it whole and free.
+impl Drop for OpenLog {
+    /// Waits for the last entries, so that the next process finds a complete and unlocked log.
     fn drop(&mut self) {
         drop(self.jobs.take());
         if let Some(writer) = self.writer.take() {
@@ -43,36 +44,33 @@ impl Drop for Open {
 }
 
 /// What readers share with the writer.
-pub(crate) struct Shared {
-    pub(crate) layout: Layout,
-    /// Where each entry begins; the last element is where the next one will.
+pub(crate) struct SharedState {
+    pub(crate) files: LogFiles,
+    /// Where each entry starts, and as the last element where the next one will start.
     pub(crate) offsets: RwLock<Vec<u64>>,
     pub(crate) failure: RwLock<Option<AuditError>>,
     key: PublicKey,
-    // Held for as long as the log is open, so that no second process writes it.
+    // Held while the log is open, so that no second process writes it.
     _lock: File,
 }
 
-impl Shared {
-    /// Lets go of a lock's poison: the guarded values are replaced whole, so they stay sound.
+impl SharedState {
+    /// A copy of the offsets.
     pub(crate) fn offsets(&self) -> Vec<u64> {
-        self.offsets
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.offsets.read().clone()
     }
 
     pub(crate) fn fail(&self, cause: AuditError) {
-        *self.failure.write().unwrap_or_else(PoisonError::into_inner) = Some(cause);
+        *self.failure.write() = Some(cause);
     }
 
     pub(crate) fn recover(&self) {
-        *self.failure.write().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.failure.write() = None;
     }
 }
 
 impl AuditLog {
-    /// Opens the log in this folder, makes it where it is absent, and refuses it where it is not
+    /// Opens the log in this folder. Creates it if it does not exist, and refuses it if it is not
     /// the one that was signed. `name` is the log's name in its checkpoints.
     pub fn open(
         folder: &Path,
@@ -81,14 +79,14 @@ impl AuditLog {
         entropy: &dyn Entropy,
     ) -> Result<Self, AuditError> {
         std::fs::create_dir_all(folder).map_err(|cause| AuditError::file(folder, &cause))?;
-        let layout = Layout::new(folder);
-        let lock = lock(&layout)?;
-        let sealing = SealingKey::ensure(&layout.key(), name, entropy)?;
-        let key = sealing.public();
-        publish_key(&layout, &key)?;
-        let sealed = layout.sealed(&key)?;
+        let files = LogFiles::new(folder);
+        let lock = lock(&files)?;
+        let signer = CheckpointSigner::load_or_create(&files.key(), name, entropy)?;
+        let key = signer.public_key();
+        publish_key(&files, &key)?;
+        let sealed = files.read_checkpoint(&key)?;
         let sealed_size = sealed.as_ref().map_or(0, |checkpoint| checkpoint.size);
-        let scan = scan(&layout.entries(), sealed.as_slice())?;
+        let scan = scan(&files.entries(), sealed.as_slice())?;
         if let Some(finding) = scan.findings.first() {
             return Err(AuditError::Altered {
                 folder: folder.into(),
@@ -96,34 +94,35 @@ impl AuditLog {
             });
         }
         let unsealed = scan.tree.size() - sealed_size;
-        let torn = scan.torn;
+        let torn = scan.torn_bytes;
         let mut offsets = scan.offsets;
         offsets.push(scan.end);
-        let shared = Arc::new(Shared {
-            layout,
+        let shared = Arc::new(SharedState {
+            files,
             offsets: RwLock::new(offsets),
             failure: RwLock::new(None),
             key,
             _lock: lock,
         });
-        let mut writer = Writer::open(Arc::clone(&shared), sealing, scan.tree, clock)?;
+        let mut writer = LogWriter::open(Arc::clone(&shared), signer, scan.tree, clock)?;
         if unsealed > 0 || torn > 0 {
-            // Written here, since nobody may wait for the writer's thread where a runtime opens the log.
+            // Written by this thread, because an async runtime must not wait for the writer's
+            // thread.
             writer.write(vec![Event::by_appliance(
                 EventKind::AuditRecovered,
                 serde_json::json!({ "unsealed_entries": unsealed, "torn_bytes": torn }),
             )])?;
         }
         let (jobs, writer) = writer.start();
-        Ok(Self(Arc::new(Open {
+        Ok(Self(Arc::new(OpenLog {
             jobs: Some(jobs),
             writer: Some(writer),
             shared,
         })))
     }
 
-    /// Logs an event. Returns once it is on the disk; an error means that it is not, and that
-    /// whatever it was about must not happen.
+    /// Appends an event. Returns when it is on the disk. If this fails, it is not on the disk, and
+    /// what the event is about must not happen.
     pub async fn append(&self, event: Event) -> Result<Receipt, AuditError> {
         let (done, logged) = oneshot::channel();
         self.send(event, done)?;
@@ -136,7 +135,7 @@ impl AuditLog {
         done: oneshot::Sender<Result<Receipt, AuditError>>,
     ) -> Result<(), AuditError> {
         let jobs = self.0.jobs.as_ref().ok_or_else(|| self.closed())?;
-        jobs.send(Job { event, done })
+        jobs.send(AppendRequest { event, done })
             .ok()
             .ok_or_else(|| self.closed())
     }
@@ -146,62 +145,56 @@ impl AuditLog {
             .unwrap_or_else(|| AuditError::Stopped("the writer has ended".into()))
     }
 
-    /// Why the log cannot be written, if it cannot.
+    /// Why the log cannot be written, or `None` if it can.
     pub fn failure(&self) -> Option<AuditError> {
-        self.0
-            .shared
-            .failure
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.shared.failure.read().clone()
     }
 
-    /// How many entries it has.
+    /// The number of entries.
     pub fn len(&self) -> u64 {
         self.0.shared.offsets().len().saturating_sub(1) as u64
     }
 
-    /// Whether it has none.
+    /// Whether there are no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The log's folder.
     pub fn folder(&self) -> PathBuf {
-        self.0.shared.layout.folder.clone()
+        self.0.shared.files.folder.clone()
     }
 
-    /// The key that its checkpoints are checked with.
+    /// The key that verifies its checkpoints.
     pub fn public_key(&self) -> &PublicKey {
         &self.0.shared.key
     }
 
-    /// The last signed checkpoint, as the note to keep elsewhere.
+    /// The last signed checkpoint, as a note to be stored elsewhere.
     pub fn checkpoint_note(&self) -> Result<String, AuditError> {
-        let path = self.0.shared.layout.checkpoint();
+        let path = self.0.shared.files.checkpoint();
         std::fs::read_to_string(&path).map_err(|cause| AuditError::file(&path, &cause))
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &SharedState {
         &self.0.shared
     }
 }
 
-fn lock(layout: &Layout) -> Result<File, AuditError> {
-    let path = layout.lock();
+fn lock(files: &LogFiles) -> Result<File, AuditError> {
+    let path = files.lock();
     let file = File::create(&path).map_err(|cause| AuditError::file(&path, &cause))?;
     rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
         .ok()
-        .ok_or_else(|| AuditError::InUse(layout.folder.clone()))?;
+        .ok_or_else(|| AuditError::InUse(files.folder.clone()))?;
     Ok(file)
 }
 
-fn publish_key(layout: &Layout, key: &PublicKey) -> Result<(), AuditError> {
-    let path = layout.public_key();
+fn publish_key(files: &LogFiles, key: &PublicKey) -> Result<(), AuditError> {
+    let path = files.public_key();
     std::fs::write(&path, format!("{key}\n")).map_err(|cause| AuditError::file(&path, &cause))
 }
 
-/// The outcome as it is counted and filtered.
 impl Outcome {
     /// The outcome's name in the log.
     pub const fn as_str(self) -> &'static str {

@@ -23,18 +23,18 @@ fn node(left: &Hash, right: &Hash) -> Hash {
         .into()
 }
 
-/// A tree that only grows. It keeps one hash for each one-bit of its size, which is all that the
-/// root needs.
+/// An append-only tree. It stores one hash for each one-bit of its size, which is all that the root
+/// needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tree {
     size: u64,
-    // INVARIANT: the roots of the perfect subtrees that make up the tree, largest first; as many
-    // as `size` has one-bits.
+    // INVARIANT: the roots of the perfect subtrees that make up the tree, largest first; one for
+    // each one-bit of `size`.
     subtrees: Vec<Hash>,
 }
 
 impl Tree {
-    /// How many leaves it has.
+    /// The number of leaves.
     pub fn size(&self) -> u64 {
         self.size
     }
@@ -51,7 +51,7 @@ impl Tree {
         self.size += 1;
     }
 
-    /// The root over all leaves; of no leaves, the hash of nothing.
+    /// The root over all leaves. The root of an empty tree is the hash of the empty string.
     pub fn root(&self) -> Hash {
         let mut from_the_right = self.subtrees.iter().rev();
         let Some(smallest) = from_the_right.next() else {

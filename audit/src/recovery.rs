@@ -8,12 +8,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-/// Where a log keeps what.
-pub(crate) struct Layout {
+/// The files of a log.
+pub(crate) struct LogFiles {
     pub folder: PathBuf,
 }
 
-impl Layout {
+impl LogFiles {
     pub(crate) fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
@@ -35,38 +35,41 @@ impl Layout {
         self.folder.join("lock")
     }
 
-    /// The last checkpoint, if one was ever written.
-    pub(crate) fn sealed(&self, key: &PublicKey) -> Result<Option<Checkpoint>, AuditError> {
+    /// The last checkpoint, or `None` if none was ever written.
+    pub(crate) fn read_checkpoint(
+        &self,
+        key: &PublicKey,
+    ) -> Result<Option<Checkpoint>, AuditError> {
         let path = self.checkpoint();
         match std::fs::read_to_string(&path) {
-            Ok(note) => Checkpoint::read(&note, key).map(Some),
+            Ok(note) => Checkpoint::verify_note(&note, key).map(Some),
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(AuditError::file(&path, &cause)),
         }
     }
 }
 
-/// A log as the disk holds it.
-pub(crate) struct Scan {
-    /// The tree over all whole entries.
+/// A log as it is on the disk.
+pub(crate) struct LogScan {
+    /// The tree over all complete entries.
     pub tree: Tree,
-    /// Where each whole entry begins, in bytes.
+    /// Where each complete entry starts, in bytes.
     pub offsets: Vec<u64>,
-    /// Where the last whole entry ends.
+    /// Where the last complete entry ends.
     pub end: u64,
-    /// Bytes after that: an entry whose writing a power cut broke off.
-    pub torn: u64,
-    /// What does not fit, first things first.
+    /// Bytes after that: an incomplete entry, whose writing a power cut interrupted.
+    pub torn_bytes: u64,
+    /// What does not match, in the order of the log.
     pub findings: Vec<String>,
 }
 
-/// Reads the whole log and compares it with the checkpoints, smallest first.
-pub(crate) fn scan(entries: &Path, checkpoints: &[Checkpoint]) -> Result<Scan, AuditError> {
-    let mut scan = Scan {
+/// Reads the entire log and compares it with the checkpoints, smallest first.
+pub(crate) fn scan(entries: &Path, checkpoints: &[Checkpoint]) -> Result<LogScan, AuditError> {
+    let mut scan = LogScan {
         tree: Tree::default(),
         offsets: vec![],
         end: 0,
-        torn: 0,
+        torn_bytes: 0,
         findings: vec![],
     };
     let mut pending = checkpoints.iter().peekable();
@@ -88,10 +91,10 @@ pub(crate) fn scan(entries: &Path, checkpoints: &[Checkpoint]) -> Result<Scan, A
                 break;
             }
             let Some((b'\n', entry)) = line.split_last() else {
-                scan.torn = read as u64;
+                scan.torn_bytes = read as u64;
                 break;
             };
-            scan.take(entry);
+            scan.add_entry(entry);
             scan.compare(&mut pending);
         }
     }
@@ -105,8 +108,8 @@ pub(crate) fn scan(entries: &Path, checkpoints: &[Checkpoint]) -> Result<Scan, A
     Ok(scan)
 }
 
-impl Scan {
-    fn take(&mut self, line: &[u8]) {
+impl LogScan {
+    fn add_entry(&mut self, line: &[u8]) {
         let expected = self.tree.size();
         match serde_json::from_slice::<Entry>(line) {
             Ok(entry) if entry.seq == expected => {}

@@ -2,51 +2,55 @@
 
 use crate::checkpoint::{Checkpoint, PublicKey};
 use crate::error::AuditError;
-use crate::recovery::{Layout, scan};
+use crate::recovery::{LogFiles, scan};
 use serde::Serialize;
 use std::path::Path;
 
-/// What a verification found.
+/// The result of a verification.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Verification {
-    /// How many entries there are.
+    /// The number of entries.
     pub entries: u64,
-    /// How many of them the newest checkpoint vouches for.
+    /// How many of them the latest checkpoint covers.
     pub sealed: u64,
-    /// The root over all of them, in hexadecimal.
+    /// The root over all entries, in hexadecimal.
     pub root: String,
-    /// How many checkpoints kept elsewhere were compared.
+    /// The number of checkpoints from elsewhere that were compared.
     pub compared: usize,
-    /// What does not fit. Empty means that the log holds.
-    pub findings: Vec<Finding>,
+    /// What does not match. Empty if the log is intact.
+    pub findings: Vec<VerificationFinding>,
 }
 
-/// One thing that does not fit, as a sentence.
+/// Something that does not match, as a sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Finding(pub String);
+pub struct VerificationFinding(pub String);
 
 impl Verification {
     /// Whether nothing was found.
-    pub fn holds(&self) -> bool {
+    pub fn is_intact(&self) -> bool {
         self.findings.is_empty()
     }
 }
 
-/// Reads the whole log in `folder` and compares it with its own checkpoint and with those of
-/// `kept`, signed notes that were stored elsewhere. Without one of those a cut tail can go
-/// unnoticed, where who cut it also holds the signing key.
-pub fn verify(folder: &Path, key: &PublicKey, kept: &[String]) -> Result<Verification, AuditError> {
-    let layout = Layout::new(folder);
+/// Reads the entire log in `folder` and compares it with its own checkpoint, and with `external`:
+/// signed notes that were stored elsewhere. Without external notes, a cut tail is not detected if
+/// the attacker also has the signing key.
+pub fn verify(
+    folder: &Path,
+    key: &PublicKey,
+    external: &[String],
+) -> Result<Verification, AuditError> {
+    let files = LogFiles::new(folder);
     let mut findings = Vec::new();
-    let mut checkpoints: Vec<Checkpoint> = kept
+    let mut checkpoints: Vec<Checkpoint> = external
         .iter()
-        .map(|note| Checkpoint::read(note, key))
+        .map(|note| Checkpoint::verify_note(note, key))
         .collect::<Result<_, _>>()?;
-    let own = match layout.sealed(key) {
+    let own = match files.read_checkpoint(key) {
         Ok(own) => own,
         Err(AuditError::BadCheckpoint(why)) => {
-            findings.push(Finding(format!(
+            findings.push(VerificationFinding(format!(
                 "the log's own checkpoint does not hold: {why}"
             )));
             None
@@ -55,25 +59,25 @@ pub fn verify(folder: &Path, key: &PublicKey, kept: &[String]) -> Result<Verific
     };
     let sealed = own.as_ref().map_or(0, |checkpoint| checkpoint.size);
     if own.is_none() && findings.is_empty() {
-        findings.push(Finding(
+        findings.push(VerificationFinding(
             "the log has no checkpoint, so nothing vouches for it".into(),
         ));
     }
     checkpoints.extend(own);
     checkpoints.sort_by_key(|checkpoint| checkpoint.size);
-    let scan = scan(&layout.entries(), &checkpoints)?;
-    findings.extend(scan.findings.into_iter().map(Finding));
-    if scan.torn > 0 {
-        findings.push(Finding(format!(
+    let scan = scan(&files.entries(), &checkpoints)?;
+    findings.extend(scan.findings.into_iter().map(VerificationFinding));
+    if scan.torn_bytes > 0 {
+        findings.push(VerificationFinding(format!(
             "{} bytes after the last entry are no entry; the appliance removes them when it starts",
-            scan.torn
+            scan.torn_bytes
         )));
     }
     Ok(Verification {
         entries: scan.tree.size(),
         sealed,
         root: hex::encode(scan.tree.root()),
-        compared: kept.len(),
+        compared: external.len(),
         findings,
     })
 }

@@ -1,30 +1,30 @@
-//! The one thread that writes the log. Entries that arrive together share one flush to the disk.
+//! The only thread that writes the log. Entries that arrive together share one flush to the disk.
 
-use crate::checkpoint::{Checkpoint, SealingKey};
+use crate::checkpoint::{Checkpoint, CheckpointSigner};
 use crate::error::AuditError;
 use crate::event::{Entry, Event};
-use crate::log::{Receipt, Shared};
+use crate::log::{Receipt, SharedState};
 use crate::merkle::{self, Hash, Tree};
 use cloister_domain::Clock;
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
-use std::sync::{Arc, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
-/// Entries that share one flush, at most: enough to keep up with a full house, few enough that
-/// the first of them does not wait noticeably.
-const GROUP: usize = 256;
+/// Maximum number of entries that share one flush: enough for a busy appliance, and few enough that
+/// the first entry does not wait noticeably.
+const MAX_BATCH: usize = 256;
 
-pub(crate) struct Job {
+pub(crate) struct AppendRequest {
     pub event: Event,
     pub done: oneshot::Sender<Result<Receipt, AuditError>>,
 }
 
-pub(crate) struct Writer {
-    shared: Arc<Shared>,
-    sealing: SealingKey,
+pub(crate) struct LogWriter {
+    shared: Arc<SharedState>,
+    signer: CheckpointSigner,
     clock: Arc<dyn Clock>,
     tree: Tree,
     file: File,
@@ -33,14 +33,14 @@ pub(crate) struct Writer {
     stopped: bool,
 }
 
-impl Writer {
+impl LogWriter {
     pub(crate) fn open(
-        shared: Arc<Shared>,
-        sealing: SealingKey,
+        shared: Arc<SharedState>,
+        signer: CheckpointSigner,
         tree: Tree,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AuditError> {
-        let path = shared.layout.entries();
+        let path = shared.files.entries();
         let failed = |cause: std::io::Error| AuditError::file(&path, &cause);
         let file = OpenOptions::new()
             .write(true)
@@ -51,40 +51,40 @@ impl Writer {
         let end = shared.offsets().last().copied().unwrap_or(0);
         let mut writer = Self {
             shared,
-            sealing,
+            signer,
             clock,
             tree,
             file,
             end,
             stopped: false,
         };
-        // Drops an entry whose writing was broken off: it was never acknowledged.
+        // Removes an incomplete entry. It was never acknowledged.
         writer.rewind().map_err(failed)?;
         writer.file.sync_all().map_err(failed)?;
-        writer.seal()?;
+        writer.write_checkpoint()?;
         Ok(writer)
     }
 
-    /// Begins to write. The thread ends when the last sender is gone.
-    pub(crate) fn start(mut self) -> (mpsc::Sender<Job>, JoinHandle<()>) {
-        let (jobs, queue) = mpsc::channel::<Job>();
+    /// Starts the thread. It ends when the last sender is dropped.
+    pub(crate) fn start(mut self) -> (mpsc::Sender<AppendRequest>, JoinHandle<()>) {
+        let (jobs, queue) = mpsc::channel::<AppendRequest>();
         let writer = std::thread::spawn(move || {
             while let Ok(first) = queue.recv() {
-                let mut group = vec![first];
-                group.extend(queue.try_iter().take(GROUP - 1));
-                self.commit(group);
+                let mut batch = vec![first];
+                batch.extend(queue.try_iter().take(MAX_BATCH - 1));
+                self.commit(batch);
             }
         });
         (jobs, writer)
     }
 
-    fn commit(&mut self, group: Vec<Job>) {
+    fn commit(&mut self, batch: Vec<AppendRequest>) {
         let (events, waiting): (Vec<_>, Vec<_>) =
-            group.into_iter().map(|job| (job.event, job.done)).unzip();
+            batch.into_iter().map(|job| (job.event, job.done)).unzip();
         match self.write(events) {
             Ok(first) => {
                 for (seq, done) in (first..).zip(waiting) {
-                    // Who asked may have left; the entry stands all the same.
+                    // The caller may have gone. The entry is valid regardless.
                     drop(done.send(Ok(Receipt { seq })));
                 }
             }
@@ -98,7 +98,7 @@ impl Writer {
         }
     }
 
-    /// Makes the events durable, all or none, and returns the place of the first.
+    /// Makes all events durable, or none. Returns the position of the first.
     pub(crate) fn write(&mut self, events: Vec<Event>) -> Result<u64, AuditError> {
         if self.stopped {
             return Err(AuditError::Stopped("an earlier write failed".into()));
@@ -116,36 +116,32 @@ impl Writer {
         }
         self.append(&bytes)?;
         self.accept(&leaves);
-        self.seal()?;
+        self.write_checkpoint()?;
         self.shared.recover();
         Ok(first)
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<(), AuditError> {
-        let path = self.shared.layout.entries();
+        let path = self.shared.files.entries();
         if let Err(cause) = self.file.write_all(bytes) {
             let cause = AuditError::file(&path, &cause);
-            // Nothing was acknowledged, so the half that was written can go, and a later try may
-            // find room.
+            // Nothing was acknowledged, so the incomplete entry can be removed. A later attempt may
+            // find space on the disk.
             if self.rewind().is_err() {
                 self.stopped = true;
             }
             return Err(cause);
         }
         self.file.sync_data().map_err(|cause| {
-            // After a failed flush the kernel may drop the pages and call the next one a success
-            // (Rebello et al., ATC 2020), so there is no next one.
+            // After a failed flush, the kernel may drop the pages and report the next flush as
+            // successful (Rebello et al., ATC 2020), so there must be no next flush.
             self.stopped = true;
             AuditError::Stopped(cause.to_string())
         })
     }
 
     fn accept(&mut self, leaves: &[(Hash, u64)]) {
-        let mut offsets = self
-            .shared
-            .offsets
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut offsets = self.shared.offsets.write();
         for (leaf, length) in leaves {
             self.tree.push(*leaf);
             self.end += length;
@@ -158,20 +154,20 @@ impl Writer {
         self.file.seek(SeekFrom::Start(self.end)).map(drop)
     }
 
-    /// Signs the present size and root.
-    fn seal(&mut self) -> Result<(), AuditError> {
+    /// Signs the current size and root.
+    fn write_checkpoint(&mut self) -> Result<(), AuditError> {
         let note = self
-            .sealing
-            .seal(&Checkpoint::of(self.sealing.name(), &self.tree));
-        let path = self.shared.layout.checkpoint();
+            .signer
+            .sign(&Checkpoint::from_tree(self.signer.name(), &self.tree));
+        let path = self.shared.files.checkpoint();
         replace(&path, note.as_bytes()).map_err(|cause| AuditError::file(&path, &cause))
     }
 }
 
-/// Replaces a file as a whole. Not flushed: a checkpoint that a power cut takes back only leaves
-/// entries unsealed, which the next start seals and says so.
+/// Replaces a file atomically, without flushing it. If a power cut reverts the checkpoint, some
+/// entries are unsigned; the next start signs them and logs that.
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let aside = path.with_extension("new");
-    std::fs::write(&aside, bytes)?;
-    std::fs::rename(&aside, path)
+    let temporary = path.with_extension("new");
+    std::fs::write(&temporary, bytes)?;
+    std::fs::rename(&temporary, path)
 }

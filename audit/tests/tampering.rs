@@ -1,15 +1,15 @@
-//! Whatever is done to a log, the verifier sees it.
+//! The verifier detects every manipulation of a log.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use cloister_audit::{Actor, AuditError, AuditLog, Event, EventKind, Filter, Outcome, verify};
-use cloister_domain::chance::CountingEntropy;
-use cloister_domain::time::StoppedClock;
+use cloister_audit::{Actor, AuditError, AuditLog, EntryFilter, Event, EventKind, Outcome, verify};
+use cloister_domain::entropy::CountingEntropy;
+use cloister_domain::time::ManualClock;
 use cloister_domain::{Timestamp, UserId};
 use std::path::Path;
 use std::sync::Arc;
 
 fn open(folder: &Path) -> Result<AuditLog, AuditError> {
-    let clock = Arc::new(StoppedClock::at(Timestamp::from_millis(1_790_000_000_000)));
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_790_000_000_000)));
     AuditLog::open(folder, "test/audit", clock, &CountingEntropy::default())
 }
 
@@ -32,24 +32,24 @@ fn event(text: &str) -> Event {
     }
 }
 
-/// A folder with ten entries, closed; and the checkpoint after the first six.
+/// A folder with ten entries, closed, and the checkpoint after the first six.
 fn ten_entries() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path()).unwrap();
     for n in 0..6 {
         on_tokio(log.append(event(&n.to_string()))).unwrap();
     }
-    let kept = log.checkpoint_note().unwrap();
+    let external = log.checkpoint_note().unwrap();
     for n in 6..10 {
         on_tokio(log.append(event(&n.to_string()))).unwrap();
     }
-    (folder, kept)
+    (folder, external)
 }
 
-fn findings(folder: &Path, kept: &[String]) -> Vec<String> {
+fn findings(folder: &Path, external: &[String]) -> Vec<String> {
     let key = std::fs::read_to_string(folder.join("key.pub")).unwrap();
     let key = cloister_audit::PublicKey::parse(&key).unwrap();
-    let verification = verify(folder, &key, kept).unwrap();
+    let verification = verify(folder, &key, external).unwrap();
     verification
         .findings
         .into_iter()
@@ -58,13 +58,13 @@ fn findings(folder: &Path, kept: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn an_untouched_log_holds() {
-    let (folder, kept) = ten_entries();
-    assert_eq!(findings(folder.path(), &[kept]), Vec::<String>::new());
+fn an_untouched_log_is_intact() {
+    let (folder, external) = ten_entries();
+    assert_eq!(findings(folder.path(), &[external]), Vec::<String>::new());
 }
 
 #[test]
-fn every_change_of_the_entries_is_found() {
+fn every_change_of_the_entries_is_detected() {
     type Change = fn(Vec<&str>) -> Vec<String>;
     let own = |lines: Vec<&str>| lines.into_iter().map(str::to_owned).collect::<Vec<_>>();
     let changes: [(&str, Change); 6] = [
@@ -94,7 +94,7 @@ fn every_change_of_the_entries_is_found() {
         ("everything removed", |_| vec![]),
     ];
     for (name, change) in changes {
-        let (folder, kept) = ten_entries();
+        let (folder, external) = ten_entries();
         let path = folder.path().join("entries.jsonl");
         let text = std::fs::read_to_string(&path).unwrap();
         let before = own(text.lines().collect());
@@ -102,7 +102,7 @@ fn every_change_of_the_entries_is_found() {
         assert_ne!(before, after, "{name} changes nothing");
         std::fs::write(&path, after.join("\n") + "\n").unwrap();
         assert_ne!(
-            findings(folder.path(), &[kept]),
+            findings(folder.path(), &[external]),
             Vec::<String>::new(),
             "{name}"
         );
@@ -113,11 +113,11 @@ fn every_change_of_the_entries_is_found() {
     }
 }
 
-/// Who holds the machine holds its key, and can cut the tail and sign anew. A checkpoint that was
-/// kept elsewhere still shows it.
+/// A person with access to the machine has the key, and can cut the tail and sign again. A
+/// checkpoint that was stored elsewhere still reveals it.
 #[test]
-fn a_tail_cut_and_signed_anew_is_found_with_a_kept_checkpoint() {
-    let (folder, kept) = ten_entries();
+fn a_cut_and_signed_again_tail_is_detected_with_an_external_checkpoint() {
+    let (folder, external) = ten_entries();
     let path = folder.path().join("entries.jsonl");
     let text = std::fs::read_to_string(&path).unwrap();
     let cut = text.lines().take(4).collect::<Vec<_>>().join(
@@ -131,28 +131,32 @@ fn a_tail_cut_and_signed_anew_is_found_with_a_kept_checkpoint() {
     assert_eq!(
         findings(folder.path(), &[]),
         Vec::<String>::new(),
-        "the forger signed it anew"
+        "the forger signed it again"
     );
-    assert_ne!(findings(folder.path(), &[kept]), Vec::<String>::new());
+    assert_ne!(findings(folder.path(), &[external]), Vec::<String>::new());
 }
 
 #[test]
-fn an_entry_torn_by_a_power_cut_is_dropped_and_the_log_says_so() {
-    let (folder, kept) = ten_entries();
+fn an_entry_torn_by_a_power_cut_is_dropped_and_logged() {
+    let (folder, external) = ten_entries();
     let path = folder.path().join("entries.jsonl");
     let mut text = std::fs::read_to_string(&path).unwrap();
     text.push_str("{\"v\":1,\"seq\":10,\"at\":\"20");
     std::fs::write(&path, text).unwrap();
     // As the appliance opens it.
     let log = on_tokio(async { open(folder.path()) }).unwrap();
-    let newest = log.find(&Filter::default(), 1).unwrap().entries.remove(0);
+    let newest = log
+        .find(&EntryFilter::default(), 1)
+        .unwrap()
+        .entries
+        .remove(0);
     assert_eq!(newest.kind, EventKind::AuditRecovered);
     assert_eq!(newest.seq, 10);
-    assert_eq!(findings(folder.path(), &[kept]), Vec::<String>::new());
+    assert_eq!(findings(folder.path(), &[external]), Vec::<String>::new());
 }
 
 #[test]
-fn a_log_is_open_once() {
+fn a_log_can_be_opened_once_only() {
     let folder = tempfile::tempdir().unwrap();
     let log = open(folder.path()).unwrap();
     assert!(matches!(open(folder.path()), Err(AuditError::InUse(_))));
@@ -160,30 +164,30 @@ fn a_log_is_open_once() {
 }
 
 #[test]
-fn entries_are_found_newest_first_and_page_by_page() {
+fn entries_are_returned_newest_first_and_in_pages() {
     let (folder, _) = ten_entries();
     let log = open(folder.path()).unwrap();
     let text = Some("\"QUESTION\":\"3\"".to_owned());
     let found = log
         .find(
-            &Filter {
+            &EntryFilter {
                 text,
-                ..Filter::default()
+                ..EntryFilter::default()
             },
             10,
         )
         .unwrap();
     assert_eq!(found.entries.iter().map(|e| e.seq).collect::<Vec<_>>(), [3]);
-    let first = log.find(&Filter::default(), 4).unwrap();
+    let first = log.find(&EntryFilter::default(), 4).unwrap();
     assert_eq!(
         first.entries.iter().map(|e| e.seq).collect::<Vec<_>>(),
         [9, 8, 7, 6]
     );
     let rest = log
         .find(
-            &Filter {
+            &EntryFilter {
                 before: first.next,
-                ..Filter::default()
+                ..EntryFilter::default()
             },
             99,
         )

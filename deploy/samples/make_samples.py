@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Makes the sample library: a dozen documents of a hospital and a bank that do not exist.
+"""Makes the sample library: a dozen documents of a fictional hospital and bank.
 
-The texts are the Markdown files beside this script. Each says in its first lines which format it
-is delivered in; this script writes that format with nothing but Python's standard library, so that
-the same bytes come out everywhere.
+The texts are the Markdown files next to this script. The first lines of each name its format. This
+script writes that format with Python's standard library only, so that the bytes are the same
+everywhere.
 
     make_samples.py FOLDER        writes FOLDER/hospital/... and FOLDER/bank/...
 """

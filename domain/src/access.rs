@@ -3,39 +3,39 @@
 use crate::ids::CollectionId;
 use std::collections::BTreeSet;
 
-/// The collections that one person may read, now. `policies` decides it anew for each request;
-/// `store` hands out nothing that lies outside it.
+/// The collections that one person may read at this moment. `policies` decides it again for each
+/// request; `store` returns nothing outside it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Permitted {
-    // INVARIANT: holds only what the authorisation function allowed. `policies` calls `decided`,
-    // and the tidy test sees to it that nobody else does.
+    // INVARIANT: contains only what the authorisation function allowed. Only `policies` may call
+    // `decided`, which the tidy test enforces.
     collections: BTreeSet<CollectionId>,
 }
 
 impl Permitted {
-    /// What the authorisation function allowed.
+    /// Creates it from what the authorisation function allowed.
     pub fn decided(collections: impl IntoIterator<Item = CollectionId>) -> Self {
         Self {
             collections: collections.into_iter().collect(),
         }
     }
 
-    /// Whether this collection is among them.
-    pub fn holds(&self, collection: CollectionId) -> bool {
+    /// Whether this collection may be read.
+    pub fn contains(&self, collection: CollectionId) -> bool {
         self.collections.contains(&collection)
     }
 
-    /// The collections, in order.
+    /// The collections, in the order of their ids.
     pub fn collections(&self) -> impl Iterator<Item = CollectionId> + '_ {
         self.collections.iter().copied()
     }
 
-    /// How many there are.
+    /// The number of collections.
     pub fn len(&self) -> usize {
         self.collections.len()
     }
 
-    /// Whether there is none.
+    /// Whether nothing may be read.
     pub fn is_empty(&self) -> bool {
         self.collections.is_empty()
     }

@@ -1,15 +1,15 @@
-//! What a file becomes: pages with blocks and words, and passages cut from them.
+//! What a file becomes: pages with blocks and words, and passages made from them.
 //!
-//! Positions are kept from the first step to the browser's highlight. A page's text is stored
-//! once; blocks, words, passages and sentences are byte ranges on it.
+//! Positions are kept from extraction to the highlight in the browser. A page's text is stored
+//! once; blocks, words, passages and sentences are byte ranges in it.
 
 use crate::ids::{CollectionId, DocumentId, PassageId, RevisionId};
-use crate::labels::{Day, Labels};
+use crate::metadata::{Day, DocumentMetadata};
 use crate::text::ByteRange;
 use serde::{Deserialize, Serialize};
 
-/// A rectangle on a page as it is displayed (cropped and turned): points of 1/72 inch, origin in
-/// the top left corner, y growing downwards.
+/// A rectangle on a page as displayed (cropped and rotated), in points of 1/72 inch. The origin is
+/// the top left corner, and y grows downwards.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rect {
     /// Left edge.
@@ -23,7 +23,7 @@ pub struct Rect {
 }
 
 impl Rect {
-    /// The smallest rectangle that holds both.
+    /// The smallest rectangle that contains both.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
         Self {
@@ -45,65 +45,67 @@ impl Rect {
     }
 }
 
-/// What a stretch of a page is.
+/// The kind of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "level")]
 pub enum BlockKind {
-    /// A heading; 1 is the document's highest.
+    /// A heading, with its level from 1 for the highest.
     Heading(u8),
     /// Running text.
     Paragraph,
     /// One item of a list, with its marker.
     ListItem,
-    /// One row of a table, cells separated by ` | `.
+    /// One row of a table, with cells separated by ` | `.
     TableRow,
     /// A caption of a table or figure.
     Caption,
-    /// A header or footer that recurs on the pages: shown, never searched.
-    Furniture,
+    /// A running header or footer, or a page number. It is shown, but never searched.
+    #[serde(rename = "furniture")]
+    RunningHeader,
 }
 
-/// A stretch of a page.
+/// A part of a page's text: a heading, a paragraph, a row of a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Block {
-    /// What it is.
+    /// Its kind.
     #[serde(flatten)]
     pub kind: BlockKind,
-    /// Where it stands in the page's text.
+    /// Its range in the page's text.
     pub range: ByteRange,
-    /// Where it stands in the file, in the words of the program that made it: `Budget!A7:F7`,
-    /// `slide 3`, `part 2`.
+    /// Its place in the file, as the program that made the file names it: `Budget!A7:F7`, `slide
+    /// 3`, `part 2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
 }
 
-/// A word and where it is drawn. Only formats with pages have words.
+/// A word and its box. Only formats with fixed pages have words.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Word {
-    /// Where it stands in the page's text.
+    /// Its range in the page's text.
     pub range: ByteRange,
-    /// Where it is drawn.
+    /// Its box on the page.
     pub rect: Rect,
 }
 
-/// The text of a page and what stands where. Blocks are in reading order and do not overlap; the
+/// The text of a page, and the positions in it. Blocks are in reading order and do not overlap; the
 /// text between them is white space.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PageText {
-    /// All of the page's text, in reading order. Lines of a paragraph are joined by a space and
-    /// blocks by a line break.
+    /// The text in reading order. The lines of a paragraph are joined by spaces, and blocks are
+    /// separated by line breaks.
     pub text: String,
-    /// Its stretches.
+    /// Its blocks.
     pub blocks: Vec<Block>,
-    /// Its words, in the order of the text; empty where the format has no drawn pages.
+    /// Its words, in the order of the text; empty if the format has no fixed pages.
     pub words: Vec<Word>,
-    /// Words of a scanned page that may have been misread, in the order of the text.
+    /// Ranges of words with a low recognition confidence on a scanned page, in the order of the
+    /// text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubtful: Vec<ByteRange>,
 }
 
 impl PageText {
-    /// The places where `range` is drawn, one rectangle for each line it touches.
+    /// The rectangles of `range`, one for each line.
     pub fn rects(&self, range: ByteRange) -> Vec<Rect> {
         let mut lines: Vec<Rect> = Vec::new();
         for word in self.words.iter().filter(|word| word.range.overlaps(range)) {
@@ -123,22 +125,22 @@ fn on_same_line(line: Rect, next: Rect) -> bool {
     shared > 0.5 * height && gap < 3.0 * height && next.x0 >= line.x0
 }
 
-/// One page of a revision: a sheet, slide or section where the format has no pages.
+/// One page of a revision. In formats without fixed pages, it is a sheet, slide or section.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Page {
-    /// Counted from 1.
+    /// Its number, counted from 1.
     pub number: u32,
-    /// Width as displayed, in points; 0 where the format has no drawn pages.
+    /// Width as displayed, in points; 0 if the format has no fixed pages.
     pub width: f32,
-    /// Height as displayed, in points; 0 where the format has no drawn pages.
+    /// Height as displayed, in points; 0 if the format has no fixed pages.
     pub height: f32,
-    /// The text and its stretches.
+    /// Its text.
     #[serde(flatten)]
     pub content: PageText,
 }
 
 impl Page {
-    /// Whether the page can be drawn as a picture.
+    /// Whether the page can be rendered as a picture.
     pub fn is_drawn(&self) -> bool {
         self.width > 0.0 && self.height > 0.0
     }
@@ -147,38 +149,39 @@ impl Page {
 /// What a file says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DocumentInfo {
-    /// The title; the file's name where it has none.
+    /// The title, or the file's name if it has none.
     pub title: String,
-    /// The format it was read as: `pdf`, `html`, `markdown`, `text`, `docx`.
+    /// The format as which it was read: `pdf`, `html`, `markdown`, `text`, `docx`.
     pub format: String,
-    /// ISO 639-3 code of its main language, where it could be told.
+    /// ISO 639-3 code of its main language, if it was detected.
     pub language: Option<String>,
-    /// The day of its last change, as it says itself.
+    /// The day of its last change, according to the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<Day>,
-    /// How many pages it has.
+    /// Its number of pages.
     pub pages: u32,
-    /// What an administrator should know of this reading, one sentence each.
+    /// Warnings for the administrator, one sentence each.
     pub warnings: Vec<String>,
-    /// What the file and the site say about it.
-    pub labels: Labels,
+    /// Its metadata, from the file and from the site.
+    #[serde(rename = "labels")]
+    pub metadata: DocumentMetadata,
 }
 
-/// A piece of a passage on one page.
+/// A part of a passage on one page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassageSpan {
     /// The page, counted from 1.
     pub page: u32,
-    /// The piece of that page's text.
+    /// The range in that page's text.
     pub range: ByteRange,
 }
 
-/// A passage as the reader cuts it, before it has an id.
+/// A passage before it has an id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PassageDraft {
-    /// The text: its spans' texts, in order, joined by one line break.
+    /// The texts of its spans, in order, separated by line breaks.
     pub text: String,
-    /// Where the text stands.
+    /// The positions of the text.
     pub spans: Vec<PassageSpan>,
     /// The headings above it, outermost first.
     pub headings: Vec<String>,
@@ -186,13 +189,13 @@ pub struct PassageDraft {
     pub sentences: Vec<ByteRange>,
     /// Its length in the embedder's tokens.
     pub tokens: u32,
-    /// Words that may have been misread from a scanned page, as ranges of `text`, in order.
+    /// Ranges of `text` with a low recognition confidence, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubtful: Vec<ByteRange>,
 }
 
 impl PassageDraft {
-    /// Where a range of the passage's text stands on the pages.
+    /// Converts a range of the passage's text to positions on pages.
     pub fn locate(&self, range: ByteRange) -> Vec<PassageSpan> {
         let mut offset = 0;
         let mut found = Vec::new();
@@ -212,18 +215,18 @@ impl PassageDraft {
     }
 }
 
-/// A passage that is stored, and whose it is.
+/// A stored passage, with the document it belongs to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Passage {
     /// Its id and sequence number.
     pub id: PassageId,
-    /// The revision it was cut from.
+    /// The revision it belongs to.
     pub revision: RevisionId,
     /// The document of that revision.
     pub document: DocumentId,
     /// The collection of that document.
     pub collection: CollectionId,
-    /// The passage.
+    /// Its content.
     #[serde(flatten)]
     pub draft: PassageDraft,
 }
@@ -233,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_across_two_pages_is_found_on_both() {
+    fn a_range_across_two_pages_is_located_on_both() {
         let draft = PassageDraft {
             text: "first part\nsecond part".into(),
             spans: vec![

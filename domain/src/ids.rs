@@ -1,4 +1,4 @@
-//! Ids: one type for each noun, so that a document is never mistaken for a revision.
+//! Ids: one type for each kind of thing, so that the compiler tells a document from a revision.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -28,36 +28,36 @@ macro_rules! row_id {
 }
 
 row_id!(
-    /// A top folder of the inbox; policies attach to it.
+    /// A collection, which is a top folder of the inbox. Access is granted to collections.
     CollectionId
 );
 row_id!(
-    /// A path inside a collection, whatever its content is today. Fits in a `u32`.
+    /// A document, which is a path in a collection, regardless of its content. Fits in a `u32`.
     DocumentId
 );
 row_id!(
-    /// One content of a document.
+    /// A revision, which is one content of a document.
     RevisionId
 );
 row_id!(
-    /// A passage of one revision. Ids grow in the order of commits and are never used again, so
-    /// they are also the sequence number that the indexes follow.
+    /// A passage of a revision. Ids grow in the order of commits and are never reused, so they are
+    /// also the sequence numbers that indexes follow.
     PassageId
 );
 row_id!(
-    /// A person. Never used again after the person is removed.
+    /// A person. Ids of removed persons are never reused.
     UserId
 );
 row_id!(
-    /// A set of people to whom collections are granted.
+    /// A group of people, to which collections are granted.
     GroupId
 );
 row_id!(
-    /// One path in the inbox, and the work on it.
+    /// A file of the inbox, and its entry in the ingestion queue.
     FileId
 );
 
-/// SHA-256 of a session's secret: what the database keeps and the audit log may show.
+/// SHA-256 of a session's secret. The database stores it, and the audit log may contain it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(pub String);
@@ -73,7 +73,7 @@ pub struct FileHash(
 /// A text that is not 64 lower-case hexadecimal digits.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("`{0}` is not a SHA-256 in lower-case hexadecimal")]
-pub struct NotAFileHash(pub String);
+pub struct ParseFileHashError(pub String);
 
 impl FileHash {
     /// The hash as its 64 digits.
@@ -82,14 +82,14 @@ impl FileHash {
     }
 
     /// The hash of these bytes.
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn digest(bytes: &[u8]) -> Self {
         use sha2::Digest;
         Self(hex::encode(sha2::Sha256::digest(bytes)))
     }
 }
 
 impl TryFrom<String> for FileHash {
-    type Error = NotAFileHash;
+    type Error = ParseFileHashError;
     fn try_from(digits: String) -> Result<Self, Self::Error> {
         let well_formed = digits.len() == 64
             && digits
@@ -98,7 +98,7 @@ impl TryFrom<String> for FileHash {
         if well_formed {
             Ok(Self(digits))
         } else {
-            Err(NotAFileHash(digits))
+            Err(ParseFileHashError(digits))
         }
     }
 }

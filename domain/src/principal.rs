@@ -1,27 +1,27 @@
-//! Who is asking.
+//! The person who makes a request.
 
 use crate::ids::{GroupId, UserId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// What a person may do beside asking. Someone may hold several.
+/// What a person may do. A person may have several roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Asks questions and opens pages of the collections granted to their groups.
+    /// Asks questions and opens pages, in the collections that are granted to their groups.
     Staff,
-    /// Makes people, groups and collections, grants access, watches the machine.
+    /// Manages people, groups and collections, grants access, and monitors the appliance.
     Administrator,
     /// Reviews and verifies the audit log.
     ComplianceOfficer,
 }
 
 impl Role {
-    /// Every role, in the order that a form shows them.
+    /// All roles, in the order in which forms show them.
     pub const ALL: [Self; 3] = [Self::Staff, Self::Administrator, Self::ComplianceOfficer];
 
-    /// The role's name as stored, in policies and in the API.
+    /// The role's name in the database, in policies and in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Staff => "staff",
@@ -37,26 +37,26 @@ impl fmt::Display for Role {
     }
 }
 
-/// A name that is no role.
+/// A text is not the name of a role.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("`{0}` is not a role. The roles are staff, administrator and compliance-officer")]
-pub struct NotARole(String);
+pub struct ParseRoleError(String);
 
 impl FromStr for Role {
-    type Err = NotARole;
+    type Err = ParseRoleError;
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()
             .find(|role| role.as_str() == name)
-            .ok_or_else(|| NotARole(name.to_owned()))
+            .ok_or_else(|| ParseRoleError(name.to_owned()))
     }
 }
 
-/// A signed-in person, as of this request: roles and groups are read anew for each one, so that
-/// taking a right away acts on the next request.
+/// A signed-in person at the time of a request. Roles and groups are read again for each request,
+/// so a revoked right is effective from the next request on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
-    /// Who.
+    /// The person's id.
     pub user: UserId,
     /// The name they sign in with.
     pub name: String,
@@ -64,11 +64,4 @@ pub struct Principal {
     pub roles: Vec<Role>,
     /// The groups they belong to.
     pub groups: Vec<GroupId>,
-}
-
-impl Principal {
-    /// Whether they hold this role.
-    pub fn is(&self, role: Role) -> bool {
-        self.roles.contains(&role)
-    }
 }

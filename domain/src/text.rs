@@ -1,9 +1,8 @@
-//! Places in a text.
+//! Ranges of a text.
 
 use serde::{Deserialize, Serialize};
 
-/// A half-open range of UTF-8 bytes, `start..end`, whose ends lie on character boundaries of the
-/// text it speaks of.
+/// A half-open range of UTF-8 bytes, `start..end`. Both ends are character boundaries of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ByteRange {
     /// The first byte.
@@ -18,32 +17,32 @@ impl ByteRange {
         Self { start, end }
     }
 
-    /// The number of bytes.
+    /// The length in bytes.
     pub const fn len(self) -> usize {
         self.end.saturating_sub(self.start)
     }
 
-    /// Whether it holds nothing.
+    /// Whether the range is empty.
     pub const fn is_empty(self) -> bool {
         self.end <= self.start
     }
 
-    /// The bytes quoted, or `None` where the range does not resolve in this text.
-    pub fn of(self, text: &str) -> Option<&str> {
+    /// The part of `text` in this range, or `None` if the range is not valid in this text.
+    pub fn slice(self, text: &str) -> Option<&str> {
         text.get(self.start..self.end)
     }
 
-    /// Whether the two share a byte.
+    /// Whether the two ranges have a byte in common.
     pub const fn overlaps(self, other: Self) -> bool {
         self.start < other.end && other.start < self.end
     }
 
-    /// Whether all of `other` lies in it.
-    pub const fn holds(self, other: Self) -> bool {
+    /// Whether `other` is entirely inside this range.
+    pub const fn contains(self, other: Self) -> bool {
         self.start <= other.start && other.end <= self.end
     }
 
-    /// The bytes that both hold, or `None` where they share none.
+    /// The bytes that both ranges have in common, or `None` if there are none.
     pub fn intersection(self, other: Self) -> Option<Self> {
         let shared = Self::new(self.start.max(other.start), self.end.min(other.end));
         (!shared.is_empty()).then_some(shared)

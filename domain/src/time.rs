@@ -1,18 +1,18 @@
-//! Time as a parameter: whoever needs the hour is handed a [`Clock`].
+//! Time as a parameter: code that needs the current time receives a [`Clock`].
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// A moment in UTC, in whole milliseconds since 1970. Written as RFC 3339 outside the database.
+/// A point in time in UTC, in milliseconds since 1970. Written as RFC 3339 outside the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(i64);
 
-/// A text that is not an RFC 3339 date and time.
+/// A text is not an RFC 3339 date and time.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("`{0}` is not a date and time such as 2026-11-20T09:30:00Z")]
-pub struct NotATimestamp(String);
+pub struct ParseTimestampError(String);
 
 impl Timestamp {
     /// From milliseconds since 1970, UTC.
@@ -25,39 +25,37 @@ impl Timestamp {
         self.0
     }
 
-    /// The moment `duration` later.
+    /// The time `duration` later.
     #[must_use]
     pub fn plus(self, duration: std::time::Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)),
-        )
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_add(millis))
     }
 
-    /// The moment `duration` earlier.
+    /// The time `duration` earlier.
     #[must_use]
     pub fn minus(self, duration: std::time::Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self(self.0.saturating_sub(millis))
     }
 
-    /// How long after `earlier` this is; zero where it is not after.
+    /// The duration since `earlier`; zero if `earlier` is not earlier.
     pub fn since(self, earlier: Self) -> std::time::Duration {
         std::time::Duration::from_millis(
             u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0),
         )
     }
 
-    /// Reads RFC 3339.
-    pub fn parse(text: &str) -> Result<Self, NotATimestamp> {
+    /// Parses RFC 3339.
+    pub fn parse(text: &str) -> Result<Self, ParseTimestampError> {
         let moment = OffsetDateTime::parse(text, &Rfc3339)
             .ok()
-            .ok_or_else(|| NotATimestamp(text.to_owned()))?;
+            .ok_or_else(|| ParseTimestampError(text.to_owned()))?;
         let millis = moment.unix_timestamp_nanos() / 1_000_000;
         i64::try_from(millis)
             .ok()
             .map(Self)
-            .ok_or_else(|| NotATimestamp(text.to_owned()))
+            .ok_or_else(|| ParseTimestampError(text.to_owned()))
     }
 }
 
@@ -87,24 +85,24 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Tells the hour. The appliance has one that reads the machine's clock; tests have one that
-/// stands still until it is moved.
+/// Provides the current time. The appliance has a clock that reads the system time; tests have one
+/// that is advanced by hand.
 pub trait Clock: Send + Sync {
-    /// The present moment.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }
 
-/// A clock for tests: it shows what it was last set to.
+/// A clock for tests that is advanced by hand.
 #[derive(Debug)]
-pub struct StoppedClock(std::sync::atomic::AtomicI64);
+pub struct ManualClock(std::sync::atomic::AtomicI64);
 
-impl StoppedClock {
+impl ManualClock {
     /// A clock that shows `moment`.
     pub fn at(moment: Timestamp) -> Self {
         Self(std::sync::atomic::AtomicI64::new(moment.as_millis()))
     }
 
-    /// Moves it forward.
+    /// Advances the clock.
     pub fn advance(&self, by: std::time::Duration) {
         let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         self.0
@@ -112,7 +110,7 @@ impl StoppedClock {
     }
 }
 
-impl Clock for StoppedClock {
+impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(std::sync::atomic::Ordering::SeqCst))
     }
@@ -123,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_survives_being_written_and_read() -> Result<(), NotATimestamp> {
+    fn a_timestamp_round_trips() -> Result<(), ParseTimestampError> {
         let moment = Timestamp::parse("2026-11-20T09:30:00.25Z")?;
         assert_eq!(moment.to_string(), "2026-11-20T09:30:00.25Z");
         assert_eq!(Timestamp::parse(&moment.to_string())?, moment);

@@ -1,10 +1,10 @@
-//! Cloister's side of `make bench-peers-index`: writes a synthetic corpus for the peers to read, and
-//! searches the same corpus when it is told to.
+//! Cloister's side of `make bench-peers-index`: writes a synthetic corpus that the peers read, and
+//! searches the same corpus on request.
 //!
-//! `peer export FOLDER PASSAGES` writes `base.f32`, `questions.f32`, `texts.json`.
-//! `peer measure FOLDER PASSAGES` does what `cloister index synth` and `bench` do.
-//! `peer serve FOLDER PASSAGES` builds both arms, prints how long that took, then answers each line
-//! of its input, `meaning` or `words`, with questions a second and the passages found.
+//! `peer export FOLDER PASSAGES` writes `base.f32`, `questions.f32` and `texts.json`.
+//! `peer measure FOLDER PASSAGES` does the same as `cloister-eval synthesize-index` and `bench-index`.
+//! `peer serve FOLDER PASSAGES` builds both indexes, prints the build times, then answers each line of
+//! standard input, `meaning` or `words`, with queries per second and the passages found.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -13,7 +13,7 @@
 )]
 
 use cloister_domain::PassageId;
-use cloister_index::trial::{Question, Synthetic, Wanted, measure};
+use cloister_index::bench::{BenchOptions, SyntheticCorpus, SyntheticQuestion, measure};
 use cloister_index::{Index, IndexEntry, IndexSettings, SearchRequest};
 use roaring::RoaringBitmap;
 use serde_json::json;
@@ -42,13 +42,13 @@ fn main() {
 }
 
 fn export(folder: &Path, passages: i64) {
-    let corpus = Synthetic::new(1, passages, DIMENSIONS);
+    let corpus = SyntheticCorpus::new(1, passages, DIMENSIONS);
     let bytes = |vector: Vec<f32>| vector.into_iter().flat_map(f32::to_le_bytes);
     let base: Vec<u8> = (1..=passages)
         .flat_map(|p| bytes(corpus.vector(p)))
         .collect();
     std::fs::write(folder.join("base.f32"), base).unwrap();
-    let questions: Vec<Question> = (0..QUESTIONS).map(|n| corpus.question(n)).collect();
+    let questions: Vec<SyntheticQuestion> = (0..QUESTIONS).map(|n| corpus.question(n)).collect();
     let asked: Vec<u8> = questions
         .iter()
         .flat_map(|q| bytes(q.vector.clone()))
@@ -63,13 +63,13 @@ fn export(folder: &Path, passages: i64) {
 /// One arm's index, and how its questions are asked.
 struct Arm {
     index: Index,
-    questions: Vec<Question>,
-    text: fn(&Question) -> &str,
+    questions: Vec<SyntheticQuestion>,
+    text: fn(&SyntheticQuestion) -> &str,
     weight: f32,
 }
 
 impl Arm {
-    fn build(folder: &Path, corpus: &Synthetic, entry: impl Fn(i64) -> IndexEntry) -> Index {
+    fn build(folder: &Path, corpus: &SyntheticCorpus, entry: impl Fn(i64) -> IndexEntry) -> Index {
         let settings = IndexSettings {
             dimensions: corpus.dimensions(),
             depth: HITS,
@@ -88,14 +88,14 @@ impl Arm {
     /// Asks every question once, one after the other.
     fn ask(&self, permitted: &RoaringBitmap) -> (f64, Vec<Vec<i64>>) {
         let began = Instant::now();
-        let found = |question: &Question| {
+        let found = |question: &SyntheticQuestion| {
             let request = SearchRequest {
                 text: (self.text)(question),
-                also: "",
+                expansion_terms: "",
                 vector: &question.vector,
                 permitted,
                 limit: HITS,
-                semantic_weight: Some(self.weight),
+                dense_weight: Some(self.weight),
             };
             let hits = self.index.search(&request).unwrap().hits;
             hits.iter().map(|hit| hit.passage.0 - 1).collect()
@@ -110,7 +110,7 @@ impl Arm {
 
 /// Builds what is missing, then measures.
 fn measured(folder: &Path, passages: i64) {
-    let corpus = Synthetic::new(1, passages, DIMENSIONS);
+    let corpus = SyntheticCorpus::new(1, passages, DIMENSIONS);
     let began = Instant::now();
     let mut index = Index::open(folder, IndexSettings::default()).unwrap();
     if index.sequence().0 < passages {
@@ -127,20 +127,20 @@ fn measured(folder: &Path, passages: i64) {
     let permitted = (0..=u32::try_from(passages).unwrap()).collect();
     let request = SearchRequest {
         text: &question.text,
-        also: "",
+        expansion_terms: "",
         vector: &question.vector,
         permitted: &permitted,
         limit: HITS,
-        semantic_weight: None,
+        dense_weight: None,
     };
     index.search(&request).unwrap();
     println!(
         "open and first answer: {:.2} s",
         began.elapsed().as_secs_f64()
     );
-    let wanted = Wanted {
+    let wanted = BenchOptions {
         questions: 300,
-        crowd: Duration::from_secs(5),
+        concurrent_for: Duration::from_secs(5),
         recall_questions: 50,
         changes: 5,
     };
@@ -150,7 +150,7 @@ fn measured(folder: &Path, passages: i64) {
 
 fn serve(folder: &Path, passages: i64) {
     let place = tempfile::tempdir_in(folder).unwrap();
-    let corpus = Synthetic::new(1, passages, DIMENSIONS);
+    let corpus = SyntheticCorpus::new(1, passages, DIMENSIONS);
     let began = Instant::now();
     let without_text = |passage: i64| IndexEntry {
         title: String::new(),
@@ -158,7 +158,7 @@ fn serve(folder: &Path, passages: i64) {
         text: String::new(),
         passage: PassageId(passage),
         vector: corpus.vector(passage),
-        revision: cloister_domain::RevisionId(Synthetic::revision(passage)),
+        revision: cloister_domain::RevisionId(SyntheticCorpus::revision(passage)),
         ..corpus.entry(1)
     };
     let meaning = Arm {
@@ -169,7 +169,7 @@ fn serve(folder: &Path, passages: i64) {
     };
     let built_meaning = began.elapsed().as_secs_f64();
     let began = Instant::now();
-    let short = Synthetic::new(1, passages, SHORT);
+    let short = SyntheticCorpus::new(1, passages, SHORT);
     let words = Arm {
         index: Arm::build(&place.path().join("words"), &short, |passage| IndexEntry {
             title: String::new(),
@@ -185,7 +185,7 @@ fn serve(folder: &Path, passages: i64) {
         "{}",
         json!({ "meaning": built_meaning, "words": built_words, "memory": memory() })
     );
-    let last = u32::try_from(Synthetic::revision(passages)).unwrap();
+    let last = u32::try_from(SyntheticCorpus::revision(passages)).unwrap();
     for line in std::io::stdin().lock().lines() {
         let line = line.unwrap();
         let arm = if line.starts_with("words") {

@@ -1,12 +1,12 @@
-"""Cloister's two arms beside hnswlib, usearch, faiss and bm25s: the same vectors and texts, one
-thread each, in turns.
+"""Compares Cloister's lexical and dense search with hnswlib, usearch, faiss and bm25s on the same
+vectors and texts, with one thread each, interleaved.
 
     bench.py PROGRAM WORK [PASSAGES] [ROUNDS]
 
-PROGRAM is the built example `peer` of cloister-index; WORK is for what is made on the way. Every
-round runs everybody once after the other; printed are medians, and ratios to Cloister. The graphs
-are searched at the least effort with which they find 99 of 100 true neighbours. On a busy machine
-only the ratios say something; the load is printed.
+PROGRAM is the built example `peer` of cloister-index. WORK is a folder for intermediate files. Each
+round runs every program once. The output is medians, and ratios to Cloister. Graph indexes are
+searched with the lowest effort that finds 99 of 100 true neighbours. On a busy machine only the
+ratios are meaningful, so the load is printed.
 """
 
 import json
@@ -65,7 +65,7 @@ def recall(found, truth):
 
 
 def graphs(base):
-    """Name, what sets the effort, what searches one question."""
+    """The name, the function that sets the effort, and the function that searches one question."""
     count = len(base)
 
     def with_hnswlib():

@@ -1,9 +1,9 @@
-//! What can go wrong with an index. Whatever it is, the database still has everything.
+//! The errors of an index. The database still has everything.
 
 use crate::comparison::Comparison;
 use std::path::PathBuf;
 
-/// Whose fault it was, and what to do.
+/// An error of an index.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
     /// The machine: a file could not be read or written.
@@ -16,7 +16,7 @@ pub enum IndexError {
     },
     /// Us or the machine: the keyword index refused.
     #[error("the keyword index failed: {0}. `cloister index rebuild` makes a new one")]
-    Keyword(String),
+    Lexical(String),
     /// The caller: a vector of another model.
     #[error(
         "a vector has {found} dimensions and this index keeps {expected}. Rebuild it after a change of model"
@@ -41,30 +41,30 @@ pub enum IndexError {
     Busy,
     /// The caller: the rows of a rebuild could not be read to their end.
     #[error("the passages could not be read to the last one")]
-    RowsEnded,
+    RowsUnreadable,
     /// Us or the rows: a rebuild finds less than what it was to replace.
     #[error(
         "{0}, so the one in use stays. `cloister index rebuild --even-if-worse` takes the new one all the same"
     )]
-    Worse(Comparison),
+    Regression(Comparison),
     /// The machine: a thread could not be started.
     #[error("no thread for the index: {0}")]
     Thread(std::io::Error),
 }
 
 impl IndexError {
-    /// Whether it says nothing of what is stored: another has the folder, or the disk is full.
-    pub(crate) fn is_passing(&self) -> bool {
+    /// Whether the stored files can be intact: another process has them open, or the disk is full.
+    pub(crate) fn is_temporary(&self) -> bool {
         match self {
             Self::Busy => true,
             Self::File { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
-            Self::Keyword(_)
+            Self::Lexical(_)
             | Self::Dimensions { .. }
             | Self::NotNormalised(_)
             | Self::RevisionTooLarge(_)
             | Self::Damaged(_)
-            | Self::RowsEnded
-            | Self::Worse(_)
+            | Self::RowsUnreadable
+            | Self::Regression(_)
             | Self::Thread(_) => false,
         }
     }
@@ -75,7 +75,7 @@ impl From<tantivy::TantivyError> for IndexError {
         if let tantivy::TantivyError::LockFailure(..) = error {
             Self::Busy
         } else {
-            Self::Keyword(error.to_string())
+            Self::Lexical(error.to_string())
         }
     }
 }

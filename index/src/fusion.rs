@@ -1,233 +1,243 @@
-//! One ranking out of two: a convex combination of normalised scores (Bruch, Gai and Ingber,
-//! TOIS 2023), which beats reciprocal ranks on 27 of 29 BEIR sets. To it is added what the passage
-//! is part of: the document that the question points to, and what stands beside it.
+//! Fusion of both arms: a convex combination of normalised scores (Bruch, Gai and Ingber, TOIS 2023). The
+//! scores of the document and of the neighbouring passages are added to it.
 //!
-//! Most cosines need not be known exactly to say which passages are best. Those that decide are
-//! read, and the ranking is the one that reading all of them would give.
+//! Most dense scores need not be known exactly to decide the ranking. Those that decide are computed from
+//! the vectors, and the ranking is the one of exact scores.
 
-use crate::entry::Hit;
-use crate::keyword::KeywordHit;
-use crate::vectors::{Cosine, VectorHit, kth_largest};
+use crate::dense::{DenseHit, ScoreEstimate, kth_largest};
+use crate::lexical::LexicalHit;
+use crate::request::Hit;
 use cloister_domain::{PassageId, RevisionId};
 
-/// How near any passage is to the question.
-pub(crate) trait Cosines {
-    /// As its code in memory says.
-    fn about(&self, passage: i64) -> Option<Cosine>;
+/// The dense scores of passages.
+pub(crate) trait DenseScores {
+    /// The score from the codes in memory.
+    fn estimate(&self, passage: i64) -> Option<ScoreEstimate>;
 
-    /// As its vector says, which is read from the disk.
-    fn exactly(&self, passage: i64) -> Option<f32>;
+    /// The score from the vector, which is read from the disk.
+    fn exact(&self, passage: i64) -> Option<f32>;
 }
 
-/// What the arms found.
+/// The results of both arms.
 #[derive(Clone, Copy)]
-pub(crate) struct Found<'a> {
-    pub words: &'a [KeywordHit],
-    pub meaning: &'a [VectorHit],
+pub(crate) struct ArmResults<'a> {
+    pub lexical: &'a [LexicalHit],
+    pub dense: &'a [DenseHit],
 }
 
-/// What both arms know of one passage.
-#[derive(Clone, Copy)]
-struct Both {
-    passage: i64,
-    revision: u32,
-    keyword: Option<f32>,
-    semantic: Option<Cosine>,
-}
-
-/// How much each sign counts.
+/// The weights of the scores.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Blend {
-    /// The share of meaning, from 0 to 1; the rest is the words'.
-    pub meaning: f32,
-    /// What the best route adds.
-    pub route: f32,
-    /// The share of a passage's score that the passages beside it gain.
+pub(crate) struct FusionWeights {
+    /// The share of the dense score, from 0 to 1. The rest is the lexical score's.
+    pub dense: f32,
+    /// The weight of the document's score.
+    pub document: f32,
+    /// The weight of the better neighbour's score.
     pub neighbour: f32,
 }
 
-/// The `limit` best of what the arms found, best first. `routes` says how much the question points
-/// to each document, from 0 to 1, where documents are long, and `alone` which of them are a passage
-/// alone, which is its own neighbour.
-pub(crate) fn fuse(
-    found: Found<'_>,
-    cosines: &impl Cosines,
-    routes: impl Fn(u32) -> Option<f32>,
-    alone: impl Fn(u32) -> bool,
-    blend: Blend,
-    limit: usize,
-) -> Vec<Hit> {
-    let mut joined = Joined {
-        passages: join(found, cosines),
-        low: 0.0,
-        high: 0.0,
-        best_words: found.words.iter().map(|hit| hit.score).fold(0.0, f32::max),
-        routes,
-        alone,
-        blend,
-    };
-    joined.settle_ends(cosines);
-    let chosen = joined.reaching(limit);
-    for place in &chosen {
-        joined.settle(*place, cosines);
-        for beside in joined.beside(*place) {
-            joined.settle(beside, cosines);
+/// The inputs of a fusion.
+pub(crate) struct Fusion<'a, S, D, O> {
+    pub results: ArmResults<'a>,
+    pub dense_scores: &'a S,
+    /// The score of a document, from 0 to 1, if documents are long.
+    pub document_score: D,
+    /// Whether a document has only one passage. Such a passage is its own neighbour.
+    pub has_one_passage: O,
+    pub weights: FusionWeights,
+}
+
+impl<S: DenseScores, D: Fn(u32) -> Option<f32>, O: Fn(u32) -> bool> Fusion<'_, S, D, O> {
+    /// The `limit` best passages, best first.
+    pub(crate) fn rank(self, limit: usize) -> Vec<Hit> {
+        let dense_scores = self.dense_scores;
+        let lexical_scores = self.results.lexical.iter().map(|hit| hit.score);
+        let mut ranking = Ranking {
+            passages: join(self.results, dense_scores),
+            min_dense: 0.0,
+            max_dense: 0.0,
+            max_lexical: lexical_scores.fold(0.0, f32::max),
+            document_score: self.document_score,
+            has_one_passage: self.has_one_passage,
+            weights: self.weights,
+        };
+        ranking.resolve_extremes(dense_scores);
+        let candidates = ranking.candidates(limit);
+        for index in &candidates {
+            ranking.resolve(*index, dense_scores);
+            for neighbour in ranking.neighbours(*index) {
+                ranking.resolve(neighbour, dense_scores);
+            }
         }
+        let mut hits: Vec<Hit> = candidates
+            .iter()
+            .filter_map(|index| ranking.hit(*index))
+            .collect();
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.passage.cmp(&b.passage)));
+        hits.truncate(limit);
+        hits
     }
-    let mut hits: Vec<Hit> = chosen
-        .iter()
-        .filter_map(|place| joined.hit(*place))
-        .collect();
-    hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.passage.cmp(&b.passage)));
-    hits.truncate(limit);
-    hits
 }
 
-/// What was found, and all that a score depends on.
-struct Joined<R, A> {
-    // INVARIANT: in the order of the passages, none twice.
-    passages: Vec<Both>,
-    /// The lowest and the highest cosine.
-    low: f32,
-    high: f32,
-    best_words: f32,
-    routes: R,
-    alone: A,
-    blend: Blend,
+/// A passage with its scores of both arms.
+#[derive(Clone, Copy)]
+struct FusedPassage {
+    passage: i64,
+    revision: u32,
+    lexical: Option<f32>,
+    dense: Option<ScoreEstimate>,
 }
 
-impl<R: Fn(u32) -> Option<f32>, A: Fn(u32) -> bool> Joined<R, A> {
-    /// Finds the lowest and the highest cosine, which all others are measured by.
-    fn settle_ends(&mut self, cosines: &impl Cosines) {
-        let known = || self.passages.iter().filter_map(|both| both.semantic);
-        let low = known().map(Cosine::highest).fold(f32::INFINITY, f32::min);
-        let high = known().map(Cosine::lowest);
-        let high = high.fold(f32::NEG_INFINITY, f32::max);
-        let at_an_end = |c: Cosine| c.lowest() <= low || c.highest() >= high;
-        (self.low, self.high) = (f32::INFINITY, f32::NEG_INFINITY);
-        for place in 0..self.passages.len() {
-            let both = self.passages.get(place);
-            if both.is_some_and(|both| both.semantic.is_some_and(at_an_end))
-                && let Some(cosine) = self.settle(place, cosines)
+/// The passages of both arms, and everything that their scores depend on.
+struct Ranking<D, O> {
+    // INVARIANT: ordered by passage and distinct.
+    passages: Vec<FusedPassage>,
+    /// The lowest and the highest dense score, for the normalisation.
+    min_dense: f32,
+    max_dense: f32,
+    max_lexical: f32,
+    document_score: D,
+    has_one_passage: O,
+    weights: FusionWeights,
+}
+
+impl<D: Fn(u32) -> Option<f32>, O: Fn(u32) -> bool> Ranking<D, O> {
+    /// Finds the lowest and the highest exact dense score.
+    fn resolve_extremes(&mut self, dense_scores: &impl DenseScores) {
+        let known = || self.passages.iter().filter_map(|passage| passage.dense);
+        let min = known().map(ScoreEstimate::upper_bound);
+        let min = min.fold(f32::INFINITY, f32::min);
+        let max = known().map(ScoreEstimate::lower_bound);
+        let max = max.fold(f32::NEG_INFINITY, f32::max);
+        let can_be_extreme =
+            |score: ScoreEstimate| score.lower_bound() <= min || score.upper_bound() >= max;
+        (self.min_dense, self.max_dense) = (f32::INFINITY, f32::NEG_INFINITY);
+        for index in 0..self.passages.len() {
+            let passage = self.passages.get(index);
+            if passage.is_some_and(|passage| passage.dense.is_some_and(can_be_extreme))
+                && let Some(score) = self.resolve(index, dense_scores)
             {
-                self.low = self.low.min(cosine);
-                self.high = self.high.max(cosine);
+                self.min_dense = self.min_dense.min(score);
+                self.max_dense = self.max_dense.max(score);
             }
         }
     }
 
-    /// The exact cosine of a passage, read where it is not known yet.
-    fn settle(&mut self, place: usize, cosines: &impl Cosines) -> Option<f32> {
-        let both = self.passages.get_mut(place)?;
-        let known = both.semantic.as_mut()?;
-        if known.off > 0.0
-            && let Some(exactly) = cosines.exactly(both.passage)
+    /// Makes the dense score of a passage exact.
+    fn resolve(&mut self, index: usize, dense_scores: &impl DenseScores) -> Option<f32> {
+        let passage = self.passages.get_mut(index)?;
+        let score = passage.dense.as_mut()?;
+        if score.error > 0.0
+            && let Some(exact) = dense_scores.exact(passage.passage)
         {
-            *known = Cosine::exactly(exactly);
+            *score = ScoreEstimate::exact(exact);
         }
-        Some(known.about)
+        Some(score.value)
     }
 
-    /// The places of the passages that may be among the best `limit`.
-    fn reaching(&self, limit: usize) -> Vec<usize> {
-        let scores = |of: fn(Cosine) -> f32| -> Vec<f32> {
-            let places = 0..self.passages.len();
-            places.map(|place| self.score(place, of)).collect()
+    /// The indices of the passages that can be among the best `limit`.
+    fn candidates(&self, limit: usize) -> Vec<usize> {
+        let scores = |of: fn(ScoreEstimate) -> f32| -> Vec<f32> {
+            let indices = 0..self.passages.len();
+            indices.map(|index| self.score(index, of)).collect()
         };
-        let threshold = kth_largest(&mut scores(Cosine::lowest), limit);
-        let highest = scores(Cosine::highest).into_iter().enumerate();
-        let reaching = highest.filter(|(_, highest)| *highest >= threshold);
-        reaching.map(|(place, _)| place).collect()
+        let threshold = kth_largest(&mut scores(ScoreEstimate::lower_bound), limit);
+        let upper_bounds = scores(ScoreEstimate::upper_bound).into_iter().enumerate();
+        let candidates = upper_bounds.filter(|(_, bound)| *bound >= threshold);
+        candidates.map(|(index, _)| index).collect()
     }
 
-    fn hit(&self, place: usize) -> Option<Hit> {
-        let both = self.passages.get(place)?;
+    fn hit(&self, index: usize) -> Option<Hit> {
+        let passage = self.passages.get(index)?;
         Some(Hit {
-            passage: PassageId(both.passage),
-            revision: RevisionId(i64::from(both.revision)),
-            score: self.score(place, |cosine| cosine.about),
-            keyword: both.keyword,
-            semantic: both.semantic.map(|cosine| cosine.about),
+            passage: PassageId(passage.passage),
+            revision: RevisionId(i64::from(passage.revision)),
+            score: self.score(index, |score| score.value),
+            lexical: passage.lexical,
+            dense: passage.dense.map(|score| score.value),
         })
     }
 
-    /// The score, where a cosine is worth what `of` makes of it. No step of it falls where a
-    /// cosine rises.
-    fn score(&self, place: usize, of: fn(Cosine) -> f32) -> f32 {
-        let Some(both) = self.passages.get(place) else {
+    /// The fused score, with the value `of` of the dense scores. It is monotonic in them.
+    fn score(&self, index: usize, of: fn(ScoreEstimate) -> f32) -> f32 {
+        let Some(passage) = self.passages.get(index) else {
             return 0.0;
         };
-        let mut score = self.arms(both, of);
-        if let Some(route) = (self.routes)(both.revision) {
-            let neighbour = if (self.alone)(both.revision) {
+        let mut score = self.arm_score(passage, of);
+        if let Some(document_score) = (self.document_score)(passage.revision) {
+            let neighbour_score = if (self.has_one_passage)(passage.revision) {
                 score
             } else {
-                let beside = self.beside(place);
-                let beside = beside.filter_map(|place| self.passages.get(place));
-                beside.map(|both| self.arms(both, of)).fold(0.0, f32::max)
+                let neighbours = self.neighbours(index);
+                let neighbours = neighbours.filter_map(|index| self.passages.get(index));
+                neighbours
+                    .map(|passage| self.arm_score(passage, of))
+                    .fold(0.0, f32::max)
             };
-            score += self.blend.neighbour * neighbour + self.blend.route * route;
+            score +=
+                self.weights.neighbour * neighbour_score + self.weights.document * document_score;
         }
-        score / (1.0 + self.blend.neighbour + self.blend.route)
+        score / (1.0 + self.weights.neighbour + self.weights.document)
     }
 
-    /// What both arms give a passage.
-    fn arms(&self, both: &Both, of: fn(Cosine) -> f32) -> f32 {
-        let meaning = both.semantic;
-        let meaning = meaning.map_or(0.0, |cosine| share(of(cosine), self.low, self.high));
-        // BM25's lowest value is known to be 0, so no passage has to stand for it.
-        let words = both.keyword.map_or(0.0, |s| share(s, 0.0, self.best_words));
-        self.blend.meaning * meaning + (1.0 - self.blend.meaning) * words
+    /// The score of both arms.
+    fn arm_score(&self, passage: &FusedPassage, of: fn(ScoreEstimate) -> f32) -> f32 {
+        let dense = passage.dense;
+        let dense = dense.map_or(0.0, |s| normalize(of(s), self.min_dense, self.max_dense));
+        // The lowest lexical score is known to be 0.
+        let lexical = passage.lexical;
+        let lexical = lexical.map_or(0.0, |score| normalize(score, 0.0, self.max_lexical));
+        self.weights.dense * dense + (1.0 - self.weights.dense) * lexical
     }
 
-    /// The places of the passages before and after it in its document, where they were found and
-    /// count.
-    fn beside(&self, place: usize) -> impl Iterator<Item = usize> + use<R, A> {
-        let at = |place: usize| self.passages.get(place);
-        let it = at(place).filter(|both| (self.routes)(both.revision).is_some());
-        let beside = |other: &usize| {
-            it.zip(at(*other)).is_some_and(|(it, other)| {
-                it.revision == other.revision && it.passage.abs_diff(other.passage) == 1
+    /// The indices of the passages before and after it in its document, if they were found and the
+    /// document has a score.
+    fn neighbours(&self, index: usize) -> impl Iterator<Item = usize> + use<D, O> {
+        let at = |index: usize| self.passages.get(index);
+        let passage = at(index).filter(|own| (self.document_score)(own.revision).is_some());
+        let is_neighbour = |other: &usize| {
+            passage.zip(at(*other)).is_some_and(|(own, other)| {
+                own.revision == other.revision && own.passage.abs_diff(other.passage) == 1
             })
         };
-        let around = [place.checked_sub(1), place.checked_add(1)];
-        let beside = around.map(|place| place.filter(beside));
-        beside.into_iter().flatten()
+        let adjacent = [index.checked_sub(1), index.checked_add(1)];
+        let neighbours = adjacent.map(|index| index.filter(is_neighbour));
+        neighbours.into_iter().flatten()
     }
 }
 
-/// Both arms' passages, in the order of their ids.
-fn join(found: Found<'_>, cosines: &impl Cosines) -> Vec<Both> {
-    let near = found.meaning.iter().map(|hit| Both {
+/// The passages of both arms, ordered by id.
+fn join(results: ArmResults<'_>, dense_scores: &impl DenseScores) -> Vec<FusedPassage> {
+    let dense = results.dense.iter().map(|hit| FusedPassage {
         passage: hit.passage,
         revision: hit.revision,
-        keyword: None,
-        semantic: Some(hit.cosine),
+        lexical: None,
+        dense: Some(hit.score),
     });
-    let mut joined: Vec<Both> = near.collect();
-    joined.sort_unstable_by_key(|both| both.passage);
-    let near = joined.len();
-    for hit in found.words {
-        let (known, _) = joined.split_at_mut(near);
-        let place = known.binary_search_by_key(&hit.passage, |both| both.passage);
-        match place.ok().and_then(|place| known.get_mut(place)) {
-            Some(both) => both.keyword = Some(hit.score),
-            None => joined.push(Both {
+    let mut joined: Vec<FusedPassage> = dense.collect();
+    joined.sort_unstable_by_key(|passage| passage.passage);
+    let dense_count = joined.len();
+    for hit in results.lexical {
+        let (dense, _) = joined.split_at_mut(dense_count);
+        let index = dense.binary_search_by_key(&hit.passage, |passage| passage.passage);
+        match index.ok().and_then(|index| dense.get_mut(index)) {
+            Some(passage) => passage.lexical = Some(hit.score),
+            None => joined.push(FusedPassage {
                 passage: hit.passage,
                 revision: hit.revision,
-                keyword: Some(hit.score),
-                semantic: cosines.about(hit.passage),
+                lexical: Some(hit.score),
+                dense: dense_scores.estimate(hit.passage),
             }),
         }
     }
-    joined.sort_unstable_by_key(|both| both.passage);
+    joined.sort_unstable_by_key(|passage| passage.passage);
     joined
 }
 
-/// Where `value` lies between `low` and `high`; 1 where they are one.
-fn share(value: f32, low: f32, high: f32) -> f32 {
-    if high > low {
-        ((value - low) / (high - low)).clamp(0.0, 1.0)
+/// Min-max normalisation; 1 if both ends are equal.
+fn normalize(value: f32, min: f32, max: f32) -> f32 {
+    if max > min {
+        ((value - min) / (max - min)).clamp(0.0, 1.0)
     } else {
         1.0
     }
@@ -240,89 +250,103 @@ mod tests {
     use std::cell::RefCell;
     use std::collections::{BTreeSet, HashMap};
 
-    /// Exact cosines by passage, as if codes knew them up to `off`; notes what is read.
+    /// Scores whose estimates have this error. Records which exact scores are read.
     #[derive(Default)]
-    struct Known {
+    struct TestScores {
         exact: HashMap<i64, f32>,
-        off: f32,
+        error: f32,
         read: RefCell<BTreeSet<i64>>,
     }
 
-    impl Cosines for Known {
-        fn about(&self, passage: i64) -> Option<Cosine> {
-            let about = self.exact.get(&passage)? + self.off * 0.9;
-            let off = self.off;
-            Some(Cosine { about, off })
+    impl DenseScores for TestScores {
+        fn estimate(&self, passage: i64) -> Option<ScoreEstimate> {
+            Some(ScoreEstimate {
+                value: self.exact.get(&passage)? + self.error * 0.9,
+                error: self.error,
+            })
         }
 
-        fn exactly(&self, passage: i64) -> Option<f32> {
+        fn exact(&self, passage: i64) -> Option<f32> {
             self.read.borrow_mut().insert(passage);
             self.exact.get(&passage).copied()
         }
     }
 
-    fn word(passage: i64, revision: u32, score: f32) -> KeywordHit {
-        KeywordHit {
+    fn lexical_hit(passage: i64, revision: u32, score: f32) -> LexicalHit {
+        LexicalHit {
             passage,
             revision,
             score,
         }
     }
 
-    fn near(passage: i64, revision: u32, cosine: f32) -> VectorHit {
-        VectorHit {
+    fn dense_hit(passage: i64, revision: u32, score: f32) -> DenseHit {
+        DenseHit {
             passage,
             revision,
-            cosine: Cosine::exactly(cosine),
+            score: ScoreEstimate::exact(score),
         }
     }
 
     #[test]
-    fn a_passage_of_both_arms_is_first_and_one_of_the_words_alone_gets_its_cosine() {
-        let words = [word(1, 7, 8.0), word(2, 7, 4.0)];
-        let meaning = [near(3, 7, 0.9), near(1, 7, 0.8), near(4, 7, 0.1)];
-        let blend = Blend {
-            meaning: 0.6,
-            route: 0.0,
-            neighbour: 0.0,
-        };
-        let cosines = Known {
+    fn scores_of_both_arms_are_combined() {
+        let lexical = [lexical_hit(1, 7, 8.0), lexical_hit(2, 7, 4.0)];
+        let dense = [
+            dense_hit(3, 7, 0.9),
+            dense_hit(1, 7, 0.8),
+            dense_hit(4, 7, 0.1),
+        ];
+        let dense_scores = TestScores {
             exact: HashMap::from([(2, 0.3)]),
-            ..Known::default()
+            ..TestScores::default()
         };
-        let found = Found {
-            words: &words,
-            meaning: &meaning,
+        let fusion = Fusion {
+            results: ArmResults {
+                lexical: &lexical,
+                dense: &dense,
+            },
+            dense_scores: &dense_scores,
+            document_score: |_| None,
+            has_one_passage: |_| false,
+            weights: FusionWeights {
+                dense: 0.6,
+                document: 0.0,
+                neighbour: 0.0,
+            },
         };
-        let hits = fuse(found, &cosines, |_| None, |_| false, blend, 9);
+        let hits = fusion.rank(9);
         let order: Vec<i64> = hits.iter().map(|hit| hit.passage.0).collect();
         assert_eq!(order, [1, 3, 2, 4]);
-        assert_eq!(hits[2].semantic, Some(0.3));
+        assert_eq!(hits[2].dense, Some(0.3));
         assert!((hits[0].score - (0.6 * 0.7 / 0.8 + 0.4)).abs() < 1e-6);
         assert!((hits[1].score - 0.6).abs() < 1e-6);
     }
 
     #[test]
-    fn a_document_that_is_pointed_to_and_a_good_neighbour_lift_a_passage() {
-        let meaning = [
-            near(1, 7, 0.9),
-            near(5, 8, 0.8),
-            near(6, 8, 0.7),
-            near(9, 9, 0.1),
+    fn document_scores_and_neighbours_raise_a_passage() {
+        let dense = [
+            dense_hit(1, 7, 0.9),
+            dense_hit(5, 8, 0.8),
+            dense_hit(6, 8, 0.7),
+            dense_hit(9, 9, 0.1),
         ];
-        let first = |route, neighbour| {
-            let blend = Blend {
-                meaning: 1.0,
-                route,
-                neighbour,
+        let first = |document, neighbour| {
+            let document_scores = HashMap::from([(8, 1.0), (7, 0.5)]);
+            let fusion = Fusion {
+                results: ArmResults {
+                    lexical: &[],
+                    dense: &dense,
+                },
+                dense_scores: &TestScores::default(),
+                document_score: |revision| document_scores.get(&revision).copied(),
+                has_one_passage: |_| false,
+                weights: FusionWeights {
+                    dense: 1.0,
+                    document,
+                    neighbour,
+                },
             };
-            let routes = HashMap::from([(8, 1.0), (7, 0.5)]);
-            let route = |revision| routes.get(&revision).copied();
-            let found = Found {
-                words: &[],
-                meaning: &meaning,
-            };
-            let hits = fuse(found, &Known::default(), route, |_| false, blend, 1);
+            let hits = fusion.rank(1);
             hits.first().map(|hit| hit.passage.0)
         };
         assert_eq!(first(0.0, 0.0), Some(1));
@@ -332,70 +356,81 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reading_few_vectors_ranks_as_reading_all(
-            cosines in prop::collection::btree_map(1_i64..60, -0.5_f32..1.0, 1..40),
-            words in prop::collection::btree_map(1_i64..60, 0.5_f32..9.0, 0..30),
-            off in 0.001_f32..0.2,
+        fn the_ranking_is_that_of_exact_scores(
+            exact_scores in prop::collection::btree_map(1_i64..60, -0.5_f32..1.0, 1..40),
+            lexical_scores in prop::collection::btree_map(1_i64..60, 0.5_f32..9.0, 0..30),
+            error in 0.001_f32..0.2,
             limit in 1_usize..12,
-            (route, neighbour) in (0.0_f32..0.5, 0.0_f32..0.5),
+            (document, neighbour) in (0.0_f32..0.5, 0.0_f32..0.5),
         ) {
             let revision = |passage: i64| u32::try_from(passage / 4).unwrap();
             let exact: HashMap<i64, f32> = (1..60)
-                .map(|p| (p, cosines.get(&p).copied().unwrap_or(0.4)))
+                .map(|p| (p, exact_scores.get(&p).copied().unwrap_or(0.4)))
                 .collect();
-            let hits = |off: f32| {
-                let known = Known { exact: exact.clone(), off, ..Known::default() };
-                let meaning: Vec<VectorHit> = cosines
+            let hits = |error: f32| {
+                let dense_scores = TestScores {
+                    exact: exact.clone(),
+                    error,
+                    ..TestScores::default()
+                };
+                let dense: Vec<DenseHit> = exact_scores
                     .keys()
-                    .map(|p| VectorHit {
+                    .map(|p| DenseHit {
                         passage: *p,
                         revision: revision(*p),
-                        cosine: known.about(*p).unwrap(),
+                        score: dense_scores.estimate(*p).unwrap(),
                     })
                     .collect();
-                let words: Vec<KeywordHit> =
-                    words.iter().map(|(p, score)| word(*p, revision(*p), *score)).collect();
-                let found = Found { words: &words, meaning: &meaning };
-                let blend = Blend { meaning: 0.6, route, neighbour };
-                let routes = |revision: u32| Some((revision % 3) as f32 / 2.0);
-                let alone = |revision: u32| revision.is_multiple_of(5);
-                fuse(found, &known, routes, alone, blend, limit)
+                let lexical: Vec<LexicalHit> = lexical_scores
+                    .iter()
+                    .map(|(p, score)| lexical_hit(*p, revision(*p), *score))
+                    .collect();
+                let fusion = Fusion {
+                    results: ArmResults { lexical: &lexical, dense: &dense },
+                    dense_scores: &dense_scores,
+                    document_score: |revision: u32| Some((revision % 3) as f32 / 2.0),
+                    has_one_passage: |revision: u32| revision.is_multiple_of(5),
+                    weights: FusionWeights { dense: 0.6, document, neighbour },
+                };
+                fusion.rank(limit)
             };
-            prop_assert_eq!(hits(off), hits(0.0));
+            prop_assert_eq!(hits(error), hits(0.0));
         }
     }
 
     #[test]
     fn vectors_that_decide_nothing_are_not_read() {
-        let meaning: Vec<VectorHit> = (0..300)
-            .map(|passage| VectorHit {
+        let dense: Vec<DenseHit> = (0..300)
+            .map(|passage| DenseHit {
                 passage,
                 revision: 7,
-                cosine: Cosine {
-                    about: 0.9 - passage as f32 * 0.002,
-                    off: 0.003,
+                score: ScoreEstimate {
+                    value: 0.9 - passage as f32 * 0.002,
+                    error: 0.003,
                 },
             })
             .collect();
-        let cosines = Known {
-            exact: meaning
-                .iter()
-                .map(|hit| (hit.passage, hit.cosine.about))
-                .collect(),
-            ..Known::default()
+        let exact = dense.iter().map(|hit| (hit.passage, hit.score.value));
+        let dense_scores = TestScores {
+            exact: exact.collect(),
+            ..TestScores::default()
         };
-        let blend = Blend {
-            meaning: 1.0,
-            route: 0.0,
-            neighbour: 0.0,
+        let fusion = Fusion {
+            results: ArmResults {
+                lexical: &[],
+                dense: &dense,
+            },
+            dense_scores: &dense_scores,
+            document_score: |_| None,
+            has_one_passage: |_| false,
+            weights: FusionWeights {
+                dense: 1.0,
+                document: 0.0,
+                neighbour: 0.0,
+            },
         };
-        let found = Found {
-            words: &[],
-            meaning: &meaning,
-        };
-        let hits = fuse(found, &cosines, |_| None, |_| false, blend, 10);
-        assert_eq!(hits.len(), 10);
-        let read = cosines.read.borrow();
+        assert_eq!(fusion.rank(10).len(), 10);
+        let read = dense_scores.read.borrow();
         assert!((10..40).contains(&read.len()), "{}", read.len());
     }
 }

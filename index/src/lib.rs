@@ -1,45 +1,37 @@
-//! Finds passages by words and by meaning, within what a person may read: the only crate that
-//! knows tantivy.
+//! Hybrid search: finds passages by words and by vectors, among those that a person may read. This is the
+//! only crate that knows tantivy.
 //!
-//! An [`Index`] is a cache. The database's rows are the truth; the index follows their sequence
-//! numbers, checks what it reads before it uses it, and where something does not hold begins anew
-//! while the rest answers. Permission
-//! comes in with each [`SearchRequest`] as a bitmap of revisions and acts inside both arms, so a
-//! deleted or superseded revision is gone with the next search; [`Index::forget`] is only
-//! compaction.
+//! An [`Index`] is a cache of the database. It follows the sequence numbers of the database's rows, and
+//! verifies what it reads. If something is damaged, it starts a new generation and searches the intact
+//! part until that one is complete. Each [`SearchRequest`] has the permitted revisions as a bitmap, which
+//! filters inside both arms, so that a deleted or superseded revision is hidden from the next search;
+//! [`Index::delete_revisions`] only frees its space.
 //!
-//! This crate deliberately does not know people, policies, documents' files or models: a vector
-//! is numbers of length 1, and text is text.
+//! This crate deliberately does not know people, policies, document files or models.
 //!
-//! To add an arm, give it a module that takes the permitted bitmap and returns passages with a
-//! score, normalise that score in `fusion`, and extend `tests/permission.rs`, which holds for
-//! whatever is returned.
+//! To add an arm, add a module that takes the permitted bitmap and returns passages with scores, normalise
+//! these scores in `fusion`, and extend `tests/permission.rs`, which verifies all results.
 
+mod acceptance;
+mod admission;
+mod api;
+pub mod bench;
 mod comparison;
-mod entry;
+mod dense;
 mod error;
-mod files;
 mod fusion;
-mod generation;
-mod hybrid;
-mod index;
-mod keyword;
-mod keyword_files;
-mod place;
-mod pointer;
+mod interpolation_search;
+mod lexical;
+mod request;
 mod revisions;
-mod salvage;
-mod seal;
+mod search;
 mod snapshot;
-pub mod trial;
-mod turns;
-mod upkeep;
-mod vectors;
-mod words;
+mod storage;
 
-pub use comparison::{Asked, Asker, Comparison, SiteQuestions, Worse, question_of};
-pub use entry::{
+pub use acceptance::{Regression, SiteQuestions, TestQuestion, question_from_passage};
+pub use api::Index;
+pub use comparison::{Comparison, QuestionSource};
+pub use error::{IndexError, Result};
+pub use request::{
     Hit, IndexCondition, IndexEntry, IndexSettings, IndexStatus, SearchOutcome, SearchRequest,
 };
-pub use error::{IndexError, Result};
-pub use index::Index;

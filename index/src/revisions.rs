@@ -1,20 +1,20 @@
-//! The revisions of which an index holds passages, and those of them that a person may read.
+//! The revisions in an index, and those of them that a person may read.
 
-use crate::place::place_of;
+use crate::interpolation_search;
 use roaring::RoaringBitmap;
 
-/// The revisions of which there are passages, and how many of each.
+/// The revisions in an index, with their numbers of passages.
 #[derive(Clone, Default)]
 pub(crate) struct Revisions {
-    // INVARIANT: ascending, none twice.
+    // INVARIANT: ascending and distinct.
     counts: Vec<(u32, usize)>,
     bits: Vec<u64>,
     passages: usize,
 }
 
 impl Revisions {
-    /// From runs of passages of one revision, in any order.
-    pub(crate) fn of(runs: impl Iterator<Item = (u32, usize)>) -> Self {
+    /// From the lengths of runs of passages of one revision, in any order.
+    pub(crate) fn from_runs(runs: impl Iterator<Item = (u32, usize)>) -> Self {
         let mut counts: Vec<(u32, usize)> = runs.collect();
         counts.sort_unstable();
         counts.dedup_by(|a, b| {
@@ -43,21 +43,21 @@ impl Revisions {
         self.counts.len()
     }
 
-    /// How many passages there are of all.
+    /// The number of passages.
     pub(crate) fn passages(&self) -> usize {
         self.passages
     }
 
-    /// How many passages a revision has.
+    /// The number of passages of a revision.
     pub(crate) fn passages_of(&self, revision: u32) -> usize {
-        let known = |place: usize| self.counts.get(place);
-        let at = |place| known(place).map_or(i64::MAX, |(id, _)| i64::from(*id));
-        let place = place_of(revision.into(), self.counts.len(), at);
-        place.and_then(known).map_or(0, |(_, passages)| *passages)
+        let entry = |index: usize| self.counts.get(index);
+        let id_at = |index| entry(index).map_or(i64::MAX, |(id, _)| i64::from(*id));
+        let index = interpolation_search::position(revision.into(), self.counts.len(), id_at);
+        index.and_then(entry).map_or(0, |(_, passages)| *passages)
     }
 
-    /// Those of the permitted revisions that may be here.
-    pub(crate) fn readable(&self, permitted: &RoaringBitmap) -> Readable {
+    /// The permitted revisions, as far as they can be in this index.
+    pub(crate) fn readable(&self, permitted: &RoaringBitmap) -> ReadableRevisions {
         let mut bits = vec![0; self.bits.len()];
         let mut runs = permitted.iter();
         while let Some(run) = runs.next_range() {
@@ -67,11 +67,11 @@ impl Revisions {
         }
         let mut both = bits.iter().zip(&self.bits);
         let everything = both.all(|(readable, known)| readable & known == *known);
-        Readable { bits, everything }
+        ReadableRevisions { bits, everything }
     }
 
-    /// How many revisions are readable, and how many passages of them.
-    pub(crate) fn count(&self, readable: &Readable) -> (usize, usize) {
+    /// The numbers of readable revisions and of their passages.
+    pub(crate) fn count(&self, readable: &ReadableRevisions) -> (usize, usize) {
         if readable.everything {
             return (self.counts.len(), self.passages);
         }
@@ -81,26 +81,26 @@ impl Revisions {
     }
 }
 
-/// The permitted revisions as a row of bits, which is asked for each of many thousand revisions in
-/// every search.
-pub(crate) struct Readable {
+/// The permitted revisions as a bit vector, which is faster than the bitmap for the many lookups of a
+/// search.
+pub(crate) struct ReadableRevisions {
     bits: Vec<u64>,
     everything: bool,
 }
 
-impl Readable {
+impl ReadableRevisions {
     pub(crate) fn contains(&self, revision: u32) -> bool {
         let word = self.bits.get(revision as usize / 64);
         word.is_some_and(|word| word >> (revision % 64) & 1 == 1)
     }
 
-    /// Whether every revision of which there are passages is readable.
+    /// Whether every revision of the index is readable.
     pub(crate) fn is_everything(&self) -> bool {
         self.everything
     }
 }
 
-/// Sets the bits from `first` to `last`; returns whether there were as many.
+/// Sets the bits from `first` to `last`. Returns `false` if there are fewer bits.
 fn fill(bits: &mut [u64], first: u32, last: u32) -> bool {
     let (start, end) = (first as usize / 64, last as usize / 64);
     for place in start..=end {
@@ -122,7 +122,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_permitted_is_readable_and_counted_and_nothing_else(
+        fn exactly_the_permitted_revisions_are_readable_and_counted(
             runs in prop::collection::vec((0_u32..400, 1_usize..9), 0..60),
             permitted in prop::collection::btree_set(0_u32..600, 0..200),
             all in prop::bool::weighted(0.2),
@@ -136,7 +136,7 @@ mod tests {
             } else {
                 permitted.into_iter().collect()
             };
-            let revisions = Revisions::of(runs.into_iter());
+            let revisions = Revisions::from_runs(runs.into_iter());
             let readable = revisions.readable(&bitmap);
             let found: Vec<u32> = revisions.ids().filter(|id| readable.contains(*id)).collect();
             let shown = |id: &&u32| bitmap.contains(**id);

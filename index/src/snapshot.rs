@@ -1,117 +1,122 @@
-//! What a search runs on: one state of one generation, which never changes.
+//! An immutable state of a generation, which searches use.
 
-use crate::entry::IndexSettings;
+use crate::dense::{self, DenseHit, DenseQuery, Quantizer, ScoreEstimate, Segment};
 use crate::error::{IndexError, Result};
-use crate::fusion::Cosines;
-use crate::keyword::KeywordSearcher;
-use crate::revisions::{Readable, Revisions};
-use crate::vectors::{self, Cosine, Quantiser, Question, Segment, VectorHit};
+use crate::fusion::DenseScores;
+use crate::lexical::LexicalSearcher;
+use crate::request::IndexSettings;
+use crate::revisions::{ReadableRevisions, Revisions};
 use std::sync::Arc;
 
-/// Passages that meaning hands to the fusion from cells. Those after them, among a quarter of a million
-/// or more, come into the best ten by their words or not at all.
-const NEAREST_CELLS: usize = 100;
+/// The depth of a dense search in clusters. In an index of that size, passages after it reach the best
+/// hits by their words or not at all.
+const CLUSTERED_DEPTH: usize = 100;
 
-/// Where fewer than one passage in so many is permitted, all that are get compared.
-const MOST_HIDDEN: usize = 3;
+/// If fewer passages than one of this many are permitted, all permitted ones are scanned.
+const MIN_PERMITTED_SHARE: usize = 3;
 
 pub(crate) struct Snapshot {
     pub name: String,
     pub settings: IndexSettings,
     pub sequence: i64,
-    /// None where the words were damaged.
-    pub keywords: Option<KeywordSearcher>,
+    /// `None` if the lexical index is damaged.
+    pub lexical: Option<LexicalSearcher>,
     pub segments: Vec<Arc<Segment>>,
     pub revisions: Revisions,
 }
 
 impl Snapshot {
-    /// Passages that their vectors find.
+    /// The number of passages with vectors.
     pub(crate) fn rows(&self) -> usize {
-        self.segments.iter().map(|segment| segment.live()).sum()
+        self.segments
+            .iter()
+            .map(|segment| segment.live_rows())
+            .sum()
     }
 
-    /// How much can be found, to choose between two: passages by their vectors and by their words.
+    /// The numbers of passages in both arms, to choose the more complete of two snapshots.
     pub(crate) fn weight(&self) -> u64 {
-        let words = self.keywords.as_ref().map_or(0, KeywordSearcher::passages);
-        self.rows() as u64 + words
+        let lexical = self.lexical.as_ref().map_or(0, LexicalSearcher::passages);
+        self.rows() as u64 + lexical
     }
 
-    /// The same without a vector: what a search finds by words.
-    pub(crate) fn words_alone(&self) -> Self {
+    /// The snapshot without vectors.
+    pub(crate) fn lexical_only(&self) -> Self {
         Self {
             name: self.name.clone(),
             settings: self.settings,
             sequence: self.sequence,
-            keywords: self.keywords.clone(),
+            lexical: self.lexical.clone(),
             segments: Vec::new(),
             revisions: self.revisions.clone(),
         }
     }
 
-    /// What was found damaged on the disk since it was opened.
-    pub(crate) fn torn(&self) -> Option<String> {
-        self.segments.iter().find_map(|segment| segment.torn())
+    /// A description of damage on the disk that was found since the index was opened.
+    pub(crate) fn corruption(&self) -> Option<String> {
+        self.segments
+            .iter()
+            .find_map(|segment| segment.corruption())
     }
 
-    /// What the arm of meaning compares, on all threads or on this one.
-    pub(crate) fn question(&self, vector: &[f32], all_threads: bool) -> Question {
-        Quantiser::new(self.settings.dimensions).question(vector, all_threads)
+    pub(crate) fn prepare_query(&self, vector: &[f32], all_threads: bool) -> DenseQuery {
+        Quantizer::new(self.settings.dimensions).prepare_query(vector, all_threads)
     }
 
-    /// How near the vectors here are to a question's.
-    pub(crate) fn nearness<'a>(&'a self, question: &'a Question) -> Nearness<'a> {
-        Nearness {
+    /// The scores of all passages for a query.
+    pub(crate) fn dense_scores<'a>(&'a self, query: &'a DenseQuery) -> SnapshotScores<'a> {
+        SnapshotScores {
             segments: &self.segments,
-            question,
+            query,
         }
     }
 
-    /// The nearest permitted passages, and whether all of them were compared: `depth` of them, or,
-    /// where only the nearest cells were, [`NEAREST_CELLS`] or as many as are `shown`. `passages` is
-    /// how many are permitted.
+    /// The nearest readable passages, and whether all were scanned: `depth` of them, or the maximum of
+    /// [`CLUSTERED_DEPTH`] and `limit` if only clusters were scanned. `passages` is the number of
+    /// readable passages.
     pub(crate) fn nearest(
         &self,
-        question: &Question,
-        readable: &Readable,
+        query: &DenseQuery,
+        readable: &ReadableRevisions,
         passages: usize,
-        (depth, shown): (usize, usize),
-    ) -> (Vec<VectorHit>, bool) {
+        (depth, limit): (usize, usize),
+    ) -> (Vec<DenseHit>, bool) {
         let segments = &self.segments;
-        // Cells of which most is hidden fall to pieces: there comparing all takes no longer.
+        // Clusters with few readable rows are not faster than an exact scan.
         let exact = passages <= self.settings.exact_limit
-            || passages * MOST_HIDDEN < self.revisions.passages()
-            || segments.iter().all(|segment| segment.cells().is_none());
-        let near = if exact {
-            vectors::nearest(segments, question, readable, depth)
+            || passages * MIN_PERMITTED_SHARE < self.revisions.passages()
+            || segments.iter().all(|segment| segment.clusters().is_none());
+        let hits = if exact {
+            dense::scan_exact(segments, query, readable, depth)
         } else {
-            let depth = depth.min(NEAREST_CELLS.max(shown));
-            vectors::nearest_in_cells(segments, question, readable, passages, depth)
+            let depth = depth.min(CLUSTERED_DEPTH.max(limit));
+            dense::scan_clusters(segments, query, readable, passages, depth)
         };
-        (near, exact)
+        (hits, exact)
     }
 }
 
-/// How near passages are to a question.
+/// The scores of a snapshot's passages for a query.
 #[derive(Clone, Copy)]
-pub(crate) struct Nearness<'a> {
+pub(crate) struct SnapshotScores<'a> {
     segments: &'a [Arc<Segment>],
-    question: &'a Question,
+    query: &'a DenseQuery,
 }
 
-impl Cosines for Nearness<'_> {
-    fn about(&self, passage: i64) -> Option<Cosine> {
-        let (segment, row) = vectors::row_of(self.segments, passage)?;
-        Some(segment.rounded(row, self.question))
+impl DenseScores for SnapshotScores<'_> {
+    fn estimate(&self, passage: i64) -> Option<ScoreEstimate> {
+        let (segment, row) = dense::find_row(self.segments, passage)?;
+        Some(segment.int8_score(row, self.query))
     }
 
-    fn exactly(&self, passage: i64) -> Option<f32> {
-        let (segment, row) = vectors::row_of(self.segments, passage)?;
-        Some(segment.exact(row, self.question))
+    fn exact(&self, passage: i64) -> Option<f32> {
+        let (segment, row) = dense::find_row(self.segments, passage)?;
+        Some(segment.exact_score(row, self.query))
     }
 }
 
-/// Refuses a vector of another length, or not of length 1. `passage` is for the message.
+/// Rejects a vector with the wrong number of dimensions, or that is not of length 1. `passage` is for the
+/// message.
 pub(crate) fn check_vector(vector: &[f32], dimensions: usize, passage: i64) -> Result<()> {
     if vector.len() != dimensions {
         return Err(IndexError::Dimensions {

@@ -12,7 +12,7 @@
 mod support;
 
 use cloister_domain::{PassageId, RevisionId};
-use cloister_index::{Index, IndexCondition, SiteQuestions, Worse};
+use cloister_index::{Index, IndexCondition, Regression, SiteQuestions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -33,8 +33,8 @@ const MANY: i64 = 600;
 fn promised(folder: &Path) -> i64 {
     let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
     // A line that was cut by the kill promises nothing.
-    let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    whole.lines().last().map_or(0, |line| line.parse().unwrap())
+    let full = log.rsplit_once('\n').map_or("", |(full, _)| full);
+    full.lines().last().map_or(0, |line| line.parse().unwrap())
 }
 
 /// Revision 5, 15, 25 and so on are forgotten.
@@ -58,15 +58,20 @@ fn changes_an_index() {
     loop {
         let first = index.sequence().0 + 1;
         index.add(&entries(first..=first + STEP - 1)).unwrap();
-        index.caught_up().unwrap();
+        index.mark_complete().unwrap();
         writeln!(log, "{}", index.sequence().0).unwrap();
         let done = (1..index.sequence().0 / 4).filter(|r| is_forgotten(*r));
         let done: Vec<RevisionId> = done.map(RevisionId).collect();
-        index.forget(&done).unwrap();
+        index.delete_revisions(&done).unwrap();
         if first % MANY > MANY - STEP {
             let all = entries(1..=index.sequence().0).into_iter().map(Ok);
             index
-                .rebuild(all, &SiteQuestions::default(), Worse::Refused, &mut |_| ())
+                .rebuild(
+                    all,
+                    &SiteQuestions::default(),
+                    Regression::Refused,
+                    &mut |_| (),
+                )
                 .unwrap();
         }
     }
@@ -147,7 +152,7 @@ fn check(dir: &Path, promised: i64, turn: u64) {
         );
         assert_eq!(found.hits[0].passage, PassageId(passage), "turn {turn}");
         assert!(
-            found.complete && found.hits[0].keyword.is_some(),
+            found.complete && found.hits[0].lexical.is_some(),
             "turn {turn}"
         );
     }

@@ -5,8 +5,8 @@ mod support;
 
 use cloister_domain::PassageId;
 use cloister_index::{
-    Asked, Asker, Hit, Index, IndexCondition, IndexEntry, IndexError, SearchRequest, SiteQuestions,
-    Worse,
+    Hit, Index, IndexCondition, IndexEntry, IndexError, QuestionSource, Regression, SearchRequest,
+    SiteQuestions, TestQuestion,
 };
 use std::path::{Path, PathBuf};
 use support::{entries, everything, folder, search, search_with, settings, vector};
@@ -74,9 +74,7 @@ fn check_answers(index: &Index, sound: &Index) {
         });
         let cosines: std::collections::BTreeMap<_, _> = cosines.collect();
         for hit in &found.hits {
-            let off = hit
-                .semantic
-                .map_or(0.0, |c| (c - cosines[&hit.passage]).abs());
+            let off = hit.dense.map_or(0.0, |c| (c - cosines[&hit.passage]).abs());
             assert!(off < 2e-3, "{hit:?}");
         }
         let passages = |hits: &[Hit]| hits.iter().map(|hit| hit.passage).collect::<Vec<_>>();
@@ -90,11 +88,11 @@ fn check_answers(index: &Index, sound: &Index) {
 fn read_everything(index: &Index) {
     let request = SearchRequest {
         text: "",
-        also: "",
+        expansion_terms: "",
         vector: &vector(3),
         permitted: &everything(),
         limit: 60,
-        semantic_weight: Some(1.0),
+        dense_weight: Some(1.0),
     };
     index.search(&request).unwrap();
 }
@@ -115,9 +113,9 @@ fn broken(good: &[u8]) -> Vec<Option<Vec<u8>>> {
 fn a_broken_file_costs_itself_alone_and_what_is_lost_comes_back() {
     let dir = folder();
     filled(dir.path());
-    let whole = folder();
-    copy(dir.path(), whole.path());
-    let sound = Index::open(whole.path(), settings()).unwrap();
+    let full = folder();
+    copy(dir.path(), full.path());
+    let sound = Index::open(full.path(), settings()).unwrap();
     let files = files_below(dir.path());
     assert!(files.len() > 8, "{files:?}");
     let (mut noticed, mut answered) = (0, 0);
@@ -139,13 +137,13 @@ fn a_broken_file_costs_itself_alone_and_what_is_lost_comes_back() {
             // A vector on the disk is checked when it is read, and what its codes say is right.
             let vector = name.extension().is_some_and(|end| end == "vec");
             assert!(
-                damaged || vector && index.torn().is_some(),
+                damaged || vector && index.corruption().is_some(),
                 "{} {bad:?}",
                 name.display()
             );
             if damaged {
                 noticed += 1;
-                answered += u64::from(status.answering > 0);
+                answered += u64::from(status.searchable > 0);
                 assert_eq!(index.sequence(), PassageId(0));
                 assert!(!search(&index, "dose", 5, &everything()).complete);
             }
@@ -155,8 +153,8 @@ fn a_broken_file_costs_itself_alone_and_what_is_lost_comes_back() {
             let index = Index::open(copied.path(), settings()).unwrap();
             check_answers(&index, &sound);
             index.add(&entries(1..=60)).unwrap();
-            index.caught_up().unwrap();
-            assert_eq!(index.status().answering, 60);
+            index.mark_complete().unwrap();
+            assert_eq!(index.status().searchable, 60);
             check_answers(&index, &sound);
         }
     }
@@ -176,14 +174,14 @@ fn an_index_of_format_1_answers_by_meaning_until_it_is_fed_again() {
     };
     assert!(reason.contains("format 1"), "{reason}");
     // 48 passages, less those of a revision that was forgotten.
-    assert_eq!((status.passages, status.answering), (0, 44));
+    assert_eq!((status.passages, status.searchable), (0, 44));
     let found = search(&index, "", 20, &everything());
     assert_eq!(
         (found.hits[0].passage, found.complete),
         (PassageId(20), false)
     );
     index.add(&entries(1..=48)).unwrap();
-    index.caught_up().unwrap();
+    index.mark_complete().unwrap();
     let found = search(&index, "", 20, &everything());
     assert_eq!(
         (found.hits[0].passage, found.complete),
@@ -212,7 +210,7 @@ fn an_index_of_format_2_opens_as_it_is() {
         );
     }
     let forgotten = search_with(&index, "§ 9(2)", 7, &everything(), Some(0.0));
-    let held = |hit: &Hit| hit.keyword.is_some() || hit.passage == PassageId(9);
+    let held = |hit: &Hit| hit.lexical.is_some() || hit.passage == PassageId(9);
     assert!(!forgotten.hits.iter().any(held), "{:?}", forgotten.hits);
     index.add(&entries(49..=60)).unwrap();
     assert_eq!(index.passages(), 56);
@@ -228,7 +226,7 @@ fn rolling_back_brings_the_generation_before() {
         .rebuild(
             entries(1..=50).into_iter().map(Ok),
             &SiteQuestions::default(),
-            Worse::Refused,
+            Regression::Refused,
             &mut |_| (),
         )
         .unwrap();
@@ -265,7 +263,7 @@ fn open_seal() -> String {
 }
 
 #[test]
-fn a_rebuild_takes_the_place_of_the_old_and_the_last_two_are_kept() {
+fn a_rebuild_replaces_the_old_index_and_the_last_two_remain() {
     let dir = folder();
     filled(dir.path());
     let index = Index::open(dir.path(), settings()).unwrap();
@@ -274,7 +272,7 @@ fn a_rebuild_takes_the_place_of_the_old_and_the_last_two_are_kept() {
         .rebuild(
             entries(1..=50).into_iter().map(Ok),
             &SiteQuestions::default(),
-            Worse::Refused,
+            Regression::Refused,
             &mut |done| {
                 heard = done;
             },
@@ -286,7 +284,7 @@ fn a_rebuild_takes_the_place_of_the_old_and_the_last_two_are_kept() {
         .rebuild(
             entries(1..=55).into_iter().map(Ok),
             &SiteQuestions::default(),
-            Worse::Refused,
+            Regression::Refused,
             &mut |_| (),
         )
         .unwrap();
@@ -304,29 +302,29 @@ fn a_rebuild_is_asked_the_sites_questions_too() {
     let dir = folder();
     filled(dir.path());
     let index = Index::open(dir.path(), settings()).unwrap();
-    let asked = |number: i64| Asked {
+    let asked = |number: i64| TestQuestion {
         passages: vec![PassageId(number), PassageId(999)],
         text: String::new(),
-        before: vector(number.cast_unsigned()),
-        after: vector(number.cast_unsigned()),
+        vector_before: vector(number.cast_unsigned()),
+        vector_after: vector(number.cast_unsigned()),
     };
     let site = SiteQuestions {
         questions: (11..=20).map(asked).collect(),
-        among: index.revisions(),
+        revisions: index.revisions(),
     };
     let without = |gone: std::ops::RangeInclusive<i64>| {
         let left = entries(1..=55).into_iter();
         left.filter(move |entry| !gone.contains(&entry.passage.0))
             .map(Ok)
     };
-    let rebuild = |gone| index.rebuild(without(gone), &site, Worse::Refused, &mut |_| ());
+    let rebuild = |gone| index.rebuild(without(gone), &site, Regression::Refused, &mut |_| ());
     let live = index.generation();
     let refused = rebuild(11..=17);
-    let Err(IndexError::Worse(worse)) = refused else {
+    let Err(IndexError::Regression(worse)) = refused else {
         panic!("{refused:?}");
     };
     assert_eq!(
-        (worse.asked, worse.before, worse.after),
+        (worse.questions, worse.found_before, worse.found_after),
         (10, 10, 3),
         "{worse}"
     );
@@ -338,15 +336,15 @@ fn a_rebuild_is_asked_the_sites_questions_too() {
 }
 
 #[test]
-fn a_rebuild_that_finds_less_does_not_go_live_unless_it_is_told_to() {
+fn a_regression_is_accepted_only_on_request() {
     let dir = folder();
     filled(dir.path());
     let index = Index::open(dir.path(), settings()).unwrap();
     let live = index.generation();
-    let whole = || entries(1..=55).into_iter().map(Ok);
+    let full = || entries(1..=55).into_iter().map(Ok);
     // Each passage with the vector of another.
     let mixed_up = || {
-        whole().map(|entry: Result<IndexEntry, IndexError>| {
+        full().map(|entry: Result<IndexEntry, IndexError>| {
             let mut entry = entry?;
             entry.vector = vector(entry.passage.0.cast_unsigned() + 7000);
             entry.text = String::new();
@@ -356,17 +354,17 @@ fn a_rebuild_that_finds_less_does_not_go_live_unless_it_is_told_to() {
     let refused = index.rebuild(
         mixed_up(),
         &SiteQuestions::default(),
-        Worse::Refused,
+        Regression::Refused,
         &mut |_| (),
     );
-    let Err(IndexError::Worse(worse)) = refused else {
+    let Err(IndexError::Regression(worse)) = refused else {
         panic!("{refused:?}");
     };
     assert_eq!(
-        (worse.asked, worse.before, worse.asker),
-        (55, 55, Asker::Passages)
+        (worse.questions, worse.found_before, worse.source),
+        (55, 55, QuestionSource::Passages)
     );
-    assert!(worse.after < 40, "{worse}");
+    assert!(worse.found_after < 40, "{worse}");
     assert_eq!(index.generation(), live);
     assert_eq!(index.status().rebuilding, None);
     let folders = || std::fs::read_dir(dir.path()).unwrap().count() - 1;
@@ -376,18 +374,18 @@ fn a_rebuild_that_finds_less_does_not_go_live_unless_it_is_told_to() {
 
     let comparison = index
         .rebuild(
-            whole(),
+            full(),
             &SiteQuestions::default(),
-            Worse::Refused,
+            Regression::Refused,
             &mut |_| (),
         )
         .unwrap();
-    assert_eq!((comparison.before, comparison.after), (55, 55));
+    assert_eq!((comparison.found_before, comparison.found_after), (55, 55));
     let accepted = index
         .rebuild(
             mixed_up(),
             &SiteQuestions::default(),
-            Worse::Accepted,
+            Regression::Accepted,
             &mut |_| (),
         )
         .unwrap();
@@ -397,7 +395,7 @@ fn a_rebuild_that_finds_less_does_not_go_live_unless_it_is_told_to() {
 }
 
 #[test]
-fn an_index_of_another_model_begins_anew() {
+fn an_index_of_another_model_starts_empty() {
     let dir = folder();
     filled(dir.path());
     let other = cloister_index::IndexSettings {

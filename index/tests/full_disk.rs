@@ -12,7 +12,7 @@
 mod support;
 
 use cloister_domain::PassageId;
-use cloister_index::{Index, IndexCondition, SiteQuestions, Worse};
+use cloister_index::{Index, IndexCondition, Regression, SiteQuestions};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::{entries, everything, folder, search, settings};
@@ -28,7 +28,7 @@ fn finds_all(index: &Index) {
         let text = format!("§ {passage}(2)");
         let found = search(index, &text, passage.cast_unsigned(), &everything());
         assert_eq!(found.hits[0].passage, PassageId(passage));
-        assert!(found.complete && found.hits[0].keyword.is_some());
+        assert!(found.complete && found.hits[0].lexical.is_some());
     }
 }
 
@@ -55,7 +55,12 @@ fn fills_a_small_disk() {
     let all = entries(1..=last).into_iter().map(Ok);
     assert!(
         index
-            .rebuild(all, &SiteQuestions::default(), Worse::Refused, &mut |_| ())
+            .rebuild(
+                all,
+                &SiteQuestions::default(),
+                Regression::Refused,
+                &mut |_| ()
+            )
             .is_err()
     );
     assert_eq!(index.generation(), before);

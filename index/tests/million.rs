@@ -1,5 +1,5 @@
-//! A million random cases of (person, groups, grants, documents, changes, question), and not one
-//! passage that should not be there.
+//! A million random cases of (person, groups, grants, documents, changes, question), in which no hidden
+//! passage is found.
 //!
 //! The oracle is a plain model of the world: who is in which group, which group reads which
 //! collection, which revision is of which collection. It shares no code with the index.
@@ -8,7 +8,8 @@
 mod support;
 
 use cloister_domain::RevisionId;
-use cloister_index::{Index, IndexSettings, SearchRequest, SiteQuestions, Worse};
+use cloister_domain::random::SplitMix64;
+use cloister_index::{Index, IndexSettings, Regression, SearchRequest, SiteQuestions};
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,25 +22,10 @@ const QUESTIONS: u64 = 1000;
 const PEOPLE: u64 = 6;
 const GROUPS: u64 = 4;
 const COLLECTIONS: u64 = 5;
-const PASSAGES_OF_A_REVISION: i64 = 3;
-
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 >> 11
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-}
+const PASSAGES_PER_REVISION: i64 = 3;
 
 struct World {
-    dice: Dice,
+    random: SplitMix64,
     index: Index,
     members: BTreeSet<(u64, u64)>,
     grants: BTreeSet<(u64, u64)>,
@@ -49,7 +35,7 @@ struct World {
     last_revision: i64,
 }
 
-/// Every other world has cells, as soon as they are made.
+/// Every other world gets clusters.
 fn settings_of(seed: u64) -> IndexSettings {
     let exact_limit = if seed.is_multiple_of(2) {
         8
@@ -65,7 +51,7 @@ fn settings_of(seed: u64) -> IndexSettings {
 impl World {
     fn new(seed: u64, dir: &std::path::Path) -> Self {
         let mut world = Self {
-            dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            random: SplitMix64::new(seed),
             index: Index::open(dir, settings_of(seed)).unwrap(),
             members: BTreeSet::new(),
             grants: BTreeSet::new(),
@@ -84,14 +70,14 @@ impl World {
 
     fn publish(&mut self) {
         let mut entries = Vec::new();
-        for _ in 0..=self.dice.below(3) {
+        for _ in 0..=self.random.below(3) {
             self.last_revision += 1;
-            let collection = self.dice.below(COLLECTIONS);
-            let ids: Vec<i64> = (1..=PASSAGES_OF_A_REVISION)
+            let collection = self.random.below(COLLECTIONS);
+            let ids: Vec<i64> = (1..=PASSAGES_PER_REVISION)
                 .map(|i| self.passages + i)
                 .collect();
             entries.extend(ids.iter().map(|id| entry(*id, self.last_revision)));
-            self.passages += PASSAGES_OF_A_REVISION;
+            self.passages += PASSAGES_PER_REVISION;
             let revision = u32::try_from(self.last_revision).unwrap();
             self.revisions.insert(revision, (collection, ids));
         }
@@ -101,19 +87,19 @@ impl World {
     /// Supersedes, removes or moves revisions, or builds the index anew.
     fn change_documents(&mut self) {
         let known: Vec<u32> = self.revisions.keys().copied().collect();
-        let one = known.get(usize::try_from(self.dice.below(known.len().max(1) as u64)).unwrap());
-        match (self.dice.below(8), one) {
+        let one = known.get(usize::try_from(self.random.below(known.len().max(1) as u64)).unwrap());
+        match (self.random.below(8), one) {
             (0 | 1, Some(revision)) => {
                 // Gone from the rows; the index is told later, or never.
                 self.revisions.remove(revision);
-                if self.dice.below(2) == 0 {
+                if self.random.below(2) == 0 {
                     self.index
-                        .forget(&[RevisionId(i64::from(*revision))])
+                        .delete_revisions(&[RevisionId(i64::from(*revision))])
                         .unwrap();
                 }
             }
             (2, Some(revision)) => {
-                let collection = self.dice.below(COLLECTIONS);
+                let collection = self.random.below(COLLECTIONS);
                 self.revisions.get_mut(revision).unwrap().0 = collection;
             }
             (3, _) => {
@@ -122,7 +108,12 @@ impl World {
                 });
                 let live: Vec<_> = live.collect();
                 self.index
-                    .rebuild(live, &SiteQuestions::default(), Worse::Refused, &mut |_| ())
+                    .rebuild(
+                        live,
+                        &SiteQuestions::default(),
+                        Regression::Refused,
+                        &mut |_| (),
+                    )
                     .unwrap();
                 // Passages that were removed are never fed again, so the ids go on.
                 self.index.add(&[]).unwrap();
@@ -132,9 +123,9 @@ impl World {
     }
 
     fn change_access(&mut self) {
-        let (person, group) = (self.dice.below(PEOPLE), self.dice.below(GROUPS));
-        let grant = (self.dice.below(COLLECTIONS), group);
-        match self.dice.below(5) {
+        let (person, group) = (self.random.below(PEOPLE), self.random.below(GROUPS));
+        let grant = (self.random.below(COLLECTIONS), group);
+        match self.random.below(5) {
             0 => self.members.remove(&(person, group)),
             1 => self.grants.remove(&grant),
             2 => self.members.insert((person, group)),
@@ -154,27 +145,27 @@ impl World {
 
     /// One case; returns how many passages were found.
     fn ask(&mut self) -> u64 {
-        if self.dice.below(4) == 0 {
+        if self.random.below(4) == 0 {
             self.change_access();
         }
-        let person = self.dice.below(PEOPLE);
+        let person = self.random.below(PEOPLE);
         let readable = self.readable(person);
         let permitted: RoaringBitmap = readable.iter().copied().collect();
-        let question = vector(self.dice.below(500));
-        let word = WORDS[usize::try_from(self.dice.below(WORDS.len() as u64)).unwrap()];
-        let text = match self.dice.below(4) {
+        let question = vector(self.random.below(500));
+        let word = WORDS[usize::try_from(self.random.below(WORDS.len() as u64)).unwrap()];
+        let text = match self.random.below(4) {
             0 => "",
             1 => "§ 7(2)",
             _ => word,
         };
-        let limit = 1 + usize::try_from(self.dice.below(8)).unwrap();
+        let limit = 1 + usize::try_from(self.random.below(8)).unwrap();
         let request = SearchRequest {
             text,
-            also: word,
+            expansion_terms: word,
             vector: &question,
             permitted: &permitted,
             limit,
-            semantic_weight: None,
+            dense_weight: None,
         };
         let found = self.index.search(&request).unwrap();
         let mut passages = BTreeSet::new();
@@ -186,7 +177,7 @@ impl World {
             assert!(passages.insert(hit.passage), "{hit:?} twice");
         }
         // The count tells nothing of what may not be read: it is that of the readable alone.
-        let all = readable.len() * usize::try_from(PASSAGES_OF_A_REVISION).unwrap();
+        let all = readable.len() * usize::try_from(PASSAGES_PER_REVISION).unwrap();
         assert_eq!(found.hits.len(), limit.min(all), "of {readable:?}");
         found.hits.len() as u64
     }

@@ -120,7 +120,7 @@ fn cells_too_lead_only_to_what_is_permitted_and_passages_added_later_are_found()
             assert!(found.hits.iter().all(|hit| !hidden(hit.revision.0)));
         }
     }
-    index.forget(&[RevisionId(10)]).unwrap();
+    index.delete_revisions(&[RevisionId(10)]).unwrap();
     let found = search_with(&index, "", 41, &everything(), Some(1.0));
     assert!(!found.exact);
     assert!(found.hits.iter().all(|hit| hit.revision.0 != 10));
@@ -143,7 +143,9 @@ fn a_revision_is_gone_with_the_bitmap_and_stays_gone_once_forgotten() {
             .iter()
             .all(|hit| hit.revision.0 != 10)
     );
-    index.forget(&[RevisionId(10), RevisionId(9_999)]).unwrap();
+    index
+        .delete_revisions(&[RevisionId(10), RevisionId(9_999)])
+        .unwrap();
     assert!(
         search(&index, text, 41, &everything())
             .hits
@@ -167,12 +169,12 @@ fn words_codes_and_headings_find_their_passage() {
         found
             .hits
             .into_iter()
-            .find(|hit| hit.keyword.is_some())
+            .find(|hit| hit.lexical.is_some())
             .unwrap()
     };
     assert_eq!(first("what does § 123(2) say").passage, PassageId(123));
     assert_eq!(first("§77(2)").passage, PassageId(77));
-    assert!(first("doses for visitors").keyword.unwrap() > 0.0);
+    assert!(first("doses for visitors").lexical.unwrap() > 0.0);
     for hostile in [
         "",
         "\"",
@@ -199,11 +201,11 @@ fn vectors_of_another_model_are_refused() {
     ] {
         let request = SearchRequest {
             text: "dose",
-            also: "",
+            expansion_terms: "",
             vector: &vector,
             permitted: &permitted,
             limit: 5,
-            semantic_weight: None,
+            dense_weight: None,
         };
         assert!(index.search(&request).is_err());
         let mut entry = support::entry(999, 3);
@@ -234,7 +236,7 @@ fn what_is_quoted_must_stand_there_and_a_code_finds_those_that_begin_with_it() {
     index.add(&entries).unwrap();
     let found = |text: &str| -> Vec<i64> {
         let found = search_with(&index, text, 1, &everything(), Some(0.0));
-        let by_words = found.hits.into_iter().filter(|hit| hit.keyword.is_some());
+        let by_words = found.hits.into_iter().filter(|hit| hit.lexical.is_some());
         by_words.map(|hit| hit.passage.0).collect()
     };
     assert_eq!(found("what is \"minimum necessary\""), [3]);
@@ -258,7 +260,7 @@ fn a_question_is_routed_to_the_document_it_names() {
         title: "Annual report".into(),
         headings: vec![],
         text: format!("Net sales were {id} million."),
-        about: (id % 10 == 1).then(|| format!("reports/acme_{}.pdf", 2010 + revision)),
+        document_metadata: (id % 10 == 1).then(|| format!("reports/acme_{}.pdf", 2010 + revision)),
         vector: vector(7),
         ..entry(id, revision)
     };

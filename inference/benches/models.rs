@@ -6,7 +6,7 @@
     reason = "a benchmark that cannot run should stop, and say so"
 )]
 
-use cloister_inference::{Embedder, GenerateRequest, Generator, LlamaGguf, SentenceEncoder};
+use cloister_inference::{Embedder, GenerateRequest, Generator, GgufGenerator, SentenceEncoder};
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -69,11 +69,11 @@ fn embedding(c: &mut Criterion) {
 
 fn generation(c: &mut Criterion) {
     let Some(dir) = model("smollm2") else { return };
-    let smollm = LlamaGguf::open(&dir).unwrap();
+    let smollm = GgufGenerator::open(&dir).unwrap();
     let mut group = c.benchmark_group("generation");
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
     group.measurement_time(Duration::from_secs(8));
-    group.bench_function("open", |b| b.iter(|| LlamaGguf::open(&dir).unwrap()));
+    group.bench_function("open", |b| b.iter(|| GgufGenerator::open(&dir).unwrap()));
     let contexts = SENTENCES.map(|sentence| format!("Passage: {sentence}\nQuestion:"));
     let question = " When may I visit my father in the ward?";
     let mut pairs = vec![("Question:", question)];

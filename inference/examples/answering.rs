@@ -15,7 +15,7 @@
     reason = "a measuring tool that cannot go on should stop, and its output is its purpose"
 )]
 
-use cloister_inference::{GenerateRequest, Generator, LlamaGguf, Scope, Turn};
+use cloister_inference::{CacheNamespace, ChatTurn, GenerateRequest, Generator, GgufGenerator};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
@@ -37,7 +37,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Seconds until the first piece.
-fn first_words(model: &LlamaGguf, request: &GenerateRequest) -> f64 {
+fn first_words(model: &GgufGenerator, request: &GenerateRequest) -> f64 {
     let began = Instant::now();
     let mut first = None;
     model
@@ -49,14 +49,14 @@ fn first_words(model: &LlamaGguf, request: &GenerateRequest) -> f64 {
     first.unwrap_or(began.elapsed()).as_secs_f64()
 }
 
-fn follow_up(model: &LlamaGguf, rounds: usize) {
+fn follow_up(model: &GgufGenerator, rounds: usize) {
     let (mut cold, mut warm) = (Vec::new(), Vec::new());
     for round in 0..rounds {
-        let ask = |user: String, turns: Vec<Turn>| GenerateRequest {
+        let ask = |user: String, turns: Vec<ChatTurn>| GenerateRequest {
             user,
             turns,
             max_tokens: 8,
-            scope: Some(Scope(round.to_string())),
+            cache_namespace: Some(CacheNamespace(round.to_string())),
             ..GenerateRequest::default()
         };
         // Another passage each time, so that nothing of it was read before.
@@ -67,7 +67,7 @@ fn follow_up(model: &LlamaGguf, rounds: usize) {
         let answer = model
             .generate(&first, &mut |_| ControlFlow::Continue(()))
             .unwrap();
-        let turn = Turn {
+        let turn = ChatTurn {
             user: question,
             assistant: answer.text,
         };
@@ -81,7 +81,7 @@ fn follow_up(model: &LlamaGguf, rounds: usize) {
     println!("{}", serde_json::json!({ "follow_up": report }));
 }
 
-fn quoting(model: &LlamaGguf, rounds: usize) {
+fn quoting(model: &GgufGenerator, rounds: usize) {
     let request = GenerateRequest {
         user: format!("Repeat this text word for word:\n{}", SENTENCES.join(" ")),
         max_tokens: 120,
@@ -111,7 +111,7 @@ fn quoting(model: &LlamaGguf, rounds: usize) {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let model = LlamaGguf::open(Path::new(&arguments[0])).unwrap();
+    let model = GgufGenerator::open(Path::new(&arguments[0])).unwrap();
     let rounds = arguments.get(1).map_or(5, |rounds| rounds.parse().unwrap());
     follow_up(&model, rounds);
     quoting(&model, rounds);

@@ -12,7 +12,7 @@
     reason = "a measuring tool that cannot go on should stop, and its output is its purpose"
 )]
 
-use cloister_inference::{Embedder, SentenceEncoder, Weights};
+use cloister_inference::{Embedder, SentenceEncoder, WeightFormat};
 use std::path::Path;
 use std::time::Instant;
 
@@ -46,8 +46,8 @@ fn main() {
         serde_json::from_str(&std::fs::read_to_string(&arguments[1]).unwrap()).unwrap();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let weights = match arguments.get(2).map(String::as_str) {
-        Some("f32") => Weights::F32,
-        _ => Weights::Int8,
+        Some("f32") => WeightFormat::F32,
+        _ => WeightFormat::Int8,
     };
     let folder = Path::new(&arguments[0]);
     let model = SentenceEncoder::open_with(folder, weights).unwrap();
@@ -64,7 +64,7 @@ fn main() {
         "texts_a_second": texts.len() as f64 / seconds,
     });
     if arguments.get(3).is_some() {
-        let floats = SentenceEncoder::open_with(folder, Weights::F32).unwrap();
+        let floats = SentenceEncoder::open_with(folder, WeightFormat::F32).unwrap();
         let (other, _) = vectors(&floats, &texts);
         let cosines: Vec<f32> = own.iter().zip(&other).map(|(a, b)| dot(a, b)).collect();
         let shared = nearest(&own).into_iter().zip(nearest(&other));

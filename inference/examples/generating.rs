@@ -12,7 +12,9 @@
     reason = "a measuring tool that cannot go on should stop, and its output is its purpose"
 )]
 
-use cloister_inference::{LlamaGguf, Load, Loading, SynthFormat, SynthShape, synthesise};
+use cloister_inference::{
+    BenchLoad, GgufGenerator, LoadOptions, SynthFormat, SynthShape, write_synthetic_model,
+};
 use std::path::Path;
 
 fn main() {
@@ -20,31 +22,32 @@ fn main() {
     if arguments[0] == "synth" {
         let shape = SynthShape {
             layers: 16,
-            width: 2048,
-            inner: 8192,
+            hidden_size: 2048,
+            intermediate_size: 8192,
             heads: 32,
             kv_heads: 8,
             context: 8192,
         };
         let (tokenizer, file) = (Path::new(&arguments[1]), Path::new(&arguments[2]));
-        synthesise(shape, SynthFormat::Q4K, tokenizer, file).unwrap();
+        write_synthetic_model(shape, SynthFormat::Q4K, tokenizer, file).unwrap();
         return;
     }
     let number = |index: usize| arguments[index].parse::<usize>().unwrap();
-    let model = LlamaGguf::open_file(Path::new(&arguments[0]), &Loading::default()).unwrap();
-    let load = Load {
+    let model =
+        GgufGenerator::open_file(Path::new(&arguments[0]), &LoadOptions::default()).unwrap();
+    let load = BenchLoad {
         prompt_tokens: number(1),
         generate_tokens: number(2),
         parallel: number(3),
     };
     for _ in 0..number(4) {
-        let pace = model.pace(load).unwrap();
+        let times = model.bench(load).unwrap();
         let rate = |tokens: usize, time: std::time::Duration| {
             (tokens * load.parallel) as f64 / time.as_secs_f64()
         };
         let report = serde_json::json!({
-            "prefill": rate(load.prompt_tokens, pace.prefill),
-            "decode": rate(load.generate_tokens, pace.decode),
+            "prefill": rate(load.prompt_tokens, times.prefill),
+            "decode": rate(load.generate_tokens, times.decode),
         });
         println!("{report}");
     }

@@ -11,7 +11,7 @@
     reason = "a measuring tool that cannot go on should stop, and its output is its purpose"
 )]
 
-use cloister_inference::{Arithmetic, GenerateRequest, LlamaGguf, Loading};
+use cloister_inference::{GenerateRequest, GgufGenerator, LoadOptions, Precision};
 use std::path::Path;
 
 fn read<T: serde::de::DeserializeOwned>(path: &str) -> T {
@@ -20,30 +20,30 @@ fn read<T: serde::de::DeserializeOwned>(path: &str) -> T {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arithmetic = match arguments[1].as_str() {
-        "exact-scores" | "exact-write" => Arithmetic::Exact,
-        _ => Arithmetic::Fast,
+    let precision = match arguments[1].as_str() {
+        "exact-scores" | "exact-write" => Precision::F32,
+        _ => Precision::Int8,
     };
-    let loading = Loading {
-        arithmetic,
-        ..Loading::default()
+    let options = LoadOptions {
+        precision,
+        ..LoadOptions::default()
     };
-    let model = LlamaGguf::open_with(Path::new(&arguments[0]), &loading).unwrap();
+    let model = GgufGenerator::open_with(Path::new(&arguments[0]), &options).unwrap();
     if arguments[1].ends_with("scores") {
         for ids in read::<Vec<Vec<u32>>>(&arguments[2]) {
             println!("{}", serde_json::json!(model.scores_after(&ids).unwrap()));
         }
         return;
     }
-    let most = arguments[3].parse().unwrap();
+    let max_tokens = arguments[3].parse().unwrap();
     for user in read::<Vec<String>>(&arguments[2]) {
         let request = GenerateRequest {
             user,
-            max_tokens: most,
+            max_tokens,
             ..GenerateRequest::default()
         };
         let prompt = model.prompt_ids(&request).unwrap();
-        let written = model.greedy_ids(&prompt, most).unwrap();
+        let written = model.greedy_ids(&prompt, max_tokens).unwrap();
         println!(
             "{}",
             serde_json::json!({ "prompt": prompt, "written": written })

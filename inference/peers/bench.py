@@ -1,11 +1,10 @@
-"""Cloister beside llama.cpp and ONNX Runtime: the same files, the same threads, in turns.
+"""Compares Cloister with llama.cpp and ONNX Runtime on the same files and threads, interleaved.
 
     bench.py PROGRAMS MODELS WORK [ROUNDS [TEXTS]]
 
-PROGRAMS holds the built examples `embedding`, `generating` and `answering`, MODELS the folders `minilm` and
-`smollm2`; WORK is for what is made on the way. Every round runs everybody once after the other;
-printed are medians and ratios. On a busy machine only the ratios say something, and less the
-busier it is: the load is printed beside them.
+PROGRAMS has the built examples `embedding`, `generating` and `answering`, MODELS the folders `minilm`
+and `smollm2`. WORK is a folder for intermediate files. Each round runs every program once. The output
+is medians and ratios. On a busy machine only the ratios are meaningful, so the load is printed.
 """
 
 import json
@@ -21,7 +20,7 @@ HERE = pathlib.Path(__file__).parent
 
 
 def passages(work, count):
-    """Passages of 40 to 256 tokens, from this repository's own prose."""
+    """Passages of 40 to 256 tokens from the text of this repository."""
     path = work / f"passages-{count}.json"
     if not path.exists():
         words = []
@@ -89,7 +88,7 @@ def embedders(programs, models, work, rounds, count):
 
 
 def alone(programs, models, rounds):
-    """What is compared with Cloister itself: eight texts with one, and what `answering` measures."""
+    """Ratios within Cloister: eight texts to one, and the measurements of `answering`."""
     small = next((models / "smollm2").glob("*.gguf"))
     rows = {}
     for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""llama.cpp's pace as one JSON line: llama.py FILE.gguf PROMPT GENERATE THREADS."""
+"""Prints llama.cpp's speed as one JSON line: llama.py FILE.gguf PROMPT GENERATE THREADS."""
 
 import ctypes
 import json

@@ -1,4 +1,4 @@
-"""ONNX Runtime's pace as one JSON line: onnx_run.py GRAPH MODEL-FOLDER TEXTS.json THREADS [OUT.npy]."""
+"""Prints ONNX Runtime's speed as one JSON line: onnx_run.py GRAPH MODEL-FOLDER TEXTS.json THREADS [OUT.npy]."""
 
 import json
 import sys

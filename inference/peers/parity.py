@@ -1,12 +1,12 @@
-"""Greedy tokens of Cloister and of llama.cpp on the same file and prompts.
+"""Compares greedy tokens of Cloister and llama.cpp on the same file and prompts.
 
     parity.py PARITY-PROGRAM MODEL-FOLDER FILE.gguf PROMPTS.json [TOKENS] [--f32] [--exact]
 
-Says on how many prompts the first TOKENS (40) tokens are equal, and where they part, the cosine of
-the two programs' scores at that place, and of each with the scores that the same weights give in
-floats of 32 bits. With --f32 llama.cpp keeps keys and values as such floats and attends without
-flash attention, which rounds them and their sums to half floats. With --exact the tokens of the
-exact arithmetic take the place of Cloister's: how near to llama.cpp one can be without its roundings.
+Prints on how many prompts the first TOKENS (40) tokens are equal. Where they differ, it prints the
+cosine of the two programs' logits at that position, and of each with the logits in 32-bit floats.
+With --f32, llama.cpp keeps its KV cache in 32-bit floats and does not use flash attention, which
+rounds to half floats. With --exact, the tokens of 32-bit arithmetic replace Cloister's, which shows
+how close to llama.cpp a program without its rounding is.
 """
 
 import ctypes
@@ -41,7 +41,7 @@ class Peer:
     def scores(self, ids):
         for start in range(0, len(ids), 512):
             part = ids[start : start + 512]
-            # A name of its own, because the batch points to it and does not keep it.
+            # Keep a reference: the batch has only a pointer.
             tokens = (llama.llama_token * len(part))(*part)
             batch = llama.llama_batch_get_one(tokens, len(part))
             assert llama.llama_decode(self.context, batch) == 0

@@ -1,16 +1,17 @@
-//! What can go wrong between a model's folder and a vector or a word.
+//! The crate's errors.
 
 use std::path::PathBuf;
 
-/// Whose fault it was, and what to do. The wording is for the administrator.
+/// Each variant names the party at fault. The wording is for the administrator.
 #[derive(Debug, thiserror::Error)]
 pub enum InferenceError {
     /// Configuration: the model's folder, or a file it must hold, is not there.
     #[error("no model at `{0}`. Run `make models`, or copy the model's folder there")]
     ModelMissing(PathBuf),
-    /// Configuration: the manifest cannot be understood.
+    /// Configuration: the manifest is not valid.
     #[error(
-        "the manifest `{path}` cannot be read: {reason}. Write it anew with `cloister models describe`"
+        "the manifest `{path}` is not valid: {reason}. Correct it, or remove its folder and add the \
+         model again with `cloister models add`"
     )]
     Manifest {
         /// The manifest.
@@ -18,7 +19,7 @@ pub enum InferenceError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Configuration: the file's bytes are not those that the manifest promises.
+    /// Configuration: the file's bytes differ from those that the manifest pins.
     #[error(
         "`{path}` has SHA-256 `{found}`, but its manifest says `{expected}`. \
          Copy the file again; change the manifest only if you know where this file came from"
@@ -31,7 +32,7 @@ pub enum InferenceError {
         /// The hash of the bytes.
         found: String,
     },
-    /// Configuration: the file is whole, but of a kind that this build cannot run.
+    /// Configuration: the file is intact, but this build cannot run it.
     #[error("`{path}` cannot be run here: {reason}")]
     Unsupported {
         /// The file.
@@ -39,15 +40,15 @@ pub enum InferenceError {
         /// What is not supported, by name.
         reason: String,
     },
-    /// Configuration: the file is not what its format promises.
+    /// Configuration: the file violates its format.
     #[error("`{path}` is damaged: {reason}. Copy it again")]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What does not fit.
+        /// What violates the format.
         reason: String,
     },
-    /// The machine: what the model needs is not free.
+    /// The machine: not enough memory is free.
     #[error(
         "`{path}` needs {needed_mb} MB with a context of {context} tokens, and {free_mb} MB are free. \
          A file of about {weights_mb} MB would fit"
@@ -55,39 +56,39 @@ pub enum InferenceError {
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// What it needs at the highest.
+        /// Its peak memory.
         needed_mb: u64,
-        /// What may be taken.
+        /// The memory that it may use.
         free_mb: u64,
-        /// The shortest context that makes sense.
+        /// The shortest useful context.
         context: usize,
-        /// Weights that would fit beside everything else.
+        /// The size of the weights that would fit.
         weights_mb: u64,
     },
-    /// The caller: more text than the model can hold.
+    /// The caller: the text is longer than the model's context.
     #[error("the text has {tokens} tokens and the model holds {limit}. Shorten it")]
     TooLong {
-        /// Tokens of the text and of the room asked for the answer.
+        /// Tokens of the text plus those requested for the answer.
         tokens: usize,
         /// The model's context.
         limit: usize,
     },
-    /// The caller: the text cannot be held to what was asked of it.
-    #[error("the constraint cannot be kept: {0}")]
+    /// The caller: the constraint is not supported, or no text satisfies it.
+    #[error("the constraint cannot be satisfied: {0}")]
     Constraint(String),
     /// The machine: the queue is full.
     #[error("the model is busy. Ask again in {retry_after_s} seconds")]
     Busy {
-        /// When the queue is likely to have room, in seconds, at least 1.
+        /// When the queue is likely to have a free slot, in seconds; at least 1.
         retry_after_s: u32,
     },
     /// The machine: the model is still being loaded.
     #[error("the model is still loading. Ask again in a moment")]
     Loading,
-    /// The machine: the model's thread has ended, or never began.
+    /// The machine: the model's thread has ended, or never started.
     #[error("the model is not running: {0}")]
     Stopped(String),
-    /// Us: arithmetic or text handling failed inside the model.
+    /// Us: the model's arithmetic or text handling failed.
     #[error("the model failed: {0}")]
     Compute(String),
     /// The machine: a file could not be read or written.

@@ -1,44 +1,47 @@
-//! Tensors in, vectors and words out: the only crate that knows candle.
+//! Runs models: embedders, rerankers, NLI models and generators. This is the only crate that knows
+//! candle.
 //!
-//! Three traits are what the rest of the house sees: an [`Embedder`] turns text into vectors, a
-//! [`Reranker`] judges a passage by a question, an [`Entailment`] whether a sentence follows from a text, a [`Generator`] writes text and judges how likely
-//! a text is. [`EmbedderService`] and
-//! [`GeneratorService`] put each model on a thread of its own behind a bounded queue, questions
-//! before bulk work.
+//! Other crates see four traits: an [`Embedder`] turns text into vectors, a [`Reranker`] scores a
+//! passage for a question, an [`NliModel`] says whether a sentence follows from a text, and a
+//! [`Generator`] writes text and computes log-likelihoods. [`EmbedderService`] and
+//! [`GeneratorService`] run a model on its own thread behind a bounded queue, in which interactive
+//! requests go before background work.
 //!
-//! This crate deliberately does not know documents, permissions, prompts or what an answer is,
-//! and never reaches for a network: a model is a folder with a [`ModelManifest`], whose hashes
-//! are checked before a byte of it is parsed.
+//! This crate deliberately does not know documents, permissions, prompts or what an answer is, and
+//! never uses the network: a model is a folder with a [`ModelManifest`], whose hashes are checked
+//! before a byte of the model is parsed.
 //!
-//! To add an architecture, add a module beside `encoder` or `llama` that implements one of the
-//! traits, refuse by name what it does not know, and run it through `tests/`. What is particular
-//! to one model belongs in its files, not in code.
+//! To add a model family, add a row to `decoder/families.rs` or a variant to the encoder's
+//! `EncoderFamily`, refuse by name what the family has and this crate does not support, and add a
+//! golden model to `tests/`. To add an architecture, add a module beside `encoder` and `decoder` that
+//! implements one of the traits. What is specific to one model belongs in its files, not in code.
 
 mod constraint;
-mod embedder;
+mod decoder;
 mod encoder;
 mod error;
-mod generator;
-mod kernels;
-mod llama;
 mod manifest;
+mod request;
 mod rope;
+mod safetensors_folder;
 mod service;
-mod shards;
+mod traits;
 
-pub use embedder::{Embedder, Entailment, ModelIdentity, Reranker};
-pub use encoder::{CrossEncoder, EntailmentEncoder, SentenceEncoder, describe_encoder};
+pub use decoder::{
+    BenchLoad, BenchTimes, GgufGenerator, LoadOptions, MemoryPlan, Precision, QuantFormat,
+    SynthFormat, SynthShape, quantize_model, write_synthetic_model,
+};
+pub use encoder::{CrossEncoder, NliEncoder, SentenceEncoder, describe_encoder};
 pub use error::{InferenceError, Result};
-pub use generator::{
-    Constraint, Desk, Finish, GenerateRequest, Generated, Generator, Person, Sampling, Scope, Turn,
-};
-pub use llama::{
-    Arithmetic, LlamaGguf, Load, Loading, Pace, Plan, QuantFormat, SynthFormat, SynthShape,
-    quantise, synthesise,
-};
 pub use manifest::{
-    MANIFEST_FILE, ModelKind, ModelManifest, Pooling, Prefixes, Weights, hash_file,
+    MANIFEST_FILE, ModelKind, ModelManifest, Pooling, Prefixes, WeightFormat, hash_file,
 };
+pub use request::{CacheNamespace, ChatTurn, Constraint, GenerateRequest, Person, Sampling};
 pub use service::{
-    Attending, EmbedderService, GeneratorService, GeneratorState, Piece, QueueLimits,
+    EmbedderService, ForegroundGuard, GenerationEvent, GeneratorService, GeneratorState,
+    QueueLimits,
+};
+pub use traits::{
+    Embedder, FinishReason, Generated, Generator, ModelIdentity, NliModel, RequestId,
+    RequestSource, Reranker,
 };

@@ -1,42 +1,56 @@
-//! `model.toml`: what a model's folder says about itself, and the proof that its bytes are meant.
+//! `model.toml`: describes the model of a folder and pins its files by hash.
 
 use crate::error::{InferenceError, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The manifest's name in the model's folder.
 pub const MANIFEST_FILE: &str = "model.toml";
 
-/// What a model is for.
+/// The kind of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ModelKind {
     /// Turns text into vectors.
     Embedder,
-    /// Writes text and judges how likely a text is.
+    /// Writes text and computes how likely a text is.
     Generator,
-    /// Judges how well a passage answers a question.
+    /// Scores how well a passage answers a question.
     Reranker,
-    /// Judges whether a sentence follows from a text.
-    Entailment,
+    /// Estimates whether a text entails a sentence.
+    #[serde(rename = "entailment")]
+    Nli,
 }
 
-/// How an encoder's token vectors become one.
+impl fmt::Display for ModelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Embedder => "embedder",
+            Self::Generator => "generator",
+            Self::Reranker => "reranker",
+            Self::Nli => "NLI model (kind `entailment`)",
+        })
+    }
+}
+
+/// How the token vectors of an encoder are reduced to one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
-    /// Their mean.
+    /// The mean of all token vectors.
     #[default]
     Mean,
-    /// The first of them.
-    First,
+    /// The vector of the first token, `[CLS]`.
+    #[serde(rename = "first")]
+    Cls,
 }
 
-/// What an encoder was trained to see before a text.
+/// The prefixes that an encoder was trained with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Prefixes {
@@ -46,15 +60,15 @@ pub struct Prefixes {
     pub passage: String,
 }
 
-/// The form in which an encoder's matrices are kept and multiplied.
+/// The number format of an encoder's weight matrices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Weights {
-    /// As floats of 32 bits.
+pub enum WeightFormat {
+    /// Floats of 32 bits.
     #[default]
     F32,
-    /// As whole numbers of eight bits with a scale for each 32, and so is what they are
-    /// multiplied with: about three times as fast, for vectors that differ a little.
+    /// Integers of eight bits with one scale per 32 values; activations are quantised in the same
+    /// way. Faster, with slightly different vectors (docs/PERFORMANCE.md).
     Int8,
 }
 
@@ -62,41 +76,41 @@ pub enum Weights {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelManifest {
-    /// What it is for.
+    /// Embedder, generator, reranker or NLI model.
     pub kind: ModelKind,
     /// The name shown to people.
     pub name: String,
-    /// The file of the weights, inside the folder.
+    /// The file of the weights, in the same folder.
     pub file: String,
     /// SHA-256 of that file, 64 lower-case hexadecimal digits.
     pub sha256: String,
     /// Its licence, as an SPDX expression.
     pub licence: String,
-    /// The family of its architecture: `bert`, `xlm-roberta`, `modernbert`, `llama` and so on.
+    /// The model family, such as `bert`, `xlm-roberta`, `modernbert` or `llama`.
     pub architecture: String,
-    /// The most tokens it takes at once.
+    /// The maximum of tokens per input.
     pub context: u32,
     /// How many parameters it has.
     pub parameters: u64,
-    /// What it is fit for, one sentence for the administrator.
+    /// What it is suited for: one sentence for the administrator.
     pub fitness: String,
-    /// How an encoder's matrices are kept. A generator's file says it itself.
+    /// The number format of an encoder's weights. A generator's file has its own.
     #[serde(default)]
-    pub weights: Weights,
-    /// How an encoder's token vectors become one.
+    pub weights: WeightFormat,
+    /// How an encoder pools token vectors.
     #[serde(default)]
     pub pooling: Pooling,
-    /// What an encoder wants to see before a text.
+    /// The prefixes of an encoder.
     #[serde(default)]
     pub prefixes: Prefixes,
-    /// Other files that change what the model says, with their SHA-256: tokenizer, configuration.
+    /// Other files that the model depends on, with their SHA-256: tokenizer, configuration.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub companions: BTreeMap<String, String>,
 }
 
 impl ModelManifest {
-    /// Reads the manifest of the folder `dir`.
-    pub fn read(dir: &Path) -> Result<Self> {
+    /// Loads the manifest of the folder `dir`.
+    pub fn load(dir: &Path) -> Result<Self> {
         let path = dir.join(MANIFEST_FILE);
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
@@ -113,8 +127,8 @@ impl ModelManifest {
         Ok(manifest)
     }
 
-    /// What can be said of a GGUF file that nobody described: its hash, and that it writes.
-    pub(crate) fn of_unknown(path: &Path) -> Result<Self> {
+    /// The manifest of a GGUF file that nobody described: a generator with this hash.
+    pub(crate) fn for_gguf_file(path: &Path) -> Result<Self> {
         let file = path.file_name().unwrap_or_default().to_string_lossy();
         Ok(Self {
             name: file.clone().into_owned(),
@@ -124,7 +138,7 @@ impl ModelManifest {
         })
     }
 
-    /// A generator of which nothing is known.
+    /// A generator without any description.
     pub(crate) fn undescribed() -> Self {
         Self {
             kind: ModelKind::Generator,
@@ -136,22 +150,23 @@ impl ModelManifest {
             context: u32::MAX,
             parameters: 0,
             fitness: "unknown".into(),
-            weights: Weights::default(),
+            weights: WeightFormat::default(),
             pooling: Pooling::default(),
             prefixes: Prefixes::default(),
             companions: BTreeMap::new(),
         }
     }
 
-    /// Writes the manifest into the folder `dir`: aside, synchronised, then renamed.
-    pub fn write(&self, dir: &Path) -> Result<()> {
+    /// Writes the manifest to the folder `dir` atomically: to a temporary file, synchronised, then
+    /// renamed.
+    pub fn save(&self, dir: &Path) -> Result<()> {
         let path = dir.join(MANIFEST_FILE);
         self.check_names(&path)?;
         let text = toml::to_string(self).map_err(|error| InferenceError::Manifest {
             path: path.clone(),
             reason: error.to_string(),
         })?;
-        write_aside(dir, &path, text.as_bytes())
+        write_atomically(dir, &path, text.as_bytes())
             .map_err(|source| InferenceError::File { path, source })
     }
 
@@ -161,8 +176,8 @@ impl ModelManifest {
         self.open_verified(dir).map(drop)
     }
 
-    /// [`Self::verify`], and the file of the weights, rewound: the file that was hashed is the
-    /// file that is read, whatever is renamed over it meanwhile.
+    /// [`Self::verify`], and the open file of the weights, rewound. The caller reads the file that was
+    /// hashed even if another file is renamed over it.
     pub(crate) fn open_verified(&self, dir: &Path) -> Result<File> {
         for (name, expected) in &self.companions {
             open_hashed(&dir.join(name), expected)?;
@@ -170,14 +185,13 @@ impl ModelManifest {
         open_hashed(&dir.join(&self.file), &self.sha256)
     }
 
-    /// Files are named inside the folder, so that a manifest cannot point elsewhere.
+    /// Refuses file names that point outside the folder.
     fn check_names(&self, path: &Path) -> Result<()> {
         let names = std::iter::once(&self.file).chain(self.companions.keys());
         for name in names {
-            let plain = Path::new(name)
-                .components()
-                .all(|part| matches!(part, std::path::Component::Normal(_)));
-            if !plain || name.is_empty() {
+            let mut components = Path::new(name).components();
+            let inside = components.all(|part| matches!(part, Component::Normal(_)));
+            if !inside || name.is_empty() {
                 return Err(InferenceError::Manifest {
                     path: path.to_owned(),
                     reason: format!("`{name}` is not a file inside the model's folder"),
@@ -190,13 +204,13 @@ impl ModelManifest {
 
 /// SHA-256 of the file at `path`, in lower-case hexadecimal.
 pub fn hash_file(path: &Path) -> Result<String> {
-    let mut file = open(path)?;
-    hash(&mut file).map_err(|source| file_error(path, source))
+    let mut file = open_file(path)?;
+    hash_contents(&mut file).map_err(|source| file_error(path, source))
 }
 
 fn open_hashed(path: &Path, expected: &str) -> Result<File> {
-    let mut file = open(path)?;
-    let found = hash(&mut file).map_err(|source| file_error(path, source))?;
+    let mut file = open_file(path)?;
+    let found = hash_contents(&mut file).map_err(|source| file_error(path, source))?;
     if !found.eq_ignore_ascii_case(expected) {
         return Err(InferenceError::WrongHash {
             path: path.to_owned(),
@@ -208,7 +222,7 @@ fn open_hashed(path: &Path, expected: &str) -> Result<File> {
     Ok(file)
 }
 
-fn open(path: &Path) -> Result<File> {
+fn open_file(path: &Path) -> Result<File> {
     File::open(path).map_err(|source| {
         if source.kind() == std::io::ErrorKind::NotFound {
             InferenceError::ModelMissing(path.to_owned())
@@ -225,25 +239,25 @@ fn file_error(path: &Path, source: std::io::Error) -> InferenceError {
     }
 }
 
-fn hash(file: &mut File) -> std::io::Result<String> {
+fn hash_contents(file: &mut File) -> std::io::Result<String> {
     let mut digest = Sha256::new();
-    let mut piece = vec![0_u8; 1 << 20];
+    let mut buffer = vec![0_u8; 1 << 20];
     loop {
-        let length = file.read(&mut piece)?;
-        match piece.get(..length) {
-            Some(read) if length > 0 => digest.update(read),
+        let length = file.read(&mut buffer)?;
+        match buffer.get(..length) {
+            Some(bytes) if length > 0 => digest.update(bytes),
             _ => return Ok(hex::encode(digest.finalize())),
         }
     }
 }
 
-fn write_aside(dir: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn write_atomically(dir: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write;
-    let aside = dir.join(format!("{MANIFEST_FILE}.new"));
-    let mut file = File::create(&aside)?;
+    let temporary = dir.join(format!("{MANIFEST_FILE}.new"));
+    let mut file = File::create(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    std::fs::rename(&aside, path)?;
+    std::fs::rename(&temporary, path)?;
     File::open(dir)?.sync_all()
 }
 
@@ -262,8 +276,8 @@ mod tests {
             context: 256,
             parameters: 22_713_216,
             fitness: "finds passages in English".into(),
-            weights: Weights::Int8,
-            pooling: Pooling::First,
+            weights: WeightFormat::Int8,
+            pooling: Pooling::Cls,
             prefixes: Prefixes {
                 question: "query: ".into(),
                 passage: String::new(),
@@ -273,14 +287,14 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_survives_being_written_and_read() {
+    fn a_saved_manifest_loads_unchanged() {
         let dir = tempfile::tempdir().unwrap();
         let mut written = manifest("weights.bin", &"0".repeat(64));
         written
             .companions
             .insert("tokenizer.json".into(), "1".repeat(64));
-        written.write(dir.path()).unwrap();
-        assert_eq!(ModelManifest::read(dir.path()).unwrap(), written);
+        written.save(dir.path()).unwrap();
+        assert_eq!(ModelManifest::load(dir.path()).unwrap(), written);
     }
 
     #[test]
@@ -298,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_missing_folder_says_what_to_do() {
-        let error = ModelManifest::read(Path::new("/nowhere/at/all")).unwrap_err();
+        let error = ModelManifest::load(Path::new("/nowhere/at/all")).unwrap_err();
         assert!(error.to_string().contains("make models"), "{error}");
     }
 
@@ -306,7 +320,7 @@ mod tests {
     fn a_manifest_cannot_point_outside_its_folder() {
         for name in ["../secret", "/etc/passwd", ""] {
             let dir = tempfile::tempdir().unwrap();
-            let error = manifest(name, "").write(dir.path()).unwrap_err();
+            let error = manifest(name, "").save(dir.path()).unwrap_err();
             assert!(matches!(error, InferenceError::Manifest { .. }), "{name}");
         }
     }

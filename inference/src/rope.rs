@@ -1,152 +1,160 @@
-//! Rotary positions (Su et al. 2021), and the ways to stretch them over a longer context.
+//! Rotary position embeddings (Su et al. 2021), and their scaling to a longer context.
 
-/// Which elements of a head turn together.
+/// Which elements of a head are rotated together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pairs {
-    /// Neighbours: the order of GGUF's llama files.
-    Neighbours,
-    /// One of the first half with one of the second: that of the others.
-    Halves,
+pub(crate) enum RopeLayout {
+    /// Neighbours: the order of llama models in GGUF.
+    Interleaved,
+    /// Element `i` of the first half and element `i` of the second half (`NeoX`): all other families.
+    HalfSplit,
 }
 
-/// How the angles of a long context are made from those of the one that was learnt.
+/// How the angles of the trained context are scaled to a longer one.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Stretch {
-    /// As they are.
+pub(crate) enum RopeScaling {
     None,
-    /// Every position divided (Chen et al. 2023).
+    /// Divides every position (Chen et al. 2023).
     Linear(f32),
-    /// `YaRN` (Peng et al. 2023): slow turns divided, fast ones kept.
+    /// `YaRN` (Peng et al. 2023): divides low frequencies, keeps high ones.
     Yarn {
         factor: f32,
-        /// The context that was learnt.
-        learnt: f32,
-        /// Turns over that context above which a pair is kept, and below which it is divided.
-        fast: f32,
-        slow: f32,
+        /// The context that the model was trained on.
+        original_context: f32,
+        /// Rotations over the original context above which a frequency is kept.
+        beta_fast: f32,
+        /// Rotations over the original context below which a frequency is divided.
+        beta_slow: f32,
     },
 }
 
-/// What the angles follow from.
+/// The parameters of a [`RotaryEmbedding`].
 #[derive(Clone, Debug)]
-pub(crate) struct Turning {
-    pub head_size: usize,
-    /// Elements of a head that turn.
-    pub turned: usize,
-    pub base: f32,
-    pub pairs: Pairs,
-    pub stretch: Stretch,
-    /// Divides the frequency of each pair (llama 3, phi 3); empty where there are none.
-    pub factors: Vec<f32>,
-    /// What cosines and sines are multiplied with.
-    pub magnitude: f32,
+pub(crate) struct RopeParameters {
+    pub head_dim: usize,
+    /// Elements of a head that are rotated.
+    pub rotary_dim: usize,
+    pub theta: f32,
+    pub layout: RopeLayout,
+    pub scaling: RopeScaling,
+    /// Divides the frequency of each pair (llama 3, phi 3); empty if there are none.
+    pub frequency_factors: Vec<f32>,
+    /// Multiplies cosines and sines.
+    pub attention_factor: f32,
 }
 
-/// The angles' cosines and sines for every position of the context.
-pub(crate) struct Rope {
-    turns: Vec<(f32, f32)>,
-    head_size: usize,
-    turned: usize,
-    pairs: Pairs,
+/// The cosines and sines of every position of the context.
+pub(crate) struct RotaryEmbedding {
+    cos_sin: Vec<(f32, f32)>,
+    head_dim: usize,
+    rotary_dim: usize,
+    layout: RopeLayout,
 }
 
-impl Turning {
-    /// Radians that each pair turns from one position to the next.
+impl RopeParameters {
+    /// The angle between two positions for each pair, in radians.
     fn frequencies(&self) -> Vec<f64> {
-        let frequency = |pair: usize| {
-            let exponent = -2.0 * pair as f64 / self.turned as f64;
-            let factor = self.factors.get(pair).copied().unwrap_or(1.0);
-            let own = f64::from(self.base).powf(exponent) / f64::from(factor);
-            match self.stretch {
-                Stretch::None => own,
-                Stretch::Linear(factor) => own / f64::from(factor),
-                Stretch::Yarn { factor, .. } => {
-                    let divided = own / f64::from(factor);
-                    let kept = self.kept(pair);
-                    own * kept + divided * (1.0 - kept)
-                }
-            }
-        };
-        (0..self.turned / 2).map(frequency).collect()
+        (0..self.rotary_dim / 2)
+            .map(|pair| self.frequency(pair))
+            .collect()
     }
 
-    /// How much of a pair's own frequency `YaRN` keeps, from 0 to 1.
-    fn kept(&self, pair: usize) -> f64 {
-        let Stretch::Yarn {
-            learnt, fast, slow, ..
-        } = self.stretch
+    fn frequency(&self, pair: usize) -> f64 {
+        let exponent = -2.0 * pair as f64 / self.rotary_dim as f64;
+        let factor = self.frequency_factors.get(pair).copied().unwrap_or(1.0);
+        let unscaled = f64::from(self.theta).powf(exponent) / f64::from(factor);
+        match self.scaling {
+            RopeScaling::None => unscaled,
+            RopeScaling::Linear(factor) => unscaled / f64::from(factor),
+            RopeScaling::Yarn { factor, .. } => {
+                let divided = unscaled / f64::from(factor);
+                let unscaled_share = self.yarn_unscaled_share(pair);
+                unscaled * unscaled_share + divided * (1.0 - unscaled_share)
+            }
+        }
+    }
+
+    /// The share of a pair's own frequency that `YaRN` keeps, from 0 to 1.
+    fn yarn_unscaled_share(&self, pair: usize) -> f64 {
+        let RopeScaling::Yarn {
+            original_context,
+            beta_fast,
+            beta_slow,
+            ..
+        } = self.scaling
         else {
             return 1.0;
         };
-        // The pair that makes so many turns over the context that was learnt.
-        let pair_of = |turns: f32| {
-            let ratio = f64::from(learnt) / (f64::from(turns) * std::f64::consts::TAU);
-            self.turned as f64 * ratio.ln() / (2.0 * f64::from(self.base).ln())
-        };
-        let last = self.turned as f64 - 1.0;
-        let low = pair_of(fast).floor().max(0.0);
-        let high = pair_of(slow).ceil().min(last);
+        let last = self.rotary_dim as f64 - 1.0;
+        let low = self.pair_of_rotations(original_context, beta_fast);
+        let high = self.pair_of_rotations(original_context, beta_slow);
+        let (low, high) = (low.floor().max(0.0), high.ceil().min(last));
         let width = (high - low).max(0.001);
         1.0 - ((pair as f64 - low) / width).clamp(0.0, 1.0)
     }
+
+    /// The pair that makes this many rotations over the original context.
+    fn pair_of_rotations(&self, original_context: f32, rotations: f32) -> f64 {
+        let ratio = f64::from(original_context) / (f64::from(rotations) * std::f64::consts::TAU);
+        self.rotary_dim as f64 * ratio.ln() / (2.0 * f64::from(self.theta).ln())
+    }
 }
 
-impl Rope {
-    pub(crate) fn new(turning: &Turning, context: usize) -> Self {
-        let frequencies = turning.frequencies();
-        let magnitude = f64::from(turning.magnitude);
-        let turns = (0..context)
-            .flat_map(|position| {
-                frequencies.iter().map(move |frequency| {
-                    let (sin, cos) = (position as f64 * frequency).sin_cos();
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        reason = "a float of 32 bits is meant"
-                    )]
-                    ((cos * magnitude) as f32, (sin * magnitude) as f32)
-                })
-            })
-            .collect();
+impl RotaryEmbedding {
+    /// Precomputes `context` positions.
+    pub(crate) fn new(parameters: &RopeParameters, context: usize) -> Self {
+        let frequencies = parameters.frequencies();
+        let factor = f64::from(parameters.attention_factor);
+        let mut cos_sin = Vec::with_capacity(context * frequencies.len());
+        for position in 0..context {
+            for frequency in &frequencies {
+                let (sin, cos) = (position as f64 * frequency).sin_cos();
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "a float of 32 bits is meant"
+                )]
+                cos_sin.push(((cos * factor) as f32, (sin * factor) as f32));
+            }
+        }
         Self {
-            turns,
-            head_size: turning.head_size,
-            turned: turning.turned,
-            pairs: turning.pairs,
+            cos_sin,
+            head_dim: parameters.head_dim,
+            rotary_dim: parameters.rotary_dim,
+            layout: parameters.layout,
         }
     }
 
-    /// Cosines and sines, `[positions, turned / 2]`.
-    pub(crate) fn turns(&self) -> &[(f32, f32)] {
-        &self.turns
+    /// Cosines and sines, `[positions, rotary_dim / 2]`.
+    pub(crate) fn cos_sin(&self) -> &[(f32, f32)] {
+        &self.cos_sin
     }
 
-    /// Elements of a head that turn.
-    pub(crate) fn turned(&self) -> usize {
-        self.turned
+    /// Elements of a head that are rotated.
+    pub(crate) fn rotary_dim(&self) -> usize {
+        self.rotary_dim
     }
 
-    /// Which of them turn together.
-    pub(crate) fn pairs(&self) -> Pairs {
-        self.pairs
+    /// Which of them are rotated together.
+    pub(crate) fn layout(&self) -> RopeLayout {
+        self.layout
     }
 
-    /// Turns each head of `row` to `position`.
-    pub(crate) fn turn(&self, row: &mut [f32], position: usize) {
-        let pairs = self.turned / 2;
-        let start = (position * pairs).min(self.turns.len());
-        let (_, turns) = self.turns.split_at(start);
-        for head in row.chunks_exact_mut(self.head_size) {
-            match self.pairs {
-                Pairs::Neighbours => {
-                    let (couples, _) = head.as_chunks_mut::<2>();
-                    for ([x, y], turn) in couples.iter_mut().take(pairs).zip(turns) {
-                        (*x, *y) = turned(*x, *y, *turn);
+    /// Rotates each head of `row` to `position`.
+    pub(crate) fn rotate(&self, row: &mut [f32], position: usize) {
+        let pairs = self.rotary_dim / 2;
+        let start = (position * pairs).min(self.cos_sin.len());
+        let (_, angles) = self.cos_sin.split_at(start);
+        for head in row.chunks_exact_mut(self.head_dim) {
+            match self.layout {
+                RopeLayout::Interleaved => {
+                    let (elements, _) = head.as_chunks_mut::<2>();
+                    for ([x, y], angle) in elements.iter_mut().take(pairs).zip(angles) {
+                        (*x, *y) = rotate_pair(*x, *y, *angle);
                     }
                 }
-                Pairs::Halves => {
+                RopeLayout::HalfSplit => {
                     let (first, second) = head.split_at_mut(pairs);
-                    for ((x, y), turn) in first.iter_mut().zip(second).zip(turns) {
-                        (*x, *y) = turned(*x, *y, *turn);
+                    for ((x, y), angle) in first.iter_mut().zip(second).zip(angles) {
+                        (*x, *y) = rotate_pair(*x, *y, *angle);
                     }
                 }
             }
@@ -154,6 +162,6 @@ impl Rope {
     }
 }
 
-fn turned(x: f32, y: f32, (cos, sin): (f32, f32)) -> (f32, f32) {
+fn rotate_pair(x: f32, y: f32, (cos, sin): (f32, f32)) -> (f32, f32) {
     (x * cos - y * sin, x * sin + y * cos)
 }

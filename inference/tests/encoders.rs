@@ -3,12 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 use cloister_inference::{
-    CrossEncoder, Embedder, Entailment, EntailmentEncoder, InferenceError, ModelKind,
-    ModelManifest, Reranker, SentenceEncoder, Weights,
+    CrossEncoder, Embedder, InferenceError, ModelKind, ModelManifest, NliEncoder, NliModel,
+    Reranker, SentenceEncoder, WeightFormat,
 };
 use std::path::{Path, PathBuf};
 
-/// What transformers says: vectors of texts, or scores of question and text.
+/// The results of transformers: vectors of texts, or scores of a question and each text.
 #[derive(serde::Deserialize)]
 struct Golden {
     question: String,
@@ -36,14 +36,17 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 fn check_vectors(name: &str) {
     let golden = golden(name);
     let texts: Vec<&str> = golden.texts.iter().map(String::as_str).collect();
-    for (weights, least) in [(Weights::F32, 0.9999), (Weights::Int8, 0.995)] {
+    for (weights, min_cosine) in [(WeightFormat::F32, 0.9999), (WeightFormat::Int8, 0.995)] {
         let model = SentenceEncoder::open_with(&folder(name), weights).unwrap();
         assert!(model.count_tokens(texts[4]) > model.max_tokens());
         let found = model.embed(&texts).unwrap();
         assert_eq!(found.len(), golden.values.len());
         for ((found, expected), text) in found.iter().zip(&golden.values).zip(&texts) {
             let cosine = dot(found, expected);
-            assert!(cosine > least, "{name} {weights:?}: {cosine} for {text}");
+            assert!(
+                cosine > min_cosine,
+                "{name} {weights:?}: {cosine} for {text}"
+            );
         }
     }
 }
@@ -67,12 +70,12 @@ fn check_scores(name: &str) {
 }
 
 #[test]
-fn bert_by_the_mean() {
+fn bert_with_mean_pooling() {
     check_vectors("bert");
 }
 
 #[test]
-fn bert_by_the_first_token() {
+fn bert_with_cls_pooling() {
     check_vectors("bert-first");
 }
 
@@ -87,25 +90,27 @@ fn modernbert() {
 }
 
 #[test]
-fn pairs_by_bert() {
+fn cross_encoder_of_bert() {
     check_scores("bert-pairs");
 }
 
 #[test]
-fn pairs_by_xlm_roberta() {
+fn cross_encoder_of_xlm_roberta() {
     check_scores("xlm-roberta-pairs");
 }
 
 #[test]
-fn pairs_by_modernbert() {
+fn cross_encoder_of_modernbert() {
     check_scores("modernbert-pairs");
 }
 
-fn check_entailment(name: &str) {
+fn check_nli(name: &str) {
     let golden = golden(name);
-    let model = EntailmentEncoder::open(&folder(name)).unwrap();
+    let model = NliEncoder::open(&folder(name)).unwrap();
     for (text, expected) in golden.texts.iter().zip(&golden.values) {
-        let found = model.follows(&golden.question, text).unwrap();
+        let found = model
+            .entailment_probability(&golden.question, text)
+            .unwrap();
         let error = (found - expected[0]).abs();
         assert!(
             error < 1e-3,
@@ -116,23 +121,23 @@ fn check_entailment(name: &str) {
 }
 
 #[test]
-fn entailment_by_bert() {
-    check_entailment("bert-entailment");
+fn nli_of_bert() {
+    check_nli("bert-entailment");
 }
 
 #[test]
-fn entailment_by_xlm_roberta() {
-    check_entailment("xlm-roberta-entailment");
+fn nli_of_xlm_roberta() {
+    check_nli("xlm-roberta-entailment");
 }
 
 #[test]
-fn a_model_is_opened_as_what_its_manifest_says() {
+fn the_manifest_decides_what_a_model_can_be_opened_as() {
     assert!(CrossEncoder::open(&folder("bert-entailment")).is_err());
-    assert!(EntailmentEncoder::open(&folder("bert-pairs")).is_err());
+    assert!(NliEncoder::open(&folder("bert-pairs")).is_err());
     let dir = copied("bert-pairs", |manifest| {
-        manifest.kind = ModelKind::Entailment;
+        manifest.kind = ModelKind::Nli;
     });
-    let error = EntailmentEncoder::open(dir.path()).err().unwrap();
+    let error = NliEncoder::open(dir.path()).err().unwrap();
     assert!(error.to_string().contains("entailment"), "{error}");
 }
 
@@ -143,9 +148,9 @@ fn copied(name: &str, change: impl Fn(&mut ModelManifest)) -> tempfile::TempDir 
         let path = entry.unwrap().path();
         std::fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
     }
-    let mut manifest = ModelManifest::read(dir.path()).unwrap();
+    let mut manifest = ModelManifest::load(dir.path()).unwrap();
     change(&mut manifest);
-    manifest.write(dir.path()).unwrap();
+    manifest.save(dir.path()).unwrap();
     dir
 }
 
@@ -163,7 +168,7 @@ fn other_prefixes_are_another_model() {
 }
 
 #[test]
-fn what_would_be_left_out_is_refused() {
+fn an_unsupported_model_is_refused() {
     let dense = copied("bert", |_| ());
     std::fs::write(
         dense.path().join("modules.json"),

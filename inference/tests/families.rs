@@ -7,14 +7,14 @@
 )]
 
 use cloister_inference::{
-    Arithmetic, GenerateRequest, Generator, InferenceError, LlamaGguf, Loading, QuantFormat,
-    quantise,
+    GenerateRequest, Generator, GgufGenerator, InferenceError, LoadOptions, Precision, QuantFormat,
+    quantize_model,
 };
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-/// What transformers says: ids, and the scores of all tokens after some of them.
+/// The results of transformers: token ids, and the scores of all tokens after some of them.
 #[derive(serde::Deserialize)]
 struct Golden {
     ids: Vec<u32>,
@@ -29,12 +29,12 @@ fn path(name: &str) -> PathBuf {
     .join(name)
 }
 
-fn open(name: &str, arithmetic: Arithmetic) -> LlamaGguf {
-    let loading = Loading {
-        arithmetic,
-        ..Loading::default()
+fn open(name: &str, precision: Precision) -> GgufGenerator {
+    let options = LoadOptions {
+        precision,
+        ..LoadOptions::default()
     };
-    LlamaGguf::open_file(&path(&format!("{name}.gguf")), &loading).unwrap()
+    GgufGenerator::open_file(&path(&format!("{name}.gguf")), &options).unwrap()
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
@@ -51,12 +51,15 @@ fn check(name: &str) {
     let text = std::fs::read_to_string(path(&format!("{name}.json"))).unwrap();
     let golden: Golden = serde_json::from_str(&text).unwrap();
     assert_eq!(golden.scores.len(), 4);
-    for (arithmetic, least) in [(Arithmetic::Exact, 0.999_999), (Arithmetic::Fast, 0.98)] {
-        let model = open(name, arithmetic);
-        for (place, expected) in &golden.scores {
-            let found = model.scores_after(&golden.ids[..=*place]).unwrap();
+    for (precision, min_cosine) in [(Precision::F32, 0.999_999), (Precision::Int8, 0.98)] {
+        let model = open(name, precision);
+        for (position, expected) in &golden.scores {
+            let found = model.scores_after(&golden.ids[..=*position]).unwrap();
             let cosine = cosine(&found, expected);
-            assert!(cosine > least, "{name} {arithmetic:?} at {place}: {cosine}");
+            assert!(
+                cosine > min_cosine,
+                "{name} {precision:?} at {position}: {cosine}"
+            );
         }
     }
 }
@@ -67,12 +70,12 @@ fn llama() {
 }
 
 #[test]
-fn llama_with_the_stretched_positions_of_llama_3() {
+fn llama_with_the_frequency_factors_of_llama_3() {
     check("llama3");
 }
 
 #[test]
-fn llama_with_divided_positions() {
+fn llama_with_linear_rope_scaling() {
     check("llama-linear");
 }
 
@@ -97,12 +100,12 @@ fn qwen3() {
 }
 
 #[test]
-fn phi3_with_a_window() {
+fn phi3_with_a_sliding_window() {
     check("phi3");
 }
 
 #[test]
-fn phi3_with_factors_of_long_contexts() {
+fn phi3_with_longrope() {
     check("phi3-longrope");
 }
 
@@ -111,42 +114,42 @@ fn gemma3() {
     check("gemma3");
 }
 
-/// A folder of safetensors becomes the file that its GGUF twin becomes: the same head, the same
-/// scores to the last bit.
+/// A folder of safetensors and the GGUF file of the same model become files with the same metadata and
+/// bit-identical scores.
 #[test]
 fn a_folder_of_safetensors_becomes_the_same_file() {
     let dir = tempfile::tempdir().unwrap();
     for name in ["llama3", "qwen2-yarn", "phi3-longrope", "gemma3"] {
         let made = |source: &str| {
             let target = dir.path().join(format!("{source}.of.gguf"));
-            quantise(&path(source), &target, QuantFormat::Q8_0, &mut |_, _| ()).unwrap();
+            quantize_model(&path(source), &target, QuantFormat::Q8_0, &mut |_, _| ()).unwrap();
             target
         };
         let (own, twin) = (made(name), made(&format!("{name}.gguf")));
-        let (found, expected) = (head(&own), head(&twin));
-        // Ways of cutting that these few tokens cannot tell apart may have another's name.
+        let (found, expected) = (metadata_of(&own), metadata_of(&twin));
+        // The detected pre-tokenizer can differ in name where these few tokens cannot tell two apart.
         let others = ["general.name", "tokenizer.ggml.pre"];
         for (key, value) in &expected {
             let own = found.get(key);
-            let passed_over = others.contains(&key.as_str()) || key.ends_with("vocab_size");
+            let may_differ = others.contains(&key.as_str()) || key.ends_with("vocab_size");
             assert!(
-                passed_over || own == Some(value),
+                may_differ || own == Some(value),
                 "{name}: {key} is {own:?}, not {value}"
             );
         }
         let text = std::fs::read_to_string(path(&format!("{name}.json"))).unwrap();
         let golden: Golden = serde_json::from_str(&text).unwrap();
         let scores = |file: &PathBuf| {
-            let model = LlamaGguf::open_file(file, &Loading::default()).unwrap();
+            let model = GgufGenerator::open_file(file, &LoadOptions::default()).unwrap();
             model.scores_after(&golden.ids).unwrap()
         };
         assert_eq!(scores(&own), scores(&twin), "{name}");
     }
 }
 
-/// What a folder says and this build does not know is refused by name.
+/// The error names the unsupported part.
 #[test]
-fn a_folder_that_says_something_unknown_is_refused() {
+fn an_unsupported_folder_is_refused() {
     let changed = |file: &str, from: &str, to: &str| {
         let dir = tempfile::tempdir().unwrap();
         for entry in std::fs::read_dir(path("llama3")).unwrap() {
@@ -162,11 +165,12 @@ fn a_folder_that_says_something_unknown_is_refused() {
         let changed = [&bytes[..at], to.as_bytes(), &bytes[at + from.len()..]].concat();
         std::fs::write(&place, changed).unwrap();
         let target = dir.path().join("made.gguf");
-        let error = quantise(dir.path(), &target, QuantFormat::Q8_0, &mut |_, _| ()).unwrap_err();
+        let error =
+            quantize_model(dir.path(), &target, QuantFormat::Q8_0, &mut |_, _| ()).unwrap_err();
         assert!(!target.exists());
         error.to_string()
     };
-    for (file, from, to, says) in [
+    for (file, from, to, expected) in [
         ("config.json", "\"llama\"", "\"mamba\"", "mamba"),
         ("config.json", "\"silu\"", "\"relu\"", "relu"),
         ("config.json", "llama3", "spiral", "spiral"),
@@ -187,12 +191,12 @@ fn a_folder_that_says_something_unknown_is_refused() {
         ),
     ] {
         let error = changed(file, from, to);
-        assert!(error.contains(says), "{to}: {error}");
+        assert!(error.contains(expected), "{to}: {error}");
     }
 }
 
-/// The head of a GGUF file, its values as text.
-fn head(file: &PathBuf) -> BTreeMap<String, String> {
+/// The metadata of a GGUF file, with its values as text.
+fn metadata_of(file: &PathBuf) -> BTreeMap<String, String> {
     let mut file = std::fs::File::open(file).unwrap();
     let content = candle_core::quantized::gguf_file::Content::read(&mut file).unwrap();
     let pairs = content.metadata.into_iter();
@@ -201,16 +205,16 @@ fn head(file: &PathBuf) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Each family writes: its template, its tokenizer and its end are read from the file.
+/// The chat template, the tokenizer and the end tokens of each family come from its file.
 #[test]
-fn every_family_writes_the_same_twice() {
+fn every_family_generates_reproducibly() {
     let request = GenerateRequest {
         user: "Which?".into(),
         max_tokens: 5,
         ..GenerateRequest::default()
     };
     for name in ["llama3", "qwen2", "qwen3", "phi3", "gemma3"] {
-        let model = open(name, Arithmetic::Fast);
+        let model = open(name, Precision::Int8);
         let write = || {
             model
                 .generate(&request, &mut |_| ControlFlow::Continue(()))
@@ -221,8 +225,8 @@ fn every_family_writes_the_same_twice() {
 }
 
 #[test]
-fn a_file_is_described_from_its_head() {
-    let manifest = LlamaGguf::describe(&path("qwen3.gguf")).unwrap();
+fn a_file_is_described_from_its_header() {
+    let manifest = GgufGenerator::describe(&path("qwen3.gguf")).unwrap();
     assert_eq!(
         (manifest.architecture.as_str(), manifest.context),
         ("qwen3", 512)
@@ -234,21 +238,21 @@ fn a_file_is_described_from_its_head() {
     );
 }
 
-/// A smaller file says nearly the same, and is not made smaller again.
+/// A quantised file has nearly the same scores, and is not quantised again.
 #[test]
-fn floats_become_fewer_bits() {
+fn floats_are_quantized() {
     let dir = tempfile::tempdir().unwrap();
     let golden: Golden =
         serde_json::from_str(&std::fs::read_to_string(path("qwen3.json")).unwrap()).unwrap();
     for format in [QuantFormat::Q8_0, QuantFormat::Q4K] {
         let target = dir.path().join(format!("{format:?}.gguf"));
-        quantise(&path("qwen3.gguf"), &target, format, &mut |_, _| ()).unwrap();
+        quantize_model(&path("qwen3.gguf"), &target, format, &mut |_, _| ()).unwrap();
         let size = |path: &std::path::Path| std::fs::metadata(path).unwrap().len();
         assert!(size(&target) * 10 < size(&path("qwen3.gguf")) * 7);
-        let model = LlamaGguf::open_file(&target, &Loading::default()).unwrap();
+        let model = GgufGenerator::open_file(&target, &LoadOptions::default()).unwrap();
         let found = model.scores_after(&golden.ids[..=20]).unwrap();
         assert!(cosine(&found, &golden.scores[&20]) > 0.98, "{format:?}");
-        let again = quantise(
+        let again = quantize_model(
             &target,
             &dir.path().join("again.gguf"),
             format,
@@ -266,7 +270,7 @@ mod hostile {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file.gguf");
         std::fs::write(&file, bytes).unwrap();
-        match LlamaGguf::open_file(&file, &Loading::default()) {
+        match GgufGenerator::open_file(&file, &LoadOptions::default()) {
             Ok(_) => panic!("it was opened"),
             Err(error) => error,
         }
@@ -289,20 +293,20 @@ mod hostile {
 
     #[test]
     fn a_file_cut_anywhere_is_damaged() {
-        let whole = good();
+        let full = good();
         for part in 0..64 {
-            let cut = refusal(&whole[..whole.len() * part / 64]);
+            let cut = refusal(&full[..full.len() * part / 64]);
             assert!(
                 matches!(cut, InferenceError::Damaged { .. }),
                 "{part}: {cut}"
             );
         }
-        let last = refusal(&whole[..whole.len() - 1]);
+        let last = refusal(&full[..full.len() - 1]);
         assert!(matches!(last, InferenceError::Damaged { .. }), "{last}");
     }
 
     #[test]
-    fn counts_and_lengths_beyond_all_measure_are_refused() {
+    fn absurd_counts_and_lengths_are_refused() {
         for value in [1_u64 << 60, u64::MAX, 1 << 40] {
             for at in [8, 16] {
                 let mut bytes = good();
@@ -312,7 +316,7 @@ mod hostile {
                     "{at}"
                 );
             }
-            // The length of a text, and of a list behind its kind and the kind of its elements.
+            // The length of a string, and of an array after its type and its element type.
             for (name, skip) in [("general.architecture", 4), ("tokenizer.ggml.tokens", 8)] {
                 let bytes = changed(name, skip, value);
                 assert!(
@@ -320,7 +324,7 @@ mod hostile {
                     "{name}"
                 );
             }
-            // Rows of a matrix, and where it lies.
+            // The rows of a matrix, and its offset.
             for skip in [4, 12, 24] {
                 let bytes = changed("blk.1.ffn_down.weight", skip, value);
                 let error = refusal(&bytes);
@@ -333,9 +337,9 @@ mod hostile {
     }
 
     #[test]
-    fn tensors_over_each_other_are_refused() {
+    fn overlapping_tensors_are_refused() {
         let error = refusal(&changed("blk.1.ffn_down.weight", 24, 0));
-        assert!(error.to_string().contains("over each other"), "{error}");
+        assert!(error.to_string().contains("overlap"), "{error}");
     }
 
     #[test]
@@ -355,17 +359,17 @@ mod hostile {
             for value in [0_u32, 7, u32::MAX, 1 << 30] {
                 bytes[at + name.len() + 4..][..4].copy_from_slice(&value.to_le_bytes());
                 let error = refusal(&bytes);
-                let told = matches!(
+                let refused = matches!(
                     error,
                     InferenceError::Damaged { .. } | InferenceError::Unsupported { .. }
                 );
-                assert!(told, "{key} {value}: {error}");
+                assert!(refused, "{key} {value}: {error}");
             }
         }
     }
 
     #[test]
-    fn what_is_not_known_is_refused_by_name() {
+    fn what_is_unsupported_is_refused_by_name() {
         for (from, to) in [
             ("qwen2", "bloom"),
             ("gpt-2", "kimi2"),
@@ -385,30 +389,30 @@ mod hostile {
     }
 
     #[test]
-    fn a_model_that_does_not_fit_is_refused_and_says_what_would() {
-        let loading = |memory| Loading {
+    fn the_refusal_of_a_model_that_does_not_fit_advises() {
+        let loading = |memory| LoadOptions {
             memory: Some(memory),
-            ..Loading::default()
+            ..LoadOptions::default()
         };
         let file = path("qwen2.gguf");
-        let whole = LlamaGguf::plan(&file, &loading(1 << 30)).unwrap();
-        assert_eq!((whole.context, whole.own_context), (512, 512));
-        assert!(whole.warnings.is_empty(), "{:?}", whole.warnings);
-        let error = LlamaGguf::open_file(&file, &loading(whole.total - 1))
+        let full = GgufGenerator::plan(&file, &loading(1 << 30)).unwrap();
+        assert_eq!((full.context, full.trained_context), (512, 512));
+        assert!(full.warnings.is_empty(), "{:?}", full.warnings);
+        let error = GgufGenerator::open_file(&file, &loading(full.total - 1))
             .err()
             .unwrap();
         assert!(matches!(error, InferenceError::TooLarge { .. }), "{error}");
-        assert!(LlamaGguf::open_file(&file, &loading(whole.total)).is_ok());
+        assert!(GgufGenerator::open_file(&file, &loading(full.total)).is_ok());
     }
 
     #[test]
-    fn a_gpu_holds_as_many_layers_as_it_has_room_for() {
+    fn a_gpu_gets_as_many_layers_as_fit() {
         let plan = |name: &str, gpu_memory| {
-            let loading = Loading {
+            let loading = LoadOptions {
                 gpu_memory,
-                ..Loading::default()
+                ..LoadOptions::default()
             };
-            LlamaGguf::plan(&path(&format!("{name}.gguf")), &loading).unwrap()
+            GgufGenerator::plan(&path(&format!("{name}.gguf")), &loading).unwrap()
         };
         for name in ["qwen2", "gemma3"] {
             let without = plan(name, Some(0));
@@ -418,21 +422,18 @@ mod hostile {
                 "{:?}",
                 without.warnings
             );
-            let whole = plan(name, Some(1 << 40));
-            assert_eq!((whole.gpu_layers, whole.device), (whole.layers, "gpu"));
-            assert!(whole.warnings.is_empty() && whole.weights < without.weights);
+            let full = plan(name, Some(1 << 40));
+            assert_eq!((full.gpu_layers, full.device), (full.layers, "gpu"));
+            assert!(full.warnings.is_empty() && full.weights < without.weights);
             // One byte less than everything needs, and the last layer stays behind.
             let work = 768 << 20;
-            let taken = work + whole.gpu_weights + whole.gpu_keys_and_values;
-            assert_eq!(whole.keys_and_values, 0);
+            let taken = work + full.gpu_weights + full.gpu_kv_cache;
+            assert_eq!(full.kv_cache, 0);
             let some = plan(name, Some(taken - 1));
-            assert_eq!(some.gpu_layers, whole.layers - 1);
+            assert_eq!(some.gpu_layers, full.layers - 1);
             assert_eq!(some.device, "gpu and processor");
-            assert_eq!(plan(name, Some(taken)).gpu_layers, whole.layers);
-            assert_eq!(
-                some.keys_and_values,
-                without.keys_and_values / whole.layers as u64
-            );
+            assert_eq!(plan(name, Some(taken)).gpu_layers, full.layers);
+            assert_eq!(some.kv_cache, without.kv_cache / full.layers as u64);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The real models, where this machine has them.
 
 use cloister_inference::{
-    Embedder, EmbedderService, Finish, GenerateRequest, Generator, GeneratorService,
-    GeneratorState, InferenceError, LlamaGguf, ModelManifest, Piece, QueueLimits, SentenceEncoder,
-    Weights,
+    Embedder, EmbedderService, FinishReason, GenerateRequest, GenerationEvent, Generator,
+    GeneratorService, GeneratorState, GgufGenerator, InferenceError, ModelManifest, QueueLimits,
+    SentenceEncoder, WeightFormat,
 };
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -80,7 +80,7 @@ fn vectors_equal_those_of_the_reference() {
     let Some(dir) = model("minilm") else { return };
     let golden: Vec<Golden> = serde_json::from_str(include_str!("golden/minilm.json")).unwrap();
     assert!(golden.len() >= 5);
-    for (weights, least) in [(Weights::F32, 0.9999), (Weights::Int8, 0.995)] {
+    for (weights, least) in [(WeightFormat::F32, 0.9999), (WeightFormat::Int8, 0.995)] {
         let minilm = SentenceEncoder::open_with(&dir, weights).unwrap();
         for Golden { text, vector } in &golden {
             let own = minilm.embed(&[text]).unwrap();
@@ -98,16 +98,16 @@ fn vectors_of_other_weights_are_of_another_model() {
             .unwrap()
             .identity()
     };
-    let (floats, eights) = (identity(Weights::F32), identity(Weights::Int8));
-    assert_ne!(floats.sha256, eights.sha256);
-    assert_eq!(floats.sha256, ModelManifest::read(&dir).unwrap().sha256);
-    assert_eq!(eights.sha256.len(), 64);
+    let (floats, int8) = (identity(WeightFormat::F32), identity(WeightFormat::Int8));
+    assert_ne!(floats.sha256, int8.sha256);
+    assert_eq!(floats.sha256, ModelManifest::load(&dir).unwrap().sha256);
+    assert_eq!(int8.sha256.len(), 64);
 }
 
 #[test]
 fn a_rounded_vector_has_the_same_bits_alone_and_in_a_batch() {
     let Some(dir) = model("minilm") else { return };
-    let minilm = SentenceEncoder::open_with(&dir, Weights::Int8).unwrap();
+    let minilm = SentenceEncoder::open_with(&dir, WeightFormat::Int8).unwrap();
     let together = minilm.embed(&TEXTS).unwrap();
     for (text, vector) in TEXTS.iter().zip(&together) {
         assert_eq!(&minilm.embed(&[text]).unwrap()[0], vector, "{text}");
@@ -117,10 +117,10 @@ fn a_rounded_vector_has_the_same_bits_alone_and_in_a_batch() {
 #[test]
 fn the_generator_writes_the_same_text_in_pieces_and_at_once() {
     let Some(dir) = model("smollm2") else { return };
-    let model = LlamaGguf::open(&dir).unwrap();
+    let model = GgufGenerator::open(&dir).unwrap();
     assert_eq!(
         model.parameters(),
-        ModelManifest::read(&dir).unwrap().parameters
+        ModelManifest::load(&dir).unwrap().parameters
     );
     let request = GenerateRequest {
         user: "Quote: \"Visitors are welcome between 14:00 and 18:00.\"\nUsing only the quote, \
@@ -130,31 +130,31 @@ fn the_generator_writes_the_same_text_in_pieces_and_at_once() {
         ..GenerateRequest::default()
     };
     let mut pieces = String::new();
-    let whole = model
+    let generated = model
         .generate(&request, &mut |piece| {
             pieces.push_str(piece);
             ControlFlow::Continue(())
         })
         .unwrap();
-    assert_eq!(pieces, whole.text);
-    assert_eq!(whole.finish, Finish::Complete);
+    assert_eq!(pieces, generated.text);
+    assert_eq!(generated.finish, FinishReason::Complete);
     // An independent float32 decoder in numpy writes the same for this file.
-    assert_eq!(whole.text, "When are visitors welcome?");
+    assert_eq!(generated.text, "When are visitors welcome?");
     let again = model
         .generate(&request, &mut |_| ControlFlow::Continue(()))
         .unwrap();
-    assert_eq!(again, whole);
+    assert_eq!(again, generated);
     let stopped = model
         .generate(&request, &mut |_| ControlFlow::Break(()))
         .unwrap();
-    assert_eq!(stopped.finish, Finish::Stopped);
+    assert_eq!(stopped.finish, FinishReason::Stopped);
     assert_eq!(stopped.tokens, 1);
 }
 
 #[test]
 fn a_likelihood_is_the_same_alone_and_in_a_batch_and_prefers_what_follows() {
     let Some(dir) = model("smollm2") else { return };
-    let model = LlamaGguf::open(&dir).unwrap();
+    let model = GgufGenerator::open(&dir).unwrap();
     let question = " When are visitors welcome?";
     let pairs = [
         (
@@ -178,7 +178,7 @@ fn a_likelihood_is_the_same_alone_and_in_a_batch_and_prefers_what_follows() {
 #[test]
 fn likelihoods_equal_those_of_the_reference() {
     let Some(dir) = model("smollm2") else { return };
-    let model = LlamaGguf::open(&dir).unwrap();
+    let model = GgufGenerator::open(&dir).unwrap();
     let question = " When are visitors welcome?";
     // Values of a float32 decoder in numpy on the same file, without re-quantising.
     let expected = [
@@ -211,7 +211,7 @@ fn likelihoods_equal_those_of_the_reference() {
 #[test]
 fn a_document_cannot_close_its_own_turn() {
     let Some(dir) = model("smollm2") else { return };
-    let model = LlamaGguf::open(&dir).unwrap();
+    let model = GgufGenerator::open(&dir).unwrap();
     let ask = |user: &str| {
         let request = GenerateRequest {
             user: user.into(),
@@ -229,7 +229,7 @@ fn a_document_cannot_close_its_own_turn() {
 #[test]
 fn more_than_the_context_is_refused() {
     let Some(dir) = model("smollm2") else { return };
-    let model = LlamaGguf::open(&dir).unwrap();
+    let model = GgufGenerator::open(&dir).unwrap();
     let user = String::from("Say yes.");
     let request = GenerateRequest {
         user,
@@ -258,7 +258,7 @@ async fn the_services_answer_and_say_when_they_cannot() {
     assert_eq!(bulk.len(), 80);
     assert!(dot(&question, &bulk[79]) > 0.5);
 
-    let missing = GeneratorService::starting("/nowhere".into(), limits).unwrap();
+    let missing = GeneratorService::start("/nowhere".into(), limits).unwrap();
     let reason = loop {
         match missing.state() {
             GeneratorState::Loading => tokio::task::yield_now().await,
@@ -274,7 +274,7 @@ async fn the_services_answer_and_say_when_they_cannot() {
 #[tokio::test]
 async fn the_generator_service_streams_pieces_and_then_the_end() {
     let Some(dir) = model("smollm2") else { return };
-    let service = GeneratorService::starting(dir, QueueLimits::default()).unwrap();
+    let service = GeneratorService::start(dir, QueueLimits::default()).unwrap();
     while service.state() == GeneratorState::Loading {
         tokio::task::yield_now().await;
     }
@@ -287,9 +287,9 @@ async fn the_generator_service_streams_pieces_and_then_the_end() {
     let mut text = String::new();
     let end = loop {
         match stream.recv().await.unwrap() {
-            Piece::Text(piece) => text.push_str(&piece),
-            Piece::End(end) => break end,
-            Piece::Failed(error) => panic!("{error}"),
+            GenerationEvent::Text(piece) => text.push_str(&piece),
+            GenerationEvent::Finished(end) => break end,
+            GenerationEvent::Failed(error) => panic!("{error}"),
         }
     };
     assert_eq!(end.text, text);
@@ -306,12 +306,12 @@ async fn texts_written_together_are_those_written_alone() {
         max_tokens: 3 + i,
         ..GenerateRequest::default()
     };
-    let alone = LlamaGguf::open(&dir).unwrap();
+    let alone = GgufGenerator::open(&dir).unwrap();
     let limits = QueueLimits {
         urgent: 4,
         bulk: 16,
     };
-    let service = GeneratorService::starting(dir, limits).unwrap();
+    let service = GeneratorService::start(dir, limits).unwrap();
     while service.state() == GeneratorState::Loading {
         tokio::task::yield_now().await;
     }
@@ -329,9 +329,9 @@ async fn texts_written_together_are_those_written_alone() {
         let mut text = String::new();
         let end = loop {
             match stream.recv().await.unwrap() {
-                Piece::Text(piece) => text.push_str(&piece),
-                Piece::End(end) => break end,
-                Piece::Failed(error) => panic!("{error}"),
+                GenerationEvent::Text(piece) => text.push_str(&piece),
+                GenerationEvent::Finished(end) => break end,
+                GenerationEvent::Failed(error) => panic!("{error}"),
             }
         };
         assert_eq!(text, end.text);

@@ -1,15 +1,15 @@
-//! Reads files as the appliance would, and prints what it finds.
+//! Reads files as the server does, and prints the result.
 //!
 //! `read FILE...` prints the blocks of each file. `read --json FILE` prints one JSON object with
 //! every page and word. `read --boxes PAGE DPI FILE` writes the picture with every word painted in
-//! the colour of its block's kind. `read --draw PAGE DPI FILE` writes a PNG picture to standard output.
+//! the colour of its block's kind. `read --draw PAGE DPI FILE` writes a PNG picture to stdout.
 //! `read --passages FILE` prints the passages. `read --quiet FILE...` prints one line for each.
 
 #[path = "support/boxes.rs"]
 mod boxes;
 
 use cloister_domain::{BlockKind, Page};
-use cloister_ingest::{ChunkSettings, Extraction, Limits, Quarantine, Reader, Recogniser};
+use cloister_ingest::{ChunkSettings, Extraction, Limits, OcrEngine, Quarantine, Reader};
 use std::error::Error;
 use std::fs::File;
 use std::io::{Write, stdout};
@@ -22,21 +22,25 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let reader = Reader::new(program()?, Limits::default());
     let languages = ["eng".to_owned()];
-    let reader = match Recogniser::find(Path::new("/usr/bin/tesseract"), &languages) {
-        Ok(recogniser) => reader.with_recogniser(recogniser),
+    let reader = match OcrEngine::find(Path::new("/usr/bin/tesseract"), &languages) {
+        Ok(recogniser) => reader.with_ocr(recogniser),
         Err(_absent) => reader,
     };
     match words.as_slice() {
         ["--draw", page, dpi, file] => {
             let (page, dpi) = (page.parse()?, dpi.parse()?);
-            let png = reader.draw(File::open(file)?, file, page, dpi).await?;
+            let png = reader
+                .render_page(File::open(file)?, file, page, dpi)
+                .await?;
             stdout().write_all(&png)?;
         }
         ["--boxes", page, dpi, file] => {
             let (page, dpi): (usize, u32) = (page.parse()?, dpi.parse()?);
             let read = reader.extract(File::open(file)?, file, |_, _| {}).await?;
             let number = u32::try_from(page)?;
-            let png = reader.draw(File::open(file)?, file, number, dpi).await?;
+            let png = reader
+                .render_page(File::open(file)?, file, number, dpi)
+                .await?;
             let page = read.pages.get(page - 1).ok_or("no such page")?;
             stdout().write_all(&boxes::paint(page, &png)?)?;
         }
@@ -46,7 +50,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
         ["--passages", file] => {
             let read = reader.extract(File::open(file)?, file, |_, _| {}).await?;
-            let passages = cloister_ingest::cut(&read.pages, &Words, &ChunkSettings::default());
+            let passages =
+                cloister_ingest::chunk_pages(&read.pages, &WordEstimate, &ChunkSettings::default());
             for passage in passages {
                 writeln!(stdout(), "== {:?} {:?}", passage.headings, passage.spans)?;
                 writeln!(stdout(), "{} ({} tokens)\n", passage.text, passage.tokens)?;
@@ -68,17 +73,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The reader that was built beside this example.
+/// The reader built together with this example.
 fn program() -> Result<std::path::PathBuf, Box<dyn Error>> {
     let this = std::env::current_exe()?;
     let folder = this.parent().and_then(std::path::Path::parent);
     Ok(folder.ok_or("no build folder")?.join("cloister-reader"))
 }
 
-/// Counts words, where no embedder is at hand.
-struct Words;
+/// Estimates tokens from words, because there is no embedder.
+struct WordEstimate;
 
-impl cloister_ingest::TokenCounter for Words {
+impl cloister_ingest::CountTokens for WordEstimate {
     fn count(&self, text: &str) -> usize {
         text.split_whitespace().count() * 4 / 3
     }
@@ -117,14 +122,14 @@ fn show(read: &Extraction) -> Result<(), Box<dyn Error>> {
     {
         writeln!(out, "\n--- page {number} ({width} x {height})")?;
         for block in &content.blocks {
-            let text = block.range.of(&content.text).unwrap_or_default();
+            let text = block.range.slice(&content.text).unwrap_or_default();
             let sign = match block.kind {
                 BlockKind::Heading(level) => format!("h{level}"),
                 BlockKind::Paragraph => "p".to_owned(),
                 BlockKind::ListItem => "li".to_owned(),
                 BlockKind::TableRow => "tr".to_owned(),
                 BlockKind::Caption => "cap".to_owned(),
-                BlockKind::Furniture => "fur".to_owned(),
+                BlockKind::RunningHeader => "fur".to_owned(),
             };
             writeln!(out, "{sign:>3}  {text}")?;
         }

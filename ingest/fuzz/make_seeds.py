@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes the seeds that fuzzing begins with: `make_seeds.py` in this folder.
+"""Writes the seed inputs of the fuzz targets. Run `make_seeds.py` in this folder.
 
-A seed of an archive is a text: each of its parts begins with a line `%% name`.
+The seed of an archive format is a text in which each part starts with a line `%% name`.
 """
 
 import json

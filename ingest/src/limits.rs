@@ -1,31 +1,31 @@
-//! How much a file may cost before it is set aside.
+//! Limits for reading one file. A file that exceeds them is quarantined.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// The limits of one reading. The kernel holds the child to those on memory and processor time,
-/// the parent holds it to the rest.
+/// The limits for reading one file. The kernel enforces those on memory and processor time, the
+/// parent process enforces the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// The largest file that is read at all, in bytes.
+    /// Maximum size of a file, in bytes.
     pub file_bytes: u64,
     /// Address space of the child, in bytes.
     pub memory_bytes: u64,
-    /// Processor time of one child. A long document may use several children in turn.
+    /// Processor time of one child. A long document may use several children, one after another.
     pub cpu: Duration,
-    /// Time on the wall for the whole file.
+    /// Wall-clock time for the entire file.
     pub wall: Duration,
-    /// How long the child may take to open the file.
+    /// Wall-clock time for opening the file.
     pub opening: Duration,
-    /// How long the child may take over one page.
+    /// Wall-clock time for one page.
     pub page: Duration,
-    /// The most pages.
+    /// Maximum number of pages.
     pub pages: u32,
-    /// The most text, in bytes, all pages together.
+    /// Maximum size of the text of all pages, in bytes.
     pub text_bytes: usize,
-    /// The most pages that are given up before the file is.
+    /// Maximum number of pages that may be lost before the file is quarantined.
     pub lost_pages: u32,
-    /// The most pixels of a drawn page.
+    /// Maximum number of pixels of a rendered page.
     pub pixels: u32,
 }
 

@@ -1,67 +1,70 @@
-//! What fuzzing calls: one function for each parser of our own, on bytes that anyone may have sent.
+//! Fuzz targets: one function for each parser, on untrusted bytes.
 //!
-//! `ingest/tests/fuzz.rs` runs each on a few thousand mutants of the seeds in `ingest/fuzz/seeds`;
-//! `make fuzz` runs them for as long as it is told. A target panics where the parser does, or where
-//! what it found would not be believed by the parent.
+//! `ingest/tests/fuzz.rs` runs each target on a few thousand mutants of the seeds in
+//! `ingest/fuzz/seeds`; `make fuzz` runs them for a given time. A target panics if the parser
+//! panics, or if the parent would reject the parser's result.
 
-use crate::chunk::{ChunkSettings, TokenCounter, cut};
-use crate::error::Quarantine;
-use crate::formats::{Failure, Sink, Source, recognise};
+use crate::chunk::{ChunkSettings, CountTokens, chunk_pages};
+use crate::formats::{Failure, ReadOptions, Sink, Source, detect_format};
 use crate::limits::Limits;
-use crate::reader::gather::Gathered;
+use crate::quarantine::Quarantine;
+use crate::reader::document_assembly::DocumentAssembly;
 use crate::wire::{Frame, Info, PageFrame};
 use cloister_domain::Page;
 use std::io::{self, Cursor, Write};
 
-/// A parser, and how to run it.
+/// A fuzz target.
 #[derive(Clone, Copy, Debug)]
-pub struct Target {
-    /// Its name, which is also that of the folder with its seeds.
+pub struct FuzzTarget {
+    /// Its name, and the name of the folder with its seeds.
     pub name: &'static str,
-    /// Runs it.
+    /// The function that runs it.
     pub run: fn(&[u8]),
 }
 
 /// Every target.
-pub static TARGETS: &[Target] = &[
-    target("docx", |bytes| read(&zipped(bytes), "fuzz.docx")),
-    target("pptx", |bytes| read(&zipped(bytes), "fuzz.pptx")),
-    target("odf", |bytes| read(&zipped(bytes), "fuzz.odt")),
-    target("xlsx", |bytes| read(&zipped(bytes), "fuzz.xlsx")),
-    target("msg", |bytes| read(&compound(bytes), "fuzz.msg")),
-    target("eml", |bytes| read(bytes, "fuzz.eml")),
-    target("rtf", |bytes| read(bytes, "fuzz.rtf")),
-    target("html", |bytes| read(bytes, "fuzz.html")),
-    target("markdown", |bytes| read(bytes, "fuzz.md")),
-    target("text", |bytes| read(bytes, "fuzz.txt")),
-    target("csv", |bytes| read(bytes, "fuzz.csv")),
-    target("chunks", chunks),
-    target("wire", wire),
+pub static TARGETS: &[FuzzTarget] = &[
+    target("docx", |bytes| check_format(&build_zip(bytes), "fuzz.docx")),
+    target("pptx", |bytes| check_format(&build_zip(bytes), "fuzz.pptx")),
+    target("odf", |bytes| check_format(&build_zip(bytes), "fuzz.odt")),
+    target("xlsx", |bytes| check_format(&build_zip(bytes), "fuzz.xlsx")),
+    target("msg", |bytes| {
+        check_format(&build_compound_file(bytes), "fuzz.msg");
+    }),
+    target("eml", |bytes| check_format(bytes, "fuzz.eml")),
+    target("rtf", |bytes| check_format(bytes, "fuzz.rtf")),
+    target("html", |bytes| check_format(bytes, "fuzz.html")),
+    target("markdown", |bytes| check_format(bytes, "fuzz.md")),
+    target("text", |bytes| check_format(bytes, "fuzz.txt")),
+    target("csv", |bytes| check_format(bytes, "fuzz.csv")),
+    target("chunks", check_chunks),
+    target("wire", check_wire),
 ];
 
-const fn target(name: &'static str, run: fn(&[u8])) -> Target {
-    Target { name, run }
+const fn target(name: &'static str, run: fn(&[u8])) -> FuzzTarget {
+    FuzzTarget { name, run }
 }
 
-/// Runs one target.
+/// Runs the target of this name.
 pub fn run(name: &str, bytes: &[u8]) {
     if let Some(target) = TARGETS.iter().find(|target| target.name == name) {
         (target.run)(bytes);
     }
 }
 
-/// Reads a file as the child does, and checks what comes of it as the parent does.
-fn read(bytes: &[u8], name: &str) {
-    let mut frames = Frames::default();
+/// Reads a file as the child does, and checks the result as the parent does.
+fn check_format(bytes: &[u8], name: &str) {
+    let mut frames = RecordingSink::default();
     let source = Source::new(bytes.to_vec(), name);
-    let read = recognise(&source).and_then(|format| format.read(&source, 1, true, &mut frames));
+    let read = detect_format(&source)
+        .and_then(|format| (format.extract)(&source, ReadOptions::default(), &mut frames));
     if let Err(Failure::Refused(_)) = read {
         return;
     }
-    let mut gathered = Gathered::new(name, Limits::default());
-    let heard = frames.info.map_or(Ok(()), |info| gathered.info(info));
+    let mut assembly = DocumentAssembly::new(name, Limits::default());
+    let heard = frames.info.map_or(Ok(()), |info| assembly.set_info(info));
     let mut pages = frames.pages.into_iter();
-    let heard = heard.and_then(|()| pages.try_for_each(|page| gathered.page(page)));
+    let heard = heard.and_then(|()| pages.try_for_each(|page| assembly.add_page(page)));
     assert!(
         !matches!(heard, Err(Quarantine::Nonsense { .. })),
         "the parent does not believe it: {heard:?}"
@@ -70,12 +73,12 @@ fn read(bytes: &[u8], name: &str) {
 
 /// What a format sent.
 #[derive(Default)]
-struct Frames {
+struct RecordingSink {
     info: Option<Info>,
     pages: Vec<PageFrame>,
 }
 
-impl Sink for Frames {
+impl Sink for RecordingSink {
     fn info(&mut self, info: Info) -> io::Result<()> {
         self.info = Some(info);
         Ok(())
@@ -95,9 +98,9 @@ impl Sink for Frames {
     }
 }
 
-/// The files that a seed describes: each begins with a line `%% name`. A mutant of such a seed
-/// reaches the parser of what is inside, where one of an archive would end at its checksum.
-fn parts(bytes: &[u8]) -> Vec<(String, &[u8])> {
+/// The files that a seed describes. Each begins with a line `%% name`. A mutant of such a seed
+/// reaches the parsers of the parts; a mutant of an archive would fail at its checksum.
+fn seed_parts(bytes: &[u8]) -> Vec<(String, &[u8])> {
     let mut parts = Vec::new();
     let mut rest = bytes.strip_prefix(b"%% ").unwrap_or(bytes);
     loop {
@@ -118,12 +121,12 @@ fn parts(bytes: &[u8]) -> Vec<(String, &[u8])> {
 }
 
 /// A ZIP archive with these parts.
-fn zipped(bytes: &[u8]) -> Vec<u8> {
+fn build_zip(bytes: &[u8]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     let stored = zip::CompressionMethod::Stored;
     let options = zip::write::SimpleFileOptions::default().compression_method(stored);
-    for (name, content) in parts(bytes) {
-        // A name that a mutation repeats is refused, which is no matter.
+    for (name, content) in seed_parts(bytes) {
+        // A mutation may repeat a name. The writer refuses it, which is fine.
         let _written = archive
             .start_file(name, options)
             .map(|()| archive.write_all(content));
@@ -132,50 +135,55 @@ fn zipped(bytes: &[u8]) -> Vec<u8> {
     finished.map(Cursor::into_inner).unwrap_or_default()
 }
 
-/// A file as Outlook makes them, with these streams.
-fn compound(bytes: &[u8]) -> Vec<u8> {
-    let write = || -> io::Result<Vec<u8>> {
-        let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new()))?;
-        for (name, content) in parts(bytes) {
-            // The writer asserts that names are short and plain; what is under test reads.
-            let plain = |c: char| c.is_ascii_alphanumeric() || "_.#-".contains(c);
-            let is_plain = |step: &str| step.len() < 32 && step.chars().all(plain);
-            if !name.split('/').all(is_plain) {
-                continue;
-            }
-            let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
-            if !folder.is_empty() {
-                let _known = file.create_storage_all(folder);
-            }
-            if let Ok(mut stream) = file.create_stream(&name) {
-                stream.write_all(content)?;
-            }
-        }
-        file.flush()?;
-        Ok(file.into_inner().into_inner())
-    };
-    write().unwrap_or_default()
+/// An OLE compound file with these streams, as Outlook makes them.
+fn build_compound_file(bytes: &[u8]) -> Vec<u8> {
+    write_compound_file(bytes).unwrap_or_default()
 }
 
-/// Counts bytes, so that small inputs are long passages.
-struct Bytes;
+fn write_compound_file(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new()))?;
+    for (name, content) in seed_parts(bytes) {
+        // The writer panics on invalid names, but this tests the reader.
+        if !name.split('/').all(is_valid_stream_name) {
+            continue;
+        }
+        let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if !folder.is_empty() {
+            let _known = file.create_storage_all(folder);
+        }
+        if let Ok(mut stream) = file.create_stream(&name) {
+            stream.write_all(content)?;
+        }
+    }
+    file.flush()?;
+    Ok(file.into_inner().into_inner())
+}
 
-impl TokenCounter for Bytes {
+fn is_valid_stream_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    name.len() < 32 && chars.all(|c| c.is_ascii_alphanumeric() || "_.#-".contains(c))
+}
+
+/// Counts bytes, so that short inputs make several passages.
+struct ByteTokens;
+
+impl CountTokens for ByteTokens {
     fn count(&self, text: &str) -> usize {
         text.len().div_ceil(4)
     }
 }
 
-/// Cuts a text into passages: the first two bytes say how. Every passage must be found on its page.
-fn chunks(bytes: &[u8]) {
+/// Divides a text into passages. The first two bytes are the settings. Every passage must be found
+/// on its page.
+fn check_chunks(bytes: &[u8]) {
     let Some((&[most, overlap], rest)) = bytes.split_first_chunk::<2>() else {
         return;
     };
-    let mut frames = Frames::default();
+    let mut frames = RecordingSink::default();
     let source = Source::new(rest.to_vec(), "fuzz.md");
-    let format = recognise(&source);
+    let format = detect_format(&source);
     if format
-        .and_then(|format| format.read(&source, 1, true, &mut frames))
+        .and_then(|format| (format.extract)(&source, ReadOptions::default(), &mut frames))
         .is_err()
     {
         return;
@@ -185,17 +193,17 @@ fn chunks(bytes: &[u8]) {
         most_tokens: usize::from(most),
         overlap_tokens: usize::from(overlap),
     };
-    for passage in cut(&pages, &Bytes, &settings) {
+    for passage in chunk_pages(&pages, &ByteTokens, &settings) {
         let found: Vec<&str> = passage
             .spans
             .iter()
             .filter_map(|span| {
                 let page = pages.iter().find(|page| page.number == span.page)?;
-                span.range.of(&page.content.text)
+                span.range.slice(&page.content.text)
             })
             .collect();
         assert_eq!(found.join("\n"), passage.text, "its places do not say it");
-        let sentences = passage.sentences.iter().map(|s| s.of(&passage.text));
+        let sentences = passage.sentences.iter().map(|s| s.slice(&passage.text));
         assert!(
             sentences.into_iter().all(|s| s.is_some()),
             "a sentence is out of it"
@@ -204,8 +212,8 @@ fn chunks(bytes: &[u8]) {
 }
 
 /// The parent's side: whatever the child sends, the parent gets pages or a reason.
-fn wire(bytes: &[u8]) {
-    let mut gathered = Gathered::new("fuzz", Limits::default());
+fn check_wire(bytes: &[u8]) {
+    let mut assembly = DocumentAssembly::new("fuzz", Limits::default());
     let mut rest = bytes;
     while let Some((length, after)) = rest.split_first_chunk::<4>() {
         let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
@@ -214,14 +222,14 @@ fn wire(bytes: &[u8]) {
         };
         rest = after;
         let heard = match serde_json::from_slice(frame) {
-            Ok(Frame::Info(info)) => gathered.info(info),
-            Ok(Frame::Page(page)) => gathered.page(*page),
+            Ok(Frame::Info(info)) => assembly.set_info(info),
+            Ok(Frame::Page(page)) => assembly.add_page(*page),
             Ok(Frame::Lost { page }) => {
-                gathered.lose(page);
+                assembly.mark_lost(page);
                 Ok(())
             }
             Ok(Frame::Attachment { name }) => {
-                gathered.attachment(&name, Vec::new());
+                assembly.add_attachment(&name, Vec::new());
                 Ok(())
             }
             Ok(_) | Err(_) => Ok(()),
@@ -230,5 +238,5 @@ fn wire(bytes: &[u8]) {
             return;
         }
     }
-    let _read = gathered.finish();
+    let _read = assembly.finish();
 }

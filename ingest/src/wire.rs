@@ -1,12 +1,12 @@
-//! What parent and child say to each other.
+//! The protocol between parent and child.
 //!
 //! The parent's request is JSON in the child's environment, where other users of the machine cannot
-//! see the passwords in it; the file is the child's standard input. The child answers on standard
-//! output with frames: a length in bytes (`u32`, little endian), then that many bytes of JSON. The
-//! bytes of a picture or an attachment follow its frame as one more frame, which is not JSON.
+//! see the passwords in it. The file is the child's standard input. The child answers on standard
+//! output with frames: a length in bytes (`u32`, little endian), followed by that many bytes of
+//! JSON. The frame of a picture or an attachment is followed by one more frame with its raw bytes.
 
 use crate::limits::Limits;
-use cloister_domain::{Day, Labels, Page};
+use cloister_domain::{Day, DocumentMetadata, Page};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -14,28 +14,30 @@ use std::path::PathBuf;
 /// The environment variable that holds the [`Request`].
 pub const REQUEST: &str = "CLOISTER_REQUEST";
 
-/// The longest frame of text: a page with 200,000 glyphs, each a word of its own, fits.
+/// Maximum size of a frame. A page with 200,000 glyphs, each a word of its own, fits.
 pub const FRAME_BYTES: usize = 48 << 20;
 
 /// What the child is asked to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "do")]
 pub enum Task {
-    /// Text, blocks and words of every page from `from_page`, counted from 1.
+    /// Extract text, blocks and words of every page from `first_page`.
     Extract {
-        /// The first page wanted.
-        from_page: u32,
-        /// Whether to read titles and outline, the part that may be left out after a crash.
+        /// The first page wanted, counted from 1.
+        first_page: u32,
+        /// Whether to read title, outline, form fields and attachments as well. False after a
+        /// crash.
         structure: bool,
     },
-    /// One page as a picture.
-    Draw {
+    /// Render one page as a picture.
+    Render {
         /// The page, counted from 1.
         page: u32,
         /// Dots per inch.
         dpi: u32,
     },
-    /// Becomes the recogniser, for one picture of a page; answers with its table, not with frames.
+    /// Become tesseract and recognise one picture of a page. The answer is tesseract's table, not
+    /// frames.
     Recognise {
         /// The program.
         program: PathBuf,
@@ -44,17 +46,17 @@ pub enum Task {
         /// The languages of the page.
         languages: Vec<String>,
     },
-    /// Tries what the child must not be able to do, and reports what happened.
-    Selfcheck,
+    /// Attempt what the child must not be able to do, and report the outcome.
+    SelfCheck,
 }
 
-/// One child's errand.
+/// What a child is started for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
-    /// What to do.
+    /// The task.
     #[serde(flatten)]
     pub task: Task,
-    /// The file's name, for its title and as a hint between text formats. Never opened.
+    /// The file's name, which distinguishes text formats. Never opened.
     pub name: String,
     /// Passwords that may open it.
     pub passwords: Vec<String>,
@@ -66,36 +68,36 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "frame")]
 pub enum Frame {
-    /// The child is confined and about to touch the bytes.
+    /// The child is confined and is about to read the file.
     Confined,
-    /// What the file says about itself. Comes once, before the pages.
+    /// What the file says about itself. Sent once, before the pages.
     Info(Info),
     /// One page.
     Page(Box<PageFrame>),
-    /// A page that could not be read, while the others can.
+    /// A page that could not be read, although others can.
     Lost {
         /// The page, counted from 1.
         page: u32,
     },
-    /// A picture; its PNG bytes are the next frame.
+    /// A picture. Its PNG bytes are the next frame.
     Picture {
         /// Width in pixels.
         width: u32,
         /// Height in pixels.
         height: u32,
     },
-    /// A file inside the file; its bytes are the next frame.
+    /// A file that is contained in the file. Its bytes are the next frame.
     Attachment {
-        /// Its name, as the file gives it.
+        /// Its name as given by the file.
         name: String,
     },
-    /// Nothing more will come.
+    /// There are no more messages.
     Done,
-    /// The file is not read, and why.
+    /// Why the file is not read.
     Refused(Refusal),
-    /// The answer to [`Task::Selfcheck`].
+    /// The answer to [`Task::SelfCheck`].
     Checked {
-        /// What was tried.
+        /// What was attempted.
         attempts: Vec<Attempt>,
     },
 }
@@ -105,9 +107,9 @@ pub enum Frame {
 pub struct Info {
     /// The name of the format, as in [`crate::formats::Format::name`].
     pub format: String,
-    /// Its title, where it has one.
+    /// Its title, if it has one.
     pub title: Option<String>,
-    /// The day of its last change, as it says.
+    /// The day of its last change, according to the file.
     #[serde(default)]
     pub date: Option<Day>,
     /// The number of pages.
@@ -116,62 +118,62 @@ pub struct Info {
     pub outline: Vec<OutlineEntry>,
     /// Sentences for the administrator.
     pub warnings: Vec<String>,
-    /// What it says about itself beside its text.
+    /// What its front matter says.
     #[serde(default)]
-    pub labels: Labels,
+    pub metadata: DocumentMetadata,
 }
 
-/// A line of a table of contents.
+/// An entry of a table of contents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutlineEntry {
-    /// 1 is the highest.
+    /// The level, from 1 for the highest.
     pub level: u8,
     /// The heading.
     pub title: String,
-    /// The page it points to, counted from 1; 0 where it points nowhere.
+    /// The page it points to, counted from 1; 0 if it points to no page.
     pub page: u32,
 }
 
-/// A page, and what only the whole document can judge.
+/// A page, with what is needed to judge it in the context of the document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PageFrame {
     /// The page.
     pub page: Page,
-    /// How each block is set, in their order; empty where the format names its headings itself.
+    /// The typography of each block, in order; empty if the format names its headings itself.
     pub styles: Vec<Style>,
-    /// What was noticed.
+    /// What was noticed on the page.
     pub notes: Notes,
 }
 
-/// How a block is set.
+/// The typography of a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Style {
     /// Font size in points.
     pub size: f32,
-    /// Whether all of it is bold.
+    /// Whether its text is bold throughout.
     pub bold: bool,
-    /// The number of its lines.
+    /// Its number of lines.
     pub lines: u32,
-    /// The left edge in points.
+    /// Its left edge in points.
     pub left: f32,
-    /// The top edge in points, for headers and footers.
+    /// Its top edge in points.
     pub top: f32,
-    /// The bottom edge in points.
+    /// Its bottom edge in points.
     pub bottom: f32,
 }
 
 /// What was noticed on a page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notes {
-    /// Glyphs whose letter is unknown.
+    /// Glyphs without a mapping to Unicode.
     pub unreadable: u32,
-    /// Glyphs outside the visible page, which are left out.
+    /// Glyphs outside the visible page. They are left out.
     pub outside: u32,
-    /// Whether the page had more glyphs than are read.
+    /// Whether the page had too many glyphs and is incomplete.
     pub cut_short: bool,
     /// Whether a picture covers most of the page.
     pub pictured: bool,
-    /// Glyphs that nobody sees: white on white, or not drawn.
+    /// Invisible glyphs: white on white, or not painted.
     #[serde(default)]
     pub hidden: u32,
 }
@@ -182,30 +184,30 @@ pub struct Notes {
 pub enum Refusal {
     /// It cannot be opened without a password.
     Encrypted,
-    /// It is of a kind that is not read: `a ZIP archive`.
+    /// It is of a kind that is not supported: `a ZIP archive`.
     NotRead(String),
-    /// It is of a kind that is read, and broken.
+    /// It is of a supported kind, but damaged.
     Damaged(String),
-    /// It is larger than the limit, in bytes.
+    /// It is larger than the limit. Its size in bytes.
     TooLarge(u64),
-    /// It inflates to more than the limit.
+    /// It decompresses to more than the limit.
     Inflates,
     /// It has no such page.
     NoSuchPage(u32),
-    /// Its format has no pages that could be drawn.
+    /// Its format has no pages that can be rendered.
     NotDrawn,
-    /// The child could not give up its rights, so it did not touch the file.
+    /// The child could not give up its rights, so it did not read the file.
     Unconfined(String),
-    /// It holds nothing.
+    /// It is empty.
     Empty,
 }
 
-/// Something that the child tried and must not be able to do.
+/// Something that the child attempted and must not be able to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// What: `open /etc/passwd`.
     pub what: String,
-    /// What came of it: the kernel's refusal, or nothing where it succeeded.
+    /// The kernel's refusal, or `None` if the attempt succeeded.
     pub refused: Option<String>,
 }
 

@@ -1,16 +1,16 @@
-//! Promises that passages keep, whatever the pages are.
+//! Properties of passages that hold for all pages.
 
 #![expect(clippy::expect_used, reason = "a test without its pages fails")]
 
 use cloister_domain::{Block, BlockKind, ByteRange, Page, PageText, PassageDraft};
-use cloister_ingest::{ChunkSettings, TokenCounter, cut};
+use cloister_ingest::{ChunkSettings, CountTokens, chunk_pages};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
-/// A token is a word here.
-struct Words;
+/// Counts words as tokens.
+struct WordCount;
 
-impl TokenCounter for Words {
+impl CountTokens for WordCount {
     fn count(&self, text: &str) -> usize {
         text.split_whitespace().count()
     }
@@ -22,7 +22,7 @@ fn kind() -> impl Strategy<Value = BlockKind> {
         5 => Just(BlockKind::Paragraph),
         2 => Just(BlockKind::ListItem),
         2 => Just(BlockKind::TableRow),
-        1 => Just(BlockKind::Furniture),
+        1 => Just(BlockKind::RunningHeader),
     ]
 }
 
@@ -67,11 +67,12 @@ fn page(number: u32, blocks: Vec<(BlockKind, String)>) -> Page {
     }
 }
 
-/// The letters that should be found, each as its page and place.
+/// The letters that passages should contain, as page number and position.
 fn searched(pages: &[Page]) -> BTreeSet<(u32, usize)> {
     let blocks = pages.iter().flat_map(|page| {
-        let searched =
-            |block: &&Block| !matches!(block.kind, BlockKind::Heading(_) | BlockKind::Furniture);
+        let searched = |block: &&Block| {
+            !matches!(block.kind, BlockKind::Heading(_) | BlockKind::RunningHeader)
+        };
         let blocks = page.content.blocks.iter().filter(searched);
         blocks.flat_map(|block| letters(page, block.range))
     });
@@ -79,7 +80,7 @@ fn searched(pages: &[Page]) -> BTreeSet<(u32, usize)> {
 }
 
 fn letters(page: &Page, range: ByteRange) -> Vec<(u32, usize)> {
-    let text = range.of(&page.content.text).expect("a range");
+    let text = range.slice(&page.content.text).expect("a range");
     let letters = text.char_indices().filter(|(_, c)| !c.is_whitespace());
     letters
         .map(|(at, _)| (page.number, range.start + at))
@@ -108,7 +109,7 @@ fn spans_text(draft: &PassageDraft, pages: &[Page]) -> String {
                 .iter()
                 .find(|page| page.number == span.page)
                 .expect("a page");
-            span.range.of(&page.content.text).expect("a range")
+            span.range.slice(&page.content.text).expect("a range")
         })
         .collect();
     texts.join("\n")
@@ -118,16 +119,16 @@ proptest! {
     #[test]
     fn passages_cover_the_text_and_resolve(pages in pages(), most in 5_usize..40) {
         let settings = ChunkSettings { most_tokens: most, overlap_tokens: 0 };
-        let passages = cut(&pages, &Words, &settings);
+        let passages = chunk_pages(&pages, &WordCount, &settings);
         prop_assert_eq!(covered(&passages, &pages), searched(&pages));
         for passage in &passages {
             prop_assert_eq!(&passage.text, &spans_text(passage, &pages));
             prop_assert!(!passage.sentences.is_empty());
-            prop_assert_eq!(passage.tokens as usize, Words.count(&passage.text));
+            prop_assert_eq!(passage.tokens as usize, WordCount.count(&passage.text));
             prop_assert!(passage.tokens as usize <= most);
             let mut reached = 0;
             for sentence in &passage.sentences {
-                let words = sentence.of(&passage.text).expect("a sentence");
+                let words = sentence.slice(&passage.text).expect("a sentence");
                 prop_assert!(sentence.start >= reached && !words.trim().is_empty());
                 prop_assert_eq!(passage.locate(*sentence).len(), 1);
                 reached = sentence.end;
@@ -138,7 +139,7 @@ proptest! {
     #[test]
     fn overlap_repeats_no_more_than_it_may(pages in pages(), overlap in 0_usize..15) {
         let settings = ChunkSettings { most_tokens: 30, overlap_tokens: overlap };
-        for passage in cut(&pages, &Words, &settings) {
+        for passage in chunk_pages(&pages, &WordCount, &settings) {
             prop_assert_eq!(&passage.text, &spans_text(&passage, &pages));
             prop_assert!(passage.tokens <= 30);
         }
@@ -150,9 +151,9 @@ fn check(most_tokens: usize, blocks: &[(BlockKind, &str)], expected: &[(&[&str],
         .iter()
         .map(|(kind, text)| (*kind, (*text).to_owned()));
     let pages = [page(1, owned.collect())];
-    let passages = cut(
+    let passages = chunk_pages(
         &pages,
-        &Words,
+        &WordCount,
         &ChunkSettings {
             most_tokens,
             overlap_tokens: 0,
@@ -173,16 +174,16 @@ fn check(most_tokens: usize, blocks: &[(BlockKind, &str)], expected: &[(&[&str],
 
 #[test]
 fn passages_keep_to_their_headings() {
-    use BlockKind::{Furniture, Heading, ListItem, Paragraph, TableRow};
+    use BlockKind::{Heading, ListItem, Paragraph, RunningHeader, TableRow};
     check(
         8,
         &[
-            (Furniture, "Header"),
+            (RunningHeader, "Header"),
             (Heading(1), "Leave"),
             (Paragraph, "Ask early. Always ask."),
             (Heading(2), "Sick leave"),
             (Paragraph, "Call in."),
-            (Furniture, "1"),
+            (RunningHeader, "1"),
             (Paragraph, "Rest well."),
             (Heading(1), "Pay"),
             (Heading(2), "Rates"),
@@ -201,7 +202,7 @@ fn passages_keep_to_their_headings() {
 }
 
 #[test]
-fn a_passage_that_begins_inside_a_table_repeats_what_its_columns_are() {
+fn a_passage_that_starts_inside_a_table_repeats_the_column_names() {
     use BlockKind::{Heading, Paragraph, TableRow};
     check(
         12,

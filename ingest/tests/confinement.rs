@@ -1,4 +1,4 @@
-//! The child that reads has no network, no files, no programs and no way back.
+//! The child that parses files has no network, no files, no programs and no way to regain them.
 
 mod support;
 
@@ -6,9 +6,9 @@ use cloister_ingest::Limits;
 use support::{file, reader};
 
 #[tokio::test]
-async fn every_forbidden_thing_is_refused() {
+async fn every_forbidden_attempt_is_refused() {
     let attempts = reader(Limits::default())
-        .selfcheck(file(b"unread"))
+        .self_check(file(b"unread"))
         .await
         .expect("a confined child");
     assert!(attempts.len() >= 12, "{attempts:?}");

@@ -1,8 +1,8 @@
-//! Kill -9 at any moment: every file still ends exactly once.
+//! Killing the process at any moment: every file is still published exactly once.
 //!
-//! The test starts itself as a process that takes in an inbox, kills it after a moment, changes the
-//! inbox, and now and then the model that finds, and starts it again. At the end one run is let finish, and what is found is compared with
-//! what lies in the inbox.
+//! The test starts itself as a process that ingests an inbox, kills it after a while, changes the
+//! inbox and sometimes the embedder, and starts it again. At the end, one run may finish, and what
+//! is searchable is compared with the inbox.
 #![expect(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -11,13 +11,13 @@
 )]
 
 use cloister_audit::AuditLog;
-use cloister_domain::chance::NoEntropy;
+use cloister_domain::entropy::EntropyError;
 use cloister_domain::{Clock, Day, Entropy, PassageId, Permitted, Timestamp};
-use cloister_index::{Index, IndexSettings, SearchRequest, Worse};
+use cloister_index::{Index, IndexSettings, Regression, SearchRequest};
 use cloister_inference::{Embedder, EmbedderService, ModelIdentity, QueueLimits};
 use cloister_ingest::{
-    ChunkSettings, Finder, Finding, IngestParts, IngestSettings, Ingestion, Limits, Meter, Reader,
-    embedded_text,
+    ActiveIndex, ChunkSettings, IndexSet, IngestServices, IngestSettings, Ingestion, Limits, Meter,
+    Reader, embedding_input,
 };
 use cloister_store::{FileState, Store, StoredPassage};
 use std::collections::BTreeMap;
@@ -26,16 +26,16 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// The variable that makes this test the process to be killed.
+/// The environment variable that makes this test the process to be killed.
 const FOLDER: &str = "CLOISTER_CRASH_FOLDER";
-/// The model that this process is to find with: each has another order of letters.
+/// The embedder of this process. Each orders the letters differently.
 const MODEL: &str = "CLOISTER_CRASH_MODEL";
-/// How many models there are.
+/// Number of embedders.
 const MODELS: u64 = 3;
-/// How often it is killed; `make crash` asks for more.
+/// How often the process is killed. `make crash` sets a higher number.
 const KILLS: &str = "CLOISTER_CRASHES";
 
-/// Vectors of letters: near enough for texts that share none.
+/// An embedder that counts letters. Texts without common letters are orthogonal.
 struct Letters(u64);
 
 impl Letters {
@@ -92,17 +92,17 @@ impl Clock for Now {
     }
 }
 
-/// Keys need no chance here.
-struct Fixed;
+/// Keys need no randomness here.
+struct FixedEntropy;
 
-impl Entropy for Fixed {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), NoEntropy> {
+impl Entropy for FixedEntropy {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
         bytes.fill(7);
         Ok(())
     }
 }
 
-/// Every model but the last is there to be asked once it is out of use.
+/// Every embedder except the last is still available after it is replaced.
 fn former(sha256: &str) -> Option<EmbedderService> {
     let mut models = (0..MODELS - 1).map(Letters);
     models
@@ -110,25 +110,25 @@ fn former(sha256: &str) -> Option<EmbedderService> {
         .map(Letters::service)
 }
 
-async fn ingestion(folder: &Path, store: Store, model: u64) -> (Ingestion, Arc<Finding>) {
+async fn ingestion(folder: &Path, store: Store, model: u64) -> (Ingestion, Arc<ActiveIndex>) {
     let clock: Arc<dyn Clock> = Arc::new(Now);
     let audit = AuditLog::open(
         &folder.join("audit"),
         "crash/audit",
         Arc::clone(&clock),
-        &Fixed,
+        &FixedEntropy,
     );
     let index = |_: &EmbedderService| IndexSettings {
         dimensions: 8,
         ..IndexSettings::default()
     };
     let wanted = Letters(model).service();
-    let finding = Finding::open(&store, folder, wanted, former, index).await;
+    let finding = ActiveIndex::open(&store, folder, wanted, former, index).await;
     let finding = Arc::new(finding.expect("an index"));
-    let parts = IngestParts {
+    let parts = IngestServices {
         store,
         audit: audit.expect("the audit log opens after any kill"),
-        finding: Arc::clone(&finding),
+        active_index: Arc::clone(&finding),
         reader: Arc::new(Reader::new(
             PathBuf::from(env!("CARGO_BIN_EXE_cloister-reader")),
             Limits::default(),
@@ -142,25 +142,25 @@ async fn ingestion(folder: &Path, store: Store, model: u64) -> (Ingestion, Arc<F
         scan_every: Duration::from_secs(1),
         limits: Limits::default(),
         passages: ChunkSettings::default(),
-        another_model: Worse::Accepted,
+        another_model: Regression::Accepted,
         questions: Vec::new(),
     };
     (Ingestion::new(parts, settings, Arc::default()), finding)
 }
 
-/// The process that is killed. By itself, without a folder, it has nothing to do.
+/// The process to be killed. It does nothing unless the folder is given.
 #[tokio::test(flavor = "multi_thread")]
-async fn takes_in_an_inbox() {
+async fn ingests_an_inbox() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
         return;
     };
     let model = std::env::var(MODEL).unwrap().parse().unwrap();
     let store = Store::open(&folder).await.expect("a store");
     let (ingestion, _finding) = ingestion(&folder, store, model).await;
-    ingestion.take_in(|_| {}).await.expect("taken in");
+    ingestion.run_once(|_| {}).await.expect("taken in");
 }
 
-/// A generator of numbers that are the same on every run.
+/// A random number generator with a fixed seed.
 struct Dice(u64);
 
 impl Dice {
@@ -175,7 +175,7 @@ impl Dice {
 
 fn start(folder: &Path, model: u64) -> std::process::Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "takes_in_an_inbox"])
+        .args(["--exact", "ingests_an_inbox"])
         .env(FOLDER, folder)
         .env(MODEL, model.to_string())
         .stdout(Stdio::null())
@@ -213,7 +213,7 @@ fn lies_in(inbox: &Path) -> BTreeMap<String, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_file_ends_exactly_once_however_often_the_process_is_killed() {
+async fn every_file_is_published_exactly_once_however_often_the_process_is_killed() {
     let kills: u64 = std::env::var(KILLS)
         .ok()
         .and_then(|k| k.parse().ok())
@@ -222,7 +222,7 @@ async fn every_file_ends_exactly_once_however_often_the_process_is_killed() {
     let inbox = folder.path().join("inbox");
     std::fs::create_dir_all(inbox.join("ward")).unwrap();
     let mut dice = Dice(kills);
-    // A run takes as long as the machine is busy, and the kills follow it.
+    // Runs take longer on a busy machine, so the time until the kill adapts.
     let (mut unfinished, mut span, mut model) = (0, 200, 0);
     for turn in 0..kills {
         disturb(&inbox, &mut dice, turn);
@@ -250,14 +250,14 @@ async fn every_file_ends_exactly_once_however_often_the_process_is_killed() {
     check(folder.path(), &lies_in(&inbox), model).await;
 }
 
-/// What is searchable is what lies in the inbox, each file once, with vectors of the model that was
-/// wanted last.
+/// Checks that the searchable content equals the inbox: each file once, with vectors of the last
+/// embedder.
 async fn check(folder: &Path, expected: &BTreeMap<String, String>, model: u64) {
     let store = Store::open(folder).await.unwrap();
     let (_ingestion, finding) = ingestion(folder, store.clone(), model).await;
-    let Finder { embedder, index } = finding.now();
+    let IndexSet { embedder, index } = finding.current();
     assert_eq!(embedder.identity().sha256, Letters(model).sha256());
-    assert!(finding.renewal().is_none() && !index.status().words_alone);
+    assert!(finding.reembedding().is_none() && !index.status().lexical_only);
     let files = store
         .files(None, None, cloister_domain::FileId(0), 1000)
         .await
@@ -281,7 +281,7 @@ async fn check(folder: &Path, expected: &BTreeMap<String, String>, model: u64) {
     let collections = store.collections().await.unwrap();
     let permitted = Permitted::decided(collections.into_iter().map(|c| c.id));
     let answering = store
-        .library(permitted, Day::of(Now.now()))
+        .library(permitted, Day::from_timestamp(Now.now()))
         .current_revisions()
         .await
         .unwrap();
@@ -289,8 +289,8 @@ async fn check(folder: &Path, expected: &BTreeMap<String, String>, model: u64) {
         if !answering.contains(&passage.revision) {
             continue;
         }
-        let told = embedded_text(&passage.title, &passage.draft.headings, &passage.draft.text);
-        assert_eq!(passage.vector, Letters(model).vector(&told));
+        let input = embedding_input(&passage.title, &passage.draft.headings, &passage.draft.text);
+        assert_eq!(passage.vector, Letters(model).vector(&input));
         assert!(
             nearest(&index, &passage) > 0.999,
             "the index has another vector of {}",
@@ -310,22 +310,22 @@ async fn check(folder: &Path, expected: &BTreeMap<String, String>, model: u64) {
     );
 }
 
-/// The cosine, by the index, of a passage's vector and itself.
+/// The index's cosine of a passage's vector with itself.
 fn nearest(index: &Index, passage: &StoredPassage) -> f32 {
     let permitted = [u32::try_from(passage.revision.0).unwrap()];
     let request = SearchRequest {
         text: "",
-        also: "",
+        expansion_terms: "",
         vector: &passage.vector,
         permitted: &permitted.into_iter().collect(),
         limit: 1,
-        semantic_weight: None,
+        dense_weight: None,
     };
     let hits = index.search(&request).unwrap().hits;
-    hits.first().and_then(|hit| hit.semantic).unwrap()
+    hits.first().and_then(|hit| hit.dense).unwrap()
 }
 
-/// The text with one space wherever it has white space.
+/// The text with a single space for each run of white space.
 fn words(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     words.join(" ")

@@ -1,18 +1,18 @@
-//! Every parser of our own on a few thousand mutants of its seeds: the same ones in every run.
-//! `make fuzz` looks for more, for as long as it is told.
+//! Every parser on a few thousand mutants of its seeds, which are the same in every run. `make
+//! fuzz` tries more, for a given time.
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
-use cloister_ingest::targets::{TARGETS, Target};
+use cloister_ingest::targets::{FuzzTarget, TARGETS};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
-/// Mutants of each seed.
+/// Number of mutants of each seed.
 const MUTANTS: u64 = 4_000;
-/// The stack that the child's reading thread has.
+/// The stack size of the child's parsing thread.
 const STACK_BYTES: usize = 64 << 20;
 
-/// A source of numbers that are the same in every run (xorshift64*).
+/// A random number generator with a fixed seed (xorshift64*).
 struct Numbers(u64);
 
 impl Numbers {
@@ -44,8 +44,8 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// One seed, changed in a few places: bytes flipped, pieces dropped, repeated, swapped in from
-/// another seed, or numbers made wild.
+/// A seed with a few changes: flipped bytes, removed or repeated parts, parts of another seed, or
+/// extreme numbers.
 fn mutate(seed: &[u8], other: &[u8], numbers: &mut Numbers) -> Vec<u8> {
     let mut bytes = seed.to_vec();
     for _ in 0..=numbers.below(4) {
@@ -77,7 +77,7 @@ fn mutate(seed: &[u8], other: &[u8], numbers: &mut Numbers) -> Vec<u8> {
     bytes
 }
 
-fn run(target: &Target) {
+fn run(target: &FuzzTarget) {
     let seeds = seeds(target.name);
     let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);
     for seed in &seeds {

@@ -1,4 +1,4 @@
-//! Files made to break readers. Whatever happens to the child, the parent gets text or a reason.
+//! Files made to break parsers. Whatever happens to the child, the parent gets text or a reason.
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
@@ -31,7 +31,7 @@ async fn refused(name: &str, bytes: &[u8], code: &str, part: &str) {
 }
 
 #[tokio::test]
-async fn files_that_are_not_read_are_named() {
+async fn unsupported_files_are_identified() {
     refused(
         "x.zip",
         b"PK\x03\x04\x14\x00 notes.txt",
@@ -59,13 +59,13 @@ async fn files_that_are_not_read_are_named() {
 }
 
 #[tokio::test]
-async fn a_page_without_letters_may_be_a_scan() {
+async fn a_page_without_text_is_reported_as_a_possible_scan() {
     let blank = pdf(&[vec![]], &Dictionary::new());
     refused("scan.pdf", &blank, "no-text", "no text on them").await;
 }
 
 #[tokio::test]
-async fn an_encrypted_file_says_so() {
+async fn an_encrypted_file_is_reported() {
     let mut document = lopdf::Document::load_mem(&pdf(
         &[vec![Line(10.0, false, 72.0, 700.0, "Secret")]],
         &Dictionary::new(),
@@ -89,12 +89,12 @@ async fn an_encrypted_file_says_so() {
 
 #[tokio::test]
 async fn a_truncated_file_gives_text_or_a_reason() {
-    let whole = pdf(
+    let complete = pdf(
         &[vec![Line(10.0, false, 72.0, 700.0, "All of it")]],
         &Dictionary::new(),
     );
     for tenths in 1..10 {
-        let cut = &whole[..whole.len() * tenths / 10];
+        let cut = &complete[..complete.len() * tenths / 10];
         match read("cut.pdf", cut).await {
             Ok(read) => assert_eq!(read.pages.len(), 1),
             Err(cause) => assert!(!cause.is_ours(), "{cause}"),
@@ -104,12 +104,12 @@ async fn a_truncated_file_gives_text_or_a_reason() {
 
 #[tokio::test]
 async fn flipped_bytes_give_text_or_a_reason() {
-    let whole = pdf(
+    let complete = pdf(
         &[vec![Line(10.0, false, 72.0, 700.0, "All of it")]],
         &Dictionary::new(),
     );
     for seed in 0_usize..40 {
-        let mut bytes = whole.clone();
+        let mut bytes = complete.clone();
         for step in 1..6 {
             let at = (seed * 7919 + step * 104_729) % bytes.len();
             bytes[at] = bytes[at].wrapping_add(u8::try_from(seed).expect("small") | 1);
@@ -121,7 +121,7 @@ async fn flipped_bytes_give_text_or_a_reason() {
 }
 
 #[tokio::test]
-async fn nested_arrays_do_no_harm() {
+async fn nested_arrays_are_harmless() {
     let mut bytes = pdf(
         &[vec![Line(10.0, false, 72.0, 700.0, "Deep")]],
         &Dictionary::new(),
@@ -135,14 +135,14 @@ async fn nested_arrays_do_no_harm() {
 }
 
 #[tokio::test]
-async fn html_nested_deeply_does_no_harm() {
+async fn deeply_nested_html_is_harmless() {
     let bytes = format!("<html><p>Begin</p>{}", "<div>".repeat(200_000));
     if let Err(cause) = read_tightly("deep.html", bytes.as_bytes()).await {
         assert!(!cause.is_ours(), "{cause}");
     }
 }
 
-/// Ten forms, each drawing the next ten times: ten billion words from a few kilobytes.
+/// Ten form objects, each drawing the next one ten times: ten billion words from a few kilobytes.
 fn billion_laughs() -> Vec<u8> {
     let words = b"BT /F1 10 Tf 72 700 Td (ha ha ha) Tj ET".to_vec();
     let good = b"BT /F1 10 Tf 72 700 Td (The other pages are read.) Tj ET".to_vec();
@@ -170,7 +170,7 @@ fn form(forms: Dictionary, content: Vec<u8>) -> Stream {
 }
 
 #[tokio::test]
-async fn a_page_of_a_billion_laughs_is_given_up_and_the_others_are_read() {
+async fn a_page_of_a_billion_laughs_is_lost_and_the_others_are_read() {
     let read = read_tightly("laughs.pdf", &billion_laughs())
         .await
         .expect("the other pages");
@@ -191,7 +191,7 @@ async fn a_page_of_a_billion_laughs_is_given_up_and_the_others_are_read() {
     assert!(warned, "{:?}", read.info.warnings);
 }
 
-/// Zeros, deflated `times` times over.
+/// Zeros, compressed `times` times.
 fn bomb(bytes: usize, times: u32) -> Vec<u8> {
     let mut packed = vec![b' '; bytes];
     for _ in 0..times {
@@ -203,7 +203,7 @@ fn bomb(bytes: usize, times: u32) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_deflate_bomb_does_not_reach_the_parent() {
+async fn a_deflate_bomb_does_not_affect_the_parent() {
     let filters = |count: usize| vec![Object::from("FlateDecode"); count];
     let bytes = pdf_of(&[b"/X0 Do".to_vec()], &Dictionary::new(), |document| {
         let mut stream = form(Dictionary::new(), bomb(1 << 30, 2));
@@ -270,7 +270,7 @@ async fn too_much_text_and_too_many_pages_are_refused() {
 }
 
 #[tokio::test]
-async fn a_missing_program_is_the_machines_fault() {
+async fn a_missing_reader_is_the_appliances_fault() {
     let nowhere = cloister_ingest::Reader::new("/nonexistent/reader".into(), tight());
     let cause = nowhere
         .extract(file(b"text"), "a.txt", |_, _| {})
@@ -288,7 +288,7 @@ async fn read_soon(name: &str, bytes: &[u8], within: u64) -> Result<Extraction, 
 }
 
 #[tokio::test]
-async fn elements_nested_without_end_are_read_in_seconds() {
+async fn endlessly_nested_elements_are_read_in_seconds() {
     for tag in [
         "div",
         "b",
@@ -308,7 +308,7 @@ async fn elements_nested_without_end_are_read_in_seconds() {
         let found: String = read.pages.iter().map(|p| p.content.text.as_str()).collect();
         assert!(found.contains("deep"), "{tag}");
     }
-    // What stands after them keeps its form.
+    // The part after them keeps its form.
     let text = format!(
         "<html><body>{}deep{}<h1>After</h1><p>them</p>",
         "<div>".repeat(5_000),
@@ -321,7 +321,7 @@ async fn elements_nested_without_end_are_read_in_seconds() {
     assert_eq!(blocks, ["p deep", "h1 After", "p them"]);
 }
 
-/// An archive with one part that inflates to far more than it is.
+/// An archive with one part that decompresses to far more than its size.
 fn swollen(part: &str, others: &[(&str, &str)]) -> Vec<u8> {
     let blank = " ".repeat(140 << 20);
     let mut parts = vec![(part, blank.as_str())];
@@ -330,9 +330,9 @@ fn swollen(part: &str, others: &[(&str, &str)]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn swollen_office_files_are_refused() {
+async fn office_files_that_decompress_to_too_much_are_refused() {
     let kind = |kind| ("mimetype", kind);
-    let open = |name, told| (name, swollen("content.xml", &[kind(told)]));
+    let open = |name, subtype| (name, swollen("content.xml", &[kind(subtype)]));
     let files = [
         open("a.odt", "application/vnd.oasis.opendocument.text"),
         open("a.ods", "application/vnd.oasis.opendocument.spreadsheet"),
@@ -353,9 +353,9 @@ async fn swollen_office_files_are_refused() {
 }
 
 #[tokio::test]
-async fn sizes_that_lie_are_not_believed() {
+async fn declared_sizes_are_not_trusted() {
     let honest = support::archive(&[("word/document.xml", "<w:document/>".repeat(20_000))]);
-    // The sizes before and after inflating stand in the archive's directory, at its end.
+    // The compressed and uncompressed sizes are in the directory at the end of the archive.
     let directory = honest
         .windows(4)
         .rposition(|bytes| bytes == b"PK\x01\x02")
@@ -388,7 +388,7 @@ async fn entities_are_not_expanded() {
 }
 
 #[tokio::test]
-async fn a_table_as_wide_as_a_sheet_can_be_does_no_harm() {
+async fn a_table_of_maximum_width_is_harmless() {
     let far = |row: u32| {
         let skipped = "<table:table-cell table:number-columns-repeated=\"";
         format!(
@@ -409,7 +409,7 @@ async fn a_table_as_wide_as_a_sheet_can_be_does_no_harm() {
 }
 
 #[tokio::test]
-async fn rich_text_and_mail_that_nest_without_end_are_dealt_with() {
+async fn endlessly_nested_rich_text_and_mail_are_refused_or_read() {
     let groups = format!("{{\\rtf1{}", "{\\b ".repeat(1_000_000));
     refused(
         "deep.rtf",

@@ -1,4 +1,4 @@
-//! What is read of messages, and what is handed over of what is attached to them.
+//! What is read from messages and their attachments.
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
@@ -26,7 +26,7 @@ async fn check(
 }
 
 #[tokio::test]
-async fn mail_is_read_with_its_people_and_its_history() {
+async fn mail_is_read_with_its_header_and_quoted_messages() {
     let mail = "From: =?utf-8?q?J=C3=BCrgen?= <j@example.org>\r\nTo: Ada <ada@example.org>, ward@example.org\r\n\
         Subject: Visiting hours\r\nDate: Tue, 3 Mar 2026 09:15:00 +0100\r\nMIME-Version: 1.0\r\n\
         Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: multipart/alternative; boundary=y\r\n\r\n\
@@ -71,7 +71,7 @@ fn wide(text: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_outlook_message_is_read_with_those_inside_it() {
+async fn an_outlook_message_is_read_with_nested_messages() {
     let mut file = cfb::CompoundFile::create(Cursor::new(Vec::new())).expect("a file");
     let attached = "/__attach_version1.0_#00000000";
     let inside = format!("{attached}/__substg1.0_3701000D");
@@ -79,7 +79,7 @@ async fn an_outlook_message_is_read_with_those_inside_it() {
     for folder in [attached, &inside, second] {
         file.create_storage(folder).expect("a folder");
     }
-    // The day of sending, in steps of 100 nanoseconds since 1601.
+    // The time of sending, in steps of 100 nanoseconds since 1601.
     let mut fixed = vec![0; 32];
     fixed.extend(0x0039_0040_u32.to_le_bytes());
     fixed.extend([0; 4]);

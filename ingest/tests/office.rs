@@ -1,4 +1,4 @@
-//! What is read of the files that office programs write.
+//! What is read from office documents.
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
@@ -31,7 +31,7 @@ const WORD_LISTS: &str = r#"<w:numbering>
     <w:num w:numId="2"><w:abstractNumId w:val="1"/></w:num>
 </w:numbering>"#;
 
-/// A paragraph of these runs, with these settings.
+/// A paragraph with these properties and runs.
 fn p(settings: &str, runs: &str) -> String {
     format!("<w:p><w:pPr>{settings}</w:pPr>{runs}</w:p>")
 }
@@ -41,7 +41,7 @@ fn r(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_word_document_is_read_with_changes_as_accepted() {
+async fn a_word_document_is_read_with_tracked_changes_accepted() {
     let style = |id: &str| format!("<w:pStyle w:val=\"{id}\"/>");
     let item = "<w:numPr><w:ilvl w:val=\"0\"/><w:numId w:val=\"1\"/></w:numPr>";
     let cell = |text: &str| format!("<w:tc>{}</w:tc>", p("", &r(text)));
@@ -130,7 +130,7 @@ async fn a_word_document_is_read_with_changes_as_accepted() {
 }
 
 #[tokio::test]
-async fn a_word_document_may_have_other_names_for_its_parts_and_prefixes() {
+async fn a_word_document_may_use_other_part_names_and_prefixes() {
     let package = r#"<Relationships><Relationship Id="a" Type="x/officeDocument" Target="/word/document2.xml"/></Relationships>"#;
     let document = r#"<d:document xmlns:d="http://purl.oclc.org/ooxml/wordprocessingml/main"><d:body><d:p><d:r><d:t>Strict.</d:t></d:r></d:p></d:body></d:document>"#;
     check(
@@ -226,7 +226,7 @@ async fn slides_are_pages_in_the_order_in_which_they_are_shown() {
 
 const NAMES: &str = "application/vnd.oasis.opendocument.";
 
-/// A file of this kind: its own styles, and its body.
+/// An OpenDocument file of this kind, with these styles and this body.
 fn open_document(kind: &str, styles: &str, body: &str) -> Vec<(&'static str, String)> {
     vec![
         ("mimetype", format!("{NAMES}{kind}")),
@@ -246,7 +246,7 @@ async fn check_open(name: &str, kind: &str, styles: &str, body: &str, expected: 
 }
 
 #[tokio::test]
-async fn an_open_document_text_is_read_with_changes_as_accepted() {
+async fn an_open_document_text_is_read_with_tracked_changes_accepted() {
     let styles = r#"<style:style style:name="T9"><style:text-properties text:display="none"/></style:style>
         <style:style style:name="P1" style:parent-style-name="Title"/>
         <text:list-style style:name="L1"><text:list-level-style-number text:level="1" style:num-format="1" style:num-suffix="."/>
@@ -382,7 +382,7 @@ fn workbook() -> Vec<(&'static str, String)> {
 }
 
 #[tokio::test]
-async fn a_workbook_is_read_as_it_shows_itself_and_says_where() {
+async fn a_workbook_is_read_as_displayed_with_cell_ranges() {
     let parts = workbook();
     let parts: Vec<_> = parts
         .iter()
@@ -425,7 +425,7 @@ async fn a_workbook_is_read_as_it_shows_itself_and_says_where() {
 }
 
 #[tokio::test]
-async fn an_open_document_spreadsheet_shows_what_its_cells_show() {
+async fn an_open_document_spreadsheet_is_read_as_displayed() {
     let styles = r#"<style:style style:name="ta2"><style:table-properties table:display="false"/></style:style>"#;
     let cell = |text: &str| {
         format!("<table:table-cell office:value=\"1\"><text:p>{text}</text:p></table:table-cell>")
@@ -448,7 +448,7 @@ async fn an_open_document_spreadsheet_shows_what_its_cells_show() {
 }
 
 #[tokio::test]
-async fn an_encrypted_office_file_says_so() {
+async fn an_encrypted_office_file_is_reported() {
     let manifest = "<manifest:manifest><manifest:encryption-data/></manifest:manifest>";
     let kind = format!("{NAMES}text");
     let odt = archive(&[

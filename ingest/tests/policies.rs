@@ -1,4 +1,4 @@
-//! The same document in five formats is the same document.
+//! A document reads the same in five formats.
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
@@ -11,7 +11,7 @@ use support::{Line, archive, pdf, read, shared};
 
 const FORMATS: [&str; 5] = ["md", "html", "docx", "odt", "pdf"];
 
-/// The headings' words, in order.
+/// The text of the headings, in order.
 fn headings(read: &Extraction) -> Vec<String> {
     let is_heading = |kind| matches!(kind, BlockKind::Heading(_));
     blocks(read, is_heading)
@@ -19,16 +19,17 @@ fn headings(read: &Extraction) -> Vec<String> {
         .collect()
 }
 
-/// All text but headers and footers, without white space and what draws lists and tables.
+/// All text except running headers, without white space and the characters that draw lists and
+/// tables.
 fn text(read: &Extraction) -> String {
-    let all: Vec<String> = blocks(read, |kind| kind != BlockKind::Furniture).collect();
+    let all: Vec<String> = blocks(read, |kind| kind != BlockKind::RunningHeader).collect();
     squeeze(&all.join(" "))
 }
 
 fn blocks(read: &Extraction, wanted: impl Fn(BlockKind) -> bool) -> impl Iterator<Item = String> {
     let found = read.pages.iter().flat_map(|Page { content, .. }| {
         let of_page = content.blocks.iter().filter(|block| wanted(block.kind));
-        of_page.filter_map(|block| block.range.of(&content.text).map(str::to_owned))
+        of_page.filter_map(|block| block.range.slice(&content.text).map(str::to_owned))
     });
     found.collect::<Vec<_>>().into_iter()
 }
@@ -38,7 +39,7 @@ fn squeeze(text: &str) -> String {
     text.chars().filter(|c| !drawn(*c)).collect()
 }
 
-/// One policy, read from each format, against the first.
+/// Compares the readings of a policy in each format with the first one.
 fn compare(name: &str, readings: &[(&str, Extraction)]) {
     let (_, first) = readings.first().expect("a reading");
     for (format, reading) in readings {
@@ -187,15 +188,16 @@ async fn a_policy_is_the_same_in_five_formats() {
     compare("visitors", &readings);
 }
 
-/// What the files' makers added to single formats: the file's name as a title in those that
-/// pandoc wrote, and a line at the top of the PDF's pages, which only recurs where there are two.
+/// Removes what the authors added in single formats: the file's name as a title in those that
+/// pandoc wrote, and a line at the top of the PDF's pages, which recurs only if there are two
+/// pages.
 fn without_additions(name: &str, read: &mut Extraction) {
     let first = read.pages.first_mut().expect("a page");
     let added = |text: &str| text == name || text.starts_with(&format!("{name} page 1"));
     let content = &mut first.content;
     for block in &mut content.blocks {
-        if block.range.of(&content.text).is_some_and(added) {
-            block.kind = BlockKind::Furniture;
+        if block.range.slice(&content.text).is_some_and(added) {
+            block.kind = BlockKind::RunningHeader;
         }
     }
 }
@@ -221,7 +223,7 @@ async fn a_hospitals_policies_are_the_same_in_five_formats() {
             let bytes = std::fs::read(folder.join(format).join(&file)).expect("a file");
             let mut read = read(&file, &bytes).await.expect("text");
             without_additions(&name, &mut read);
-            // A PDF has nothing but its looks: a line of capitals looks like a heading.
+            // In a PDF, a line of capitals looks like a heading.
             if format == "pdf" {
                 demote_capitals(&mut read);
             }
@@ -237,7 +239,7 @@ fn demote_capitals(read: &mut Extraction) {
     for page in &mut read.pages {
         let content = &mut page.content;
         for block in &mut content.blocks {
-            let text = block.range.of(&content.text).unwrap_or_default();
+            let text = block.range.slice(&content.text).unwrap_or_default();
             if !text.chars().any(char::is_lowercase) {
                 block.kind = BlockKind::Paragraph;
             }

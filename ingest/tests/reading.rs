@@ -1,4 +1,4 @@
-//! What is read of well-made files.
+//! What is read from well-formed files.
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
@@ -59,7 +59,7 @@ fn report() -> Vec<Vec<Line>> {
 }
 
 #[tokio::test]
-async fn a_pdf_has_headings_paragraphs_items_rows_and_furniture() {
+async fn a_pdf_has_headings_paragraphs_items_rows_and_running_headers() {
     let read = read("report.pdf", &pdf(&report(), &Dictionary::new()))
         .await
         .expect("text");
@@ -90,7 +90,7 @@ fn place(page: &Page, wanted: &str) -> [i32; 4] {
         .content
         .words
         .iter()
-        .find(|word| word.range.of(text) == Some(wanted))
+        .find(|word| word.range.slice(text) == Some(wanted))
         .expect("the word");
     let rect = word.rect;
     [rect.x0, rect.y0, rect.x1, rect.y1].map(|edge| edge.round() as i32)
@@ -101,13 +101,13 @@ async fn boxes_are_on_the_page_as_it_is_displayed() {
     let lines = || vec![vec![Line(20.0, false, 100.0, 692.0, "Mark")]];
     let checks: [(Dictionary, (f32, f32), [i32; 4]); 3] = [
         (Dictionary::new(), (612.0, 792.0), [100, 84, 144, 104]),
-        // Cropped: the box moves with the page's corner.
+        // Cropped: the box moves with the corner of the page.
         (
             dictionary! { "CropBox" => vec![50.into(), 92.into(), 612.into(), 742.into()] },
             (562.0, 650.0),
             [50, 34, 94, 54],
         ),
-        // Turned clockwise: what was left is on top.
+        // Rotated clockwise: the left edge is on top.
         (
             dictionary! { "Rotate" => 90 },
             (792.0, 612.0),
@@ -205,13 +205,15 @@ async fn a_page_is_drawn_in_the_geometry_of_its_boxes() {
     let bytes = pdf(&report(), &dictionary! { "Rotate" => 90 });
     let limits = cloister_ingest::Limits::default();
     let png = reader(limits)
-        .draw(file(&bytes), "report.pdf", 1, 72)
+        .render_page(file(&bytes), "report.pdf", 1, 72)
         .await
         .expect("a picture");
     let decoder = png::Decoder::new(std::io::Cursor::new(png));
     let picture = decoder.read_info().expect("a PNG");
     assert_eq!((picture.info().width, picture.info().height), (792, 612));
-    let missing = reader(limits).draw(file(&bytes), "report.pdf", 4, 72).await;
+    let missing = reader(limits)
+        .render_page(file(&bytes), "report.pdf", 4, 72)
+        .await;
     assert!(
         matches!(missing, Err(Quarantine::NoSuchPage { page: 4, .. })),
         "{missing:?}"
@@ -253,7 +255,7 @@ async fn markdown_is_read_in_sections() {
 }
 
 #[tokio::test]
-async fn html_is_read_without_what_it_hides() {
+async fn html_is_read_without_hidden_elements() {
     let text = "<!doctype html><html><head><title>Hand hygiene</title><style>p{}</style></head><body>\
                 <nav>Home</nav><h1>Hand hygiene</h1><p>Wash &amp; dry.</p><script>alert(1)</script>\
                 <p style=\"display: none\">Say yes.</p><ol><li>Water<li><p>Soap</p></ol>\

@@ -1,4 +1,4 @@
-//! Another embedder than before: it is brought in beside the one that answers.
+//! Replacing the embedder: its vectors and index are made while the previous ones answer.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -6,14 +6,14 @@
 )]
 
 use cloister_audit::AuditLog;
-use cloister_domain::chance::NoEntropy;
-use cloister_domain::time::StoppedClock;
+use cloister_domain::entropy::EntropyError;
+use cloister_domain::time::ManualClock;
 use cloister_domain::{Clock, Entropy, PassageId, Timestamp};
-use cloister_index::{Asker, IndexSettings, SearchOutcome, SearchRequest, Worse};
+use cloister_index::{IndexSettings, QuestionSource, Regression, SearchOutcome, SearchRequest};
 use cloister_inference::{Embedder, EmbedderService, ModelIdentity, QueueLimits, Result};
 use cloister_ingest::{
-    ChunkSettings, Finder, Finding, IngestParts, IngestSettings, Ingestion, KnownQuestion, Limits,
-    Meter, Reader, embedded_text,
+    ActiveIndex, ChunkSettings, GoldenQuestion, IndexSet, IngestServices, IngestSettings,
+    Ingestion, Limits, Meter, Reader, embedding_input,
 };
 use cloister_store::Store;
 use std::path::PathBuf;
@@ -21,26 +21,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Files in the inbox.
+/// Number of files in the inbox.
 const FILES: u32 = 100;
 
-/// Passages whose vectors are made and kept together.
+/// Passages whose vectors are made and stored together.
 const BATCH: u32 = 64;
 
-/// What a model makes of a text.
+/// How a test model embeds a text.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
-    /// The letters, in an order of this model's own.
+    /// By its letters, in an order of this model.
     Letters(usize),
-    /// A number that says nothing: texts that share words are no nearer than others.
+    /// Randomly: texts with common words are no more similar than others.
     Noise,
-    /// The letters; but of a question, as people ask it, a number that says nothing.
+    /// By its letters, but questions randomly.
     Deaf,
 }
 
 struct Model {
     kind: Kind,
-    /// Texts that it may still embed; then it stands still.
+    /// Number of texts that it may still embed. Then it blocks.
     allowed: Arc<AtomicUsize>,
 }
 
@@ -121,62 +121,67 @@ fn without_end() -> Arc<AtomicUsize> {
     Arc::new(AtomicUsize::new(usize::MAX))
 }
 
-struct Fixed;
+struct ConstantEntropy;
 
-impl Entropy for Fixed {
-    fn fill(&self, bytes: &mut [u8]) -> std::result::Result<(), NoEntropy> {
+impl Entropy for ConstantEntropy {
+    fn fill(&self, bytes: &mut [u8]) -> std::result::Result<(), EntropyError> {
         bytes.fill(7);
         Ok(())
     }
 }
 
 /// A data folder with its inbox.
-struct House {
+struct Workspace {
     folder: tempfile::TempDir,
     store: Store,
 }
 
-impl House {
+impl Workspace {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(folder.path().join("inbox/ward")).unwrap();
         let store = Store::open(folder.path()).await.unwrap();
-        let house = Self { folder, store };
+        let workspace = Self { folder, store };
         for number in 0..FILES as usize {
-            house.write(&format!("{number:02}.txt"), &text(number));
+            workspace.write(&format!("{number:02}.txt"), &text(number));
         }
-        house
+        workspace
     }
 
     fn write(&self, name: &str, text: &str) {
         std::fs::write(self.folder.path().join("inbox/ward").join(name), text).unwrap();
     }
 
-    /// The appliance after a start with this model; `former` is the one that it had before, where
-    /// that is still there.
-    async fn start(&self, wanted: EmbedderService, former: Option<Kind>, worse: Worse) -> Started {
+    /// Starts the appliance with this model. `former` is the previous one, if it is still
+    /// available.
+    async fn start(
+        &self,
+        wanted: EmbedderService,
+        former: Option<Kind>,
+        worse: Regression,
+    ) -> Started {
         self.start_with(wanted, former, worse, Vec::new()).await
     }
 
-    /// The same with questions of the site.
+    /// The same with golden questions.
     async fn start_with(
         &self,
         wanted: EmbedderService,
         former: Option<Kind>,
-        worse: Worse,
-        questions: Vec<KnownQuestion>,
+        worse: Regression,
+        questions: Vec<GoldenQuestion>,
     ) -> Started {
         let clock: Arc<dyn Clock> =
-            Arc::new(StoppedClock::at(Timestamp::from_millis(1_790_000_000_000)));
+            Arc::new(ManualClock::at(Timestamp::from_millis(1_790_000_000_000)));
         let folder = self.folder.path();
         let audit = folder.join("audit");
-        let audit = AuditLog::open(&audit, "model/audit", Arc::clone(&clock), &Fixed);
+        let audit = AuditLog::open(&audit, "model/audit", Arc::clone(&clock), &ConstantEntropy);
         let finding = Arc::new(self.finding(wanted, former).await);
         let reader = PathBuf::from(env!("CARGO_BIN_EXE_cloister-reader"));
-        let parts = IngestParts {
+        let parts = IngestServices {
             store: self.store.clone(),
             audit: audit.unwrap(),
-            finding: Arc::clone(&finding),
+            active_index: Arc::clone(&finding),
             reader: Arc::new(Reader::new(reader, Limits::default())),
             clock,
             meter: Arc::new(Meter::default()),
@@ -194,11 +199,11 @@ impl House {
         Started { finding, ingestion }
     }
 
-    /// Opens the indexes. What was aborted before lets go of its own when the step in hand is done.
-    async fn finding(&self, wanted: EmbedderService, former: Option<Kind>) -> Finding {
+    /// Opens the indexes. An aborted task releases its index when its current step ends.
+    async fn finding(&self, wanted: EmbedderService, former: Option<Kind>) -> ActiveIndex {
         let settings = |_: &EmbedderService| IndexSettings {
             dimensions: 8,
-            semantic_weight: 1.0,
+            dense_weight: 1.0,
             ..IndexSettings::default()
         };
         let mut tries = 0;
@@ -208,7 +213,7 @@ impl House {
                 Some(service(kind, &without_end()))
             };
             let folder = self.folder.path();
-            match Finding::open(&self.store, folder, wanted.clone(), former, settings).await {
+            match ActiveIndex::open(&self.store, folder, wanted.clone(), former, settings).await {
                 Ok(finding) => return finding,
                 Err(error) => assert!(tries < 200, "{error}"),
             }
@@ -232,42 +237,42 @@ impl House {
 }
 
 struct Started {
-    finding: Arc<Finding>,
+    finding: Arc<ActiveIndex>,
     ingestion: Arc<Ingestion>,
 }
 
 impl Started {
-    async fn take_in(&self) {
-        self.ingestion.take_in(|_| {}).await.unwrap();
+    async fn run_once(&self) {
+        self.ingestion.run_once(|_| {}).await.unwrap();
     }
 
     fn watch(&self) -> tokio::task::JoinHandle<()> {
         let ingestion = Arc::clone(&self.ingestion);
-        tokio::spawn(async move { ingestion.watch(Arc::default()).await })
+        tokio::spawn(async move { ingestion.run(Arc::default()).await })
     }
 
     fn in_use(&self) -> String {
-        self.finding.now().embedder.identity().sha256
+        self.finding.current().embedder.identity().sha256
     }
 
-    /// Asks with a whole passage, so that its cosine is 1 where question and passage are embedded by
-    /// one model.
+    /// Searches for the text of a passage, so that the cosine is 1 if question and passage are
+    /// embedded by the same model.
     async fn ask(&self, text: &str) -> SearchOutcome {
-        let Finder { embedder, index } = self.finding.now();
+        let IndexSet { embedder, index } = self.finding.current();
         let vector = embedder.embed_question(text.into()).await.unwrap();
         let request = SearchRequest {
             text,
-            also: "",
+            expansion_terms: "",
             vector: &vector,
             permitted: &(0..1000).collect(),
             limit: 1,
-            semantic_weight: None,
+            dense_weight: None,
         };
         index.search(&request).unwrap()
     }
 }
 
-/// A word that no other number has.
+/// A word for this number only.
 fn word(number: usize) -> String {
     let letter = |place: usize| char::from(b'a' + u8::try_from(place).unwrap());
     format!("{}{}", letter(number / 10), letter(10 + number % 10)).repeat(3)
@@ -278,11 +283,11 @@ fn text(number: usize) -> String {
     format!("Rule {} holds in all rooms.", word(number))
 }
 
-/// What stands in the index for the file with this text.
+/// What the index contains for the file with this text.
 async fn asked(store: &Store, text: &str) -> String {
     let passages = store.passages_after(PassageId(0), 1000).await.unwrap();
     let passage = passages.iter().find(|p| p.draft.text == text).unwrap();
-    embedded_text(&passage.title, &passage.draft.headings, &passage.draft.text)
+    embedding_input(&passage.title, &passage.draft.headings, &passage.draft.text)
 }
 
 async fn until(holds: impl AsyncFn() -> bool) {
@@ -296,51 +301,51 @@ async fn until(holds: impl AsyncFn() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_that_is_gone_says_that_it_is_incomplete_until_it_is_filled_again() {
+async fn a_lost_index_is_reported_as_incomplete_until_it_is_rebuilt() {
     let model = Kind::Letters(0);
-    let house = House::new().await;
-    let started = house.start(service(model, &without_end()), None, Worse::Refused);
+    let workspace = Workspace::new().await;
+    let started = workspace.start(service(model, &without_end()), None, Regression::Refused);
     let started = started.await;
     let outcome = started.ask("Which rule?").await;
     assert!(outcome.complete, "an index of no rows lacks none");
-    started.take_in().await;
+    started.run_once().await;
     drop(started);
-    for index in house.index_folders() {
+    for index in workspace.index_folders() {
         std::fs::remove_dir_all(index).unwrap();
     }
-    let started = house.start(service(model, &without_end()), None, Worse::Refused);
+    let started = workspace.start(service(model, &without_end()), None, Regression::Refused);
     let started = started.await;
-    let question = asked(&house.store, &text(3)).await;
+    let question = asked(&workspace.store, &text(3)).await;
     let outcome = started.ask(&question).await;
     assert!(!outcome.complete && outcome.hits.is_empty(), "{outcome:?}");
-    started.take_in().await;
+    started.run_once().await;
     let outcome = started.ask(&question).await;
     assert!(outcome.complete && !outcome.hits.is_empty(), "{outcome:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_former_model_answers_until_all_vectors_are_made_also_of_files_that_come_meanwhile() {
+async fn the_previous_model_answers_until_every_passage_has_a_new_vector() {
     let (old, new) = (Kind::Letters(0), Kind::Letters(1));
-    let house = House::new().await;
-    let first = house.start(service(old, &without_end()), None, Worse::Refused);
-    first.await.take_in().await;
+    let workspace = Workspace::new().await;
+    let first = workspace.start(service(old, &without_end()), None, Regression::Refused);
+    first.await.run_once().await;
     let allowed = Arc::new(AtomicUsize::new(0));
-    let started = house.start(service(new, &allowed), Some(old), Worse::Refused);
+    let started = workspace.start(service(new, &allowed), Some(old), Regression::Refused);
     let started = started.await;
     let watching = started.watch();
-    until(async || started.finding.renewal().is_some()).await;
-    let question = asked(&house.store, &text(3)).await;
-    let sure = |outcome: &SearchOutcome| outcome.hits[0].semantic.unwrap() > 0.999;
+    until(async || started.finding.reembedding().is_some()).await;
+    let question = asked(&workspace.store, &text(3)).await;
+    let sure = |outcome: &SearchOutcome| outcome.hits[0].dense.unwrap() > 0.999;
     let outcome = started.ask(&question).await;
     assert!(outcome.complete && sure(&outcome), "{outcome:?}");
 
-    house.write("new.txt", "A rule that came meanwhile.");
-    house.write("03.txt", "Rule three has changed.");
-    until(async || house.embedded(old).await == u64::from(FILES) + 2).await;
-    let changed = asked(&house.store, "Rule three has changed.").await;
+    workspace.write("new.txt", "A rule that came meanwhile.");
+    workspace.write("03.txt", "Rule three has changed.");
+    until(async || workspace.embedded(old).await == u64::from(FILES) + 2).await;
+    let changed = asked(&workspace.store, "Rule three has changed.").await;
     until(async || sure(&started.ask(&changed).await)).await;
     assert_eq!(started.in_use(), sha256(old));
-    assert_eq!(house.embedded(new).await, 0);
+    assert_eq!(workspace.embedded(new).await, 0);
 
     allowed.store(usize::MAX, Ordering::SeqCst);
     while started.in_use() == sha256(old) {
@@ -348,117 +353,129 @@ async fn the_former_model_answers_until_all_vectors_are_made_also_of_files_that_
     }
     let outcome = started.ask(&changed).await;
     assert!(outcome.complete && sure(&outcome), "{outcome:?}");
-    let came = asked(&house.store, "A rule that came meanwhile.").await;
+    let came = asked(&workspace.store, "A rule that came meanwhile.").await;
     assert!(sure(&started.ask(&came).await));
-    until(async || house.embedded(old).await == 0 && house.index_folders().len() == 1).await;
-    assert_eq!(house.embedded(new).await, u64::from(FILES) + 2);
-    assert_eq!(started.finding.renewal(), None);
+    until(async || workspace.embedded(old).await == 0 && workspace.index_folders().len() == 1)
+        .await;
+    assert_eq!(workspace.embedded(new).await, u64::from(FILES) + 2);
+    assert_eq!(started.finding.reembedding(), None);
     watching.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_made_is_not_made_again_and_going_back_costs_nothing() {
+async fn vectors_are_not_made_twice_and_a_rollback_makes_none() {
     let (old, new) = (Kind::Letters(0), Kind::Letters(1));
-    let house = House::new().await;
-    let first = house.start(service(old, &without_end()), None, Worse::Refused);
-    first.await.take_in().await;
+    let workspace = Workspace::new().await;
+    let first = workspace.start(service(old, &without_end()), None, Regression::Refused);
+    first.await.run_once().await;
     for (allowed, expected) in [(BATCH, BATCH), (FILES - BATCH, FILES)] {
         let allowed = Arc::new(AtomicUsize::new(allowed as usize));
-        let started = house.start(service(new, &allowed), Some(old), Worse::Refused);
+        let started = workspace.start(service(new, &allowed), Some(old), Regression::Refused);
         let watching = started.await.watch();
-        until(async || house.embedded(new).await == u64::from(expected)).await;
+        until(async || workspace.embedded(new).await == u64::from(expected)).await;
         watching.abort();
         assert!(watching.await.is_err_and(|end| end.is_cancelled()));
-        assert_eq!(house.embedded(old).await, u64::from(FILES));
+        assert_eq!(workspace.embedded(old).await, u64::from(FILES));
     }
 
     let none = Arc::new(AtomicUsize::new(0));
-    let back = house.start(service(old, &none), Some(new), Worse::Refused);
-    back.await.take_in().await;
-    assert_eq!(house.embedded(old).await, u64::from(FILES));
+    let back = workspace.start(service(old, &none), Some(new), Regression::Refused);
+    back.await.run_once().await;
+    assert_eq!(workspace.embedded(old).await, u64::from(FILES));
     assert_eq!(
-        (house.embedded(new).await, house.index_folders().len()),
+        (
+            workspace.embedded(new).await,
+            workspace.index_folders().len()
+        ),
         (0, 1)
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_model_that_finds_less_stays_aside_unless_that_is_accepted() {
+async fn a_model_that_finds_less_is_not_activated_unless_accepted() {
     let (old, new) = (Kind::Letters(0), Kind::Noise);
-    let house = House::new().await;
-    let first = house.start(service(old, &without_end()), None, Worse::Refused);
-    first.await.take_in().await;
+    let workspace = Workspace::new().await;
+    let first = workspace.start(service(old, &without_end()), None, Regression::Refused);
+    first.await.run_once().await;
     let noise = || service(new, &without_end());
-    let started = house.start(noise(), Some(old), Worse::Refused).await;
-    started.take_in().await;
-    let worse = started.finding.renewal().unwrap().worse.unwrap();
-    assert!(worse.is_worse() && worse.asked == FILES, "{worse:?}");
+    let started = workspace
+        .start(noise(), Some(old), Regression::Refused)
+        .await;
+    started.run_once().await;
+    let worse = started.finding.reembedding().unwrap().regression.unwrap();
+    assert!(worse.is_worse() && worse.questions == FILES, "{worse:?}");
     assert_eq!(started.in_use(), sha256(old));
     drop(started);
-    let started = house.start(noise(), Some(old), Worse::Accepted).await;
-    started.take_in().await;
+    let started = workspace
+        .start(noise(), Some(old), Regression::Accepted)
+        .await;
+    started.run_once().await;
     assert_eq!(started.in_use(), sha256(new));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_model_that_answers_fewer_of_the_sites_questions_stays_aside() {
+async fn a_model_that_answers_fewer_golden_questions_is_not_activated() {
     let (old, new) = (Kind::Letters(0), Kind::Letters(1));
-    let house = House::new().await;
-    let first = house.start(service(old, &without_end()), None, Worse::Refused);
-    first.await.take_in().await;
-    let known = |number: usize, document: &str| KnownQuestion {
+    let workspace = Workspace::new().await;
+    let first = workspace.start(service(old, &without_end()), None, Regression::Refused);
+    first.await.run_once().await;
+    let known = |number: usize, document: &str| GoldenQuestion {
         question: format!("{} {number}?", text(number)),
         document: format!("ward/{document}"),
         answers: vec![text(number).to_uppercase()],
     };
-    let mut questions: Vec<KnownQuestion> = (0..40)
+    let mut questions: Vec<GoldenQuestion> = (0..40)
         .map(|number| known(number, &format!("{number:02}.txt")))
         .collect();
     questions.push(known(0, "gone.txt"));
     let start = |kind: Kind| {
         let model = service(kind, &without_end());
-        house.start_with(model, Some(old), Worse::Refused, questions.clone())
+        workspace.start_with(model, Some(old), Regression::Refused, questions.clone())
     };
     let started = start(Kind::Deaf).await;
-    started.take_in().await;
-    let worse = started.finding.renewal().unwrap().worse.unwrap();
-    assert_eq!((worse.asker, worse.asked), (Asker::Site, 40), "{worse}");
+    started.run_once().await;
+    let worse = started.finding.reembedding().unwrap().regression.unwrap();
+    assert_eq!(
+        (worse.source, worse.questions),
+        (QuestionSource::Site, 40),
+        "{worse}"
+    );
     assert_eq!(started.in_use(), sha256(old));
     drop(started);
     let started = start(new).await;
-    started.take_in().await;
+    started.run_once().await;
     assert_eq!(started.in_use(), sha256(new));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_former_model_words_alone_answer_and_say_so() {
+async fn without_the_previous_model_only_lexical_search_answers() {
     let (old, new) = (Kind::Letters(0), Kind::Letters(1));
-    let house = House::new().await;
-    let first = house.start(service(old, &without_end()), None, Worse::Refused);
-    first.await.take_in().await;
+    let workspace = Workspace::new().await;
+    let first = workspace.start(service(old, &without_end()), None, Regression::Refused);
+    first.await.run_once().await;
     let allowed = Arc::new(AtomicUsize::new(0));
-    let started = house.start(service(new, &allowed), None, Worse::Refused);
+    let started = workspace.start(service(new, &allowed), None, Regression::Refused);
     let started = started.await;
     let watching = started.watch();
-    let index = || started.finding.now().index;
+    let index = || started.finding.current().index;
     let permitted = (0..1000).collect();
     let request = SearchRequest {
         text: &word(3),
-        also: "",
+        expansion_terms: "",
         vector: &[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
         permitted: &permitted,
         limit: 9,
-        semantic_weight: None,
+        dense_weight: None,
     };
     let outcome = index().search(&request).unwrap();
-    assert!(!outcome.complete && index().status().words_alone);
-    assert_eq!((outcome.hits.len(), outcome.hits[0].semantic), (1, None));
+    assert!(!outcome.complete && index().status().lexical_only);
+    assert_eq!((outcome.hits.len(), outcome.hits[0].dense), (1, None));
 
     allowed.store(usize::MAX, Ordering::SeqCst);
-    until(async || !index().status().words_alone).await;
-    let question = asked(&house.store, &text(3)).await;
+    until(async || !index().status().lexical_only).await;
+    let question = asked(&workspace.store, &text(3)).await;
     let outcome = started.ask(&question).await;
-    assert!(outcome.complete && outcome.hits[0].semantic.unwrap() > 0.999);
-    until(async || house.embedded(old).await == 0).await;
+    assert!(outcome.complete && outcome.hits[0].dense.unwrap() > 0.999);
+    until(async || workspace.embedded(old).await == 0).await;
     watching.abort();
 }

@@ -1,4 +1,4 @@
-//! Pages that are pictures: drawn by the reader, recognised by tesseract.
+//! Scanned pages: rendered by the reader, recognised by tesseract.
 
 #![expect(
     clippy::expect_used,
@@ -9,17 +9,17 @@
 mod support;
 
 use cloister_domain::ByteRange;
-use cloister_ingest::{Limits, Reader, Recogniser};
+use cloister_ingest::{Limits, OcrEngine, Reader};
 use image::{ImageFormat, RgbImage};
 use lopdf::Dictionary;
 use std::io::Cursor;
 use std::path::Path;
 use support::{Line, file, outline, pdf, read, reader};
 
-/// The reader with its recogniser, where tesseract is installed.
+/// A reader with text recognition, or `None` if tesseract is not installed.
 fn recognising() -> Option<Reader> {
-    match Recogniser::find(Path::new("/usr/bin/tesseract"), &["eng".to_owned()]) {
-        Ok(recogniser) => Some(reader(Limits::default()).with_recogniser(recogniser)),
+    match OcrEngine::find(Path::new("/usr/bin/tesseract"), &["eng".to_owned()]) {
+        Ok(recogniser) => Some(reader(Limits::default()).with_ocr(recogniser)),
         Err(cause) => {
             eprintln!("skipped: {cause}");
             None
@@ -27,7 +27,7 @@ fn recognising() -> Option<Reader> {
     }
 }
 
-/// A page of a ward's handbook, as a picture of 150 dots per inch.
+/// A page of a ward's handbook, as a picture with 150 dots per inch.
 async fn scanned() -> RgbImage {
     let lines = vec![
         Line(20.0, false, 72.0, 700.0, "Paracetamol in adults"),
@@ -37,7 +37,7 @@ async fn scanned() -> RgbImage {
     ];
     let page = pdf(&[lines], &Dictionary::new());
     let png = reader(Limits::default())
-        .draw(file(&page), "page.pdf", 1, 150)
+        .render_page(file(&page), "page.pdf", 1, 150)
         .await
         .expect("a picture");
     let picture = image::load_from_memory_with_format(&png, ImageFormat::Png);
@@ -50,7 +50,7 @@ fn saved(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-fn says_what_was_scanned(text: &str) -> bool {
+fn warns_about_recognised_pages(text: &str) -> bool {
     [
         "Paracetamol in adults",
         "Give one gram every six hours, at most four grams a day.",
@@ -60,7 +60,7 @@ fn says_what_was_scanned(text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn pictures_of_pages_are_read_with_their_places() {
+async fn scanned_pages_are_read_with_word_positions() {
     let Some(reader) = recognising() else { return };
     let page = scanned().await;
     for (name, format) in [
@@ -73,7 +73,11 @@ async fn pictures_of_pages_are_read_with_their_places() {
         let read = read.expect("a scanned page");
         let page = &read.pages[0];
         let text = &page.content.text;
-        assert!(says_what_was_scanned(text), "{name}: {:?}", outline(page));
+        assert!(
+            warns_about_recognised_pages(text),
+            "{name}: {:?}",
+            outline(page)
+        );
         assert!(
             read.info.warnings[0].contains("was a picture"),
             "{:?}",
@@ -81,7 +85,7 @@ async fn pictures_of_pages_are_read_with_their_places() {
         );
         let at = text.find("four grams").expect("the dose");
         let rects = page.content.rects(ByteRange::new(at, at + 10));
-        // The second line of the paragraph, on a letter that is shown as long as A4.
+        // The second line of the paragraph, on a letter page that is shown with the length of A4.
         let line = rects.first().expect("a place");
         assert!(
             (line.y0..line.y1).contains(&((792.0 - 647.0) * 842.0 / 792.0)),
@@ -93,12 +97,12 @@ async fn pictures_of_pages_are_read_with_their_places() {
 #[tokio::test]
 async fn a_page_scanned_on_its_side_is_read() {
     let Some(reader) = recognising() else { return };
-    let turned = image::imageops::rotate90(&scanned().await);
-    let bytes = saved(&turned, ImageFormat::Png);
+    let rotated = image::imageops::rotate90(&scanned().await);
+    let bytes = saved(&rotated, ImageFormat::Png);
     let read = reader.extract(file(&bytes), "turned.png", |_, _| {}).await;
     let read = read.expect("a scanned page");
     assert!(
-        says_what_was_scanned(&read.pages[0].content.text),
+        warns_about_recognised_pages(&read.pages[0].content.text),
         "{:?}",
         outline(&read.pages[0])
     );
@@ -121,14 +125,16 @@ async fn every_page_of_a_fax_is_read() {
     assert!(
         read.pages
             .iter()
-            .all(|page| says_what_was_scanned(&page.content.text))
+            .all(|page| warns_about_recognised_pages(&page.content.text))
     );
-    let drawn = reader.draw(file(bytes.get_ref()), "fax.tif", 2, 100).await;
+    let drawn = reader
+        .render_page(file(bytes.get_ref()), "fax.tif", 2, 100)
+        .await;
     assert!(drawn.expect("the second page").starts_with(b"\x89PNG"));
 }
 
 #[tokio::test]
-async fn without_a_recogniser_a_picture_says_what_is_missing() {
+async fn without_ocr_a_scanned_page_is_reported() {
     let bytes = saved(&scanned().await, ImageFormat::Png);
     let cause = read("page.png", &bytes).await.expect_err("no text");
     assert_eq!(cause.code(), "no-text");
@@ -141,8 +147,8 @@ async fn without_a_recogniser_a_picture_says_what_is_missing() {
 }
 
 #[tokio::test]
-async fn a_picture_too_large_to_hold_is_refused() {
-    // The header alone says 40,000 by 40,000.
+async fn a_picture_too_large_for_memory_is_refused() {
+    // Only the header claims 40,000 by 40,000 pixels.
     let mut bytes = saved(&RgbImage::new(8, 8), ImageFormat::Bmp);
     bytes[18..22].copy_from_slice(&40_000_u32.to_le_bytes());
     bytes[22..26].copy_from_slice(&40_000_u32.to_le_bytes());
@@ -151,9 +157,9 @@ async fn a_picture_too_large_to_hold_is_refused() {
 }
 
 #[tokio::test]
-async fn a_language_that_is_not_installed_is_named() {
+async fn a_missing_language_is_reported() {
     let program = Path::new("/usr/bin/tesseract");
-    let Err(cause) = Recogniser::find(program, &["xyz".to_owned()]) else {
+    let Err(cause) = OcrEngine::find(program, &["xyz".to_owned()]) else {
         panic!("nobody speaks it")
     };
     assert!(

@@ -1,14 +1,14 @@
-//! Why nothing could be decided.
+//! Why no decision could be made.
 
-/// Why nothing could be decided. Whoever meets one denies.
+/// Why no decision could be made. The caller must deny the request.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
-    /// The rules or their schema do not parse or do not fit each other.
+    /// The policies or their schema are not valid, or do not match.
     #[error("the policies are not valid: {0}")]
     Invalid(String),
-    /// A decision's entities do not fit the schema.
-    #[error("the policies could not be asked: {0}")]
-    Unaskable(String),
+    /// The entities of a request do not match the schema.
+    #[error("the authorisation request does not match the schema: {0}")]
+    InvalidRequest(String),
 }
 
 impl PolicyError {
@@ -16,7 +16,7 @@ impl PolicyError {
         Self::Invalid(cause.to_string())
     }
 
-    pub(crate) fn unaskable(cause: impl std::fmt::Display) -> Self {
-        Self::Unaskable(cause.to_string())
+    pub(crate) fn invalid_request(cause: impl std::fmt::Display) -> Self {
+        Self::InvalidRequest(cause.to_string())
     }
 }

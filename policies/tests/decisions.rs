@@ -1,4 +1,4 @@
-//! Asks the policies every row of the decision table.
+//! Checks every row of the decision table.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -6,7 +6,7 @@
 )]
 
 use cloister_domain::{CollectionId, GroupId, Principal, Role, UserId};
-use cloister_policies::{Granted, Policies, Question};
+use cloister_policies::{AuthorizationRequest, GrantedCollection, Policies};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -33,24 +33,24 @@ fn table() -> Vec<Row> {
         .row
 }
 
-fn question(row: &Row) -> Question<'static> {
+fn question(row: &Row) -> AuthorizationRequest<'static> {
     match (row.action.as_str(), row.resource.as_str()) {
-        ("read", "cardiology") => Question::Read(Granted {
+        ("read", "cardiology") => AuthorizationRequest::Read(GrantedCollection {
             collection: CollectionId(1),
             readers: &CARDIOLOGY_READERS,
         }),
-        ("read", "board") => Question::Read(Granted {
+        ("read", "board") => AuthorizationRequest::Read(GrantedCollection {
             collection: CollectionId(2),
             readers: &[],
         }),
-        ("administer", "appliance") => Question::Administer,
-        ("review", "audit-log") => Question::Review,
+        ("administer", "appliance") => AuthorizationRequest::Administer,
+        ("review", "audit-log") => AuthorizationRequest::Review,
         other => panic!("no such question: {other:?}"),
     }
 }
 
 #[test]
-fn every_row_is_decided_as_it_says() {
+fn every_row_is_decided_as_expected() {
     let policies = Policies::load().unwrap();
     for row in table() {
         let principal = Principal {
@@ -71,7 +71,7 @@ fn every_row_is_decided_as_it_says() {
 }
 
 #[test]
-fn every_rule_has_a_row_that_it_allows() {
+fn every_policy_has_a_row_that_it_allows() {
     let rules = include_str!("../cloister.cedar");
     let named = rules
         .lines()

@@ -1,14 +1,14 @@
-//! What is personal data, and what is masked for whom: tables of texts and of decisions.
+//! Detecting personal data, and masking it for some roles: tables of texts and decisions.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use cloister_domain::Role;
-use cloister_policies::redaction::{Kind, Redaction, masked};
+use cloister_policies::redaction::{PersonalDataKind, Redaction, mask_spans};
 
 fn rules(text: &str) -> Redaction {
     Redaction::parse(text).unwrap()
 }
 
-/// Everything found in a text, as it is masked.
+/// Everything detected in a text, with its mask.
 fn shown(text: &str) -> String {
     let rules = rules(
         r#"
@@ -16,11 +16,11 @@ fn shown(text: &str) -> String {
         names = ["Ana Müller", "Ana"]
         "#,
     );
-    masked(text, &rules.find(text))
+    mask_spans(text, &rules.find(text))
 }
 
 #[test]
-fn numbers_are_masked_where_their_sum_is_right() {
+fn numbers_with_a_valid_checksum_are_masked() {
     for (text, expected) in [
         ("Pay with 4111111111111111.", "Pay with [card number]."),
         ("4111 1111 1111 1111, soon", "[card number], soon"),
@@ -59,7 +59,7 @@ fn numbers_are_masked_where_their_sum_is_right() {
 }
 
 #[test]
-fn numbers_of_other_kinds_stay() {
+fn other_numbers_are_not_masked() {
     for text in [
         "Call +41 (0)96 471 07 95 or 03.93.92.16.85.",
         "On 2003-08-28 12:13:52 there were 1,234,567 of them.",
@@ -71,7 +71,7 @@ fn numbers_of_other_kinds_stay() {
 }
 
 #[test]
-fn a_kind_is_masked_where_a_rule_says_so_that_excepts_none_of_the_roles() {
+fn a_kind_is_masked_if_a_rule_lists_it_and_exempts_none_of_the_roles() {
     let rules = rules(
         r#"
         [[rule]]
@@ -85,18 +85,23 @@ fn a_kind_is_masked_where_a_rule_says_so_that_excepts_none_of_the_roles() {
         "#,
     );
     for (kind, collection, roles, expected) in [
-        (Kind::Card, "ward", &[Role::Staff][..], true),
-        (Kind::Card, "board", &[Role::ComplianceOfficer], true),
-        (Kind::Card, "board", &[], true),
-        (Kind::Nhs, "ward", &[Role::Staff], true),
+        (PersonalDataKind::Card, "ward", &[Role::Staff][..], true),
         (
-            Kind::Nhs,
+            PersonalDataKind::Card,
+            "board",
+            &[Role::ComplianceOfficer],
+            true,
+        ),
+        (PersonalDataKind::Card, "board", &[], true),
+        (PersonalDataKind::Nhs, "ward", &[Role::Staff], true),
+        (
+            PersonalDataKind::Nhs,
             "ward",
             &[Role::Staff, Role::ComplianceOfficer],
             false,
         ),
-        (Kind::Nhs, "board", &[Role::Staff], false),
-        (Kind::Iban, "ward", &[Role::Staff], false),
+        (PersonalDataKind::Nhs, "board", &[Role::Staff], false),
+        (PersonalDataKind::Iban, "ward", &[Role::Staff], false),
     ] {
         assert_eq!(
             rules.masks(kind, collection, roles),
@@ -105,12 +110,12 @@ fn a_kind_is_masked_where_a_rule_says_so_that_excepts_none_of_the_roles() {
         );
     }
     let text = "4111111111111111, 943 476 5919";
-    let spans = rules.to_mask(text, "ward", &[Role::ComplianceOfficer]);
-    assert_eq!(masked(text, &spans), "[card number], 943 476 5919");
+    let spans = rules.spans_to_mask(text, "ward", &[Role::ComplianceOfficer]);
+    assert_eq!(mask_spans(text, &spans), "[card number], 943 476 5919");
 }
 
 #[test]
-fn rules_that_say_what_is_not_known_are_refused() {
+fn rules_with_unknown_names_are_refused() {
     for (text, name) in [
         ("patterns = []", "patterns"),
         ("records = [\"###\"]", "###"),
@@ -127,7 +132,7 @@ fn rules_that_say_what_is_not_known_are_refused() {
         let error = Redaction::parse(text).unwrap_err().to_string();
         assert!(error.contains(name), "{error}");
     }
-    let default = Redaction::compiled_in().unwrap();
-    assert!(default.masks(Kind::Card, "any", &[Role::Administrator]));
-    assert!(!default.masks(Kind::Name, "any", &[Role::Staff]));
+    let default = Redaction::load_default().unwrap();
+    assert!(default.masks(PersonalDataKind::Card, "any", &[Role::Administrator]));
+    assert!(!default.masks(PersonalDataKind::Name, "any", &[Role::Staff]));
 }

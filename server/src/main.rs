@@ -1,20 +1,19 @@
-//! The appliance: HTTPS, sign-in, the API, the command line. It wires every other room of the
-//! house and holds no knowledge of its own about documents, models or policies. This is the only
-//! crate that knows HTTP. To add an endpoint, add its function and its line in `api/router.rs`; to
-//! add a command, its variant in `cli/commands.rs`.
+//! The appliance: use cases, HTTPS interface and API, command line, and the sandbox of the process.
+//!
+//! - `app/` has the use cases. They authorise, write audit records and return views.
+//! - `http/` translates requests into use cases. Only this module knows HTTP.
+//! - `cli/` translates commands into use cases.
+//! - `sandbox/` confines the process before it serves.
+//!
+//! This crate wires the other crates and deliberately knows nothing of its own about documents,
+//! models or policies. `CONTRIBUTING.md` has recipes for adding an API route, a page and a command.
 
-mod active;
-mod api;
 mod app;
 mod cli;
-mod config;
-mod escape;
-mod isolation;
-mod machine;
+mod http;
 mod passwords;
-mod replay;
+mod sandbox;
 mod tls;
-mod web;
 
 fn main() -> std::process::ExitCode {
     cli::run()

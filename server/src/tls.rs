@@ -1,7 +1,7 @@
-//! The certificate: a certificate authority of the appliance's own, and a certificate from it.
+//! The TLS certificate of the server, and the appliance's own certificate authority (CA) that
+//! issues it.
 //!
-//! The site installs `tls/ca.pem` in its browsers once; the server's certificate can then be
-//! renewed without anyone noticing.
+//! The site installs `tls/ca.pem` in its browsers once. Browsers then accept renewed certificates.
 
 use cloister_domain::Timestamp;
 use rcgen::{
@@ -16,108 +16,107 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 const DAY: Duration = Duration::from_hours(24);
-const AUTHORITY_DAYS: u32 = 3650;
-/// Browsers refuse certificates that live longer than 398 days.
+const CA_DAYS: u32 = 3650;
+/// Browsers reject certificates that are valid for more than 398 days.
 const CERTIFICATE_DAYS: u32 = 397;
 const RENEW_AFTER_DAYS: u32 = 300;
 
-/// Why there is no certificate.
+/// Why no certificate is available.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file of the `tls` folder could not be used.
+    /// A file in the `tls` folder could not be read or written.
     #[error("`{path}` could not be used: {cause}")]
     File {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         cause: std::io::Error,
     },
-    /// A certificate could not be made or read.
+    /// A certificate could not be created or parsed.
     #[error(
-        "the certificate could not be made: {0}. Check `server.names` in the settings; to start \
-         anew, move the folder `tls` away"
+        "could not create the certificate: {0}. Check the setting `server.names`, or move the folder \
+         `tls` away to create a new CA"
     )]
     Certificate(#[from] rcgen::Error),
-    /// The certificate does not suit rustls.
-    #[error("the certificate cannot be used: {0}")]
+    /// rustls rejected the certificate.
+    #[error("rustls rejected the certificate: {0}")]
     Unusable(#[from] rustls::Error),
 }
 
-/// The files of a certificate.
+/// The files of the certificate, all PEM.
 #[derive(Clone, Debug)]
-pub struct Identity {
-    /// The certificate and the authority's, PEM.
+pub struct CertificateFiles {
+    /// The certificate, followed by the CA's.
     pub chain: PathBuf,
-    /// Its key, PEM.
+    /// The private key of the certificate.
     pub key: PathBuf,
-    /// The authority's certificate, to be installed in browsers.
-    pub authority: PathBuf,
+    /// The CA's certificate, for browsers.
+    pub ca: PathBuf,
 }
 
-/// What the present certificate was made for.
+/// The names and the time of the current certificate: `server.json`.
 #[derive(PartialEq, Serialize, Deserialize)]
-struct Made {
+struct IssuedCertificate {
     names: Vec<String>,
-    at: Timestamp,
+    #[serde(rename = "at")]
+    issued_at: Timestamp,
 }
 
-/// The certificate in `folder`, made or renewed where need be.
-pub fn ensure(folder: &Path, names: &[String], now: Timestamp) -> Result<Identity, TlsError> {
+/// The certificate in `folder`. Issues it if it is missing, too old, or for other names.
+pub fn ensure(
+    folder: &Path,
+    names: &[String],
+    now: Timestamp,
+) -> Result<CertificateFiles, TlsError> {
     std::fs::create_dir_all(folder).map_err(|cause| TlsError::File {
         path: folder.to_owned(),
         cause,
     })?;
-    let identity = Identity {
+    let files = CertificateFiles {
         chain: folder.join("server.pem"),
         key: folder.join("server.key"),
-        authority: folder.join("ca.pem"),
+        ca: folder.join("ca.pem"),
     };
-    let authority_key = folder.join("ca.key");
-    if !authority_key.exists() {
-        make_authority(&identity.authority, &authority_key, now)?;
+    let ca_key = folder.join("ca.key");
+    if !ca_key.exists() {
+        create_ca(&files.ca, &ca_key, now)?;
     }
-    let made = folder.join("server.json");
-    if !is_current(&made, names, now) {
-        issue(&identity, &authority_key, names, now)?;
-        let text = serde_json::json!(Made {
+    let record = folder.join("server.json");
+    if !is_current(&record, names, now) {
+        issue(&files, &ca_key, names, now)?;
+        let issued = IssuedCertificate {
             names: names.to_vec(),
-            at: now
-        })
-        .to_string();
-        write(&made, &text, 0o644)?;
+            issued_at: now,
+        };
+        write(&record, &serde_json::json!(issued).to_string(), 0o644)?;
     }
-    Ok(identity)
+    Ok(files)
 }
 
-fn is_current(made: &Path, names: &[String], now: Timestamp) -> bool {
-    let read = std::fs::read_to_string(made).ok();
-    let made: Option<Made> = read.and_then(|text| serde_json::from_str(&text).ok());
-    made.is_some_and(|made| {
-        made.names == names && now.since(made.at) < DAY.saturating_mul(RENEW_AFTER_DAYS)
-    })
+fn is_current(record: &Path, names: &[String], now: Timestamp) -> bool {
+    let Ok(text) = std::fs::read_to_string(record) else {
+        return false;
+    };
+    let Ok(issued) = serde_json::from_str::<IssuedCertificate>(&text) else {
+        return false;
+    };
+    issued.names == names && now.since(issued.issued_at) < DAY.saturating_mul(RENEW_AFTER_DAYS)
 }
 
-fn make_authority(path: &Path, key_path: &Path, now: Timestamp) -> Result<(), TlsError> {
+fn create_ca(path: &Path, key_path: &Path, now: Timestamp) -> Result<(), TlsError> {
     let key = KeyPair::generate()?;
-    write(
-        path,
-        &authority_params(now)?.self_signed(&key)?.pem(),
-        0o644,
-    )?;
+    write(path, &ca_params(now)?.self_signed(&key)?.pem(), 0o644)?;
     write(key_path, &key.serialize_pem(), 0o600)
 }
 
 fn issue(
-    identity: &Identity,
-    authority_key: &Path,
+    files: &CertificateFiles,
+    ca_key: &Path,
     names: &[String],
     now: Timestamp,
 ) -> Result<(), TlsError> {
-    let authority_pem = read(&identity.authority)?;
-    let authority = Issuer::new(
-        authority_params(now)?,
-        KeyPair::from_pem(&read(authority_key)?)?,
-    );
+    let ca_pem = read(&files.ca)?;
+    let ca = Issuer::new(ca_params(now)?, KeyPair::from_pem(&read(ca_key)?)?);
     let key = KeyPair::generate()?;
     let mut params = CertificateParams::new(names)?;
     let first = names.first().map_or("localhost", String::as_str);
@@ -126,29 +125,29 @@ fn issue(
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
     (params.not_before, params.not_after) = validity(now, CERTIFICATE_DAYS);
-    let certificate = params.signed_by(&key, &authority)?;
-    write(&identity.key, &key.serialize_pem(), 0o600)?;
+    let certificate = params.signed_by(&key, &ca)?;
+    write(&files.key, &key.serialize_pem(), 0o600)?;
     write(
-        &identity.chain,
-        &format!("{}{authority_pem}", certificate.pem()),
+        &files.chain,
+        &format!("{}{ca_pem}", certificate.pem()),
         0o644,
     )
 }
 
-/// The authority, as its own certificate and as an issuer: rcgen takes an issuer's name and usages
-/// from here, not from its certificate.
-fn authority_params(now: Timestamp) -> Result<CertificateParams, TlsError> {
+/// The parameters of the CA. rcgen takes an issuer's name and key usages from here, not from its
+/// certificate.
+fn ca_params(now: Timestamp) -> Result<CertificateParams, TlsError> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
         .distinguished_name
         .push(DnType::CommonName, "Cloister appliance authority");
-    (params.not_before, params.not_after) = validity(now, AUTHORITY_DAYS);
+    (params.not_before, params.not_after) = validity(now, CA_DAYS);
     Ok(params)
 }
 
-/// From a day ago, for clocks that are behind, to so many days ahead.
+/// The validity period. It starts a day ago, for browsers whose clock is behind.
 fn validity(now: Timestamp, days: u32) -> (OffsetDateTime, OffsetDateTime) {
     let now = OffsetDateTime::from_unix_timestamp(now.as_millis() / 1000)
         .unwrap_or(OffsetDateTime::UNIX_EPOCH);

@@ -1,8 +1,8 @@
-//! Collections, groups, and which group may read which collection. What follows from a grant is
-//! decided in `policies`, not here.
+//! Collections, groups, and which group may read which collection. `policies` decides what follows
+//! from a grant.
 
 use crate::connection::Store;
-use crate::error::{StoreError, check_name, taken};
+use crate::error::{StoreError, check_name, name_duplicate};
 use cloister_domain::{CollectionId, GroupId, Timestamp, UserId};
 use serde::Serialize;
 use sqlx::Row;
@@ -14,9 +14,9 @@ pub struct Collection {
     pub id: CollectionId,
     /// The folder's name in the inbox.
     pub name: String,
-    /// Whether the model may write below the quotes.
-    pub composed: bool,
-    /// The groups that it is granted to.
+    /// Whether the language model may write an answer below the quotes.
+    pub allow_generation: bool,
+    /// The groups to which it is granted.
     pub readers: Vec<GroupId>,
 }
 
@@ -27,7 +27,7 @@ pub struct Group {
     pub id: GroupId,
     /// Its name.
     pub name: String,
-    /// Who belongs to it.
+    /// The people who belong to it.
     pub members: Vec<UserId>,
 }
 
@@ -46,11 +46,11 @@ impl Store {
         .bind(now.as_millis())
         .fetch_one(&self.writer)
         .await
-        .map_err(taken(name))?;
+        .map_err(name_duplicate(name))?;
         Ok(CollectionId(id))
     }
 
-    /// The collection of that name, added where it is absent.
+    /// The collection of this name. It is added if it does not exist.
     pub async fn ensure_collection(
         &self,
         name: &str,
@@ -62,7 +62,7 @@ impl Store {
         match self.add_collection(name, now).await {
             Err(StoreError::NameTaken(_)) => {
                 let raced = self.collection_named(name).await?;
-                raced.ok_or(StoreError::Absent("that collection"))
+                raced.ok_or(StoreError::NotFound("that collection"))
             }
             added => added,
         }
@@ -76,7 +76,7 @@ impl Store {
         Ok(id.map(CollectionId))
     }
 
-    /// Every collection with the groups it is granted to, by name.
+    /// Every collection with the groups to which it is granted, by name.
     pub async fn collections(&self) -> Result<Vec<Collection>, StoreError> {
         let rows = sqlx::query("SELECT id, name, composed FROM collections ORDER BY name")
             .fetch_all(&self.readers)
@@ -91,22 +91,26 @@ impl Store {
             collections.push(Collection {
                 id: CollectionId(row.try_get("id")?),
                 name: row.try_get("name")?,
-                composed: row.try_get("composed")?,
+                allow_generation: row.try_get("composed")?,
                 readers: Vec::new(),
             });
         }
         for grant in grants {
-            let of = CollectionId(grant.try_get("collection_id")?);
+            let collection_id = CollectionId(grant.try_get("collection_id")?);
             let reader = GroupId(grant.try_get("group_id")?);
-            if let Some(collection) = collections.iter_mut().find(|c| c.id == of) {
+            if let Some(collection) = collections.iter_mut().find(|c| c.id == collection_id) {
                 collection.readers.push(reader);
             }
         }
         Ok(collections)
     }
 
-    /// Says whether the model may write below the quotes of this collection.
-    pub async fn allow_composed(&self, id: CollectionId, allowed: bool) -> Result<(), StoreError> {
+    /// Sets whether the language model may write an answer below the quotes of this collection.
+    pub async fn set_allow_generation(
+        &self,
+        id: CollectionId,
+        allowed: bool,
+    ) -> Result<(), StoreError> {
         let changed = sqlx::query("UPDATE collections SET composed = $2 WHERE id = $1")
             .bind(id.0)
             .bind(allowed)
@@ -114,13 +118,13 @@ impl Store {
             .await?
             .rows_affected();
         if changed == 0 {
-            Err(StoreError::Absent("that collection"))
+            Err(StoreError::NotFound("that collection"))
         } else {
             Ok(())
         }
     }
 
-    /// Lets a group read a collection.
+    /// Grants a collection to a group.
     pub async fn grant(&self, collection: CollectionId, group: GroupId) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO grants (collection_id, group_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
@@ -129,11 +133,11 @@ impl Store {
         .bind(group.0)
         .execute(&self.writer)
         .await
-        .map_err(missing("that collection or group"))?;
+        .map_err(name_missing("that collection or group"))?;
         Ok(())
     }
 
-    /// Takes a grant back.
+    /// Revokes a grant.
     pub async fn revoke(&self, collection: CollectionId, group: GroupId) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM grants WHERE collection_id = $1 AND group_id = $2")
             .bind(collection.0)
@@ -153,11 +157,11 @@ impl Store {
         .bind(now.as_millis())
         .fetch_one(&self.writer)
         .await
-        .map_err(taken(name))?;
+        .map_err(name_duplicate(name))?;
         Ok(GroupId(id))
     }
 
-    /// Removes a group, its memberships and the grants to it.
+    /// Removes a group, its memberships and its grants.
     pub async fn remove_group(&self, id: GroupId) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM groups WHERE id = $1")
             .bind(id.0)
@@ -198,7 +202,7 @@ impl Store {
         .bind(user.0)
         .execute(&self.writer)
         .await
-        .map_err(missing("that group or person"))?;
+        .map_err(name_missing("that group or person"))?;
         Ok(())
     }
 
@@ -213,10 +217,10 @@ impl Store {
     }
 }
 
-/// Says which row is missing instead of showing the constraint that broke.
-fn missing(what: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+/// Names the missing row instead of the violated constraint.
+fn name_missing(what: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
     move |cause| match cause.as_database_error() {
-        Some(e) if e.is_foreign_key_violation() => StoreError::Absent(what),
+        Some(e) if e.is_foreign_key_violation() => StoreError::NotFound(what),
         _ => cause.into(),
     }
 }

@@ -7,9 +7,9 @@ use sqlx::{Row, SqlitePool};
 use std::path::Path;
 use std::time::Duration;
 
-const READERS: u32 = 4;
-/// SQLite before this version can corrupt a write-ahead log that several connections use.
-const SAFE_ENGINE: [u32; 3] = [3, 51, 3];
+const MAX_READERS: u32 = 4;
+/// Earlier versions of SQLite can corrupt a write-ahead log that several connections use.
+const MIN_SQLITE_VERSION: [u32; 3] = [3, 51, 3];
 
 /// The database and the original files of one appliance. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -21,8 +21,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in this folder, makes it where it is absent, and brings its schema up to
-    /// date.
+    /// Opens the store in this folder. Creates it if it does not exist, and migrates its schema.
     pub async fn open(folder: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(folder).map_err(|cause| StoreError::file(folder, cause))?;
         let options = SqliteConnectOptions::new()
@@ -31,18 +30,17 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            // Once confined, the program finds no folder for temporary files, and without one a large
-            // change cannot be made.
+            // The confined process cannot create temporary files, which large changes would need.
             .pragma("temp_store", "MEMORY")
             .busy_timeout(Duration::from_secs(10));
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .connect_with(options.clone())
             .await?;
-        refuse_unsafe_engine(&writer).await?;
+        check_sqlite_version(&writer).await?;
         sqlx::migrate!("./migrations").run(&writer).await?;
         let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
+            .max_connections(MAX_READERS)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await?;
         let originals = Originals::open(&folder.join("originals"))?;
@@ -59,34 +57,34 @@ impl Store {
     }
 
     /// The version of the SQLite library in use.
-    pub async fn engine(&self) -> Result<String, StoreError> {
-        engine(&self.readers).await
+    pub async fn sqlite_version(&self) -> Result<String, StoreError> {
+        sqlite_version(&self.readers).await
     }
 
-    /// Lets the journal be folded into the database and the files be released.
+    /// Checkpoints the write-ahead log and closes the files.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
 }
 
-async fn engine(pool: &SqlitePool) -> Result<String, StoreError> {
+async fn sqlite_version(pool: &SqlitePool) -> Result<String, StoreError> {
     Ok(sqlx::query("SELECT sqlite_version()")
         .fetch_one(pool)
         .await?
         .try_get(0)?)
 }
 
-async fn refuse_unsafe_engine(pool: &SqlitePool) -> Result<(), StoreError> {
-    let version = engine(pool).await?;
+async fn check_sqlite_version(pool: &SqlitePool) -> Result<(), StoreError> {
+    let version = sqlite_version(pool).await?;
     let parts: Vec<u32> = version
         .split('.')
         .filter_map(|part| part.parse().ok())
         .collect();
-    if parts.as_slice() >= SAFE_ENGINE.as_slice() {
+    if parts.as_slice() >= MIN_SQLITE_VERSION.as_slice() {
         Ok(())
     } else {
-        Err(StoreError::UnsafeEngine(version))
+        Err(StoreError::UnsafeSqlite(version))
     }
 }
 
@@ -95,16 +93,16 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn nothing_is_put_aside_in_files_where_none_can_be_made() {
+    async fn temporary_data_stays_in_memory() {
         const IN_MEMORY: i64 = 2;
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).await.unwrap();
         for pool in [&store.writer, &store.readers] {
-            let kept: i64 = sqlx::query_scalar("PRAGMA temp_store")
+            let setting: i64 = sqlx::query_scalar("PRAGMA temp_store")
                 .fetch_one(pool)
                 .await
                 .unwrap();
-            assert_eq!(kept, IN_MEMORY);
+            assert_eq!(setting, IN_MEMORY);
         }
     }
 }

@@ -1,7 +1,8 @@
-//! What people asked, each for themselves.
+//! The questions of each person, and where their answers are.
 //!
-//! Every query is bound to one person: nobody, of whatever role, reads another's conversation here.
-//! What officers may see stands in the audit log, which deleting a conversation does not touch.
+//! Every query is restricted to one person: nobody, whatever their role, can read another person's
+//! conversations here. What compliance officers may see is in the audit log, which is not changed
+//! when a conversation is deleted.
 
 use crate::connection::Store;
 use crate::error::StoreError;
@@ -10,61 +11,65 @@ use serde::{Deserialize, Serialize};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-/// A question of a conversation, and where its answer stands.
+/// A question of a conversation, and its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Turn {
-    /// The answer's id.
+pub struct ConversationTurn {
+    /// The id of the answer.
     pub receipt: String,
-    /// The conversation: the id of its first answer.
+    /// The id of the conversation, which is the id of its first answer.
     pub conversation: String,
-    /// When it was asked.
+    /// The time of the question.
     pub asked_at: Timestamp,
     /// The question as typed.
     pub question: String,
-    /// The question as it stood alone, where it was rewritten.
+    /// The question as it was rewritten to be understood without the conversation, if it was.
     pub understood: Option<String>,
-    /// What was quoted; nothing where the question was refused.
-    pub quotes: Vec<QuotedPlace>,
-    /// What the model wrote and was shown.
-    pub sentences: Vec<WrittenSentence>,
+    /// The quotes; empty if the question was refused.
+    pub quotes: Vec<QuoteLocation>,
+    /// The sentences that the language model wrote and that were shown.
+    pub sentences: Vec<GeneratedSentence>,
 }
 
-/// Where a quote stands.
+/// Where a quote is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuotedPlace {
+pub struct QuoteLocation {
     /// The citation's number.
     pub number: u32,
     /// The passage.
     pub passage: PassageId,
-    /// Where in its text.
+    /// Its range in the passage's text.
     pub range: ByteRange,
 }
 
-/// A sentence of the model.
+/// A sentence that the language model wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WrittenSentence {
+pub struct GeneratedSentence {
     /// The sentence.
     pub text: String,
     /// The numbers of the quotes that support it.
     pub quotes: Vec<u32>,
 }
 
-/// A conversation as a list shows it.
+/// A conversation as shown in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConversationSummary {
     /// Its id.
     pub id: String,
     /// Its first question.
     pub question: String,
-    /// When something was last asked in it.
+    /// The time of its last question.
     pub asked_at: Timestamp,
-    /// How many questions it has.
+    /// The number of its questions.
     pub turns: u32,
 }
 
 impl Store {
-    /// Keeps a turn of `user`'s.
-    pub async fn keep_turn(&self, user: UserId, turn: &Turn) -> Result<(), StoreError> {
+    /// Adds a question of `user`.
+    pub async fn insert_turn(
+        &self,
+        user: UserId,
+        turn: &ConversationTurn,
+    ) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO turns (receipt, conversation_id, user_id, asked_at, question, understood,
                                 quotes, sentences) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -82,14 +87,14 @@ impl Store {
         Ok(())
     }
 
-    /// Puts what the model wrote, and all that is quoted by now, into a turn of `user`'s, if it
-    /// still stands.
-    pub async fn keep_sentences(
+    /// Stores the generated sentences of an answer to `user`, and its quotes. Does nothing if the
+    /// question was deleted.
+    pub async fn set_generated_sentences(
         &self,
         user: UserId,
         receipt: &str,
-        quotes: &[QuotedPlace],
-        sentences: &[WrittenSentence],
+        quotes: &[QuoteLocation],
+        sentences: &[GeneratedSentence],
     ) -> Result<(), StoreError> {
         sqlx::query(
             "UPDATE turns SET quotes = $3, sentences = $4 WHERE user_id = $1 AND receipt = $2",
@@ -103,7 +108,7 @@ impl Store {
         Ok(())
     }
 
-    /// The conversations of `user`, the latest first; at most `limit`.
+    /// The conversations of `user`, the latest first, at most `limit`.
     pub async fn conversations(
         &self,
         user: UserId,
@@ -121,11 +126,16 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(&self.readers)
         .await?;
-        rows.iter().map(summary).collect()
+        rows.iter().map(parse_summary).collect()
     }
 
-    /// The turns of a conversation of `user`'s, the first first; none where it is not theirs.
-    pub async fn turns(&self, user: UserId, conversation: &str) -> Result<Vec<Turn>, StoreError> {
+    /// The questions of a conversation of `user`, in order. Empty if it is not a conversation of
+    /// this person.
+    pub async fn turns(
+        &self,
+        user: UserId,
+        conversation: &str,
+    ) -> Result<Vec<ConversationTurn>, StoreError> {
         let rows = sqlx::query(
             "SELECT receipt, conversation_id, asked_at, question, understood, quotes, sentences
              FROM turns WHERE user_id = $1 AND conversation_id = $2 ORDER BY asked_at, receipt",
@@ -134,10 +144,10 @@ impl Store {
         .bind(conversation)
         .fetch_all(&self.readers)
         .await?;
-        rows.iter().map(turn).collect()
+        rows.iter().map(parse_turn).collect()
     }
 
-    /// Deletes a conversation of `user`'s, and says whether there was one.
+    /// Deletes a conversation of `user`. Returns whether there was one.
     pub async fn delete_conversation(
         &self,
         user: UserId,
@@ -151,7 +161,7 @@ impl Store {
         Ok(deleted.rows_affected() > 0)
     }
 
-    /// Deletes what was asked before `moment`, by anybody.
+    /// Deletes everyone's questions from before `moment`, and returns their number.
     pub async fn delete_turns_before(&self, moment: Timestamp) -> Result<u64, StoreError> {
         let deleted = sqlx::query("DELETE FROM turns WHERE asked_at < $1")
             .bind(moment.as_millis())
@@ -165,7 +175,11 @@ fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|cause| StoreError::corrupt("turns", cause))
 }
 
-fn summary(row: &SqliteRow) -> Result<ConversationSummary, StoreError> {
+fn from_json<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, StoreError> {
+    serde_json::from_str(json).map_err(|cause| StoreError::corrupt("turns", cause))
+}
+
+fn parse_summary(row: &SqliteRow) -> Result<ConversationSummary, StoreError> {
     let turns: i64 = row.try_get("turns")?;
     Ok(ConversationSummary {
         id: row.try_get("conversation_id")?,
@@ -175,16 +189,15 @@ fn summary(row: &SqliteRow) -> Result<ConversationSummary, StoreError> {
     })
 }
 
-fn turn(row: &SqliteRow) -> Result<Turn, StoreError> {
-    let corrupt = |cause| StoreError::corrupt("turns", cause);
+fn parse_turn(row: &SqliteRow) -> Result<ConversationTurn, StoreError> {
     let (quotes, sentences): (String, String) = (row.try_get("quotes")?, row.try_get("sentences")?);
-    Ok(Turn {
+    Ok(ConversationTurn {
         receipt: row.try_get("receipt")?,
         conversation: row.try_get("conversation_id")?,
         asked_at: Timestamp::from_millis(row.try_get("asked_at")?),
         question: row.try_get("question")?,
         understood: row.try_get("understood")?,
-        quotes: serde_json::from_str(&quotes).map_err(corrupt)?,
-        sentences: serde_json::from_str(&sentences).map_err(corrupt)?,
+        quotes: from_json(&quotes)?,
+        sentences: from_json(&sentences)?,
     })
 }

@@ -1,32 +1,32 @@
-//! What can go wrong with what is kept, and whose fault it is.
+//! Errors of the store, and who is at fault.
 
 use std::path::PathBuf;
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Someone else already has that name.
+    /// The name is taken.
     #[error("`{0}` already exists. Choose another name")]
     NameTaken(String),
-    /// A name that cannot be stored.
+    /// The name is not allowed.
     #[error("`{0}` is not a name. Use 1 to 64 letters, digits, `-`, `_`, `.` or spaces")]
     BadName(String),
-    /// The row is not there (any more).
+    /// The row does not exist, or no longer does.
     #[error("{0} does not exist")]
-    Absent(&'static str),
-    /// Vectors of a model that came out of use while they were made.
-    #[error("another embedder came into use meanwhile")]
-    AnotherEmbedder,
+    NotFound(&'static str),
+    /// Another embedder was activated while the vectors were made.
+    #[error("another embedder was activated in the meantime")]
+    EmbedderChanged,
     /// The disk is full.
     #[error(
         "the disk that holds the data folder is full. Free some space; nothing that was \
          acknowledged is lost, and the work goes on by itself"
     )]
     DiskFull,
-    /// The SQLite library is one that can corrupt its journal.
+    /// The SQLite library can corrupt its write-ahead log.
     #[error("SQLite {0} can corrupt its write-ahead log. Build with 3.51.3 or newer")]
-    UnsafeEngine(String),
-    /// A row does not hold what this version writes.
+    UnsafeSqlite(String),
+    /// A row is not what this version writes.
     #[error("a row of `{table}` cannot be read: {cause}. Restore the database from a backup")]
     Corrupt {
         /// The table.
@@ -42,10 +42,10 @@ pub enum StoreError {
         /// What the operating system said.
         cause: std::io::Error,
     },
-    /// The database refused.
+    /// The database returned an error.
     #[error("the database failed: {0}")]
     Database(sqlx::Error),
-    /// The schema could not be brought up to date.
+    /// The schema could not be migrated.
     #[error("the database could not be brought up to date: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
 }
@@ -81,15 +81,15 @@ impl StoreError {
     }
 }
 
-/// Names a duplicate instead of showing the constraint that it broke.
-pub(crate) fn taken(name: &str) -> impl FnOnce(sqlx::Error) -> StoreError + '_ {
+/// Names the duplicate instead of the violated constraint.
+pub(crate) fn name_duplicate(name: &str) -> impl FnOnce(sqlx::Error) -> StoreError + '_ {
     move |cause| match cause.as_database_error() {
         Some(e) if e.is_unique_violation() => StoreError::NameTaken(name.to_owned()),
         _ => cause.into(),
     }
 }
 
-/// Refuses a name that would be a surprise in a path, a log line or a form.
+/// Refuses names that would be surprising in a path, a log line or a form.
 pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
     let fits = (1..=64).contains(&name.chars().count());
     let plain = name

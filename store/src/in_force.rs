@@ -1,42 +1,46 @@
-//! Which of a document's revisions is in force on a day: one rule, for today and for any other day.
+//! Which revision of a document is in force on a day.
 //!
-//! It is the one that was taken in last, among those whose day has come by then. So a revision
-//! waits for its day while the one before it answers, a corrected day or label counts at once, and
-//! what was replaced before its day never comes. Nothing happens on the day itself.
+//! It is the revision that was ingested last, among those whose first day has come. So a new
+//! revision waits for its first day while the previous one answers, a corrected day or other
+//! metadata counts at once, and a revision that is replaced before its first day never answers.
+//! Nothing needs to happen on the day itself.
 
-use cloister_domain::{Day, Labels, Timestamp};
+use cloister_domain::{Day, DocumentMetadata, Timestamp};
 use sqlx::{QueryBuilder, Sqlite};
 
-/// Leaves out the revisions `r` that have a later one whose day has come by the day that follows.
-const NONE_LATER_BY: &str = " AND NOT EXISTS (SELECT 1 FROM revisions later \
+/// Excludes the revisions `r` that have a later one whose first day has come. The day follows.
+const NO_LATER_REVISION_BY: &str = " AND NOT EXISTS (SELECT 1 FROM revisions later \
                              WHERE later.document_id = r.document_id AND later.id > r.id \
                              AND later.in_force_from <= ";
 
-/// Narrows a query of revisions `r` to those that are in force on `day`.
+/// Restricts a query of revisions `r` to those in force on `day`.
 pub fn in_force_on(query: &mut QueryBuilder<Sqlite>, day: Day) {
     query.push(" AND r.in_force_from <= ");
     query.push_bind(day.to_string());
-    none_later_by(query, day);
+    push_no_later_revision(query, day);
 }
 
-/// Narrows a query of revisions `r` to those that are in force on `day`, or come into force later
-/// as things stand.
+/// Restricts a query of revisions `r` to those that are in force on `day`, or will be in force
+/// later.
 pub fn in_force_on_or_after(query: &mut QueryBuilder<Sqlite>, day: Day) {
-    none_later_by(query, day);
-    query.push(NONE_LATER_BY).push("r.in_force_from)");
+    push_no_later_revision(query, day);
+    query.push(NO_LATER_REVISION_BY).push("r.in_force_from)");
 }
 
-fn none_later_by(query: &mut QueryBuilder<Sqlite>, day: Day) {
-    query.push(NONE_LATER_BY);
+fn push_no_later_revision(query: &mut QueryBuilder<Sqlite>, day: Day) {
+    query.push(NO_LATER_REVISION_BY);
     query.push_bind(day.to_string()).push(")");
 }
 
-/// The first day of a revision that was taken in at a moment: the one that is said, or that day.
-pub fn first_day(labels: &Labels, taken_in: Timestamp) -> Day {
-    labels.effective.unwrap_or_else(|| Day::of(taken_in))
+/// The first day of a revision: as in its metadata, else the day on which it was ingested.
+pub fn first_day(metadata: &DocumentMetadata, ingested_at: Timestamp) -> Day {
+    metadata
+        .effective
+        .unwrap_or_else(|| Day::from_timestamp(ingested_at))
 }
 
-/// Since when it answers: not before it was taken in, and not before its first day.
-pub fn answers_from(labels: &Labels, taken_in: Timestamp) -> Timestamp {
-    taken_in.max(first_day(labels, taken_in).begins())
+/// The time from which a revision answers: not before it was ingested, and not before its first
+/// day.
+pub fn answers_from(metadata: &DocumentMetadata, ingested_at: Timestamp) -> Timestamp {
+    ingested_at.max(first_day(metadata, ingested_at).start())
 }

@@ -1,12 +1,12 @@
-//! What one person may read: a handle that never reaches outside what was permitted.
+//! What one person may read: a handle that never returns anything outside what was permitted.
 
 use crate::connection::Store;
 use crate::error::StoreError;
-use crate::files::read_labels;
+use crate::files::parse_metadata;
 use crate::in_force::{in_force_on, in_force_on_or_after};
 use crate::sequence::parse_draft;
 use cloister_domain::{
-    CollectionId, Day, DocumentId, FileHash, Labels, Page, Passage, PassageId, Permitted,
+    CollectionId, Day, DocumentId, DocumentMetadata, FileHash, Page, Passage, PassageId, Permitted,
     RevisionId, Timestamp,
 };
 use serde::Serialize;
@@ -23,7 +23,7 @@ pub struct Library {
     today: Day,
 }
 
-/// One content of a document.
+/// A revision: one content of a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RevisionRecord {
     /// Its id.
@@ -40,24 +40,25 @@ pub struct RevisionRecord {
     pub hash: FileHash,
     /// The title.
     pub title: String,
-    /// The format it was read as.
+    /// The format as which it was read.
     pub format: String,
-    /// ISO 639-3 code of its main language, where it could be told.
+    /// ISO 639-3 code of its main language, if it was detected.
     pub language: Option<String>,
-    /// The day of its last change, as it says itself.
+    /// The day of its last change, according to the file.
     pub dated: Option<Day>,
     /// How many pages it has.
     pub pages: u32,
-    /// Since when it answers: when it was taken in, or its day began; a moment to come where its
-    /// day is yet to come.
+    /// The time from which it answers. In the future if its first day has not come.
     pub effective_from: Timestamp,
-    /// Since when a newer one answers instead; absent until the newer one's day has come.
+    /// The time from which a newer revision answers instead; `None` until the newer revision's
+    /// first day has come.
     pub superseded_at: Option<Timestamp>,
-    /// What is said about it.
-    pub labels: Labels,
+    /// Its metadata.
+    #[serde(rename = "labels")]
+    pub metadata: DocumentMetadata,
 }
 
-/// A document and what it says today, or will say from a day on.
+/// A document, as its current or future revision.
 pub type DocumentRecord = RevisionRecord;
 
 const REVISION: &str = "SELECT r.id, r.document_id, d.collection_id, c.name AS collection_name, \
@@ -79,17 +80,17 @@ impl Store {
 }
 
 impl Library {
-    /// The collections that this handle reaches.
+    /// The collections that may be read.
     pub fn permitted(&self) -> &Permitted {
         &self.permitted
     }
 
-    /// The day whose revisions answer.
+    /// The day whose revisions are in force.
     pub(crate) fn today(&self) -> Day {
         self.today
     }
 
-    /// The revisions that answer today.
+    /// The revisions that are in force today.
     pub async fn current_revisions(&self) -> Result<Vec<RevisionId>, StoreError> {
         if self.permitted.is_empty() {
             return Ok(Vec::new());
@@ -107,7 +108,7 @@ impl Library {
         Ok(ids.into_iter().map(RevisionId).collect())
     }
 
-    /// The documents by title: what answers today, and what is to answer from a later day on.
+    /// The documents by title: their revisions that are in force today or will be later.
     pub async fn documents(&self) -> Result<Vec<DocumentRecord>, StoreError> {
         let mut query = QueryBuilder::new(REVISION);
         in_force_on_or_after(&mut query, self.today);
@@ -123,17 +124,18 @@ impl Library {
         self.records(query).await
     }
 
-    /// The revisions that answered once and are superseded by today, of documents that are there.
+    /// The revisions that answered once and are superseded today, of documents that still exist.
     pub(crate) async fn superseded_records(&self) -> Result<Vec<RevisionRecord>, StoreError> {
         let mut query = QueryBuilder::new(REVISION);
-        // One that was replaced before its day never answered.
+        // A revision that was replaced before its first day never answered.
         query.push(" AND r.superseded_at > r.effective_from");
-        let replaced = self.records(query).await?.into_iter();
-        Ok(replaced.filter(|r| r.superseded_at.is_some()).collect())
+        let mut replaced = self.records(query).await?;
+        replaced.retain(|revision| revision.superseded_at.is_some());
+        Ok(replaced)
     }
 
-    /// These revisions, superseded or not; those that may not be read are left out.
-    pub async fn revisions_of(
+    /// These revisions, superseded or not. Those that may not be read are left out.
+    pub async fn revisions_by_id(
         &self,
         ids: &[RevisionId],
     ) -> Result<HashMap<RevisionId, RevisionRecord>, StoreError> {
@@ -143,13 +145,13 @@ impl Library {
         let mut query = QueryBuilder::new(REVISION);
         query.push(" AND r.id IN (");
         push_list(&mut query, ids.iter().map(|id| id.0));
-        let known = self.records(query).await?.into_iter();
-        Ok(known.map(|r| (r.id, r)).collect())
+        let records = self.records(query).await?.into_iter();
+        Ok(records.map(|record| (record.id, record)).collect())
     }
 
-    /// A revision, superseded or not, so that an old citation still opens.
+    /// A revision, superseded or not, so that old citations can be opened.
     pub async fn revision(&self, id: RevisionId) -> Result<Option<RevisionRecord>, StoreError> {
-        Ok(self.revisions_of(&[id]).await?.remove(&id))
+        Ok(self.revisions_by_id(&[id]).await?.remove(&id))
     }
 
     /// A page of a revision.
@@ -176,7 +178,7 @@ impl Library {
             .transpose()
     }
 
-    /// These passages, in the order asked for; those that may not be read are left out.
+    /// These passages, in the given order. Those that may not be read are left out.
     pub async fn passages(&self, ids: &[PassageId]) -> Result<Vec<Passage>, StoreError> {
         if self.permitted.is_empty() || ids.is_empty() {
             return Ok(Vec::new());
@@ -190,14 +192,13 @@ impl Library {
         push_list(&mut query, ids.iter().map(|id| id.0));
         self.narrow(&mut query);
         let rows = query.build().fetch_all(&self.store.readers).await?;
-        let mut found: Vec<Passage> = rows.iter().map(passage).collect::<Result<_, _>>()?;
-        let place = |id: PassageId| ids.iter().position(|asked| *asked == id);
-        found.sort_by_key(|passage| place(passage.id));
+        let mut found: Vec<Passage> = rows.iter().map(parse_passage).collect::<Result<_, _>>()?;
+        found.sort_by_key(|passage| ids.iter().position(|id| *id == passage.id));
         Ok(found)
     }
 
-    /// About so many passages of documents that answer today, from all over them; the same ones
-    /// each time, as long as nothing is added.
+    /// At most `count` passages in force, spread over all documents. The selection is the same
+    /// until a document is added.
     pub async fn sample(&self, count: u32) -> Result<Vec<Passage>, StoreError> {
         if self.permitted.is_empty() {
             return Ok(Vec::new());
@@ -210,14 +211,14 @@ impl Library {
         );
         in_force_on(&mut query, self.today);
         self.narrow(&mut query);
-        // A prime takes the passages in an order that has nothing to do with their documents'.
+        // Multiplying by a prime gives an order that is unrelated to the documents'.
         query.push(" ORDER BY (p.id * 7919) % 10007, p.id LIMIT ");
         query.push_bind(i64::from(count));
         let rows = query.build().fetch_all(&self.store.readers).await?;
-        rows.iter().map(passage).collect()
+        rows.iter().map(parse_passage).collect()
     }
 
-    /// The revisions that a query over [`REVISION`] asks for, as far as they may be read.
+    /// Runs a query over [`REVISION`], restricted to what may be read.
     async fn records(
         &self,
         mut query: QueryBuilder<Sqlite>,
@@ -227,7 +228,9 @@ impl Library {
         }
         self.narrow(&mut query);
         let rows = query.build().fetch_all(&self.store.readers).await?;
-        rows.iter().map(|row| revision(row, self.today)).collect()
+        rows.iter()
+            .map(|row| parse_revision(row, self.today))
+            .collect()
     }
 
     fn narrow(&self, query: &mut QueryBuilder<Sqlite>) {
@@ -236,7 +239,7 @@ impl Library {
     }
 }
 
-/// Ends an `IN (` with these ids.
+/// Completes an `IN (` with these ids.
 fn push_list(query: &mut QueryBuilder<Sqlite>, ids: impl Iterator<Item = i64>) {
     let mut list = query.separated(", ");
     for id in ids {
@@ -245,7 +248,7 @@ fn push_list(query: &mut QueryBuilder<Sqlite>, ids: impl Iterator<Item = i64>) {
     query.push(")");
 }
 
-fn passage(row: &SqliteRow) -> Result<Passage, StoreError> {
+fn parse_passage(row: &SqliteRow) -> Result<Passage, StoreError> {
     let draft: String = row.try_get("draft")?;
     Ok(Passage {
         id: PassageId(row.try_get("id")?),
@@ -256,7 +259,7 @@ fn passage(row: &SqliteRow) -> Result<Passage, StoreError> {
     })
 }
 
-fn revision(row: &SqliteRow, today: Day) -> Result<RevisionRecord, StoreError> {
+fn parse_revision(row: &SqliteRow, today: Day) -> Result<RevisionRecord, StoreError> {
     let hash: String = row.try_get("hash")?;
     let pages: i64 = row.try_get("pages")?;
     let superseded_at: Option<i64> = row.try_get("superseded_at")?;
@@ -278,7 +281,7 @@ fn revision(row: &SqliteRow, today: Day) -> Result<RevisionRecord, StoreError> {
         effective_from: Timestamp::from_millis(row.try_get("effective_from")?),
         superseded_at: superseded_at
             .map(Timestamp::from_millis)
-            .filter(|moment| Day::of(*moment) <= today),
-        labels: read_labels(Some(row.try_get("labels")?))?,
+            .filter(|moment| Day::from_timestamp(*moment) <= today),
+        metadata: parse_metadata(Some(row.try_get("labels")?))?,
     })
 }

@@ -1,4 +1,4 @@
-//! The original files, each kept once under its content's hash.
+//! The original files, each stored once under the hash of its content.
 
 use crate::error::StoreError;
 use cloister_domain::FileHash;
@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-/// A folder of read-only files named by their SHA-256.
+/// A folder of read-only files that are named by their SHA-256.
 #[derive(Clone, Debug)]
 pub struct Originals {
     folder: PathBuf,
@@ -22,49 +22,50 @@ impl Originals {
         })
     }
 
-    /// Copies `source` in while hashing it, durably, and returns its hash and size in bytes. Bytes
-    /// that are already here cost no second copy.
-    pub fn keep(&self, source: &mut impl Read) -> Result<(FileHash, u64), StoreError> {
-        let incoming = self.folder.join("incoming").join(unique_name());
-        let kept = self.copy(source, &incoming);
-        if kept.is_err() {
-            // The copy is worthless, and a full disk is the likely cause: make room at once.
+    /// Copies `source` into the store while hashing it, and flushes it to the disk. Returns its
+    /// hash and size in bytes. Content that is already stored is not stored twice.
+    pub fn insert(&self, source: &mut impl Read) -> Result<(FileHash, u64), StoreError> {
+        let incoming = self.folder.join("incoming").join(unique_file_name());
+        let inserted = self.copy(source, &incoming);
+        if inserted.is_err() {
+            // The incomplete copy is useless, and the likely cause is a full disk, so free the
+            // space at once.
             drop(std::fs::remove_file(&incoming));
         }
-        kept
+        inserted
     }
 
     fn copy(&self, source: &mut impl Read, incoming: &Path) -> Result<(FileHash, u64), StoreError> {
         let failed = |cause| StoreError::file(incoming, cause);
         let mut copy = File::create_new(incoming).map_err(failed)?;
         let (hash, size) = copy_hashing(source, &mut copy).map_err(failed)?;
-        let kept = self.path(&hash);
-        if kept.exists() {
+        let target = self.path(&hash);
+        if target.exists() {
             std::fs::remove_file(incoming).map_err(failed)?;
             return Ok((hash, size));
         }
         copy.sync_all().map_err(failed)?;
-        let shelf = kept.parent().unwrap_or(&self.folder);
-        std::fs::create_dir_all(shelf).map_err(failed)?;
-        std::fs::rename(incoming, &kept).map_err(failed)?;
-        sync_folder(shelf).map_err(failed)?;
-        sync_folder(&self.folder).map_err(failed)?;
+        let subfolder = target.parent().unwrap_or(&self.folder);
+        std::fs::create_dir_all(subfolder).map_err(failed)?;
+        std::fs::rename(incoming, &target).map_err(failed)?;
+        flush_folder(subfolder).map_err(failed)?;
+        flush_folder(&self.folder).map_err(failed)?;
         Ok((hash, size))
     }
 
-    /// Opens an original for reading.
+    /// Opens an original file for reading.
     pub fn open_file(&self, hash: &FileHash) -> Result<File, StoreError> {
         let path = self.path(hash);
         File::open(&path).map_err(|cause| StoreError::file(&path, cause))
     }
 
     fn path(&self, hash: &FileHash) -> PathBuf {
-        let (shelf, _) = hash.as_str().split_at(2);
-        self.folder.join(shelf).join(hash.as_str())
+        let (subfolder, _) = hash.as_str().split_at(2);
+        self.folder.join(subfolder).join(hash.as_str())
     }
 }
 
-fn unique_name() -> String {
+fn unique_file_name() -> String {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!(
@@ -91,6 +92,6 @@ fn copy_hashing(from: &mut impl Read, to: &mut File) -> std::io::Result<(FileHas
     Ok((hash, size))
 }
 
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
+fn flush_folder(folder: &Path) -> std::io::Result<()> {
     File::open(folder)?.sync_all()
 }

@@ -1,7 +1,8 @@
-//! People, their passwords' hashes, roles and groups.
+//! People: password hashes, roles and groups.
 
 use crate::connection::Store;
-use crate::error::{StoreError, check_name, taken};
+use crate::error::{StoreError, check_name, name_duplicate};
+use crate::numbers::to_count;
 use cloister_domain::{GroupId, Principal, Role, Timestamp, UserId};
 use serde::Serialize;
 use sqlx::{Row, Sqlite, Transaction};
@@ -20,7 +21,7 @@ pub struct NewUser {
 /// A person as an administrator sees them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct User {
-    /// Who.
+    /// The person's id.
     pub id: UserId,
     /// The name they sign in with.
     pub name: String,
@@ -28,9 +29,9 @@ pub struct User {
     pub roles: Vec<Role>,
     /// The groups they belong to.
     pub groups: Vec<GroupId>,
-    /// Whether they are kept from signing in.
+    /// Whether they are disabled and may not sign in.
     pub disabled: bool,
-    /// Since when they are known.
+    /// When they were added.
     pub created_at: Timestamp,
 }
 
@@ -55,8 +56,9 @@ impl Store {
         Ok(id)
     }
 
-    /// Adds the first administrator, and burns the one-time link that allows it, at once. `None`
-    /// where the link is not (or no longer) good or someone else came first.
+    /// Adds the first administrator and deletes the one-time link that allows it, in one
+    /// transaction. Returns `None` if the link is not valid (any more), or if there is a person
+    /// already.
     pub async fn add_first_administrator(
         &self,
         link: &str,
@@ -65,16 +67,17 @@ impl Store {
     ) -> Result<Option<UserId>, StoreError> {
         check_name(&new.name)?;
         let mut transaction = self.writer.begin().await?;
-        let burnt = sqlx::query("DELETE FROM setup_links WHERE id = $1 AND expires_at > $2")
-            .bind(link)
-            .bind(now.as_millis())
-            .execute(&mut *transaction)
-            .await?
-            .rows_affected();
+        let deleted_links =
+            sqlx::query("DELETE FROM setup_links WHERE id = $1 AND expires_at > $2")
+                .bind(link)
+                .bind(now.as_millis())
+                .execute(&mut *transaction)
+                .await?
+                .rows_affected();
         let people: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM users")
             .fetch_one(&mut *transaction)
             .await?;
-        if burnt == 0 || people > 0 {
+        if deleted_links == 0 || people > 0 {
             return Ok(None);
         }
         let id = insert_user(&mut transaction, new, now).await?;
@@ -82,52 +85,52 @@ impl Store {
         Ok(Some(id))
     }
 
-    /// How many people there are.
+    /// The number of people.
     pub async fn count_users(&self) -> Result<u64, StoreError> {
         let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM users")
             .fetch_one(&self.readers)
             .await?;
-        Ok(u64::try_from(count).unwrap_or(0))
+        Ok(to_count(count))
     }
 
-    /// Everyone, by name.
+    /// All people, by name.
     pub async fn users(&self) -> Result<Vec<User>, StoreError> {
         let rows = sqlx::query("SELECT id, name, disabled, created_at FROM users ORDER BY name")
             .fetch_all(&self.readers)
             .await?;
         let mut users = Vec::with_capacity(rows.len());
         for row in rows {
-            users.push(self.complete(&row).await?);
+            users.push(self.load_user(&row).await?);
         }
         Ok(users)
     }
 
-    /// One person.
+    /// The person with this id.
     pub async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
         let row = sqlx::query("SELECT id, name, disabled, created_at FROM users WHERE id = $1")
             .bind(id.0)
             .fetch_optional(&self.readers)
             .await?;
         match row {
-            Some(row) => Ok(Some(self.complete(&row).await?)),
+            Some(row) => Ok(Some(self.load_user(&row).await?)),
             None => Ok(None),
         }
     }
 
-    /// One person, by the name they sign in with.
-    pub async fn user_named(&self, name: &str) -> Result<Option<User>, StoreError> {
+    /// The person who signs in with this name.
+    pub async fn user_by_name(&self, name: &str) -> Result<Option<User>, StoreError> {
         let row = sqlx::query("SELECT id, name, disabled, created_at FROM users WHERE name = $1")
             .bind(name)
             .fetch_optional(&self.readers)
             .await?;
         match row {
-            Some(row) => Ok(Some(self.complete(&row).await?)),
+            Some(row) => Ok(Some(self.load_user(&row).await?)),
             None => Ok(None),
         }
     }
 
-    /// Replaces what a person may do, and whether they may sign in. Whoever is disabled is signed
-    /// out everywhere in the same step.
+    /// Replaces a person's roles, and whether they are disabled. Disabling also ends their
+    /// sessions, in the same transaction.
     pub async fn change_user(
         &self,
         id: UserId,
@@ -142,7 +145,7 @@ impl Store {
             .await?
             .rows_affected();
         if changed == 0 {
-            return Err(StoreError::Absent("that person"));
+            return Err(StoreError::NotFound("that person"));
         }
         sqlx::query("DELETE FROM user_roles WHERE user_id = $1")
             .bind(id.0)
@@ -156,7 +159,7 @@ impl Store {
         Ok(())
     }
 
-    /// Sets a new password and signs the person out everywhere.
+    /// Sets a new password, and ends the person's sessions.
     pub async fn change_password(&self, id: UserId, hash: &str) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
         let changed = sqlx::query(
@@ -169,14 +172,14 @@ impl Store {
         .await?
         .rows_affected();
         if changed == 0 {
-            return Err(StoreError::Absent("that person"));
+            return Err(StoreError::NotFound("that person"));
         }
         end_sessions(&mut transaction, id).await?;
         transaction.commit().await?;
         Ok(())
     }
 
-    async fn complete(&self, row: &sqlx::sqlite::SqliteRow) -> Result<User, StoreError> {
+    async fn load_user(&self, row: &sqlx::sqlite::SqliteRow) -> Result<User, StoreError> {
         let id: i64 = row.try_get("id")?;
         let role_names: Vec<String> =
             sqlx::query_scalar("SELECT role FROM user_roles WHERE user_id = $1 ORDER BY role")
@@ -220,7 +223,7 @@ async fn insert_user(
     .bind(now.as_millis())
     .fetch_one(&mut **transaction)
     .await
-    .map_err(taken(&new.name))?;
+    .map_err(name_duplicate(&new.name))?;
     insert_roles(transaction, UserId(id), &new.roles).await?;
     Ok(UserId(id))
 }

@@ -1,26 +1,26 @@
-//! Publishing a revision, moving and removing a document: each one transaction, so that a power
-//! cut leaves either the old or the new.
+//! Publishing a revision, moving and removing a document. Each is one transaction, so that a power
+//! cut leaves either the old or the new state.
 
+use crate::attachments;
 use crate::connection::Store;
 use crate::error::StoreError;
-use crate::files::write_labels;
+use crate::files::encode_metadata;
 use crate::in_force::{answers_from, first_day};
-use crate::inside;
-use crate::vectors::{id_in_use, insert_vector};
+use crate::vectors::{active_embedder_id, insert_vector};
 use cloister_domain::{
-    CollectionId, DocumentId, DocumentInfo, FileHash, FileId, Labels, Page, PassageDraft,
+    CollectionId, DocumentId, DocumentInfo, DocumentMetadata, FileHash, FileId, Page, PassageDraft,
     PassageId, RevisionId, Timestamp,
 };
 use sqlx::{Sqlite, Transaction};
 
-/// A reading of a file that is about to answer questions.
+/// A revision that is ready to be published.
 #[derive(Clone, Debug)]
 pub struct NewRevision {
     /// The file that was read.
     pub file: FileId,
     /// The hash of the bytes that were read.
     pub hash: FileHash,
-    /// Their number.
+    /// The number of the bytes.
     pub size: u64,
     /// What the file says about itself.
     pub info: DocumentInfo,
@@ -28,51 +28,52 @@ pub struct NewRevision {
     pub pages: Vec<Page>,
     /// Its passages, each with its vector.
     pub passages: Vec<(PassageDraft, Vec<f32>)>,
-    /// The files inside it, each kept among the originals. They are taken up in their turn.
-    pub inside: Vec<FileInside>,
-    /// What a `document.toml` said of the file when it was read.
-    pub labels: Labels,
-    /// SHA-256 of the model that made the vectors, which must be the one in use.
+    /// Its attachments, which are stored among the originals. They are ingested as files of their
+    /// own.
+    pub attachments: Vec<NewAttachment>,
+    /// The metadata from a `document.toml` when the file was read.
+    pub metadata: DocumentMetadata,
+    /// SHA-256 of the embedder that made the vectors. It must be the active one.
     pub embedder: String,
-    /// How long it took from being taken up, in milliseconds.
+    /// The time from taking the file from the queue to now, in milliseconds.
     pub took_ms: u64,
 }
 
-/// A file that lies in another: an attachment of a mail.
+/// A file that is contained in another one, such as an attachment of a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileInside {
-    /// Its name, which names no folder and differs from its neighbours'.
+pub struct NewAttachment {
+    /// Its name, which names no folder and is unique among its siblings.
     pub name: String,
     /// The hash of its bytes.
     pub hash: FileHash,
-    /// Their number.
+    /// The number of its bytes.
     pub size: u64,
 }
 
-/// What became of a file whose bytes may be known.
+/// Whether the content of a file is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled {
-    /// They are not known here: the file has to be read.
-    Unread,
-    /// Its document has these bytes already.
+pub enum ContentMatch {
+    /// The content is unknown: the file has to be read.
+    Unknown,
+    /// The document has this content already.
     Unchanged,
-    /// Its document had these bytes when it was removed, and answers again.
+    /// The document had this content before it was removed, and answers again.
     Restored,
-    /// A document that had these bytes elsewhere was moved here.
+    /// A document with this content was moved here.
     Moved,
 }
 
 impl Store {
-    /// Writes a revision with its pages and passages, supersedes the one before it from the day on
-    /// that the new one is in force, and marks the file as ready. `None` where the file changed or
-    /// went away meanwhile: nothing is written.
+    /// Writes a revision with its pages and passages, supersedes the previous one from the new
+    /// one's first day, and marks the file as ready. Returns `None` and writes nothing if the file
+    /// changed or was removed in the meantime.
     pub async fn publish(
         &self,
         new: &NewRevision,
         now: Timestamp,
     ) -> Result<Option<RevisionId>, StoreError> {
         let mut transaction = self.writer.begin().await?;
-        let Some((collection, path)) = finish_file(&mut transaction, new, now).await? else {
+        let Some((collection, path)) = mark_ready(&mut transaction, new, now).await? else {
             return Ok(None);
         };
         let document = ensure_document(&mut transaction, collection, &path, now).await?;
@@ -81,29 +82,29 @@ impl Store {
              WHERE document_id = $1 AND (superseded_at IS NULL OR superseded_at > $2)",
         )
         .bind(document.0)
-        .bind(answers_from(&new.info.labels, now).as_millis())
+        .bind(answers_from(&new.info.metadata, now).as_millis())
         .execute(&mut *transaction)
         .await?;
         let revision = insert_revision(&mut transaction, document, new, now).await?;
         insert_pages(&mut transaction, revision, &new.pages).await?;
         insert_passages(&mut transaction, revision, new).await?;
-        inside::replace(&mut transaction, new, now).await?;
+        attachments::replace_attachments(&mut transaction, new, now).await?;
         transaction.commit().await?;
         Ok(Some(revision))
     }
 
-    /// Marks a file as ready where its bytes need no reading: its document has them already, or had
-    /// them when it was removed, or another document had them that was moved here. The history
-    /// stays with the document, and the files inside it come along.
-    pub async fn settle_known(
+    /// Marks a file as ready if its content is known and need not be read: its document has the
+    /// content already, or had it before it was removed, or another document with the content was
+    /// moved here. The document's history and its attachments are kept.
+    pub async fn match_known_content(
         &self,
         file: FileId,
         hash: &FileHash,
         now: Timestamp,
-    ) -> Result<Settled, StoreError> {
+    ) -> Result<ContentMatch, StoreError> {
         let mut transaction = self.writer.begin().await?;
-        let settled = settle(&mut transaction, file, hash, now).await?;
-        if settled != Settled::Unread {
+        let found = find_known_content(&mut transaction, file, hash, now).await?;
+        if found != ContentMatch::Unknown {
             sqlx::query(
                 "UPDATE files SET state = 'ready', hash = $2, updated_at = $3, lease_until = NULL
                  WHERE id = $1",
@@ -113,31 +114,31 @@ impl Store {
             .bind(now.as_millis())
             .execute(&mut *transaction)
             .await?;
-            inside::bring_back(&mut transaction, file, now).await?;
+            attachments::requeue_attachments(&mut transaction, file, now).await?;
         }
         transaction.commit().await?;
-        Ok(settled)
+        Ok(found)
     }
 
-    /// Notes that files are gone from the inbox. Their documents, and those of the files inside
-    /// them, stop answering in the same step.
+    /// Marks files as removed from the inbox. Their documents, and those of their attachments, stop
+    /// answering in the same transaction.
     pub async fn remove_files(&self, files: &[FileId], now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
         for file in files {
-            inside::remove_tree(&mut transaction, *file, now).await?;
+            attachments::remove_tree(&mut transaction, *file, now).await?;
         }
         transaction.commit().await?;
         Ok(())
     }
 }
 
-async fn settle(
+async fn find_known_content(
     transaction: &mut Transaction<'_, Sqlite>,
     file: FileId,
     hash: &FileHash,
     now: Timestamp,
-) -> Result<Settled, StoreError> {
-    let here: Option<(i64, bool)> = sqlx::query_as(
+) -> Result<ContentMatch, StoreError> {
+    let document: Option<(i64, bool)> = sqlx::query_as(
         "SELECT d.id, d.deleted_at IS NOT NULL FROM files f
          JOIN documents d ON d.collection_id = f.collection_id AND d.path = f.path
          JOIN revisions r ON r.document_id = d.id AND r.superseded_at IS NULL
@@ -148,27 +149,27 @@ async fn settle(
     .bind(hash.as_str())
     .fetch_optional(&mut **transaction)
     .await?;
-    match here {
-        Some((_, false)) => Ok(Settled::Unchanged),
+    match document {
+        Some((_, false)) => Ok(ContentMatch::Unchanged),
         Some((document, true)) => {
             sqlx::query("UPDATE documents SET deleted_at = NULL WHERE id = $1")
                 .bind(document)
                 .execute(&mut **transaction)
                 .await?;
-            Ok(Settled::Restored)
+            Ok(ContentMatch::Restored)
         }
-        None => match moved_from(transaction, file, hash).await? {
+        None => match find_moved_from(transaction, file, hash).await? {
             Some(gone) => {
-                inside::move_document(transaction, gone, file, now).await?;
-                Ok(Settled::Moved)
+                attachments::move_document(transaction, gone, file, now).await?;
+                Ok(ContentMatch::Moved)
             }
-            None => Ok(Settled::Unread),
+            None => Ok(ContentMatch::Unknown),
         },
     }
 }
 
-/// The file that held the document which these bytes are, where the inbox no longer has it there.
-async fn moved_from(
+/// The file from which a document with this content was moved. The inbox no longer contains it.
+async fn find_moved_from(
     transaction: &mut Transaction<'_, Sqlite>,
     file: FileId,
     hash: &FileHash,
@@ -195,7 +196,7 @@ async fn moved_from(
     Ok(gone.map(FileId))
 }
 
-async fn finish_file(
+async fn mark_ready(
     transaction: &mut Transaction<'_, Sqlite>,
     new: &NewRevision,
     now: Timestamp,
@@ -239,8 +240,7 @@ async fn insert_revision(
     new: &NewRevision,
     now: Timestamp,
 ) -> Result<RevisionId, StoreError> {
-    let warnings = serde_json::to_string(&new.info.warnings)
-        .map_err(|e| StoreError::corrupt("revisions", e))?;
+    let warnings = to_json("revisions", &new.info.warnings)?;
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO revisions (document_id, hash, size, title, format, language, pages, warnings,
                                 effective_from, in_force_from, file_labels, labels, dated)
@@ -254,10 +254,10 @@ async fn insert_revision(
     .bind(&new.info.language)
     .bind(i64::from(new.info.pages))
     .bind(warnings)
-    .bind(answers_from(&new.info.labels, now).as_millis())
-    .bind(first_day(&new.info.labels, now).to_string())
-    .bind(write_labels(&new.labels)?)
-    .bind(write_labels(&new.info.labels)?.unwrap_or_else(|| "{}".to_owned()))
+    .bind(answers_from(&new.info.metadata, now).as_millis())
+    .bind(first_day(&new.info.metadata, now).to_string())
+    .bind(encode_metadata(&new.metadata)?)
+    .bind(encode_metadata(&new.info.metadata)?.unwrap_or_else(|| "{}".to_owned()))
     .bind(new.info.date.map(|day| day.to_string()))
     .fetch_one(&mut **transaction)
     .await?;
@@ -270,7 +270,7 @@ async fn insert_pages(
     pages: &[Page],
 ) -> Result<(), StoreError> {
     for page in pages {
-        let content = serde_json::to_string(page).map_err(|e| StoreError::corrupt("pages", e))?;
+        let content = to_json("pages", page)?;
         sqlx::query("INSERT INTO pages (revision_id, number, content) VALUES ($1, $2, $3)")
             .bind(revision.0)
             .bind(i64::from(page.number))
@@ -286,9 +286,9 @@ async fn insert_passages(
     revision: RevisionId,
     new: &NewRevision,
 ) -> Result<(), StoreError> {
-    let embedder = id_in_use(transaction, &new.embedder).await?;
+    let embedder = active_embedder_id(transaction, &new.embedder).await?;
     for (draft, vector) in &new.passages {
-        let draft = serde_json::to_string(draft).map_err(|e| StoreError::corrupt("passages", e))?;
+        let draft = to_json("passages", draft)?;
         let id: i64 = sqlx::query_scalar(
             "INSERT INTO passages (revision_id, draft) VALUES ($1, $2) RETURNING id",
         )
@@ -299,4 +299,11 @@ async fn insert_passages(
         insert_vector(transaction, PassageId(id), embedder, vector).await?;
     }
     Ok(())
+}
+
+fn to_json<T: serde::Serialize + ?Sized>(
+    table: &'static str,
+    value: &T,
+) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|cause| StoreError::corrupt(table, cause))
 }

@@ -1,46 +1,48 @@
-//! The passages in the order of their commits: what the indexes follow.
+//! The passages in the order of their sequence numbers, which indexes follow.
 
 use crate::connection::Store;
 use crate::error::StoreError;
-use crate::files::read_labels;
+use crate::files::parse_metadata;
 use crate::in_force::in_force_on;
+use crate::numbers::to_count;
 use cloister_domain::{Day, PassageDraft, PassageId, RevisionId, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row};
 
-/// A passage as an index takes it in.
+/// A passage as an index receives it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredPassage {
     /// Its id and sequence number.
     pub id: PassageId,
-    /// The revision it was cut from.
+    /// The revision it belongs to.
     pub revision: RevisionId,
-    /// That revision's title.
+    /// The revision's title.
     pub title: String,
-    /// On a revision's first passage, what tells the document from others: its path, its tags.
-    pub about: Option<String>,
-    /// ISO 639-3 code of the document's language, where it could be told.
+    /// On the first passage of a revision: the document's path and tags, which are searchable too.
+    pub document_keywords: Option<String>,
+    /// ISO 639-3 code of the document's language, if it was detected.
     pub language: Option<String>,
     /// The passage.
     pub draft: PassageDraft,
-    /// Its vector; empty where the model has yet to make it.
+    /// Its vector; empty if the embedder has not made it yet.
     pub vector: Vec<f32>,
 }
 
 impl Store {
-    /// The next passages after `sequence` of documents that answer today, at most `limit`, with the
-    /// vectors of the model in use. Those of superseded revisions are among them: a question may ask
-    /// for what was in force on a day.
+    /// The next passages after `sequence` of documents that exist, at most `limit`, with the
+    /// vectors of the active embedder. Passages of superseded revisions are included, because a
+    /// question may ask for a day in the past.
     pub async fn passages_after(
         &self,
         sequence: PassageId,
         limit: u32,
     ) -> Result<Vec<StoredPassage>, StoreError> {
-        self.passages_by(None, sequence, limit).await
+        self.passages_after_by_model(None, sequence, limit).await
     }
 
-    /// The same with the vectors of the model `embedder`, a SHA-256; of the one in use without.
-    pub async fn passages_by(
+    /// The same with the vectors of the embedder with this SHA-256, or of the active one if it is
+    /// `None`.
+    pub async fn passages_after_by_model(
         &self,
         embedder: Option<&str>,
         sequence: PassageId,
@@ -68,24 +70,28 @@ impl Store {
             .map(|row| {
                 let draft: String = row.try_get("draft")?;
                 let first: bool = row.try_get("first")?;
-                let about = first.then(|| about(row)).transpose()?;
+                let document_keywords = if first {
+                    Some(document_keywords(row)?)
+                } else {
+                    None
+                };
                 let vector: Option<&[u8]> = row.try_get("vector")?;
                 Ok(StoredPassage {
-                    about,
+                    document_keywords,
                     language: row.try_get("language")?,
                     id: PassageId(row.try_get("id")?),
                     revision: RevisionId(row.try_get("revision_id")?),
                     title: row.try_get("title")?,
                     draft: parse_draft(&draft)?,
-                    vector: read_vector(vector.unwrap_or_default())?,
+                    vector: parse_vector(vector.unwrap_or_default())?,
                 })
             })
             .collect()
     }
 
-    /// The passages, with their texts, of the document `collection/path` as it is on `day`; none where
-    /// there is no such document.
-    pub async fn passages_of(
+    /// The passages of the document `collection/path` as it is in force on `day`, with their texts.
+    /// Empty if there is no such document.
+    pub async fn document_passages(
         &self,
         document: &str,
         day: Day,
@@ -106,8 +112,8 @@ impl Store {
             .collect()
     }
 
-    /// The revisions that answer on `day`. For the indexes; questions go through [`crate::Library`].
-    pub async fn revisions_on(&self, day: Day) -> Result<Vec<RevisionId>, StoreError> {
+    /// The revisions in force on `day`. For indexes; searches use [`crate::Library`].
+    pub async fn revisions_in_force_on(&self, day: Day) -> Result<Vec<RevisionId>, StoreError> {
         let mut query = QueryBuilder::new(
             "SELECT r.id FROM revisions r JOIN documents d ON d.id = r.document_id
              WHERE d.deleted_at IS NULL",
@@ -117,10 +123,13 @@ impl Store {
         Ok(ids.into_iter().map(RevisionId).collect())
     }
 
-    /// The revisions, superseded ones among them, of documents that answer today or did until
-    /// `since`: one that was removed may be back at once under another name. Those without passages
-    /// are not among them. For the indexes; questions go through [`crate::Library`].
-    pub async fn revisions_since(&self, since: Timestamp) -> Result<Vec<RevisionId>, StoreError> {
+    /// The revisions, including superseded ones, of documents that exist or were removed after
+    /// `since`: a removed document may be restored at another path. Revisions without passages are
+    /// left out. For indexes; searches use [`crate::Library`].
+    pub async fn revisions_live_since(
+        &self,
+        since: Timestamp,
+    ) -> Result<Vec<RevisionId>, StoreError> {
         let ids: Vec<i64> = sqlx::query_scalar(
             "SELECT r.id FROM revisions r JOIN documents d ON d.id = r.document_id
              WHERE COALESCE(d.deleted_at, $1) >= $1
@@ -133,9 +142,9 @@ impl Store {
         Ok(ids.into_iter().map(RevisionId).collect())
     }
 
-    /// How many passages an index is fed: those of documents that are there, superseded revisions and
-    /// those to come among them.
-    pub async fn count_fed(&self) -> Result<u64, StoreError> {
+    /// The number of passages that an index contains: those of documents that exist, including
+    /// superseded and future revisions.
+    pub async fn count_indexable_passages(&self) -> Result<u64, StoreError> {
         let count: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM passages p
              JOIN revisions r ON r.id = p.revision_id
@@ -144,10 +153,18 @@ impl Store {
         )
         .fetch_one(&self.readers)
         .await?;
-        Ok(u64::try_from(count).unwrap_or(0))
+        Ok(to_count(count))
     }
 
-    /// How many passages answer on `day`.
+    /// The id of the newest passage, or 0 if there is none.
+    pub async fn last_passage(&self) -> Result<PassageId, StoreError> {
+        let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) FROM passages")
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(PassageId(last))
+    }
+
+    /// The number of passages in force on `day`.
     pub async fn count_passages(&self, day: Day) -> Result<u64, StoreError> {
         let mut query = QueryBuilder::new(
             "SELECT COUNT(*) FROM passages p
@@ -157,13 +174,13 @@ impl Store {
         );
         in_force_on(&mut query, day);
         let count: i64 = query.build_query_scalar().fetch_one(&self.readers).await?;
-        Ok(u64::try_from(count).unwrap_or(0))
+        Ok(to_count(count))
     }
 }
 
-fn about(row: &SqliteRow) -> Result<String, StoreError> {
+fn document_keywords(row: &SqliteRow) -> Result<String, StoreError> {
     let path: String = row.try_get("path")?;
-    let labels = read_labels(row.try_get("labels")?)?;
+    let labels = parse_metadata(row.try_get("labels")?)?;
     Ok(format!("{path}\n{}", labels.tags.join("\n")))
 }
 
@@ -171,11 +188,11 @@ pub(crate) fn parse_draft(json: &str) -> Result<PassageDraft, StoreError> {
     serde_json::from_str(json).map_err(|e| StoreError::corrupt("passages", e))
 }
 
-pub(crate) fn vector_bytes(vector: &[f32]) -> Vec<u8> {
+pub(crate) fn encode_vector(vector: &[f32]) -> Vec<u8> {
     vector.iter().flat_map(|x| x.to_le_bytes()).collect()
 }
 
-fn read_vector(bytes: &[u8]) -> Result<Vec<f32>, StoreError> {
+fn parse_vector(bytes: &[u8]) -> Result<Vec<f32>, StoreError> {
     let (numbers, rest) = bytes.as_chunks::<4>();
     if !rest.is_empty() {
         return Err(StoreError::corrupt("vectors", "a vector is cut short"));

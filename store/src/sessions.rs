@@ -1,43 +1,43 @@
-//! Sessions and one-time links. The database holds hashes of their secrets only, so that who reads
-//! it cannot sign in with it.
+//! Sessions and one-time links. The database contains hashes of their secrets only, so that a copy
+//! of the database does not allow signing in.
 
 use crate::connection::Store;
 use crate::error::StoreError;
 use cloister_domain::{SessionId, Timestamp, UserId};
 use sqlx::Row;
 
-/// What signing in needs to know of a person.
+/// What is needed to sign a person in.
 #[derive(Clone, Debug)]
 pub struct SignInRecord {
-    /// Who.
+    /// The person.
     pub user: UserId,
     /// Argon2id, as a PHC string.
     pub password_hash: String,
-    /// Whether they are kept from signing in.
+    /// Whether they are disabled and may not sign in.
     pub disabled: bool,
-    /// Until when further tries are refused.
+    /// The time until which further attempts are refused.
     pub locked_until: Option<Timestamp>,
-    /// Wrong passwords since the last right one.
-    pub failed_tries: u32,
+    /// Wrong passwords since the last successful sign-in.
+    pub failed_sign_ins: u32,
 }
 
-/// A session that is still good.
+/// A session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// Its id.
     pub id: SessionId,
-    /// Whose it is.
+    /// The person signed in.
     pub user: UserId,
     /// When they signed in.
     pub created_at: Timestamp,
-    /// The last request.
+    /// The time of the last request.
     pub last_seen_at: Timestamp,
-    /// The end, whatever they do.
+    /// The time at which it expires, whether it is used or not.
     pub expires_at: Timestamp,
 }
 
 impl Store {
-    /// What signing in as `name` needs.
+    /// What is needed to sign in as `name`. `None` if there is no such person.
     pub async fn sign_in_record(&self, name: &str) -> Result<Option<SignInRecord>, StoreError> {
         let row = sqlx::query(
             "SELECT id, password_hash, disabled, locked_until, failed_tries
@@ -54,12 +54,13 @@ impl Store {
             password_hash: row.try_get("password_hash")?,
             disabled: row.try_get("disabled")?,
             locked_until: locked_until.map(Timestamp::from_millis),
-            failed_tries: u32::try_from(failed_tries).unwrap_or(u32::MAX),
+            failed_sign_ins: u32::try_from(failed_tries).unwrap_or(u32::MAX),
         }))
     }
 
-    /// Counts a wrong password, and refuses further tries until `locked_until` where it is given.
-    pub async fn note_failed_try(
+    /// Counts a wrong password. If `locked_until` is given, further attempts are refused until
+    /// then.
+    pub async fn record_failed_sign_in(
         &self,
         user: UserId,
         locked_until: Option<Timestamp>,
@@ -74,8 +75,8 @@ impl Store {
         Ok(())
     }
 
-    /// Begins a session and forgets the wrong passwords before it.
-    pub async fn begin_session(&self, session: &Session) -> Result<(), StoreError> {
+    /// Starts a session, and resets the count of wrong passwords.
+    pub async fn start_session(&self, session: &Session) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
         sqlx::query("UPDATE users SET failed_tries = 0, locked_until = NULL WHERE id = $1")
             .bind(session.user.0)
@@ -96,7 +97,7 @@ impl Store {
         Ok(())
     }
 
-    /// A session, whether it is still good or not.
+    /// A session, whether it is expired or not.
     pub async fn session(&self, id: &SessionId) -> Result<Option<Session>, StoreError> {
         let row = sqlx::query(
             "SELECT user_id, created_at, last_seen_at, expires_at FROM sessions WHERE id = $1",
@@ -114,7 +115,7 @@ impl Store {
         }))
     }
 
-    /// Notes that a session was used.
+    /// Records that a session was used.
     pub async fn touch_session(&self, id: &SessionId, now: Timestamp) -> Result<(), StoreError> {
         sqlx::query("UPDATE sessions SET last_seen_at = $2 WHERE id = $1")
             .bind(&id.0)
@@ -124,7 +125,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a session. Ending one that has ended is no error.
+    /// Ends a session. It is not an error if it has ended before.
     pub async fn end_session(&self, id: &SessionId) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM sessions WHERE id = $1")
             .bind(&id.0)
@@ -133,8 +134,9 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the sessions and links that have run out.
-    pub async fn sweep_sessions(&self, now: Timestamp) -> Result<(), StoreError> {
+    /// Deletes the sessions and setup links that are expired. An expired session is refused anyway,
+    /// so this only frees space: call it at start-up and once in a while.
+    pub async fn delete_expired_sessions(&self, now: Timestamp) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM sessions WHERE expires_at <= $1")
             .bind(now.as_millis())
             .execute(&self.writer)
@@ -146,9 +148,9 @@ impl Store {
         Ok(())
     }
 
-    /// Replaces the one-time link that allows the first administrator to be made. `id` is the
-    /// SHA-256 of its secret.
-    pub async fn offer_setup_link(
+    /// Replaces the one-time link with which the first administrator is added. `id` is the SHA-256
+    /// of its secret.
+    pub async fn replace_setup_link(
         &self,
         id: &str,
         expires_at: Timestamp,

@@ -1,93 +1,98 @@
-//! Vectors by the model that made them. Those of one model answer; another's may be made beside
-//! them, and take their place when there is one for each passage.
+//! Vectors, by the embedder that made them. The vectors of one embedder are active. Those of
+//! another one can be made in the meantime, and replace them when every passage has one.
 
 use crate::connection::Store;
 use crate::error::StoreError;
-use crate::sequence::{parse_draft, vector_bytes};
+use crate::numbers::to_count;
+use crate::sequence::{encode_vector, parse_draft};
 use cloister_domain::{PassageDraft, PassageId};
 use sqlx::{Row, Sqlite, Transaction};
 
-/// Passages of whose vectors one transaction lets go.
-const STEP: i64 = 4096;
+/// Passages whose vectors one transaction deletes.
+const DELETE_BATCH: i64 = 4096;
 
-/// The model whose vectors answer.
+/// States of a model in the column `embedders.state`: its vectors are inactive, active and
+/// complete, or active and incomplete.
+const INACTIVE: &str = "aside";
+const COMPLETE: &str = "whole";
+const INCOMPLETE: &str = "filling";
+
+/// The embedder whose vectors are active.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EmbedderInUse {
+pub struct ActiveEmbedder {
     /// Its SHA-256.
     pub sha256: String,
-    /// Whether each passage has its vector, in the index too. Where not, words alone answer.
-    pub whole: bool,
+    /// Whether every passage has a vector, in the index too. If not, only lexical search answers.
+    pub complete: bool,
 }
 
-/// A passage of which a model has yet to make the vector.
+/// A passage that has no vector of an embedder yet.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Unembedded {
-    /// Which.
+pub struct PassageWithoutVector {
+    /// Its id.
     pub id: PassageId,
-    /// Its document's title, which is embedded with it.
+    /// The document's title, which is embedded together with the passage.
     pub title: String,
     /// The passage.
     pub draft: PassageDraft,
 }
 
 impl Store {
-    /// The model whose vectors answer; none before the first.
-    pub async fn embedder(&self) -> Result<Option<EmbedderInUse>, StoreError> {
+    /// The active embedder. `None` before the first revision is published.
+    pub async fn active_embedder(&self) -> Result<Option<ActiveEmbedder>, StoreError> {
         let row = sqlx::query("SELECT sha256, state FROM embedders WHERE state <> 'aside'")
             .fetch_optional(&self.readers)
             .await?;
-        let in_use = row.map(|row| -> Result<_, StoreError> {
-            let state: String = row.try_get("state")?;
-            Ok(EmbedderInUse {
-                sha256: row.try_get("sha256")?,
-                whole: state == "whole",
-            })
-        });
-        in_use.transpose()
+        let Some(row) = row else { return Ok(None) };
+        let state: String = row.try_get("state")?;
+        Ok(Some(ActiveEmbedder {
+            sha256: row.try_get("sha256")?,
+            complete: state == COMPLETE,
+        }))
     }
 
-    /// Has the vectors of this model answer from now on, whether it has made all of them or not.
-    /// One that is in use already stays as it is.
-    pub async fn use_embedder(&self, sha256: &str) -> Result<EmbedderInUse, StoreError> {
+    /// Activates the vectors of an embedder, whether they are complete or not. Does nothing if it
+    /// is active already.
+    pub async fn activate_embedder(&self, sha256: &str) -> Result<ActiveEmbedder, StoreError> {
         let mut transaction = self.writer.begin().await?;
         let id = ensure_embedder(&mut transaction, sha256).await?;
         let state: String = sqlx::query_scalar("SELECT state FROM embedders WHERE id = $1")
             .bind(id)
             .fetch_one(&mut *transaction)
             .await?;
-        let mut whole = state == "whole";
-        if state == "aside" {
-            whole = !lacks_vectors(&mut transaction, id).await?;
-            put_in_use(&mut transaction, id, whole).await?;
+        let mut complete = state == COMPLETE;
+        if state == INACTIVE {
+            complete = !lacks_vectors(&mut transaction, id).await?;
+            set_active(&mut transaction, id, complete).await?;
         }
         transaction.commit().await?;
-        Ok(EmbedderInUse {
+        Ok(ActiveEmbedder {
             sha256: sha256.to_owned(),
-            whole,
+            complete,
         })
     }
 
-    /// Has the vectors of this model answer from now on, if there is one for each passage. `false`
-    /// where one lacks, and then nothing changes.
-    pub async fn use_whole_embedder(&self, sha256: &str) -> Result<bool, StoreError> {
+    /// Activates the vectors of an embedder if every passage has one. Otherwise changes nothing and
+    /// returns `false`.
+    pub async fn activate_embedder_if_complete(&self, sha256: &str) -> Result<bool, StoreError> {
         let mut transaction = self.writer.begin().await?;
         let id = ensure_embedder(&mut transaction, sha256).await?;
         if lacks_vectors(&mut transaction, id).await? {
             return Ok(false);
         }
-        put_in_use(&mut transaction, id, true).await?;
+        set_active(&mut transaction, id, true).await?;
         transaction.commit().await?;
         Ok(true)
     }
 
-    /// Passages after `after` of which this model has made no vector, at most `limit`. Those that no
-    /// longer answer are among them: they may be restored.
-    pub async fn unembedded_after(
+    /// The next passages after `after` that have no vector of this embedder, at most `limit`.
+    /// Passages of removed documents are included, because these may be restored.
+    pub async fn passages_without_vector(
         &self,
         sha256: &str,
         after: PassageId,
         limit: u32,
-    ) -> Result<Vec<Unembedded>, StoreError> {
+    ) -> Result<Vec<PassageWithoutVector>, StoreError> {
         let rows = sqlx::query(
             "SELECT p.id, r.title, p.draft FROM passages p
              JOIN revisions r ON r.id = p.revision_id
@@ -101,18 +106,19 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(&self.readers)
         .await?;
-        let passage = |row: &sqlx::sqlite::SqliteRow| {
+        let mut passages = Vec::with_capacity(rows.len());
+        for row in rows {
             let draft: String = row.try_get("draft")?;
-            Ok(Unembedded {
+            passages.push(PassageWithoutVector {
                 id: PassageId(row.try_get("id")?),
                 title: row.try_get("title")?,
                 draft: parse_draft(&draft)?,
-            })
-        };
-        rows.iter().map(passage).collect()
+            });
+        }
+        Ok(passages)
     }
 
-    /// How many passages have a vector of this model, and how many passages there are.
+    /// The number of passages that have a vector of this embedder, and the number of all passages.
     pub async fn count_embedded(&self, sha256: &str) -> Result<(u64, u64), StoreError> {
         let (done, all): (i64, i64) = sqlx::query_as(
             "SELECT (SELECT COUNT(*) FROM vectors v JOIN embedders e ON e.id = v.embedder_id
@@ -122,11 +128,10 @@ impl Store {
         .bind(sha256)
         .fetch_one(&self.readers)
         .await?;
-        let count = |rows| u64::try_from(rows).unwrap_or(0);
-        Ok((count(done), count(all)))
+        Ok((to_count(done), to_count(all)))
     }
 
-    /// Keeps vectors of this model, whichever answers. One that is there already stays.
+    /// Adds vectors of an embedder, whether it is active or not. Existing vectors are kept.
     pub async fn add_vectors(
         &self,
         sha256: &str,
@@ -141,21 +146,21 @@ impl Store {
         Ok(())
     }
 
-    /// Lets go of the vectors of every model but `kept` and the one in use, some passages at a time.
-    pub async fn drop_other_vectors(&self, kept: Option<&str>) -> Result<(), StoreError> {
+    /// Deletes the vectors of all embedders except `pending` and the active one, in batches.
+    pub async fn delete_inactive_vectors(&self, pending: Option<&str>) -> Result<(), StoreError> {
         let others: Vec<i64> = sqlx::query_scalar(
             "SELECT id FROM embedders WHERE state = 'aside' AND sha256 <> COALESCE($1, '')",
         )
-        .bind(kept)
+        .bind(pending)
         .fetch_all(&self.readers)
         .await?;
         for other in others {
-            self.drop_vectors(other).await?;
+            self.delete_vectors(other).await?;
         }
         Ok(())
     }
 
-    async fn drop_vectors(&self, embedder: i64) -> Result<(), StoreError> {
+    async fn delete_vectors(&self, embedder: i64) -> Result<(), StoreError> {
         let last: Option<i64> = sqlx::query_scalar("SELECT MAX(id) FROM passages")
             .fetch_one(&self.readers)
             .await?;
@@ -166,11 +171,11 @@ impl Store {
                  WHERE passage_id > $1 AND passage_id <= $2 AND embedder_id = $3",
             )
             .bind(after)
-            .bind(after + STEP)
+            .bind(after + DELETE_BATCH)
             .bind(embedder)
             .execute(&self.writer)
             .await?;
-            after += STEP;
+            after += DELETE_BATCH;
         }
         sqlx::query("DELETE FROM embedders WHERE id = $1 AND state = 'aside'")
             .bind(embedder)
@@ -180,21 +185,22 @@ impl Store {
     }
 }
 
-/// The id of the model in use, which must be this one; the first one that publishes comes into use.
-pub(crate) async fn id_in_use(
+/// The id of the active embedder, which must be this one. The first embedder that publishes is
+/// activated.
+pub(crate) async fn active_embedder_id(
     transaction: &mut Transaction<'_, Sqlite>,
     sha256: &str,
 ) -> Result<i64, StoreError> {
-    let in_use: Option<(i64, String)> =
+    let active: Option<(i64, String)> =
         sqlx::query_as("SELECT id, sha256 FROM embedders WHERE state <> 'aside'")
             .fetch_optional(&mut **transaction)
             .await?;
-    match in_use {
+    match active {
         Some((id, known)) if known == sha256 => Ok(id),
-        Some(_) => Err(StoreError::AnotherEmbedder),
+        Some(_) => Err(StoreError::EmbedderChanged),
         None => {
             let id = ensure_embedder(transaction, sha256).await?;
-            put_in_use(transaction, id, true).await?;
+            set_active(transaction, id, true).await?;
             Ok(id)
         }
     }
@@ -212,7 +218,7 @@ pub(crate) async fn insert_vector(
     )
     .bind(passage.0)
     .bind(embedder)
-    .bind(vector_bytes(vector))
+    .bind(encode_vector(vector))
     .execute(&mut **transaction)
     .await?;
     Ok(())
@@ -236,14 +242,14 @@ async fn ensure_embedder(
     Ok(id)
 }
 
-async fn put_in_use(
+async fn set_active(
     transaction: &mut Transaction<'_, Sqlite>,
     embedder: i64,
-    whole: bool,
+    complete: bool,
 ) -> Result<(), StoreError> {
     sqlx::query("UPDATE embedders SET state = CASE WHEN id = $1 THEN $2 ELSE 'aside' END")
         .bind(embedder)
-        .bind(if whole { "whole" } else { "filling" })
+        .bind(if complete { COMPLETE } else { INCOMPLETE })
         .execute(&mut **transaction)
         .await?;
     Ok(())

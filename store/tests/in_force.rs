@@ -1,52 +1,55 @@
-//! A revision answers from its day on, and the one before it until then; nothing need happen on
-//! that day.
+//! A revision answers from its first day on, and the previous one until then. Nothing needs to
+//! happen on that day.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use cloister_domain::{
-    ByteRange, CollectionId, Day, DocumentInfo, FileHash, Labels, Page, PageText, PassageDraft,
-    PassageId, PassageSpan, Permitted, RevisionId, Timestamp,
+    ByteRange, CollectionId, Day, DocumentInfo, DocumentMetadata, FileHash, Page, PageText,
+    PassageDraft, PassageId, PassageSpan, Permitted, RevisionId, Timestamp,
 };
-use cloister_store::{DocumentFilter, Library, NewRevision, SeenFile, Store};
+use cloister_store::{DocumentFilter, Library, NewRevision, ScannedFile, Store};
 use std::time::Duration;
 
 fn day(text: &str) -> Day {
     Day::try_from(text.to_owned()).unwrap()
 }
 
-struct House {
+struct DatedWorkspace {
     store: Store,
     cardiology: CollectionId,
     _folder: tempfile::TempDir,
 }
 
-async fn house() -> House {
+async fn workspace() -> DatedWorkspace {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).await.unwrap();
-    let founded = day("2026-01-01").begins();
+    let founded = day("2026-01-01").start();
     let cardiology = store.add_collection("cardiology", founded).await.unwrap();
-    House {
+    DatedWorkspace {
         store,
         cardiology,
         _folder: folder,
     }
 }
 
-impl House {
-    /// Publishes a revision of `doses.txt` at the beginning of a day.
-    async fn publish(&self, text: &str, taken_in: &str, effective: Option<&str>) -> RevisionId {
-        let now = day(taken_in).begins();
-        let labels = Labels {
+impl DatedWorkspace {
+    /// Publishes a revision of `doses.txt` at the start of a day.
+    async fn publish(&self, text: &str, ingested_on: &str, effective: Option<&str>) -> RevisionId {
+        let now = day(ingested_on).start();
+        let labels = DocumentMetadata {
             effective: effective.map(day),
-            ..Labels::default()
+            ..DocumentMetadata::default()
         };
-        let seen = SeenFile {
+        let seen = ScannedFile {
             collection: self.cardiology,
             path: "doses.txt".into(),
             size: text.len() as u64,
             modified_at: now,
-            labels: labels.clone(),
+            metadata: labels.clone(),
         };
-        assert_eq!(self.store.note_files(&[seen], now).await.unwrap(), 1);
+        assert_eq!(
+            self.store.record_scanned_files(&[seen], now).await.unwrap(),
+            1
+        );
         let leased = self.store.lease_file(now, Duration::from_mins(1)).await;
         let file = leased.unwrap().unwrap();
         let range = ByteRange::new(0, text.len());
@@ -64,12 +67,12 @@ impl House {
         };
         let new = NewRevision {
             file: file.id,
-            hash: FileHash::of(text.as_bytes()),
+            hash: FileHash::digest(text.as_bytes()),
             size: text.len() as u64,
             info: DocumentInfo {
                 title: "Doses".into(),
                 format: "text".into(),
-                labels: labels.clone(),
+                metadata: labels.clone(),
                 ..Default::default()
             },
             pages: vec![Page {
@@ -79,8 +82,8 @@ impl House {
                 content,
             }],
             passages: vec![(draft, vec![0.6, 0.8])],
-            inside: Vec::new(),
-            labels,
+            attachments: Vec::new(),
+            metadata: labels,
             embedder: "0".repeat(64),
             took_ms: 5,
         };
@@ -92,7 +95,7 @@ impl House {
         self.store.library(permitted, day(today))
     }
 
-    /// The one revision that a question of this day is put to, whichever way it is asked.
+    /// The only revision that a search on this day considers, by every way to search.
     async fn answers(&self, today: &str) -> Option<RevisionId> {
         let library = self.library(today);
         let answering = library.current_revisions().await.unwrap();
@@ -100,13 +103,19 @@ impl House {
             formats: vec!["text".into()],
             ..DocumentFilter::default()
         };
-        assert_eq!(library.revisions(&narrowed).await.unwrap(), answering);
+        assert_eq!(
+            library.matching_revisions(&narrowed).await.unwrap(),
+            answering
+        );
         let as_of = DocumentFilter {
             as_of: Some(day(today)),
             ..DocumentFilter::default()
         };
         let long_before = self.library("2020-01-01");
-        assert_eq!(long_before.revisions(&as_of).await.unwrap(), answering);
+        assert_eq!(
+            long_before.matching_revisions(&as_of).await.unwrap(),
+            answering
+        );
         let sample = library.sample(9).await.unwrap();
         let sampled: Vec<RevisionId> = sample.iter().map(|passage| passage.revision).collect();
         assert_eq!(sampled, answering);
@@ -119,7 +128,7 @@ impl House {
     async fn superseded(&self, today: &str) -> Vec<RevisionId> {
         let library = self.library(today);
         let all = DocumentFilter::default();
-        library.superseded(&all).await.unwrap()
+        library.superseded_revisions(&all).await.unwrap()
     }
 
     async fn listed(&self, today: &str) -> Vec<RevisionId> {
@@ -129,38 +138,43 @@ impl House {
 }
 
 #[tokio::test]
-async fn a_revision_waits_for_its_day_and_the_one_before_answers_until_then() {
-    let house = house().await;
-    let old = house.publish("Give 5 mg.", "2026-03-01", None).await;
-    let new = house
+async fn a_revision_waits_for_its_first_day_and_the_previous_one_answers_until_then() {
+    let workspace = workspace().await;
+    let old = workspace.publish("Give 5 mg.", "2026-03-01", None).await;
+    let new = workspace
         .publish("Give 10 mg.", "2026-06-01", Some("2030-01-01"))
         .await;
-    assert_eq!(house.answers("2026-02-28").await, None);
-    assert_eq!(house.answers("2026-06-02").await, Some(old));
-    assert_eq!(house.answers("2029-12-31").await, Some(old));
-    assert_eq!(house.answers("2030-01-01").await, Some(new));
+    assert_eq!(workspace.answers("2026-02-28").await, None);
+    assert_eq!(workspace.answers("2026-06-02").await, Some(old));
+    assert_eq!(workspace.answers("2029-12-31").await, Some(old));
+    assert_eq!(workspace.answers("2030-01-01").await, Some(new));
 
-    assert!(house.superseded("2029-12-31").await.is_empty());
-    assert_eq!(house.superseded("2030-01-01").await, [old]);
+    assert!(workspace.superseded("2029-12-31").await.is_empty());
+    assert_eq!(workspace.superseded("2030-01-01").await, [old]);
     for (today, since) in [
         ("2029-12-31", None),
-        ("2030-01-01", Some(day("2030-01-01").begins())),
+        ("2030-01-01", Some(day("2030-01-01").start())),
     ] {
-        let record = house.library(today).revision(old).await.unwrap().unwrap();
+        let record = workspace
+            .library(today)
+            .revision(old)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(record.superseded_at, since);
     }
 }
 
 #[tokio::test]
-async fn what_is_not_yet_in_force_is_listed_and_opens() {
-    let house = house().await;
-    let old = house.publish("Give 5 mg.", "2026-03-01", None).await;
-    let new = house
+async fn a_future_revision_is_listed_and_can_be_opened() {
+    let workspace = workspace().await;
+    let old = workspace.publish("Give 5 mg.", "2026-03-01", None).await;
+    let new = workspace
         .publish("Give 10 mg.", "2026-06-01", Some("2030-01-01"))
         .await;
-    assert_eq!(house.listed("2026-06-02").await, [old, new]);
-    assert_eq!(house.listed("2030-01-01").await, [new]);
-    let library = house.library("2026-06-02");
+    assert_eq!(workspace.listed("2026-06-02").await, [old, new]);
+    assert_eq!(workspace.listed("2030-01-01").await, [new]);
+    let library = workspace.library("2026-06-02");
     let page = library.page(new, 1).await.unwrap().unwrap();
     assert_eq!(page.content.text, "Give 10 mg.");
     assert_eq!(library.passages(&[PassageId(2)]).await.unwrap().len(), 1);
@@ -170,43 +184,43 @@ async fn what_is_not_yet_in_force_is_listed_and_opens() {
 }
 
 #[tokio::test]
-async fn a_document_that_is_not_yet_in_force_is_found_from_its_day_on() {
-    let house = house().await;
-    let only = house
+async fn a_future_document_is_found_from_its_first_day_on() {
+    let workspace = workspace().await;
+    let only = workspace
         .publish("Give 5 mg.", "2026-03-01", Some("2030-01-01"))
         .await;
-    assert_eq!(house.answers("2026-03-02").await, None);
-    assert_eq!(house.listed("2026-03-02").await, [only]);
-    assert_eq!(house.answers("2030-01-01").await, Some(only));
+    assert_eq!(workspace.answers("2026-03-02").await, None);
+    assert_eq!(workspace.listed("2026-03-02").await, [only]);
+    assert_eq!(workspace.answers("2030-01-01").await, Some(only));
 }
 
 #[tokio::test]
-async fn what_was_replaced_before_its_day_never_comes() {
-    let house = house().await;
-    let old = house.publish("Give 5 mg.", "2026-03-01", None).await;
-    house
+async fn a_revision_replaced_before_its_first_day_never_answers() {
+    let workspace = workspace().await;
+    let old = workspace.publish("Give 5 mg.", "2026-03-01", None).await;
+    workspace
         .publish("Give 10 mg.", "2026-06-01", Some("2030-01-01"))
         .await;
-    let corrected = house
+    let corrected = workspace
         .publish("Give 7 mg.", "2026-07-01", Some("2028-01-01"))
         .await;
-    assert_eq!(house.listed("2026-07-02").await, [old, corrected]);
-    assert_eq!(house.answers("2027-12-31").await, Some(old));
-    assert_eq!(house.answers("2028-01-01").await, Some(corrected));
-    assert_eq!(house.answers("2031-01-01").await, Some(corrected));
-    assert_eq!(house.superseded("2031-01-01").await, [old]);
+    assert_eq!(workspace.listed("2026-07-02").await, [old, corrected]);
+    assert_eq!(workspace.answers("2027-12-31").await, Some(old));
+    assert_eq!(workspace.answers("2028-01-01").await, Some(corrected));
+    assert_eq!(workspace.answers("2031-01-01").await, Some(corrected));
+    assert_eq!(workspace.superseded("2031-01-01").await, [old]);
 }
 
 #[tokio::test]
-async fn a_day_that_is_said_later_counts_though_it_lies_before_the_first_taking_in() {
-    let house = house().await;
-    let silent = house.publish("Give 5 mg.", "2026-06-01", None).await;
-    let said = house
+async fn a_day_provided_later_counts_even_before_the_first_ingestion() {
+    let workspace = workspace().await;
+    let silent = workspace.publish("Give 5 mg.", "2026-06-01", None).await;
+    let said = workspace
         .publish("Give 5 mg. now", "2026-07-01", Some("2026-03-01"))
         .await;
     for today in ["2026-03-01", "2026-06-15", "2026-08-01"] {
-        assert_eq!(house.answers(today).await, Some(said), "{today}");
+        assert_eq!(workspace.answers(today).await, Some(said), "{today}");
     }
-    assert_eq!(house.listed("2026-08-01").await, [said]);
-    assert_eq!(house.superseded("2026-08-01").await, [silent]);
+    assert_eq!(workspace.listed("2026-08-01").await, [said]);
+    assert_eq!(workspace.superseded("2026-08-01").await, [silent]);
 }

@@ -1,19 +1,19 @@
-//! A database of an earlier version is brought up to date, and nothing in it is lost.
+//! A database of an earlier version is migrated without losing anything.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use cloister_domain::{CollectionId, Day, PassageId, Permitted, RevisionId};
-use cloister_store::{EmbedderInUse, Library, Store};
+use cloister_store::{ActiveEmbedder, Library, Store};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use std::path::Path;
 
-/// The first version that keeps vectors by their models.
+/// The first version that stores vectors by model.
 const BY_MODEL: i64 = 20_261_121_180_000;
 
-/// The first version in which a revision waits for its day.
+/// The first version in which a revision waits for its first day.
 const BY_DAY: i64 = 20_261_122_160_000;
 
-/// Makes the database of the version before `version`, with a collection.
+/// Creates a database of the version before `version`, with a collection.
 async fn database_before(version: i64, folder: &Path) -> SqlitePool {
     let database = SqliteConnectOptions::new()
         .filename(folder.join("cloister.db"))
@@ -31,8 +31,8 @@ async fn database_before(version: i64, folder: &Path) -> SqlitePool {
     pool
 }
 
-/// Makes a database with a passage of each of these models, whose vector is 1 and the number of its
-/// revision.
+/// Creates a database with a passage for each of these models, whose vector is 1 and the number of
+/// its revision.
 async fn before(folder: &Path, models: &[&str]) {
     let pool = database_before(BY_MODEL, folder).await;
     for (model, id) in models.iter().zip(1_u8..) {
@@ -64,11 +64,11 @@ async fn vectors_stay_with_the_model_that_made_them() {
     let folder = tempfile::tempdir().unwrap();
     before(folder.path(), &["a", "a"]).await;
     let store = Store::open(folder.path()).await.unwrap();
-    let expected = EmbedderInUse {
+    let expected = ActiveEmbedder {
         sha256: "a".into(),
-        whole: true,
+        complete: true,
     };
-    assert_eq!(store.embedder().await.unwrap(), Some(expected));
+    assert_eq!(store.active_embedder().await.unwrap(), Some(expected));
     let passages = store.passages_after(PassageId(0), 9).await.unwrap();
     let vectors: Vec<_> = passages.into_iter().map(|p| p.vector).collect();
     assert_eq!(vectors, [[1.0, 2.015_625], [1.0, 2.031_25]]);
@@ -77,21 +77,21 @@ async fn vectors_stay_with_the_model_that_made_them() {
 }
 
 #[tokio::test]
-async fn a_change_of_models_that_was_cut_short_is_noticed() {
+async fn an_interrupted_change_of_models_is_detected() {
     let folder = tempfile::tempdir().unwrap();
     before(folder.path(), &["b", "a"]).await;
     let store = Store::open(folder.path()).await.unwrap();
-    assert!(!store.embedder().await.unwrap().unwrap().whole);
+    assert!(!store.active_embedder().await.unwrap().unwrap().complete);
     assert_eq!(store.count_embedded("b").await.unwrap(), (1, 2));
-    let in_use = store.use_embedder("b").await.unwrap();
-    assert!(!in_use.whole);
+    let in_use = store.activate_embedder("b").await.unwrap();
+    assert!(!in_use.complete);
     let passages = store.passages_after(PassageId(0), 9).await.unwrap();
     let made: Vec<bool> = passages.iter().map(|p| !p.vector.is_empty()).collect();
     assert_eq!(made, [true, false]);
 }
 
 #[tokio::test]
-async fn what_was_replaced_before_the_new_ones_day_answers_again_until_then() {
+async fn a_revision_replaced_too_early_answers_again_after_migration() {
     let folder = tempfile::tempdir().unwrap();
     let pool = database_before(BY_DAY, folder.path()).await;
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!(
@@ -118,7 +118,9 @@ async fn what_was_replaced_before_the_new_ones_day_answers_again_until_then() {
             library.current_revisions().await.unwrap(),
             [RevisionId(answers)]
         );
-        let known = library.revisions_of(&[RevisionId(1), RevisionId(2)]).await;
+        let known = library
+            .revisions_by_id(&[RevisionId(1), RevisionId(2)])
+            .await;
         let known = known.unwrap();
         let superseded = |id| {
             let moment = known[&RevisionId(id)].superseded_at;

@@ -1,4 +1,4 @@
-// Starts the real appliance on loopback, in a folder of its own, and speaks to it as its people do.
+// Starts the real appliance on loopback with its own data folder, and uses it as people do.
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -13,11 +13,11 @@ const target = path.resolve(root, process.env.CARGO_TARGET_DIR ?? "target");
 export const program = path.join(target, "debug", "cloister");
 export const models = process.env.CLOISTER_MODELS ?? path.join(root, "models");
 
-/** Makes the sample library in a folder, and returns it. */
+/** Creates the sample library in a folder, and returns the folder. */
 export function samples(folder) {
   const script = path.join(root, "deploy/samples/make_samples.py");
-  const made = spawnSync("python3", [script, folder], { encoding: "utf8" });
-  if (made.status !== 0) throw new Error(made.stderr);
+  const result = spawnSync("python3", [script, folder], { encoding: "utf8" });
+  if (result.status !== 0) throw new Error(result.stderr);
   return folder;
 }
 
@@ -31,7 +31,7 @@ async function freePort() {
 }
 
 export class Appliance {
-  /** A new one; it ends with the test `t`. `settings` are CLOISTER_* variables. */
+  /** Starts an appliance that stops with the test `t`. `settings` are CLOISTER_* variables. */
   static async start(t, settings = {}, folder = undefined) {
     const appliance = new Appliance();
     appliance.folder = folder ?? fs.mkdtempSync(path.join(os.tmpdir(), "cloister-"));
@@ -55,24 +55,24 @@ export class Appliance {
       CLOISTER_PATHS_DATA: path.join(this.folder, "data"),
       CLOISTER_PATHS_INBOX: this.inbox,
       CLOISTER_PATHS_MODELS: models,
-      CLOISTER_INBOX_STABLE_SECONDS: "0",
-      CLOISTER_INBOX_SCAN_SECONDS: "1",
+      CLOISTER_INBOX_STABILITY_SECONDS: "0",
+      CLOISTER_INBOX_SCAN_INTERVAL_SECONDS: "1",
       ...this.settings,
     };
   }
 
   async run() {
     this.port = await freePort();
-    this.said = "";
+    this.log = "";
     this.child = spawn(program, ["serve"], { env: this.environment() });
-    this.child.stderr.on("data", (text) => (this.said += text));
+    this.child.stderr.on("data", (text) => (this.log += text));
     this.ended = new Promise((resolve) => this.child.on("exit", resolve));
     for (let tries = 0; tries < 300; tries += 1) {
-      if (this.said.includes("Browsers trust")) return;
+      if (this.log.includes("Browsers trust")) return;
       if (this.child.exitCode !== null) break;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    throw new Error(`the appliance did not start:\n${this.said}`);
+    throw new Error(`the appliance did not start:\n${this.log}`);
   }
 
   async stop(signal = "SIGTERM") {
@@ -85,16 +85,20 @@ export class Appliance {
   }
 
   get setupLink() {
-    return this.said.match(/https:\S+\/#\/setup\/\S+/)?.[0];
+    return this.log.match(/https:\S+\/#\/setup\/\S+/)?.[0];
   }
 
-  /** Runs the command line on the same data. */
+  /** Runs a command of the console on the same data. */
   cli(args, input = "") {
-    const done = spawnSync(program, args, { env: this.environment(), input, encoding: "utf8" });
-    return { status: done.status, out: done.stdout, err: done.stderr };
+    const { status, stdout, stderr } = spawnSync(program, args, {
+      env: this.environment(),
+      input,
+      encoding: "utf8",
+    });
+    return { status, out: stdout, err: stderr };
   }
 
-  /** Puts a file into a collection's folder. */
+  /** Drops a file into the folder of a collection. */
   drop(collection, file, content) {
     const target = path.join(this.inbox, collection, file);
     fs.mkdirSync(path.dirname(target), { recursive: true });
@@ -102,18 +106,18 @@ export class Appliance {
     fs.renameSync(`${target}.part`, target);
   }
 
-  /** A request without a browser. */
-  async request(method, where, { body, cookie, headers } = {}) {
-    const sent = body === undefined ? undefined : JSON.stringify(body);
+  /** Sends a request without a browser. */
+  async request(method, route, { body, cookie, headers } = {}) {
+    const payload = body === undefined ? undefined : JSON.stringify(body);
     return new Promise((resolve, reject) => {
       const options = {
         method,
         ca: fs.readFileSync(path.join(this.folder, "data/tls/ca.pem")),
-        headers: { ...(sent && { "content-type": "application/json" }), ...(cookie && { cookie }), ...headers },
+        headers: { ...(payload && { "content-type": "application/json" }), ...(cookie && { cookie }), ...headers },
       };
-      const request = https.request(`${this.url}${where}`, options, (response) => {
+      const request = https.request(`${this.url}${route}`, options, (response) => {
         let text = "";
-        response.on("data", (piece) => (text += piece));
+        response.on("data", (chunk) => (text += chunk));
         response.on("end", () => {
           const type = response.headers["content-type"] ?? "";
           const json = type.includes("json") ? JSON.parse(text) : undefined;
@@ -121,7 +125,7 @@ export class Appliance {
         });
       });
       request.on("error", reject);
-      request.end(sent);
+      request.end(payload);
     });
   }
 
@@ -135,22 +139,22 @@ export class Appliance {
 
 export const password = "correct horse battery";
 
-/** An appliance with one person, sam, who may read the collection `ward`. */
-export async function ward(t, settings, folder) {
+/** Starts an appliance with one person, sam, who may read the collection `ward`. */
+export async function startWithWard(t, settings, folder) {
   const appliance = await Appliance.start(t, settings, folder);
-  const well = (args, input) => {
-    const done = appliance.cli(args, input);
-    assert.equal(done.status, 0, done.err);
+  const run = (args, input) => {
+    const { status, err } = appliance.cli(args, input);
+    assert.equal(status, 0, err);
   };
-  well(["group", "add", "nurses"]);
-  well(["collection", "add", "ward"]);
-  well(["collection", "grant", "ward", "nurses"]);
-  well(["user", "add", "sam", "--group", "nurses"], `${password}\n`);
+  run(["group", "add", "nurses"]);
+  run(["collection", "add", "ward"]);
+  run(["collection", "grant", "ward", "nurses"]);
+  run(["user", "add", "sam", "--group", "nurses"], `${password}\n`);
   return appliance;
 }
 
 /** The events of an answer. */
-export function steps(response) {
+export function answerEvents(response) {
   return response.text
     .split("\n\n")
     .filter((event) => event.startsWith("data:"))

@@ -1,4 +1,4 @@
-// A headless Chromium, and the checks that every page must pass.
+// A headless Chromium, and checks for every page.
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -25,18 +25,18 @@ export async function openBrowser(t) {
   return browser;
 }
 
-/** A person at a browser of their own. */
-export async function person(browser, appliance) {
+/** Opens a page in a separate browser session, as for another person. */
+export async function openPage(browser, appliance) {
   const context = await browser.newContext({
     ignoreHTTPSErrors: true,
     viewport: { width: 1280, height: 900 },
   });
   const page = await context.newPage();
-  page.faults = [];
-  page.on("pageerror", (error) => page.faults.push(error.message));
+  page.errors = [];
+  page.on("pageerror", (error) => page.errors.push(error.message));
   page.on("console", (message) => {
     const expected = /status of (401|403|404|429|503)/.test(message.text());
-    if (message.type() === "error" && !expected) page.faults.push(message.text());
+    if (message.type() === "error" && !expected) page.errors.push(message.text());
   });
   page.appliance = appliance;
   return page;
@@ -50,13 +50,13 @@ export async function signIn(page, name, password) {
   await page.getByText("Sign out").waitFor();
 }
 
-/** The first administrator, who also asks, at the page of files. */
-export async function firstAdministrator(browser, appliance, name, password) {
-  const page = await person(browser, appliance);
+/** Creates the first administrator, who is also staff, and waits for the list of files. */
+export async function createFirstAdministrator(browser, appliance, name, password) {
+  const page = await openPage(browser, appliance);
   await page.goto(appliance.setupLink);
   await page.getByLabel("Name").fill(name);
   await page.getByLabel(/Password/).fill(password);
-  await page.getByRole("button", { name: "Begin" }).click();
+  await page.getByRole("button", { name: "Create administrator" }).click();
   await page.getByText("No files.").waitFor();
   return page;
 }
@@ -68,16 +68,16 @@ export async function ask(page, question) {
   await page.getByText(/Receipt/).waitFor({ timeout: 60_000 });
 }
 
-/** Takes a picture for whoever looks, and checks accessibility and the page's own errors. */
+/** Takes a screenshot, and checks for accessibility violations and errors of the page. */
 export async function inspect(page, name) {
   fs.mkdirSync(results, { recursive: true });
   await page.screenshot({ path: path.join(results, `${name}.png`), fullPage: true });
   await page.evaluate(axe);
-  const found = await page.evaluate(() =>
+  const report = await page.evaluate(() =>
     // eslint-disable-next-line no-undef
     axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] }),
   );
-  const faults = found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`);
-  assert.deepEqual(faults, [], `accessibility of ${name}`);
-  assert.deepEqual(page.faults, [], `errors on ${name}`);
+  const violations = report.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`);
+  assert.deepEqual(violations, [], `accessibility of ${name}`);
+  assert.deepEqual(page.errors, [], `errors on ${name}`);
 }

@@ -1,31 +1,28 @@
-//! What is made from the API's description is up to date.
+//! The committed OpenAPI description matches the server.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The programs that this workspace builds lie beside the tests.
+/// The path of a program of this workspace, which cargo builds next to the tests.
 fn program(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     tests.parent().and_then(Path::parent).unwrap().join(name)
 }
 
 #[test]
-fn the_interface_s_types_are_made_from_this_api() {
+fn the_openapi_file_of_the_client_is_current() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the program itself is what is tested"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the test runs the program")]
     let printed = Command::new(program("cloister"))
         .arg("openapi")
         .output()
         .unwrap();
     let described: serde_json::Value = serde_json::from_slice(&printed.stdout).unwrap();
-    let kept = std::fs::read_to_string(root.join("web/openapi.json")).unwrap();
-    let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    let saved = std::fs::read_to_string(root.join("web/openapi.json")).unwrap();
+    let saved: serde_json::Value = serde_json::from_str(&saved).unwrap();
     assert!(
-        described == kept,
-        "run `make types`, which makes web/src/api/schema.d.ts anew"
+        described == saved,
+        "run `make types`, which generates web/openapi.json and web/src/api/schema.d.ts"
     );
 }

@@ -1,30 +1,79 @@
-//! The house's arrows, and what may not be linked into it.
+//! The rules of the workspace: dependencies, licenses, and names.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use cargo_metadata::{Metadata, MetadataCommand, Package, PackageId};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use syn::visit::Visit;
 
-/// What each room may see. Arrows point down only; rooms on one floor do not see each other.
-const ARROWS: &[(&str, &[&str])] = &[
+/// Which crates of the workspace each crate may depend on. Dependencies point down only. Crates of
+/// the same layer do not depend on each other.
+const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("policies", &["domain"]),
+    ("text", &[]),
+    ("policies", &["domain", "text"]),
     ("store", &["domain"]),
     ("audit", &["domain"]),
-    ("index", &["domain"]),
-    ("inference", &["domain"]),
+    ("kernels", &[]),
+    ("index", &["domain", "text", "kernels"]),
+    ("inference", &["domain", "kernels"]),
     (
         "ingest",
-        &["domain", "policies", "store", "audit", "index", "inference"],
+        &[
+            "domain",
+            "text",
+            "policies",
+            "store",
+            "audit",
+            "index",
+            "inference",
+        ],
     ),
     (
         "answer",
-        &["domain", "policies", "store", "audit", "index", "inference"],
+        &[
+            "domain",
+            "text",
+            "policies",
+            "store",
+            "audit",
+            "index",
+            "inference",
+        ],
+    ),
+    (
+        "config",
+        &[
+            "domain",
+            "policies",
+            "store",
+            "index",
+            "inference",
+            "ingest",
+            "answer",
+        ],
+    ),
+    (
+        "eval",
+        &[
+            "domain",
+            "text",
+            "policies",
+            "store",
+            "audit",
+            "index",
+            "inference",
+            "ingest",
+            "answer",
+            "config",
+        ],
     ),
     (
         "server",
         &[
             "domain",
+            "text",
+            "config",
             "policies",
             "store",
             "audit",
@@ -34,36 +83,30 @@ const ARROWS: &[(&str, &[&str])] = &[
             "answer",
         ],
     ),
-    // What is proved of several rooms at once.
+    // Properties of several crates together.
     ("tests", &["domain", "policies", "store", "index", "ingest"]),
 ];
 
-/// Which room alone knows which library.
+/// The libraries that only one crate may use.
 const OWNERS: &[(&str, &[&str])] = &[
     (
         "server",
         &[
             "axum",
             "axum-server",
-            "tower-http",
             "rustls",
             "rcgen",
             "utoipa",
+            "utoipa-axum",
+            "axum-extra",
             "clap",
         ],
     ),
     ("store", &["sqlx", "libsqlite3-sys"]),
-    (
-        "inference",
-        &[
-            "candle-core",
-            "candle-nn",
-            "candle-transformers",
-            "tokenizers",
-            "gemm",
-        ],
-    ),
+    ("inference", &["candle-core", "candle-nn", "tokenizers"]),
+    ("kernels", &["gemm"]),
     ("index", &["tantivy"]),
+    ("text", &["frostem"]),
     (
         "ingest",
         &[
@@ -82,10 +125,15 @@ const OWNERS: &[(&str, &[&str])] = &[
     ),
     ("policies", &["cedar-policy"]),
 ];
-/// The verifier that an auditor runs alone has a command line of its own.
-const SHARED: &[(&str, &str)] = &[("audit", "clap")];
+/// Exceptions: `cloister-audit` and `cloister-eval` have command lines of their own, and the tests of
+/// the kernels compare with candle's quantization.
+const SHARED: &[(&str, &str)] = &[
+    ("audit", "clap"),
+    ("eval", "clap"),
+    ("kernels", "candle-core"),
+];
 
-/// Nothing goes out, so nothing that could is linked. OpenSSL is refused for its history.
+/// Libraries that could open a connection. OpenSSL is excluded because of its many advisories.
 const BANNED: &[&str] = &[
     "reqwest",
     "ureq",
@@ -104,7 +152,7 @@ const BANNED: &[&str] = &[
     "hyper-tls",
 ];
 
-const LICENCES: &[&str] = &[
+const LICENSES: &[&str] = &[
     "Apache-2.0",
     "MIT",
     "MIT-0",
@@ -122,7 +170,6 @@ const LICENCES: &[&str] = &[
     "Apache-2.0 WITH LLVM-exception",
     "CDLA-Permissive-2.0",
     "bzip2-1.0.6",
-    "Unlicense",
 ];
 
 fn metadata() -> Metadata {
@@ -133,7 +180,7 @@ fn metadata() -> Metadata {
         .unwrap()
 }
 
-fn room(package: &Package) -> Option<&str> {
+fn crate_name(package: &Package) -> Option<&str> {
     package
         .name
         .as_str()
@@ -142,43 +189,43 @@ fn room(package: &Package) -> Option<&str> {
 }
 
 #[test]
-fn arrows_point_down_only() {
+fn dependencies_point_down() {
     let metadata = metadata();
-    let arrows: BTreeMap<_, _> = ARROWS.iter().copied().collect();
+    let dependencies: BTreeMap<_, _> = DEPENDENCIES.iter().copied().collect();
     for package in metadata.workspace_packages() {
-        let from = room(package).unwrap();
-        let allowed = arrows
+        let from = crate_name(package).unwrap();
+        let allowed = dependencies
             .get(from)
-            .unwrap_or_else(|| panic!("`{from}` is not in the house"));
+            .unwrap_or_else(|| panic!("`{from}` is missing in DEPENDENCIES"));
         for dependency in &package.dependencies {
             let Some(to) = dependency.name.strip_prefix("cloister-") else {
                 continue;
             };
-            assert!(allowed.contains(&to), "`{from}` may not see `{to}`");
+            assert!(allowed.contains(&to), "`{from}` may not depend on `{to}`");
         }
     }
 }
 
 #[test]
-fn each_library_is_known_to_one_room() {
+fn each_library_has_one_owner() {
     for package in metadata().workspace_packages() {
-        let from = room(package).unwrap();
+        let from = crate_name(package).unwrap();
         for dependency in &package.dependencies {
             let name = dependency.name.as_str();
             let owner = OWNERS
                 .iter()
                 .find(|(_, libraries)| libraries.contains(&name));
             let Some((owner, _)) = owner else { continue };
-            let known = *owner == from || SHARED.contains(&(from, name));
+            let is_allowed = *owner == from || SHARED.contains(&(from, name));
             assert!(
-                known,
-                "only `{owner}` knows {name}, and `{from}` depends on it"
+                is_allowed,
+                "only `{owner}` may use {name}, and `{from}` depends on it"
             );
         }
     }
 }
 
-/// Everything that is linked into the programs, without what tests and builds use.
+/// The packages linked into the programs, without dependencies of tests and builds.
 fn linked(metadata: &Metadata) -> BTreeSet<PackageId> {
     let resolve = metadata.resolve.as_ref().unwrap();
     let nodes: BTreeMap<_, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
@@ -232,7 +279,7 @@ fn no_http_client_is_linked() {
 }
 
 #[test]
-fn every_licence_is_one_that_we_may_ship() {
+fn every_license_may_be_shipped() {
     let metadata = metadata();
     let linked = linked(&metadata);
     for package in metadata
@@ -240,19 +287,20 @@ fn every_licence_is_one_that_we_may_ship() {
         .iter()
         .filter(|package| linked.contains(&package.id))
     {
-        let licence = package.license.as_deref().unwrap_or("none");
-        assert!(is_allowed(licence), "{} is under `{licence}`", package.name);
+        let license = package.license.as_deref().unwrap_or("none");
+        assert!(is_allowed(license), "{} is under `{license}`", package.name);
     }
 }
 
 /// Reads an SPDX expression: `A OR B AND C`, `/` for `OR`, parentheses.
-fn is_allowed(licence: &str) -> bool {
-    let flat = licence.replace('/', " OR ").replace(['(', ')'], " ");
-    // Without nesting deeper than one pair, it is enough that each AND-part has one that is allowed.
-    let whole = flat.split_whitespace().collect::<Vec<_>>().join(" ");
-    whole
-        .split(" AND ")
-        .all(|part| part.split(" OR ").any(|one| LICENCES.contains(&one.trim())))
+fn is_allowed(license: &str) -> bool {
+    let flat = license.replace('/', " OR ").replace(['(', ')'], " ");
+    // Expressions nest only one level deep, so each operand of AND needs one allowed license.
+    let expression = flat.split_whitespace().collect::<Vec<_>>().join(" ");
+    expression.split(" AND ").all(|part| {
+        part.split(" OR ")
+            .any(|license| LICENSES.contains(&license.trim()))
+    })
 }
 
 #[test]
@@ -269,27 +317,27 @@ fn every_crate_comes_from_crates_io() {
     }
 }
 
-/// `Permitted` is what the authorisation function decided; whoever else made one would let
-/// themselves in.
+/// `Permitted` is the result of the authorization function. Code that builds one elsewhere would
+/// bypass authorization.
 #[test]
 fn only_policies_decide_what_is_permitted() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    for (room, _) in ARROWS
+    for (name, _) in DEPENDENCIES
         .iter()
-        .filter(|(room, _)| !matches!(*room, "policies" | "tests"))
+        .filter(|(name, _)| !matches!(*name, "policies" | "tests"))
     {
-        for file in rust_files(&root.join(room).join("src")) {
+        for file in rust_files(&root.join(name).join("src")) {
             let text = std::fs::read_to_string(&file).unwrap();
             assert!(
                 !text.contains("Permitted::decided"),
-                "{} decides",
+                "{} builds a `Permitted`",
                 file.display()
             );
         }
     }
 }
 
-fn rust_files(folder: &Path) -> Vec<std::path::PathBuf> {
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path());
@@ -303,4 +351,152 @@ fn rust_files(folder: &Path) -> Vec<std::path::PathBuf> {
         })
         .filter(|path| path.extension().is_some_and(|ending| ending == "rs"))
         .collect()
+}
+
+/// Words that identifiers may not contain, each with what to write instead.
+const BANNED_WORDS: &[(&str, &str)] = &[
+    ("told", "render, message or is_notified"),
+    ("anew", "again or fresh"),
+    ("aside", "quarantined or saved"),
+    ("whoever", "caller or principal"),
+    ("whole", "entire, full or complete"),
+    ("slips", "spelling or typos"),
+    ("worth", "weight or relevance"),
+    ("ceiling", "upper_bound or limit"),
+    ("ceilings", "upper_bounds or block_max"),
+    ("rarity", "idf"),
+    ("attended", "foreground"),
+    ("turning", "rotation"),
+    ("turned", "rotated"),
+    ("desk", "request_source"),
+    ("seat", "slot"),
+    ("eights", "int8"),
+    ("towards", "direction"),
+    ("lots", "batches"),
+    ("surety", "confidence"),
+    ("chooser", "sampler"),
+    ("drafting", "speculative"),
+    ("trust", "confidence or ca"),
+    ("upkeep", "maintenance"),
+    ("tend", "maintain"),
+    ("salvage", "recovery"),
+    ("remark", "notice"),
+    ("furniture", "running_headers"),
+    ("gathered", "collected or assembled"),
+    ("setback", "regression"),
+    ("standing", "validity or status"),
+    ("reach", "scope or range"),
+    ("room", "crate, capacity or space"),
+    ("house", "workspace or site"),
+    ("spelt", "spelled"),
+    ("lexicon", "vocabulary"),
+    ("mended", "repaired or fixed"),
+    ("masking", "redaction"),
+    ("nearness", "proximity or similarity"),
+    ("outranked", "superseded or lower_ranked"),
+    ("doomed", "pending_deletion"),
+    ("leaving", "departing or removed"),
+    ("composing", "generating"),
+    ("kept", "saved or retained"),
+    ("begun", "started"),
+    ("news", "updates"),
+];
+
+/// Collects the identifiers of a file and the types that it defines.
+#[derive(Default)]
+struct Names {
+    identifiers: BTreeSet<String>,
+    types: Vec<String>,
+}
+
+impl<'ast> Visit<'ast> for Names {
+    fn visit_ident(&mut self, identifier: &'ast syn::Ident) {
+        self.identifiers.insert(identifier.to_string());
+    }
+
+    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
+        self.types.push(item.ident.to_string());
+        syn::visit::visit_item_struct(self, item);
+    }
+
+    fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
+        self.types.push(item.ident.to_string());
+        syn::visit::visit_item_enum(self, item);
+    }
+
+    fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
+        self.types.push(item.ident.to_string());
+        syn::visit::visit_item_trait(self, item);
+    }
+
+    fn visit_item_type(&mut self, item: &'ast syn::ItemType) {
+        self.types.push(item.ident.to_string());
+        syn::visit::visit_item_type(self, item);
+    }
+}
+
+fn names(file: &Path) -> Names {
+    let text = std::fs::read_to_string(file).unwrap();
+    let mut names = Names::default();
+    names.visit_file(&syn::parse_file(&text).unwrap());
+    names
+}
+
+/// The lower-case words of an identifier in snake case or camel case.
+fn words(identifier: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    for character in identifier.chars() {
+        let is_boundary = character == '_' || character.is_uppercase();
+        if is_boundary && words.last().is_some_and(|word| !word.is_empty()) {
+            words.push(String::new());
+        }
+        if character != '_' {
+            words.last_mut().unwrap().extend(character.to_lowercase());
+        }
+    }
+    words
+}
+
+#[test]
+fn identifiers_use_standard_terms() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let banned: BTreeMap<_, _> = BANNED_WORDS.iter().copied().collect();
+    let mut found = Vec::new();
+    for (name, _) in DEPENDENCIES {
+        for file in rust_files(&root.join(name)) {
+            for identifier in names(&file).identifiers {
+                for word in words(&identifier) {
+                    let Some(replacement) = banned.get(word.as_str()) else {
+                        continue;
+                    };
+                    let file = file.strip_prefix(root).unwrap().display();
+                    found.push(format!(
+                        "{file}: `{identifier}` contains `{word}`; write {replacement}"
+                    ));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn each_type_name_is_defined_once_in_a_crate() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut found = Vec::new();
+    for (name, _) in DEPENDENCIES {
+        let mut defined: BTreeMap<String, PathBuf> = BTreeMap::new();
+        let source = root.join(name).join("src");
+        if !source.exists() {
+            continue;
+        }
+        for file in rust_files(&source) {
+            for type_name in names(&file).types {
+                if let Some(first) = defined.insert(type_name.clone(), file.clone()) {
+                    found.push(format!("`{type_name}`: {first:?} and {file:?}"));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }

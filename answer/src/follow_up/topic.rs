@@ -1,135 +1,205 @@
-//! What the question before was about, as it is named there.
+//! Finds the topic of the previous question, as it is named there.
 
-use super::{ASKING, AUXILIARIES, Earlier, plain, tokens};
-use crate::words::{content_stems, stem};
+use super::PreviousTurn;
+use super::tokens::{ASKING_WORDS, AUXILIARIES, normalize, tokens};
+use cloister_text::content::{content_stems, stem, words};
 use std::collections::HashSet;
+use std::ops::Range;
 
 const ARTICLES: &[&str] = &["a", "an", "the", "our", "all", "each", "every"];
 
-/// What the question before was about: of its runs of words, with their article, the one that its
-/// answer speaks of most, and that is of the pronoun's number where there is one.
-pub(super) fn topic(earlier: &Earlier, plural: Option<bool>) -> Option<String> {
-    let all: Vec<&str> = tokens(&earlier.question).collect();
-    let said: Vec<&String> = earlier.titles.iter().chain(&earlier.quotes).collect();
-    let known: HashSet<String> = said.iter().flat_map(|text| stems(text)).collect();
-    let weight = |(from, to): &(usize, usize)| {
-        let run = all.get(*from..*to).unwrap_or_default();
-        let stems: Vec<String> = run.iter().map(|token| stem(&plain(token))).collect();
-        let words = stems.iter().filter(|stem| known.contains(*stem)).count();
-        let together = said.iter().any(|text| stands_in(&stems, text));
-        let last = run.last().map(|token| plain(token)).unwrap_or_default();
+/// The maximum number of words of a phrase.
+const MAX_PHRASE_WORDS: usize = 4;
+
+/// Whether a pronoun is plural. `None` if it can be either: `their`, `this`.
+pub(super) fn is_plural_pronoun(token: &str) -> Option<bool> {
+    match normalize(token).as_str() {
+        "they" | "them" | "these" | "those" | "ones" => Some(true),
+        "it" | "its" | "he" | "she" | "him" | "his" | "her" => Some(false),
+        _ => None,
+    }
+}
+
+/// The topic of the previous question: the phrase that its quotes mention most and that agrees with
+/// the number of the pronoun, with its article.
+pub(super) fn topic(previous: &PreviousTurn, plural: Option<bool>) -> Option<String> {
+    let words: Vec<&str> = tokens(&previous.question).collect();
+    let context = Context::new(previous);
+    let mut best: Option<(usize, Range<usize>)> = None;
+    for phrase in phrases(&words) {
+        let Some(score) = context.score(&words, &phrase, plural) else {
+            continue;
+        };
+        // Of equal phrases the longest wins, then the first: the topic of a question usually
+        // precedes what is asked about it.
+        let is_better = best
+            .as_ref()
+            .is_none_or(|(top, range)| (score, phrase.len()) > (*top, range.len()));
+        if is_better {
+            best = Some((score, phrase));
+        }
+    }
+    let phrase = expand_phrase(&words, best?.1);
+    let article = article_before(&words, phrase.start);
+    let start = article.unwrap_or(phrase.start);
+    let mut named = words.get(start..phrase.end)?.join(" ");
+    if article.is_some() {
+        named = lowercase_first_word(&named);
+    }
+    Some(
+        named
+            .trim_matches(|c: char| !c.is_alphanumeric())
+            .to_owned(),
+    )
+}
+
+fn lowercase_first_word(text: &str) -> String {
+    match text.split_once(' ') {
+        Some((first, rest)) => format!("{} {rest}", first.to_lowercase()),
+        None => text.to_lowercase(),
+    }
+}
+
+/// The titles, headings and quotes of the previous answer, as stems.
+struct Context {
+    texts: Vec<Vec<String>>,
+    stems: HashSet<String>,
+}
+
+impl Context {
+    fn new(previous: &PreviousTurn) -> Self {
+        let texts: Vec<Vec<String>> = previous
+            .titles
+            .iter()
+            .chain(&previous.quotes)
+            .map(|text| words(text).map(|word| stem(&word)).collect())
+            .collect();
+        Self {
+            stems: texts.iter().flatten().cloned().collect(),
+            texts,
+        }
+    }
+
+    /// How likely a phrase is the topic. `None` if the context mentions none of its words.
+    fn score(&self, words: &[&str], phrase: &Range<usize>, plural: Option<bool>) -> Option<usize> {
+        let phrase_words = words.get(phrase.clone())?;
+        let stems: Vec<String> = phrase_words
+            .iter()
+            .map(|token| stem(&normalize(token)))
+            .collect();
+        let mentioned = stems
+            .iter()
+            .filter(|stem| self.stems.contains(*stem))
+            .count();
+        if mentioned == 0 {
+            return None;
+        }
+        let is_mentioned_together = self
+            .texts
+            .iter()
+            .any(|text| text.windows(stems.len()).any(|window| window == stems));
+        let last = normalize(phrase_words.last()?);
         let is_plural = last.ends_with('s') && !last.ends_with("ss");
         let agrees = plural.is_none_or(|plural| plural == is_plural);
-        // One of many things has an article; without one a word may well be a verb.
-        let one = plural == Some(false) && article(&all, *from).is_some();
-        let signs = usize::from(together) + usize::from(one) + 3 * usize::from(agrees);
-        (words > 0).then_some(words + signs)
-    };
-    let runs = runs(&all).into_iter();
-    let weighed = runs.filter_map(|run| Some((weight(&run)?, run)));
-    // Of equals the longest, then the first: what a question is about mostly stands before what is
-    // asked of it.
-    let (_, (from, to)) = weighed
-        .rev()
-        .max_by_key(|(weight, run)| (*weight, run.1 - run.0))?;
-    let (from, to) = whole(&all, from, to);
-    let article = article(&all, from);
-    let mut run: Vec<String> = all
-        .get(article.unwrap_or(from)..to)?
-        .iter()
-        .map(|token| (*token).to_owned())
-        .collect();
-    if let (Some(_), Some(first)) = (article, run.first_mut()) {
-        *first = first.to_lowercase();
+        // A singular noun has an article. Without one, the word may be a verb.
+        let is_singular_noun =
+            plural == Some(false) && article_before(words, phrase.start).is_some();
+        Some(
+            mentioned
+                + usize::from(is_mentioned_together)
+                + usize::from(is_singular_noun)
+                + 3 * usize::from(agrees),
+        )
     }
-    let run = run.join(" ");
-    Some(run.trim_matches(|c: char| !c.is_alphanumeric()).to_owned())
 }
 
-fn stems(text: &str) -> impl Iterator<Item = String> + '_ {
-    crate::words::words(text).map(|word| stem(&word))
+/// Every run of up to [`MAX_PHRASE_WORDS`] words that can name something, as ranges of words.
+fn phrases(words: &[&str]) -> Vec<Range<usize>> {
+    let mut phrases = Vec::new();
+    for start in 0..words.len() {
+        for last in (start..words.len()).take(MAX_PHRASE_WORDS) {
+            if !can_name(words, last) {
+                break;
+            }
+            phrases.push(start..last + 1);
+        }
+    }
+    phrases
 }
 
-/// Every stretch of at most four words that say something, as places.
-fn runs(all: &[&str]) -> Vec<(usize, usize)> {
-    const LONGEST: usize = 4;
-    let says = |place: &usize| says_something(all, *place);
-    let starts = (0..all.len()).filter(says);
-    starts
-        .flat_map(|from| {
-            let ends = (from..all.len()).take(LONGEST).take_while(says);
-            ends.map(move |last| (from, last + 1))
-        })
-        .collect()
-}
-
-/// Whether the word at `place` can be part of what a thing is called.
-fn says_something(all: &[&str], place: usize) -> bool {
-    let at = |place: Option<usize>| place.and_then(|p| all.get(p)).map(|token| plain(token));
-    let Some(word) = at(Some(place)) else {
+/// Whether the word at `position` can be part of a name.
+fn can_name(words: &[&str], position: usize) -> bool {
+    let word_at = |position: Option<usize>| Some(normalize(words.get(position?)?));
+    let Some(word) = word_at(Some(position)) else {
         return false;
     };
-    // In `Who reviews audit logs` and `Who has to approve a request` this is what is done, not what
-    // it is done to.
-    let (before, first) = (at(place.checked_sub(1)), at(place.checked_sub(2)));
-    let must = first.is_some_and(|first| ["has", "have", "had"].contains(&first.as_str()));
-    let does = (place == 1 && before.as_deref() == Some("who"))
-        || (before.as_deref() == Some("to") && must);
-    !does
-        && !content_stems(&word).is_empty()
-        && !is_done_to(&word)
-        && !ASKING.contains(&word.as_str())
+    let before = word_at(position.checked_sub(1));
+    let before_that = word_at(position.checked_sub(2));
+    // In `Who reviews audit logs` and `Who has to approve a request` this word is a verb.
+    let follows_have_to = before.as_deref() == Some("to")
+        && matches!(before_that.as_deref(), Some("has" | "have" | "had"));
+    let follows_who = position == 1 && before.as_deref() == Some("who");
+    if follows_who || follows_have_to {
+        return false;
+    }
+    !content_stems(&word).is_empty()
+        && !is_participle(&word)
+        && !ASKING_WORDS.contains(&word.as_str())
         && !AUXILIARIES.contains(&word.as_str())
 }
 
-/// The run with what belongs to its name: all of `an idle VPN connection`, of which the answer may
-/// speak by a part, and what follows in `a request for an audit`.
-fn whole(all: &[&str], mut from: usize, mut to: usize) -> (usize, usize) {
-    let is = |place: usize, words: &[&str]| {
-        let token = all.get(place).map(|token| plain(token));
-        token.is_some_and(|word| words.contains(&word.as_str()))
-    };
-    let run_ends = |mut place: usize| {
-        while says_something(all, place) {
-            place += 1;
+/// The phrase with the other words of its name: all of `an idle VPN connection`, of which the
+/// quotes may mention only a part, and what follows in `a request for an audit`.
+fn expand_phrase(words: &[&str], phrase: Range<usize>) -> Range<usize> {
+    let Range { mut start, mut end } = phrase;
+    while start > 0 && can_name(words, start - 1) {
+        start -= 1;
+    }
+    let name_end = end_of_name(words, end);
+    let has_auxiliary_before = (0..start).any(|position| is_one_of(words, position, AUXILIARIES));
+    // The last word may be a verb: `are logs kept?`, `which exercises test the plan?` It is not if
+    // a verb comes before or after it.
+    let verb_is_before = name_end == words.len() && !has_auxiliary_before;
+    let participle_follows = words
+        .get(name_end)
+        .is_some_and(|token| is_participle(&normalize(token)));
+    if verb_is_before || participle_follows || is_one_of(words, name_end, AUXILIARIES) {
+        end = name_end;
+    }
+    if is_one_of(words, end, &["of", "for", "on"]) {
+        let complement = end + 1 + usize::from(is_one_of(words, end + 1, ARTICLES));
+        let mut complement_end = end_of_name(words, complement);
+        if has_auxiliary_before && complement_end == words.len() {
+            complement_end -= 1;
         }
-        place
-    };
-    while from > 0 && says_something(all, from - 1) {
-        from -= 1;
+        if complement_end > complement {
+            end = complement_end;
+        }
     }
-    // The last word may be what is done: `are logs kept?`, `which exercises test the plan?` It is not
-    // where that is said before or after.
-    let end = run_ends(to);
-    let asked_before = (0..from).any(|place| is(place, AUXILIARIES));
-    let done_before = end == all.len() && !asked_before;
-    let done_after = all.get(end).is_some_and(|token| is_done_to(&plain(token)));
-    if done_before || done_after || is(end, AUXILIARIES) {
-        to = end;
-    }
-    if is(to, &["of", "for", "on"]) {
-        let start = to + 1 + usize::from(is(to + 1, ARTICLES));
-        let end = run_ends(start);
-        let end = end - usize::from(asked_before && end == all.len());
-        to = if end > start { end } else { to };
-    }
-    (from, to)
+    start..end
 }
 
-/// The place of the article before a run.
-fn article(all: &[&str], from: usize) -> Option<usize> {
-    let before = from.checked_sub(1)?;
-    let token = all.get(before)?;
-    ARTICLES.contains(&plain(token).as_str()).then_some(before)
+/// The position after the last word from `position` on that can be part of a name.
+fn end_of_name(words: &[&str], mut position: usize) -> usize {
+    while can_name(words, position) {
+        position += 1;
+    }
+    position
 }
 
-/// Whether these stems stand in a text, one after the other.
-fn stands_in(run: &[String], text: &str) -> bool {
-    let said: Vec<String> = stems(text).collect();
-    said.windows(run.len().max(1)).any(|window| window == run)
+fn is_one_of(words: &[&str], position: usize, list: &[&str]) -> bool {
+    words
+        .get(position)
+        .is_some_and(|token| list.contains(&normalize(token).as_str()))
 }
 
-/// `Reviewed` in `How often are policies reviewed?`, which is not part of what they are.
-fn is_done_to(word: &str) -> bool {
+/// The position of the article before a phrase.
+fn article_before(words: &[&str], start: usize) -> Option<usize> {
+    let before = start.checked_sub(1)?;
+    is_one_of(words, before, ARTICLES).then_some(before)
+}
+
+/// `reviewed` in `How often are policies reviewed?` is not part of a name.
+fn is_participle(word: &str) -> bool {
     word.len() > 4 && word.ends_with("ed")
 }

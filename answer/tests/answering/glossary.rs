@@ -1,18 +1,18 @@
-//! A term that no document writes is found by what it stands for, and the person is told so.
+//! A term that no document has is found by its glossary meanings, which the result names.
 
-use crate::support::{House, Text};
-use cloister_answer::SearchTask;
-use cloister_answer::glossary::Glossary;
+use crate::support::{Text, Workspace};
+use cloister_answer::{Answerer, AnswererParts, Glossary, SearchQuery};
 use cloister_store::DocumentFilter;
+use std::sync::Arc;
 
 const GLOSSARY: &str = r#"
 [[term]]
 names = ["quick ratio"]
-stands_for = ["inventories", "total current assets", "total current liabilities"]
+meanings = ["inventories", "total current assets", "total current liabilities"]
 "#;
 
 #[tokio::test]
-async fn a_term_leads_to_the_lines_that_it_is_read_from() {
+async fn a_term_is_found_by_its_meanings() {
     let texts = [
         Text {
             path: "menu.md",
@@ -29,32 +29,35 @@ async fn a_term_leads_to_the_lines_that_it_is_read_from() {
             ],
         },
     ];
-    let house = House::with(&texts, None).await;
-    let task = SearchTask {
+    let workspace = Workspace::with(&texts, None).await;
+    let query = SearchQuery {
         text: "How did the quick ratio change?".into(),
         limit: 2,
         filter: DocumentFilter::default(),
     };
-    let plain = house
-        .answerer
-        .search(&house.library(), &task)
+    let plain = workspace
+        .answerer()
+        .search(&workspace.library(), &query)
         .await
         .unwrap();
     assert_eq!(plain.passages[0].source.path, "menu.md");
-    assert!(plain.meanings.is_empty());
+    assert!(plain.expansions.is_empty());
 
     let glossary = Glossary::parse(GLOSSARY).unwrap();
-    let answerer = house.answerer.clone().with_glossary(glossary);
-    let found = answerer.search(&house.library(), &task).await.unwrap();
+    let answerer = Answerer::new(AnswererParts {
+        glossary: Arc::new(glossary),
+        ..workspace.parts.clone()
+    });
+    let found = answerer.search(&workspace.library(), &query).await.unwrap();
     assert_eq!(found.passages[0].source.path, "report.md");
     assert_eq!(
-        found.meanings,
+        found.expansions,
         [
             "inventories",
             "total current assets",
             "total current liabilities"
         ]
     );
-    // Sentences are still chosen by the question as it was asked.
-    assert_eq!(found.vector, plain.vector);
+    // Sentences are scored by the question without its expansions.
+    assert_eq!(found.query_vector, plain.query_vector);
 }

@@ -1,11 +1,11 @@
-//! Answering with models that are scripts: what they may write, and where they may look again.
+//! Answers with scripted models: generation, reranking and query expansion.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     reason = "a test fails by panicking"
 )]
 
-mod composing;
+mod generation;
 mod glossary;
 mod reranking;
 mod support;

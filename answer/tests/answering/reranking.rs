@@ -1,16 +1,16 @@
-//! The second look takes part where it helps, and is switched off where it hurts.
+//! A reranker is enabled if it helps and disabled if it hurts.
 
-use crate::support::{House, Text};
-use cloister_answer::rerank::{Judge, Reranking, Standing};
+use crate::support::{Text, Workspace};
+use cloister_answer::{AnswererParts, RerankModel, RerankerStatus};
 use cloister_inference::{InferenceError, ModelIdentity, Reranker};
 use std::sync::Arc;
 
-/// A cross-encoder that counts common words, or likes best what has fewest of them.
-struct Counting {
-    contrary: bool,
+/// A cross-encoder whose score is the number of common words, or its negative.
+struct CommonWords {
+    inverted: bool,
 }
 
-impl Reranker for Counting {
+impl Reranker for CommonWords {
     fn identity(&self) -> ModelIdentity {
         ModelIdentity {
             name: "counting".into(),
@@ -22,7 +22,7 @@ impl Reranker for Counting {
         512
     }
     fn scores(&self, question: &str, passages: &[&str]) -> Result<Vec<f32>, InferenceError> {
-        let sign = if self.contrary { -1.0 } else { 1.0 };
+        let sign = if self.inverted { -1.0 } else { 1.0 };
         let common = |passage: &&str| {
             let words = question
                 .split_whitespace()
@@ -68,36 +68,39 @@ const TEXTS: [Text<'_>; 4] = [
     },
 ];
 
-async fn tested(contrary: bool) -> (Standing, f64, f64) {
-    let judge = Judge::CrossEncoder(Arc::new(Counting { contrary }));
-    let reranking = Reranking::new(judge, 0.9);
-    let house = House::with(&TEXTS, None).await;
-    let answerer = house.answerer.clone().with_reranking(reranking.clone());
-    let library = house.library();
+async fn test_reranker(inverted: bool) -> (RerankerStatus, f64, f64) {
+    let model = RerankModel::CrossEncoder(Arc::new(CommonWords { inverted }));
+    let reranker = cloister_answer::Reranker::new(model, 0.9);
+    let workspace = Workspace::with(&TEXTS, None).await;
+    let answerer = cloister_answer::Answerer::new(AnswererParts {
+        reranker: Some(reranker.clone()),
+        ..workspace.parts.clone()
+    });
+    let library = workspace.library();
     let sample = library.sample(40).await.unwrap();
     assert_eq!(sample.len(), TEXTS.len());
-    let untested = answerer.test_reranking(&library, &[]).await.unwrap();
+    let untested = answerer.test_reranker(&library, &[]).await.unwrap();
     assert_eq!(untested.questions, 0);
     assert_eq!(
-        reranking.standing(),
-        Standing::Untested,
-        "nothing was asked"
+        reranker.status(),
+        RerankerStatus::Untested,
+        "no question was asked"
     );
-    let test = answerer.test_reranking(&library, &sample).await.unwrap();
+    let test = answerer.test_reranker(&library, &sample).await.unwrap();
     assert_eq!(test.questions, TEXTS.len());
-    (reranking.standing(), test.plain, test.reranked)
+    (reranker.status(), test.mrr_without, test.mrr_with)
 }
 
 #[tokio::test]
-async fn one_that_helps_takes_part() {
-    let (standing, plain, reranked) = tested(false).await;
-    assert_eq!(standing, Standing::TakesPart, "{plain} {reranked}");
-    assert!(reranked >= plain, "{plain} {reranked}");
+async fn a_reranker_that_helps_is_enabled() {
+    let (status, without, with) = test_reranker(false).await;
+    assert_eq!(status, RerankerStatus::Enabled, "{without} {with}");
+    assert!(with >= without, "{without} {with}");
 }
 
 #[tokio::test]
-async fn one_that_hurts_is_switched_off() {
-    let (standing, plain, reranked) = tested(true).await;
-    assert_eq!(standing, Standing::Worse, "{plain} {reranked}");
-    assert!(reranked < plain, "{plain} {reranked}");
+async fn a_reranker_that_hurts_is_disabled() {
+    let (status, without, with) = test_reranker(true).await;
+    assert_eq!(status, RerankerStatus::Disabled, "{without} {with}");
+    assert!(with < without, "{without} {with}");
 }

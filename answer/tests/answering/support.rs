@@ -1,20 +1,19 @@
 //! An appliance without its doors: store, index, log and answerer, with models that are scripts.
 
-use cloister_answer::Answerer;
-use cloister_answer::evidence::Evidence;
-use cloister_audit::{AuditLog, EventKind, Filter};
-use cloister_domain::chance::CountingEntropy;
-use cloister_domain::time::StoppedClock;
+use cloister_answer::{AnswerWeights, Answerer, AnswererParts};
+use cloister_audit::{AuditLog, EntryFilter, EventKind};
+use cloister_domain::entropy::CountingEntropy;
+use cloister_domain::time::ManualClock;
 use cloister_domain::{
-    ByteRange, CollectionId, Day, DocumentInfo, FileHash, Labels, Page, PageText, PassageDraft,
-    PassageId, PassageSpan, Permitted, Timestamp,
+    ByteRange, CollectionId, Day, DocumentInfo, DocumentMetadata, FileHash, Page, PageText,
+    PassageDraft, PassageId, PassageSpan, Permitted, Timestamp,
 };
 use cloister_index::{Index, IndexEntry, IndexSettings};
 use cloister_inference::{
     Embedder, EmbedderService, GeneratorService, InferenceError, ModelIdentity, QueueLimits,
 };
 use cloister_policies::redaction::Redaction;
-use cloister_store::{Library, NewRevision, SeenFile, Store};
+use cloister_store::{Library, NewRevision, ScannedFile, Store};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,10 +22,10 @@ pub fn now() -> Timestamp {
     Timestamp::from_millis(1_790_000_000_000)
 }
 
-/// Texts with the same words are near.
-pub struct Words;
+/// An embedder for which texts with the same words are near.
+pub struct BagOfWords;
 
-impl Embedder for Words {
+impl Embedder for BagOfWords {
     fn identity(&self) -> ModelIdentity {
         ModelIdentity {
             name: "words".into(),
@@ -74,18 +73,19 @@ pub struct Text<'a> {
     pub sentences: &'a [&'a str],
 }
 
-pub struct House {
-    pub answerer: Answerer,
+pub struct Workspace {
+    /// What the answerer works with. A test may change it.
+    pub parts: AnswererParts,
     pub audit: AuditLog,
     pub store: Store,
     pub collection: CollectionId,
     _folder: tempfile::TempDir,
 }
 
-impl House {
+impl Workspace {
     pub async fn with(texts: &[Text<'_>], generator: Option<GeneratorService>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(StoppedClock::at(now()));
+        let clock = Arc::new(ManualClock::at(now()));
         let entropy = CountingEntropy::default();
         let audit = AuditLog::open(&folder.path().join("audit"), "t/a", clock.clone(), &entropy);
         let audit = audit.unwrap();
@@ -99,19 +99,23 @@ impl House {
         for text in texts {
             publish(&store, collection, text).await;
         }
-        follow(&store, &index).await;
-        let embedder = EmbedderService::start(Arc::new(Words), QueueLimits::default()).unwrap();
-        let answerer = Answerer::new(
-            audit.clone(),
-            Arc::new(index),
+        fill_index(&store, &index).await;
+        let embedder =
+            EmbedderService::start(Arc::new(BagOfWords), QueueLimits::default()).unwrap();
+        let parts = AnswererParts {
+            audit: audit.clone(),
+            index: Arc::new(index),
             embedder,
             generator,
             clock,
-            Redaction::compiled_in().unwrap(),
-            Evidence::calibrated().unwrap(),
-        );
+            redaction: Arc::new(Redaction::load_default().unwrap()),
+            reranker: None,
+            nli: None,
+            weights: Arc::new(AnswerWeights::compiled_in().unwrap()),
+            glossary: Arc::default(),
+        };
         Self {
-            answerer,
+            parts,
             audit,
             store,
             collection,
@@ -119,15 +123,19 @@ impl House {
         }
     }
 
-    pub fn library(&self) -> Library {
-        let permitted = Permitted::decided([self.collection]);
-        self.store.library(permitted, Day::of(now()))
+    pub fn answerer(&self) -> Answerer {
+        Answerer::new(self.parts.clone())
     }
 
-    pub fn logged(&self, kind: EventKind) -> Vec<serde_json::Value> {
-        let filter = Filter {
+    pub fn library(&self) -> Library {
+        let permitted = Permitted::decided([self.collection]);
+        self.store.library(permitted, Day::from_timestamp(now()))
+    }
+
+    pub fn log_details(&self, kind: EventKind) -> Vec<serde_json::Value> {
+        let filter = EntryFilter {
             kinds: vec![kind],
-            ..Filter::default()
+            ..EntryFilter::default()
         };
         let found = self.audit.find(&filter, 100).unwrap();
         found
@@ -139,25 +147,25 @@ impl House {
 }
 
 async fn publish(store: &Store, collection: CollectionId, text: &Text<'_>) {
-    let whole = text.sentences.join(" ");
+    let passage = text.sentences.join(" ");
     let mut sentences = Vec::new();
     for sentence in text.sentences {
-        let start = whole.find(sentence).unwrap();
+        let start = passage.find(sentence).unwrap();
         sentences.push(ByteRange::new(start, start + sentence.len()));
     }
-    let seen = SeenFile {
+    let seen = ScannedFile {
         collection,
         path: text.path.into(),
         size: 9,
         modified_at: now(),
-        labels: Labels::default(),
+        metadata: DocumentMetadata::default(),
     };
-    store.note_files(&[seen], now()).await.unwrap();
+    store.record_scanned_files(&[seen], now()).await.unwrap();
     let lease = store.lease_file(now(), Duration::from_mins(1));
     let file = lease.await.unwrap().unwrap();
-    let range = ByteRange::new(0, whole.len());
+    let range = ByteRange::new(0, passage.len());
     let draft = PassageDraft {
-        text: whole.clone(),
+        text: passage.clone(),
         spans: vec![PassageSpan { page: 1, range }],
         headings: vec![text.heading.into()],
         sentences,
@@ -166,7 +174,7 @@ async fn publish(store: &Store, collection: CollectionId, text: &Text<'_>) {
     };
     let new = NewRevision {
         file: file.id,
-        hash: FileHash::of(whole.as_bytes()),
+        hash: FileHash::digest(passage.as_bytes()),
         size: 9,
         info: DocumentInfo {
             title: text.title.into(),
@@ -178,27 +186,27 @@ async fn publish(store: &Store, collection: CollectionId, text: &Text<'_>) {
             width: 0.0,
             height: 0.0,
             content: PageText {
-                text: whole.clone(),
+                text: passage.clone(),
                 ..PageText::default()
             },
         }],
-        passages: vec![(draft, vector(&whole))],
+        passages: vec![(draft, vector(&passage))],
         embedder: "0".repeat(64),
         took_ms: 1,
-        inside: Vec::new(),
-        labels: Labels::default(),
+        attachments: Vec::new(),
+        metadata: DocumentMetadata::default(),
     };
     store.publish(&new, now()).await.unwrap().unwrap();
 }
 
-async fn follow(store: &Store, index: &Index) {
+async fn fill_index(store: &Store, index: &Index) {
     let stored = store.passages_after(PassageId(0), 100).await.unwrap();
     let entries: Vec<IndexEntry> = stored
         .into_iter()
         .map(|stored| IndexEntry {
             passage: stored.id,
             revision: stored.revision,
-            about: None,
+            document_metadata: None,
             language: None,
             title: stored.title,
             headings: stored.draft.headings,

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::Parser;
 use cloister_audit::{PublicKey, verify};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Verifies the audit log of a Cloister appliance.
@@ -12,31 +12,32 @@ use std::process::ExitCode;
 struct Arguments {
     /// The log's folder: `audit` in the data folder, or a copy of it.
     folder: PathBuf,
-    /// The file with the log's public key. Take it from where you keep it, not from the folder.
+    /// The file with the log's public key. Use your own copy, not the one in the folder.
     #[arg(long)]
     key: PathBuf,
-    /// A checkpoint that was kept elsewhere; may be given several times.
+    /// A checkpoint that was stored elsewhere; may be given several times.
     #[arg(long = "against", value_name = "CHECKPOINT")]
-    kept: Vec<PathBuf>,
+    checkpoints: Vec<PathBuf>,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let read = |path: &PathBuf| {
-        std::fs::read_to_string(path).with_context(|| format!("`{}`", path.display()))
-    };
-    let key = PublicKey::parse(&read(&arguments.key)?)?;
-    let kept = arguments
-        .kept
+    let key = PublicKey::parse(&read_file(&arguments.key)?)?;
+    let checkpoints = arguments
+        .checkpoints
         .iter()
-        .map(read)
+        .map(|path| read_file(path))
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let verification = verify(&arguments.folder, &key, &kept)?;
+    let verification = verify(&arguments.folder, &key, &checkpoints)?;
     let report = serde_json::to_string_pretty(&verification)?;
     std::io::Write::write_all(&mut std::io::stdout(), format!("{report}\n").as_bytes())?;
-    Ok(if verification.holds() {
+    Ok(if verification.is_intact() {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(2)
     })
+}
+
+fn read_file(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("`{}`", path.display()))
 }

@@ -58,7 +58,7 @@ pub fn vector(seed: u64) -> Vec<f32> {
 pub fn entry(passage: i64, revision: i64) -> IndexEntry {
     let word = |i: i64| WORDS[usize::try_from(i).unwrap() % WORDS.len()];
     IndexEntry {
-        about: None,
+        document_metadata: None,
         language: None,
         passage: PassageId(passage),
         revision: RevisionId(revision),
@@ -95,16 +95,16 @@ pub fn search_with(
     text: &str,
     seed: u64,
     permitted: &RoaringBitmap,
-    semantic_weight: Option<f32>,
+    dense_weight: Option<f32>,
 ) -> SearchOutcome {
     let vector = vector(seed);
     let request = SearchRequest {
         text,
-        also: "",
+        expansion_terms: "",
         vector: &vector,
         permitted,
         limit: 20,
-        semantic_weight,
+        dense_weight,
     };
     index.search(&request).unwrap()
 }

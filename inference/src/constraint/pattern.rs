@@ -1,17 +1,17 @@
-//! Regular patterns over bytes.
+//! Regular expressions over bytes.
 
-/// What a run of bytes may be.
+/// A regular expression over bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Pattern {
     /// Exactly these bytes.
     Text(Vec<u8>),
-    /// One byte from the first to the last, both included.
+    /// One byte of a range, both ends included.
     Byte(u8, u8),
-    /// One after the other.
+    /// A sequence.
     All(Vec<Pattern>),
-    /// One of them.
+    /// An alternative.
     Any(Vec<Pattern>),
-    /// At least so many times, and at most so many.
+    /// A repetition with a minimum and a maximum.
     Repeat(Box<Pattern>, usize, Option<usize>),
 }
 
@@ -24,17 +24,17 @@ impl Pattern {
         Self::Repeat(Box::new(self), 0, Some(1))
     }
 
-    pub(super) fn times(self, least: usize, most: Option<usize>) -> Self {
-        Self::Repeat(Box::new(self), least, most)
+    pub(super) fn repeat(self, min: usize, max: Option<usize>) -> Self {
+        Self::Repeat(Box::new(self), min, max)
     }
 
-    /// Any of these single bytes.
-    pub(super) fn byte_of(bytes: &[u8]) -> Self {
+    /// One of these bytes.
+    pub(super) fn any_byte(bytes: &[u8]) -> Self {
         Self::Any(bytes.iter().map(|byte| Self::Byte(*byte, *byte)).collect())
     }
 
     /// One character beyond ASCII, in well-formed UTF-8 (Unicode, table 3-7).
-    pub(super) fn beyond_ascii() -> Self {
+    pub(super) fn non_ascii() -> Self {
         let rows: [&[(u8, u8)]; 8] = [
             &[(0xc2, 0xdf), (0x80, 0xbf)],
             &[(0xe0, 0xe0), (0xa0, 0xbf), (0x80, 0xbf)],
@@ -45,10 +45,11 @@ impl Pattern {
             &[(0xf1, 0xf3), (0x80, 0xbf), (0x80, 0xbf), (0x80, 0xbf)],
             &[(0xf4, 0xf4), (0x80, 0x8f), (0x80, 0xbf), (0x80, 0xbf)],
         ];
-        let row = |bytes: &&[(u8, u8)]| {
-            let bytes = bytes.iter().map(|(first, last)| Self::Byte(*first, *last));
-            Self::All(bytes.collect())
-        };
-        Self::Any(rows.iter().map(row).collect())
+        let mut alternatives = Vec::with_capacity(rows.len());
+        for row in rows {
+            let bytes = row.iter().map(|(first, last)| Self::Byte(*first, *last));
+            alternatives.push(Self::All(bytes.collect()));
+        }
+        Self::Any(alternatives)
     }
 }

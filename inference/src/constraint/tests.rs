@@ -1,9 +1,11 @@
+//! Which texts a constraint accepts.
+
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;
 
-/// Every byte a token, and some longer ones.
-fn lexicon() -> Lexicon {
+/// A vocabulary of all single bytes and some longer tokens.
+fn token_trie() -> TokenTrie {
     let mut tokens: Vec<Box<[u8]>> = (0..=255_u8).map(|byte| Box::from([byte])).collect();
     for longer in [
         "true", "tru", "\":", "{\"", "12", "é", " and", ", ", "a\"", "[1",
@@ -11,51 +13,50 @@ fn lexicon() -> Lexicon {
         tokens.push(longer.as_bytes().into());
     }
     tokens.push(Box::from([]));
-    Lexicon::new(tokens)
+    TokenTrie::new(tokens)
 }
 
-/// Writes tokens that `choose` takes among those allowed, until the text ends or `most` are
-/// written; whether it ended is the second value.
+/// Writes tokens that `select` takes from the allowed ones, until the text ends or has `max` tokens. The
+/// second value says whether it ended.
 fn write(
     constraint: &Constraint,
-    most: usize,
-    mut choose: impl FnMut(&[u32]) -> usize,
+    max: usize,
+    mut select: impl FnMut(&[u32]) -> usize,
 ) -> (Vec<u8>, bool) {
-    let lexicon = lexicon();
-    let mut constrained = Constrained::new(constraint).unwrap();
+    let trie = token_trie();
+    let mut state = ConstraintState::new(constraint).unwrap();
     let mut text = Vec::new();
-    for _ in 0..most {
-        let allowed = constrained.allowed(&lexicon).unwrap();
-        let ids: Vec<u32> = (0..300).filter(|id| allowed.has(*id as usize)).collect();
-        let choice = choose(&ids);
+    for _ in 0..max {
+        let allowed = state.allowed_tokens(&trie).unwrap();
+        let ids: Vec<u32> = (0..300)
+            .filter(|id| allowed.contains(*id as usize))
+            .collect();
+        let choice = select(&ids);
         if choice >= ids.len() {
-            if allowed.ends {
+            if allowed.may_end {
                 return (text, true);
             }
-            assert!(!ids.is_empty(), "neither an end nor a way on");
+            assert!(!ids.is_empty(), "the text can neither end nor continue");
         }
         let id = ids[choice % ids.len()];
-        text.extend_from_slice(lexicon.bytes(id));
-        constrained.take(lexicon.bytes(id)).unwrap();
+        text.extend_from_slice(trie.bytes(id));
+        state.advance(trie.bytes(id)).unwrap();
     }
     (text, false)
 }
 
-/// Whether the constraint lets this text be written, byte by byte, and end.
-fn takes(constraint: &Constraint, text: &str) -> bool {
-    let lexicon = lexicon();
-    let mut constrained = Constrained::new(constraint).unwrap();
+/// Whether the constraint accepts this text, byte by byte, and its end.
+fn accepts(constraint: &Constraint, text: &str) -> bool {
+    let trie = token_trie();
+    let mut state = ConstraintState::new(constraint).unwrap();
     for byte in text.bytes() {
-        if !constrained
-            .allowed(&lexicon)
-            .unwrap()
-            .has(usize::from(byte))
-        {
+        let allowed = state.allowed_tokens(&trie).unwrap();
+        if !allowed.contains(usize::from(byte)) {
             return false;
         }
-        constrained.take(&[byte]).unwrap();
+        state.advance(&[byte]).unwrap();
     }
-    constrained.allowed(&lexicon).unwrap().ends
+    state.allowed_tokens(&trie).unwrap().may_end
 }
 
 fn schema() -> serde_json::Value {
@@ -74,10 +75,10 @@ fn schema() -> serde_json::Value {
 }
 
 #[test]
-fn json_of_a_schema_is_taken_and_nothing_else() {
+fn only_json_of_the_schema_is_accepted() {
     let constraint = Constraint::Json(schema());
     let good = r#"{"found":true,"ids":[1,-20],"kind":"é","note":"aé\n☃","size":-0.25}"#;
-    assert!(takes(&constraint, good));
+    assert!(accepts(&constraint, good));
     for (right, wrong) in [
         ("true", "True"),
         ("[1,-20]", "[1,-20,3,4]"),
@@ -92,32 +93,26 @@ fn json_of_a_schema_is_taken_and_nothing_else() {
         (":true", ": true"),
     ] {
         let bad = good.replacen(right, wrong, 1);
-        assert!(!takes(&constraint, &bad), "{bad}");
+        assert!(!accepts(&constraint, &bad), "{bad}");
     }
 }
 
 #[test]
-fn an_array_has_as_many_items_as_it_may() {
-    let of = |least: usize, most: usize| {
-        Constraint::Json(json!({
-            "type": "array", "items": { "const": 1 }, "minItems": least, "maxItems": most,
-        }))
-    };
+fn an_array_has_an_allowed_number_of_items() {
     let texts = ["[]", "[1]", "[1,1]", "[1,1,1]"];
-    for (least, most) in [(0, 0), (0, 2), (1, 2), (2, 2)] {
+    for (min, max) in [(0, 0), (0, 2), (1, 2), (2, 2)] {
+        let constraint = Constraint::Json(json!({
+            "type": "array", "items": { "const": 1 }, "minItems": min, "maxItems": max,
+        }));
         for (count, text) in texts.iter().enumerate() {
-            let expected = (least..=most).contains(&count);
-            assert_eq!(
-                takes(&of(least, most), text),
-                expected,
-                "{least} {most} {text}"
-            );
+            let expected = (min..=max).contains(&count);
+            assert_eq!(accepts(&constraint, text), expected, "{min} {max} {text}");
         }
     }
 }
 
 #[test]
-fn what_a_schema_asks_and_is_not_known_is_refused_by_name() {
+fn an_unsupported_keyword_is_refused_by_name() {
     for (schema, name) in [
         (json!({ "type": "string", "pattern": "a+" }), "pattern"),
         (json!({ "type": "integer", "minimum": 3 }), "minimum"),
@@ -129,23 +124,23 @@ fn what_a_schema_asks_and_is_not_known_is_refused_by_name() {
             "large",
         ),
         (json!({ "type": "array", "items": true }), "object"),
-        (json!({ "enum": [] }), "nothing"),
+        (json!({ "enum": [] }), "no text"),
     ] {
-        let error = Constrained::new(&Constraint::Json(schema))
+        let error = ConstraintState::new(&Constraint::Json(schema))
             .err()
             .unwrap()
             .to_string();
         assert!(error.contains(name), "{error} does not name {name}");
     }
-    assert!(Constrained::new(&Constraint::OneOf(vec![])).is_err());
+    assert!(ConstraintState::new(&Constraint::OneOf(vec![])).is_err());
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever is chosen, a text that ended is JSON that the schema accepts.
+    /// A finished text is JSON that the schema accepts, whichever tokens were selected.
     #[test]
-    fn a_finished_text_keeps_the_schema(choices in prop::collection::vec(0_usize..300, 200)) {
+    fn a_finished_text_satisfies_the_schema(choices in prop::collection::vec(0_usize..300, 200)) {
         let mut choices = choices.into_iter();
         let constraint = Constraint::Json(schema());
         let (text, ended) = write(&constraint, 200, |_| choices.next().unwrap());
@@ -158,9 +153,9 @@ proptest! {
         }
     }
 
-    /// Whatever is chosen, a text that ended is made of the sentences.
+    /// A finished text consists of the sentences, whichever tokens were selected.
     #[test]
-    fn a_copy_is_whole_sentences(choices in prop::collection::vec(0_usize..4, 80)) {
+    fn a_copy_consists_of_complete_sentences(choices in prop::collection::vec(0_usize..4, 80)) {
         let sentences = ["Wash and dry.".to_owned(), "Wash 12 é.".into(), "True, true.".into()];
         let mut choices = choices.into_iter();
         let constraint = Constraint::Copy(sentences.to_vec());
@@ -176,7 +171,7 @@ proptest! {
 }
 
 #[test]
-fn one_of_a_list_is_taken_and_no_part_of_it() {
+fn only_complete_texts_of_a_list_are_accepted() {
     let constraint = Constraint::OneOf(vec!["p12".into(), "p1".into(), "none".into()]);
     for (text, expected) in [
         ("p12", true),
@@ -185,7 +180,7 @@ fn one_of_a_list_is_taken_and_no_part_of_it() {
         ("p", false),
         ("p123", false),
     ] {
-        assert_eq!(takes(&constraint, text), expected, "{text}");
+        assert_eq!(accepts(&constraint, text), expected, "{text}");
     }
 }
 
@@ -205,6 +200,6 @@ fn only_ids_of_the_list_are_cited() {
         ("So [1", false),
         ("So 1].", false),
     ] {
-        assert_eq!(takes(&constraint, text), expected, "{text}");
+        assert_eq!(accepts(&constraint, text), expected, "{text}");
     }
 }

@@ -1,26 +1,23 @@
-//! A manifest for an encoder, from the folder that sentence-transformers or transformers wrote.
+//! Creates the manifest of an encoder from the folder that sentence-transformers or transformers
+//! wrote.
 
-use super::config::Config;
-use super::{SentenceConfig, read_json};
+use super::config::EncoderConfig;
+use super::loaded::{read_json, trained_length};
 use crate::error::{InferenceError, Result};
 use crate::manifest::{ModelKind, ModelManifest, Pooling, Prefixes, hash_file};
-use crate::shards::Shards;
+use crate::safetensors_folder::SafetensorsFolder;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Where the weights are.
+/// The file of the weights.
 const WEIGHTS: &str = "model.safetensors";
 
-/// Files beside the weights that change what an encoder says; the first two must be there.
-const COMPANIONS: [&str; 4] = [
-    "config.json",
-    "tokenizer.json",
-    "sentence_bert_config.json",
-    "modules.json",
-];
+/// Other files that an encoder depends on.
+const REQUIRED_COMPANIONS: [&str; 2] = ["config.json", "tokenizer.json"];
+const OPTIONAL_COMPANIONS: [&str; 2] = ["sentence_bert_config.json", "modules.json"];
 
-/// `config.json`, as far as it says what the model is for.
+/// The fields of `config.json` that say what the model is for.
 #[derive(Deserialize)]
 struct Purpose {
     #[serde(default)]
@@ -28,7 +25,7 @@ struct Purpose {
     model_type: Option<String>,
 }
 
-/// `1_Pooling/config.json`. Newer files name the mode, older ones have a flag for each.
+/// `1_Pooling/config.json`. Newer files name the mode, older files have a flag per mode.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct PoolingConfig {
@@ -47,52 +44,25 @@ struct Prompts {
     prompts: BTreeMap<String, String>,
 }
 
-/// Says what a folder holds, an embedder or a cross-encoder, with the hashes of its files. What it
-/// cannot say (its licence, what it is fit for) is for a person to write.
+/// Creates the manifest of the embedder, reranker or NLI model in a folder, with the hashes of its
+/// files. A person adds what the folder does not say: licence and fitness.
 pub fn describe_encoder(dir: &Path) -> Result<ModelManifest> {
     let purpose: Purpose = read_json(&dir.join("config.json"))?;
-    let unsupported = |reason: String| InferenceError::Unsupported {
-        path: dir.to_owned(),
-        reason,
-    };
-    let generates = purpose
-        .architectures
-        .iter()
-        .any(|name| name.ends_with("ForCausalLM"));
-    if generates {
-        let reason = "it writes text: make a GGUF file of it with `cloister models quantize`";
-        return Err(unsupported(reason.into()));
+    let mut architectures = purpose.architectures.iter();
+    if architectures.any(|name| name.ends_with("ForCausalLM")) {
+        let reason = "it is a generator. Convert it to GGUF with `cloister models quantize`";
+        return Err(unsupported(dir, reason.into()));
     }
-    let config: Config = read_json(&dir.join("config.json"))?;
-    if let Some(reason) = config.unsupported() {
-        return Err(unsupported(reason));
+    let config: EncoderConfig = read_json(&dir.join("config.json"))?;
+    if let Some(reason) = config.unsupported_reason() {
+        return Err(unsupported(dir, reason));
     }
-    let shards = Shards::open(dir)?;
-    let labels = ["classifier.weight", "classifier.out_proj.weight"];
-    let labels = labels.iter().find_map(|name| shards.dims(name)?.first());
-    let kind = match labels {
-        None => ModelKind::Embedder,
-        Some(1) => ModelKind::Reranker,
-        Some(_) if config.entailed().is_some() => ModelKind::Entailment,
-        Some(labels) => {
-            let reason = format!(
-                "it tells {labels} kinds of text apart, and a reranker has one score, a model of \
-                 entailment a label `entailment`"
-            );
-            return Err(unsupported(reason));
-        }
-    };
-    let trained = read_json::<SentenceConfig>(&dir.join("sentence_bert_config.json"));
-    let trained = trained.ok().and_then(|config| config.max_seq_length);
-    let context = trained.unwrap_or(usize::MAX).min(config.most_tokens());
+    let tensors = SafetensorsFolder::open(dir)?;
+    let kind = detect_kind(dir, &tensors, &config)?;
+    let context = trained_length(dir)
+        .unwrap_or(usize::MAX)
+        .min(config.max_tokens());
     let name = dir.file_name().unwrap_or(dir.as_os_str());
-    let mut companions = BTreeMap::new();
-    for (index, companion) in COMPANIONS.iter().enumerate() {
-        let path = dir.join(companion);
-        if index < 2 || path.exists() {
-            companions.insert((*companion).to_owned(), hash_file(&path)?);
-        }
-    }
     Ok(ModelManifest {
         kind,
         name: name.to_string_lossy().into_owned(),
@@ -100,58 +70,93 @@ pub fn describe_encoder(dir: &Path) -> Result<ModelManifest> {
         sha256: hash_file(&dir.join(WEIGHTS))?,
         architecture: purpose.model_type.unwrap_or_else(|| "bert".into()),
         context: u32::try_from(context).unwrap_or(u32::MAX),
-        parameters: shards.parameters(),
+        parameters: tensors.parameters(),
         pooling: match kind {
             ModelKind::Embedder => pooling(dir)?,
-            ModelKind::Reranker | ModelKind::Entailment | ModelKind::Generator => {
-                Pooling::default()
-            }
+            ModelKind::Reranker | ModelKind::Nli | ModelKind::Generator => Pooling::default(),
         },
         prefixes: prefixes(dir)?,
-        companions,
+        companions: hash_companions(dir)?,
         ..ModelManifest::undescribed()
     })
 }
 
-/// How the folder says that token vectors become one. Nothing is guessed: the vectors of another
-/// pooling look as good and find less.
+/// The kind of model, by the labels of its classification head.
+fn detect_kind(
+    dir: &Path,
+    tensors: &SafetensorsFolder,
+    config: &EncoderConfig,
+) -> Result<ModelKind> {
+    let heads = ["classifier.weight", "classifier.out_proj.weight"];
+    match heads.iter().find_map(|name| tensors.dims(name)?.first()) {
+        None => Ok(ModelKind::Embedder),
+        Some(1) => Ok(ModelKind::Reranker),
+        Some(_) if config.entailment_label().is_some() => Ok(ModelKind::Nli),
+        Some(labels) => {
+            let reason = format!(
+                "it has {labels} labels; a reranker has one, and an NLI model has a label \
+                 `entailment`"
+            );
+            Err(unsupported(dir, reason))
+        }
+    }
+}
+
+fn hash_companions(dir: &Path) -> Result<BTreeMap<String, String>> {
+    let mut companions = BTreeMap::new();
+    for name in REQUIRED_COMPANIONS {
+        companions.insert(name.to_owned(), hash_file(&dir.join(name))?);
+    }
+    for name in OPTIONAL_COMPANIONS {
+        let path = dir.join(name);
+        if path.exists() {
+            companions.insert(name.to_owned(), hash_file(&path)?);
+        }
+    }
+    Ok(companions)
+}
+
+fn unsupported(dir: &Path, reason: String) -> InferenceError {
+    InferenceError::Unsupported {
+        path: dir.to_owned(),
+        reason,
+    }
+}
+
+/// The pooling that the folder states. It is never guessed: vectors of the wrong pooling look valid
+/// and retrieve worse.
 fn pooling(dir: &Path) -> Result<Pooling> {
     let path = dir.join("1_Pooling/config.json");
     if !path.exists() {
-        let reason = "it does not say how it pools in `1_Pooling/config.json`: copy the whole folder \
-                      that sentence-transformers wrote";
-        return Err(InferenceError::Unsupported {
-            path: dir.to_owned(),
-            reason: reason.into(),
-        });
+        let reason = "it has no `1_Pooling/config.json`, which states its pooling. Copy the whole \
+                      folder that sentence-transformers wrote";
+        return Err(unsupported(dir, reason.into()));
     }
     let config: PoolingConfig = read_json(&path)?;
     let mode = config.mode.as_deref();
     let first = mode == Some("cls") || config.first;
     let mean = mode == Some("mean") || config.mean;
     match (first, mean) {
-        (true, false) => Ok(Pooling::First),
+        (true, false) => Ok(Pooling::Cls),
         (false, true) => Ok(Pooling::Mean),
         (true, true) | (false, false) => Err(InferenceError::Unsupported {
             path,
-            reason: "it pools in another way than by the mean or the first token".into(),
+            reason: "its pooling is neither the mean nor the first token".into(),
         }),
     }
 }
 
-/// What the folder says has to stand before a question and before a passage.
+/// The prefixes that the folder states for questions and passages.
 fn prefixes(dir: &Path) -> Result<Prefixes> {
     let path = dir.join("config_sentence_transformers.json");
     if !path.exists() {
         return Ok(Prefixes::default());
     }
     let Prompts { prompts } = read_json(&path)?;
-    let one_of = |names: [&str; 2]| {
-        let found = names.iter().find_map(|name| prompts.get(*name));
-        found.cloned().unwrap_or_default()
-    };
+    let question = prompts.get("query").or(prompts.get("question"));
+    let passage = prompts.get("document").or(prompts.get("passage"));
     Ok(Prefixes {
-        question: one_of(["query", "question"]),
-        passage: one_of(["document", "passage"]),
+        question: question.cloned().unwrap_or_default(),
+        passage: passage.cloned().unwrap_or_default(),
     })
 }

@@ -1,164 +1,172 @@
 //! The forward pass of BERT (Devlin et al. 2019) and ModernBERT (Warner et al. 2024) over
-//! sequences laid end to end.
+//! concatenated sequences.
 //!
-//! Nothing is padded: the dense layers see one matrix `[tokens, width]`, and attention runs
-//! inside each sequence, so short texts cost what they are.
+//! Nothing is padded: the dense layers see one matrix `[tokens, hidden_size]`, and attention runs
+//! inside each sequence. So short texts cost no more than their tokens.
 
-use crate::kernels::{self, Eights, Head, Scratch, Target, Tiles, View};
 use crate::manifest::Pooling;
-use crate::rope::Rope;
+use crate::rope::RotaryEmbedding;
+use cloister_kernels::{
+    ActivationsQ8, AttentionHead, AttentionScratch, MatrixTarget, MatrixView, PackedWeights, float,
+    matmul,
+};
 use std::sync::Arc;
 
-/// Tokens taken through the two wide matrices together, so that what lies between them stays near.
-const WIDE_STEP: usize = 64;
+/// Tokens per pass through the feed-forward layer, so that the intermediate states stay in the cache.
+const MLP_STEP: usize = 64;
 
-/// A matrix, in the form that its products run on.
-pub(super) enum Matrix {
-    /// `[inputs, outputs]`: the order that the product reads it in.
-    Floats(Vec<f32>),
-    /// Eight bits; what it is multiplied with is rounded to eight bits too.
-    Eights(Tiles),
+/// A weight matrix, in the form that the product reads.
+pub(super) enum WeightMatrix {
+    /// `[inputs, outputs]`.
+    F32(Vec<f32>),
+    /// Eight bits. The activations are quantised to eight bits too.
+    Int8(PackedWeights),
 }
 
 /// `y = x · weight + bias`.
 pub(super) struct Dense {
-    pub weight: Matrix,
+    pub weight: WeightMatrix,
     pub bias: Vec<f32>,
 }
 
 impl Dense {
     /// `[tokens, inputs]` to `[tokens, outputs]`.
-    pub(super) fn forward(&self, rows: &[f32], rounded: &mut Eights) -> Vec<f32> {
+    pub(super) fn forward(&self, rows: &[f32], quantized: &mut ActivationsQ8) -> Vec<f32> {
         let inputs = self.inputs();
         let mut out = self.bias.repeat(rows.len() / inputs);
-        self.add_product(rows, rounded, &mut out);
+        self.add_product(rows, quantized, &mut out);
         out
     }
 
-    /// Adds what [`Self::forward`] gives to `out`.
-    fn add(&self, rows: &[f32], rounded: &mut Eights, out: &mut [f32]) {
+    /// Adds the result of [`Self::forward`] to `out`.
+    fn add_forward(&self, rows: &[f32], quantized: &mut ActivationsQ8, out: &mut [f32]) {
         for row in out.chunks_exact_mut(self.bias.len()) {
-            kernels::add(row, &self.bias);
+            float::add(row, &self.bias);
         }
-        self.add_product(rows, rounded, out);
+        self.add_product(rows, quantized, out);
     }
 
     fn inputs(&self) -> usize {
         match &self.weight {
-            Matrix::Floats(weight) => weight.len() / self.bias.len(),
-            Matrix::Eights(tiles) => tiles.inputs(),
+            WeightMatrix::F32(weight) => weight.len() / self.bias.len(),
+            WeightMatrix::Int8(weight) => weight.inputs(),
         }
     }
 
-    fn add_product(&self, rows: &[f32], rounded: &mut Eights, out: &mut [f32]) {
+    fn add_product(&self, rows: &[f32], quantized: &mut ActivationsQ8, out: &mut [f32]) {
         let (inputs, outputs) = (self.inputs(), self.bias.len());
         let count = rows.len() / inputs;
         match &self.weight {
-            Matrix::Floats(weight) => {
-                let mut target = Target {
+            WeightMatrix::F32(weight) => {
+                let mut target = MatrixTarget {
                     data: out,
                     row_stride: outputs,
                     add: true,
                 };
-                let left = View::rows(rows, count, inputs, inputs);
-                let right = View::rows(weight, inputs, outputs, outputs);
-                kernels::matmul(&mut target, 1.0, left, right);
+                let left = MatrixView::from_rows(rows, count, inputs, inputs);
+                let right = MatrixView::from_rows(weight, inputs, outputs, outputs);
+                matmul(&mut target, 1.0, left, right);
             }
-            Matrix::Eights(tiles) => {
-                rounded.fill(rows, inputs);
-                tiles.add_product(rounded, out);
+            WeightMatrix::Int8(weight) => {
+                quantized.quantize(rows, inputs);
+                weight.add_product(quantized, out);
             }
         }
     }
 }
 
 /// Layer normalisation.
-pub(super) struct Norm {
-    pub gain: Vec<f32>,
+pub(super) struct LayerNorm {
+    pub weight: Vec<f32>,
     pub bias: Vec<f32>,
     pub epsilon: f32,
 }
 
-impl Norm {
+impl LayerNorm {
     pub(super) fn apply(&self, rows: &mut [f32]) {
-        kernels::layer_norm(rows, &self.gain, &self.bias, self.epsilon);
+        float::layer_norm(rows, &self.weight, &self.bias, self.epsilon);
     }
 }
 
 /// Where a layer normalises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    /// What it has added to the states: BERT.
-    After,
-    /// What it reads from the states, which stay as they are: ModernBERT.
-    Before,
+pub(super) enum NormOrder {
+    /// After each residual addition: BERT.
+    PostNorm,
+    /// Before attention and before the feed-forward layer: ModernBERT.
+    PreNorm,
 }
 
-/// What lies between the two wide matrices.
+/// The activation of the feed-forward layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Activation {
+pub(super) enum EncoderActivation {
     Gelu,
-    /// Half of it, after GELU, times the other half.
+    /// GELU of the first half, times the second half.
     GatedGelu,
 }
 
-/// One layer; query, key and value are one matrix.
-pub(super) struct Layer {
-    pub qkv: Dense,
-    pub attended: Dense,
-    /// None in ModernBERT's first layer, whose states are normalised already.
-    pub attention_norm: Option<Norm>,
-    pub widen: Dense,
-    pub narrow: Dense,
-    pub inner_norm: Norm,
-    /// How far a token sees.
+/// One transformer layer.
+pub(super) struct EncoderLayer {
+    /// Query, key and value as one matrix.
+    pub qkv_proj: Dense,
+    pub o_proj: Dense,
+    /// `None` in ModernBERT's first layer, whose input is normalised already.
+    pub attention_norm: Option<LayerNorm>,
+    pub up_proj: Dense,
+    pub down_proj: Dense,
+    pub mlp_norm: LayerNorm,
+    /// How many tokens a token sees on each side.
     pub window: usize,
-    pub rope: Option<Arc<Rope>>,
+    pub rope: Option<Arc<RotaryEmbedding>>,
 }
 
-/// The whole encoder.
+/// A transformer encoder.
 pub(super) struct Encoder {
     pub heads: usize,
-    pub words: Vec<f32>,
-    /// What is added at each position; empty where positions are turns.
-    pub positions: Vec<f32>,
-    /// What is added to each token of the first and of the second text; empty for none.
-    pub segments: Vec<f32>,
-    pub norm: Norm,
-    pub layers: Vec<Layer>,
-    /// After the last layer.
-    pub last_norm: Option<Norm>,
-    pub order: Order,
-    pub activation: Activation,
+    pub embed_tokens: Vec<f32>,
+    /// Empty if the model has rotary positions.
+    pub position_embeddings: Vec<f32>,
+    /// Of the first and of the second text; empty if the model has none.
+    pub segment_embeddings: Vec<f32>,
+    pub embedding_norm: LayerNorm,
+    pub layers: Vec<EncoderLayer>,
+    pub final_norm: Option<LayerNorm>,
+    pub norm_order: NormOrder,
+    pub activation: EncoderActivation,
 }
 
-/// The ids of a text, or of two, the second from `second` on.
+/// The token ids of one text, or of two texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Sequence {
+pub(super) struct TokenSequence {
     pub ids: Vec<u32>,
+    /// Where the second text starts.
     pub second: usize,
 }
 
 impl Encoder {
-    pub(super) fn width(&self) -> usize {
-        self.norm.gain.len()
+    pub(super) fn hidden_size(&self) -> usize {
+        self.embedding_norm.weight.len()
     }
 
-    /// One vector for each sequence: `[sequences, width]`, on one thread.
-    pub(super) fn pooled(&self, sequences: &[&Sequence], pooling: Pooling) -> Vec<Vec<f32>> {
-        let mut states = self.embedded(sequences);
-        self.norm.apply(&mut states);
-        let mut spare = Spare::default();
+    /// One vector per sequence, `[sequences, hidden_size]`, computed on the calling thread.
+    pub(super) fn encode(&self, sequences: &[&TokenSequence], pooling: Pooling) -> Vec<Vec<f32>> {
+        let mut states = self.embed(sequences);
+        self.embedding_norm.apply(&mut states);
+        let mut scratch = EncoderScratch::default();
         for layer in &self.layers {
-            match self.order {
-                Order::After => self.layer_after(layer, &mut states, sequences, &mut spare),
-                Order::Before => self.layer_before(layer, &mut states, sequences, &mut spare),
+            match self.norm_order {
+                NormOrder::PostNorm => {
+                    self.post_norm_layer(layer, &mut states, sequences, &mut scratch);
+                }
+                NormOrder::PreNorm => {
+                    self.pre_norm_layer(layer, &mut states, sequences, &mut scratch);
+                }
             }
         }
-        if let Some(norm) = &self.last_norm {
+        if let Some(norm) = &self.final_norm {
             norm.apply(&mut states);
         }
-        let width = self.width();
+        let width = self.hidden_size();
         let mut rows = states.chunks_exact(width);
         sequences
             .iter()
@@ -166,7 +174,7 @@ impl Encoder {
                 let mut own = rows.by_ref().take(sequence.ids.len());
                 match pooling {
                     Pooling::Mean => mean(own, width),
-                    Pooling::First => {
+                    Pooling::Cls => {
                         let first = own.next().map_or_else(Vec::new, <[f32]>::to_vec);
                         own.for_each(drop);
                         first
@@ -176,24 +184,25 @@ impl Encoder {
             .collect()
     }
 
-    fn embedded(&self, sequences: &[&Sequence]) -> Vec<f32> {
-        let width = self.width();
+    /// The sum of token, position and segment embeddings, `[tokens, hidden_size]`.
+    fn embed(&self, sequences: &[&TokenSequence]) -> Vec<f32> {
+        let width = self.hidden_size();
         let total: usize = sequences.iter().map(|sequence| sequence.ids.len()).sum();
         let mut states = Vec::with_capacity(total * width);
         for sequence in sequences {
-            for (place, id) in sequence.ids.iter().enumerate() {
+            for (position, id) in sequence.ids.iter().enumerate() {
                 let start = states.len();
                 states.resize(start + width, 0.0);
-                let segment = usize::from(place >= sequence.second);
+                let segment = usize::from(position >= sequence.second);
                 let rows = [
-                    (&self.positions, place),
-                    (&self.segments, segment),
-                    (&self.words, *id as usize),
+                    (&self.position_embeddings, position),
+                    (&self.segment_embeddings, segment),
+                    (&self.embed_tokens, *id as usize),
                 ];
-                for (table, at) in rows {
-                    let row = table.get(at * width..(at + 1) * width);
+                for (table, index) in rows {
+                    let row = table.get(index * width..(index + 1) * width);
                     if let (Some(state), Some(row)) = (states.get_mut(start..), row) {
-                        kernels::add(state, row);
+                        float::add(state, row);
                     }
                 }
             }
@@ -201,86 +210,100 @@ impl Encoder {
         states
     }
 
-    fn layer_after(
+    fn post_norm_layer(
         &self,
-        layer: &Layer,
+        layer: &EncoderLayer,
         states: &mut [f32],
-        sequences: &[&Sequence],
-        spare: &mut Spare,
+        sequences: &[&TokenSequence],
+        scratch: &mut EncoderScratch,
     ) {
-        let qkv = layer.qkv.forward(states, &mut spare.rounded);
-        let context = self.attend(layer, &qkv, sequences, &mut spare.attention);
-        layer.attended.add(&context, &mut spare.rounded, states);
+        let qkv = layer.qkv_proj.forward(states, &mut scratch.quantized);
+        let context = self.attend(layer, &qkv, sequences, &mut scratch.attention);
+        layer
+            .o_proj
+            .add_forward(&context, &mut scratch.quantized, states);
         if let Some(norm) = &layer.attention_norm {
             norm.apply(states);
         }
-        for states in states.chunks_mut(WIDE_STEP * self.width()) {
-            let inner = self.inner(layer, states, &mut spare.rounded);
-            layer.narrow.add(&inner, &mut spare.rounded, states);
-            layer.inner_norm.apply(states);
+        for states in states.chunks_mut(MLP_STEP * self.hidden_size()) {
+            let inner = self.mlp_activations(layer, states, &mut scratch.quantized);
+            layer
+                .down_proj
+                .add_forward(&inner, &mut scratch.quantized, states);
+            layer.mlp_norm.apply(states);
         }
     }
 
-    fn layer_before(
+    fn pre_norm_layer(
         &self,
-        layer: &Layer,
+        layer: &EncoderLayer,
         states: &mut [f32],
-        sequences: &[&Sequence],
-        spare: &mut Spare,
+        sequences: &[&TokenSequence],
+        scratch: &mut EncoderScratch,
     ) {
         let mut normed = states.to_vec();
         if let Some(norm) = &layer.attention_norm {
             norm.apply(&mut normed);
         }
-        let mut qkv = layer.qkv.forward(&normed, &mut spare.rounded);
+        let mut qkv = layer.qkv_proj.forward(&normed, &mut scratch.quantized);
         if let Some(rope) = &layer.rope {
-            self.turn(rope, &mut qkv, sequences);
+            self.rotate(rope, &mut qkv, sequences);
         }
-        let context = self.attend(layer, &qkv, sequences, &mut spare.attention);
-        layer.attended.add(&context, &mut spare.rounded, states);
-        for states in states.chunks_mut(WIDE_STEP * self.width()) {
+        let context = self.attend(layer, &qkv, sequences, &mut scratch.attention);
+        layer
+            .o_proj
+            .add_forward(&context, &mut scratch.quantized, states);
+        for states in states.chunks_mut(MLP_STEP * self.hidden_size()) {
             let mut normed = states.to_vec();
-            layer.inner_norm.apply(&mut normed);
-            let inner = self.inner(layer, &normed, &mut spare.rounded);
-            layer.narrow.add(&inner, &mut spare.rounded, states);
+            layer.mlp_norm.apply(&mut normed);
+            let inner = self.mlp_activations(layer, &normed, &mut scratch.quantized);
+            layer
+                .down_proj
+                .add_forward(&inner, &mut scratch.quantized, states);
         }
     }
 
-    fn inner(&self, layer: &Layer, rows: &[f32], rounded: &mut Eights) -> Vec<f32> {
-        let mut wide = layer.widen.forward(rows, rounded);
+    /// The intermediate states of the feed-forward layer, after its activation.
+    fn mlp_activations(
+        &self,
+        layer: &EncoderLayer,
+        rows: &[f32],
+        quantized: &mut ActivationsQ8,
+    ) -> Vec<f32> {
+        let mut wide = layer.up_proj.forward(rows, quantized);
         match self.activation {
-            Activation::Gelu => {
-                kernels::gelu(&mut wide);
+            EncoderActivation::Gelu => {
+                float::gelu(&mut wide);
                 wide
             }
-            Activation::GatedGelu => {
+            EncoderActivation::GatedGelu => {
                 let mut gated = vec![0.0; wide.len() / 2];
-                let inner = layer.widen.bias.len() / 2;
-                kernels::gated_exact_gelu(&wide, inner, &mut gated);
+                let inner = layer.up_proj.bias.len() / 2;
+                float::gated_exact_gelu(&wide, inner, &mut gated);
                 gated
             }
         }
     }
 
-    /// Turns queries and keys to their positions.
-    fn turn(&self, rope: &Rope, qkv: &mut [f32], sequences: &[&Sequence]) {
-        let width = self.width();
-        let places = sequences.iter().flat_map(|sequence| 0..sequence.ids.len());
-        for (row, place) in qkv.chunks_exact_mut(3 * width).zip(places) {
-            let (turned, _) = row.split_at_mut(2 * width);
-            rope.turn(turned, place);
+    /// Rotates queries and keys to their positions.
+    fn rotate(&self, rope: &RotaryEmbedding, qkv: &mut [f32], sequences: &[&TokenSequence]) {
+        let width = self.hidden_size();
+        let positions = sequences.iter().flat_map(|sequence| 0..sequence.ids.len());
+        for (row, position) in qkv.chunks_exact_mut(3 * width).zip(positions) {
+            let (queries_and_keys, _) = row.split_at_mut(2 * width);
+            rope.rotate(queries_and_keys, position);
         }
     }
 
-    /// Attention of each sequence to itself: `[tokens, 3 · width]` to `[tokens, width]`.
+    /// Self-attention in each sequence: `[tokens, 3 · hidden_size]` to `[tokens, hidden_size]`.
     fn attend(
         &self,
-        layer: &Layer,
+        layer: &EncoderLayer,
         qkv: &[f32],
-        sequences: &[&Sequence],
-        scratch: &mut Scratch,
+        sequences: &[&TokenSequence],
+        scratch: &mut AttentionScratch,
     ) -> Vec<f32> {
-        let width = self.width();
+        let width = self.hidden_size();
         let size = width / self.heads;
         let mut context = vec![0.0; qkv.len() / 3];
         let (mut qkv, mut out) = (qkv, context.as_mut_slice());
@@ -289,7 +312,7 @@ impl Encoder {
             let (data, later) = qkv.split_at(count * 3 * width);
             let (own, later_out) = out.split_at_mut(count * width);
             for first in (0..width).step_by(size) {
-                let head = Head {
+                let head = AttentionHead {
                     data,
                     stride: 3 * width,
                     count,
@@ -308,18 +331,18 @@ impl Encoder {
     }
 }
 
-/// Memory that one layer after the other uses.
+/// Buffers that are reused from layer to layer.
 #[derive(Default)]
-struct Spare {
-    rounded: Eights,
-    attention: Scratch,
+struct EncoderScratch {
+    quantized: ActivationsQ8,
+    attention: AttentionScratch,
 }
 
 fn mean<'a>(rows: impl Iterator<Item = &'a [f32]>, width: usize) -> Vec<f32> {
     let mut sum = vec![0.0; width];
     let mut count = 0.0_f32;
     for row in rows {
-        kernels::add(&mut sum, row);
+        float::add(&mut sum, row);
         count += 1.0;
     }
     for x in &mut sum {

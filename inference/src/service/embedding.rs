@@ -1,33 +1,33 @@
 //! The embedder's thread and its handle.
 
 use super::queue::{Lane, Queue, QueueLimits};
-use super::{Closing, gone, guarded, spawn};
-use crate::embedder::{Embedder, ModelIdentity};
+use super::{CloseOnDrop, catch_panic, spawn, thread_ended};
 use crate::error::Result;
+use crate::traits::{Embedder, ModelIdentity};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// Passages embedded before the thread looks whether a person waits.
+/// Passages that are embedded before the thread checks for interactive requests.
 const BULK_STEP: usize = 32;
 
-/// A handle to the embedder's thread. Clones share it; it ends with the last of them.
+/// A handle to the embedder's thread. Clones share it. The thread ends with the last of them.
 #[derive(Clone)]
 pub struct EmbedderService {
-    closing: Arc<Closing<Job>>,
+    queue: Arc<CloseOnDrop<EmbeddingJob>>,
     embedder: Arc<dyn Embedder>,
 }
 
-/// Someone is being attended to, until this is dropped.
-pub struct Attending(Arc<Closing<Job>>);
+/// Background work is paused until this is dropped.
+pub struct ForegroundGuard(Arc<CloseOnDrop<EmbeddingJob>>);
 
-impl Drop for Attending {
+impl Drop for ForegroundGuard {
     fn drop(&mut self) {
-        self.0.0.attend(false);
+        self.0.0.resume_bulk();
     }
 }
 
-struct Job {
+struct EmbeddingJob {
     texts: Vec<String>,
     vectors: Vec<Vec<f32>>,
     reply: oneshot::Sender<Result<Vec<Vec<f32>>>>,
@@ -40,7 +40,7 @@ impl EmbedderService {
         let (jobs, model) = (Arc::clone(&queue), Arc::clone(&embedder));
         spawn("embedder", move || run(&jobs, model.as_ref()))?;
         Ok(Self {
-            closing: Arc::new(Closing(queue)),
+            queue: Arc::new(CloseOnDrop(queue)),
             embedder,
         })
     }
@@ -55,7 +55,7 @@ impl EmbedderService {
         self.embedder.dimensions()
     }
 
-    /// The tokens that count; see [`Embedder::max_tokens`].
+    /// See [`Embedder::max_tokens`].
     pub fn max_tokens(&self) -> usize {
         self.embedder.max_tokens()
     }
@@ -66,32 +66,34 @@ impl EmbedderService {
         self.embedder.count_tokens(&format!("{prefix}{text}"))
     }
 
-    /// Holds bulk work back, but for a turn now and then, until what is returned is dropped: the
-    /// answer that someone waits for has the processors to itself.
+    /// Pauses background work until the returned guard is dropped, so that an interactive request
+    /// gets the CPU. Background work still gets an occasional turn.
     #[must_use]
-    pub fn attend(&self) -> Attending {
-        self.closing.0.attend(true);
-        Attending(Arc::clone(&self.closing))
+    pub fn pause_background(&self) -> ForegroundGuard {
+        self.queue.0.pause_bulk();
+        ForegroundGuard(Arc::clone(&self.queue))
     }
 
-    /// The vector of a question, before any bulk work.
+    /// The vector of a question, ahead of all background work.
     pub async fn embed_question(&self, text: String) -> Result<Vec<f32>> {
         let text = self.embedder.prefixes().question + &text;
         let vectors = self.submit(Lane::Urgent, vec![text]).await?;
-        vectors.into_iter().next().ok_or_else(gone)
+        vectors.into_iter().next().ok_or_else(thread_ended)
     }
 
-    /// The vectors of sentences that a question waits for, before any bulk work.
+    /// The vectors of sentences that an interactive request needs, ahead of all background work.
     pub async fn embed_sentences(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
-        self.submit(Lane::Urgent, self.as_passages(texts)).await
+        self.submit(Lane::Urgent, self.with_passage_prefix(texts))
+            .await
     }
 
-    /// The vectors of passages, between questions.
+    /// The vectors of passages, as background work.
     pub async fn embed_passages(&self, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
-        self.submit(Lane::Bulk, self.as_passages(texts)).await
+        self.submit(Lane::Bulk, self.with_passage_prefix(texts))
+            .await
     }
 
-    fn as_passages(&self, texts: Vec<String>) -> Vec<String> {
+    fn with_passage_prefix(&self, texts: Vec<String>) -> Vec<String> {
         let prefix = self.embedder.prefixes().passage;
         if prefix.is_empty() {
             return texts;
@@ -102,34 +104,34 @@ impl EmbedderService {
     async fn submit(&self, lane: Lane, texts: Vec<String>) -> Result<Vec<Vec<f32>>> {
         let (reply, answer) = oneshot::channel();
         let vectors = Vec::with_capacity(texts.len());
-        let job = Job {
+        let job = EmbeddingJob {
             texts,
             vectors,
             reply,
         };
-        self.closing.0.push(lane, job)?;
-        answer.await.unwrap_or_else(|_closed| Err(gone()))
+        self.queue.0.push(lane, job)?;
+        answer.await.unwrap_or_else(|_closed| Err(thread_ended()))
     }
 }
 
-fn run(queue: &Queue<Job>, model: &dyn Embedder) {
+fn run(queue: &Queue<EmbeddingJob>, model: &dyn Embedder) {
     while let Some((lane, mut job)) = queue.next() {
         if job.reply.is_closed() {
             continue;
         }
-        let began = Instant::now();
+        let started = Instant::now();
         let step = match lane {
             Lane::Urgent => job.texts.len(),
             Lane::Bulk => BULK_STEP,
         };
-        let waiting = job.texts.iter().skip(job.vectors.len()).take(step);
-        let texts: Vec<&str> = waiting.map(String::as_str).collect();
-        let outcome = guarded(|| model.embed(&texts));
-        queue.took(began.elapsed());
+        let remaining = job.texts.iter().skip(job.vectors.len()).take(step);
+        let texts: Vec<&str> = remaining.map(String::as_str).collect();
+        let outcome = catch_panic(|| model.embed(&texts));
+        queue.record_duration(started.elapsed());
         match outcome {
             Ok(vectors) => job.vectors.extend(vectors),
             Err(error) => {
-                // A caller who has gone needs no answer.
+                // A caller that has gone needs no answer.
                 let _ = job.reply.send(Err(error));
                 continue;
             }

@@ -1,27 +1,28 @@
 //! The generator's thread and its handle.
 
 use super::queue::{Lane, Queue, QueueLimits};
-use super::{Closing, gone, guarded, spawn};
-use crate::embedder::ModelIdentity;
+use super::{CloseOnDrop, catch_panic, spawn, thread_ended};
+use crate::decoder::GgufGenerator;
 use crate::error::{InferenceError, Result};
-use crate::generator::{Desk, GenerateRequest, Generated, Generator, Person};
-use crate::llama::LlamaGguf;
+use crate::request::{GenerateRequest, Person};
+use crate::traits::{Generated, Generator, ModelIdentity, RequestId, RequestSource};
+use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
-/// Texts that are written at once.
-pub(crate) const SEATS: usize = 8;
+/// The maximum of texts that are written in one batch.
+pub(crate) const MAX_BATCH: usize = 8;
 
-/// Whether the generator can be asked.
+/// Whether the generator accepts requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GeneratorState {
-    /// It is being loaded.
+    /// The model is being loaded.
     Loading,
-    /// It answers.
+    /// It accepts requests.
     Ready {
         /// Which model.
         identity: ModelIdentity,
@@ -36,105 +37,105 @@ pub enum GeneratorState {
 
 /// A step of a generation.
 #[derive(Debug)]
-pub enum Piece {
-    /// More text, whole characters.
+pub enum GenerationEvent {
+    /// More text, in complete characters.
     Text(String),
-    /// The end, with all of the text.
-    End(Generated),
-    /// The end, by a fault.
+    /// The end, with the full text.
+    Finished(Generated),
+    /// The generation failed.
     Failed(InferenceError),
 }
 
-/// A handle to the generator's thread. Clones share it; it ends with the last of them.
+/// A handle to the generator's thread. Clones share it. The thread ends with the last of them.
 #[derive(Clone)]
 pub struct GeneratorService {
-    closing: Arc<Closing<Job>>,
+    queue: Arc<CloseOnDrop<GenerationJob>>,
     state: Arc<RwLock<GeneratorState>>,
 }
 
-enum Job {
-    Judge {
+enum GenerationJob {
+    Score {
         pairs: Vec<(String, String)>,
         reply: oneshot::Sender<Result<Vec<f32>>>,
     },
     Write {
         request: Box<GenerateRequest>,
-        pieces: mpsc::UnboundedSender<Piece>,
+        events: mpsc::UnboundedSender<GenerationEvent>,
     },
 }
 
-impl Job {
-    /// Whether whoever asked has gone.
-    fn abandoned(&self) -> bool {
+impl GenerationJob {
+    /// Whether the caller has gone.
+    fn is_abandoned(&self) -> bool {
         match self {
-            Self::Judge { reply, .. } => reply.is_closed(),
-            Self::Write { pieces, .. } => pieces.is_closed(),
+            Self::Score { reply, .. } => reply.is_closed(),
+            Self::Write { events, .. } => events.is_closed(),
         }
     }
 }
 
 impl GeneratorService {
     /// Starts the thread, which first loads the model of the folder `dir`. A model that cannot be
-    /// loaded is a state, not an error: the appliance answers with quotes meanwhile.
-    pub fn starting(dir: PathBuf, limits: QueueLimits) -> Result<Self> {
-        Self::loading(
-            move || Ok(Box::new(LlamaGguf::open(&dir)?) as Box<dyn Generator>),
+    /// loaded is a state, not an error: the appliance then answers with quotes only.
+    pub fn start(dir: PathBuf, limits: QueueLimits) -> Result<Self> {
+        Self::start_with(
+            move || Ok(Box::new(GgufGenerator::open(&dir)?) as Box<dyn Generator>),
             limits,
         )
     }
 
     /// Starts the thread, which first calls `load`.
-    pub fn loading(
+    pub fn start_with(
         load: impl FnOnce() -> Result<Box<dyn Generator>> + Send + 'static,
         limits: QueueLimits,
     ) -> Result<Self> {
         let queue = Arc::new(Queue::new(limits));
         let state = Arc::new(RwLock::new(GeneratorState::Loading));
-        let (jobs, shown) = (Arc::clone(&queue), Arc::clone(&state));
-        spawn("generator", move || match guarded(load) {
+        let (jobs, shared_state) = (Arc::clone(&queue), Arc::clone(&state));
+        spawn("generator", move || match catch_panic(load) {
             Ok(model) => {
-                show(&shown, ready(model.as_ref()));
+                *shared_state.write() = ready_state(model.as_ref());
                 run(&jobs, model.as_ref());
             }
             Err(error) => {
-                tracing::warn!(%error, "the generator was not loaded: {error}");
-                show(&shown, GeneratorState::Failed(error.to_string()));
+                tracing::warn!(%error, "the generator could not be loaded: {error}");
+                *shared_state.write() = GeneratorState::Failed(error.to_string());
                 jobs.close(&error.to_string());
             }
         })?;
         Ok(Self {
-            closing: Arc::new(Closing(queue)),
+            queue: Arc::new(CloseOnDrop(queue)),
             state,
         })
     }
 
-    /// Whether it can be asked.
+    /// Whether the generator accepts requests.
     pub fn state(&self) -> GeneratorState {
-        self.state
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.state.read().clone()
     }
 
-    /// See [`Generator::log_likelihoods`]. Goes before generations that wait.
+    /// See [`Generator::log_likelihoods`]. Goes before queued generations.
     pub async fn log_likelihoods(&self, pairs: Vec<(String, String)>) -> Result<Vec<f32>> {
         self.check_ready()?;
         let (reply, answer) = oneshot::channel();
-        let job = Job::Judge { pairs, reply };
-        self.closing.0.push(Lane::Urgent, job)?;
-        answer.await.unwrap_or_else(|_closed| Err(gone()))
+        let job = GenerationJob::Score { pairs, reply };
+        self.queue.0.push(Lane::Urgent, job)?;
+        answer.await.unwrap_or_else(|_closed| Err(thread_ended()))
     }
 
-    /// See [`Generator::generate`]. Dropping the receiver ends the writing at the next token.
-    pub fn generate(&self, request: GenerateRequest) -> Result<mpsc::UnboundedReceiver<Piece>> {
+    /// See [`Generator::generate`]. Dropping the receiver ends the text at the next token.
+    pub fn generate(
+        &self,
+        request: GenerateRequest,
+    ) -> Result<mpsc::UnboundedReceiver<GenerationEvent>> {
         self.check_ready()?;
-        // At most `max_tokens` pieces are ever sent, so a slow reader cannot make it grow.
-        let (pieces, stream) = mpsc::unbounded_channel();
-        self.closing.0.drop_bulk(Job::abandoned);
+        // At most `max_tokens` events are ever sent, so a slow reader cannot make the channel grow.
+        let (events, stream) = mpsc::unbounded_channel();
+        self.queue.0.drop_bulk(GenerationJob::is_abandoned);
         let person = request.person.clone();
         let request = Box::new(request);
-        let job = Job::Write { request, pieces };
-        self.closing.0.push_of(Lane::Bulk, person.as_ref(), job)?;
+        let job = GenerationJob::Write { request, events };
+        self.queue.0.push_for(Lane::Bulk, person.as_ref(), job)?;
         Ok(stream)
     }
 
@@ -147,7 +148,7 @@ impl GeneratorService {
     }
 }
 
-fn ready(model: &dyn Generator) -> GeneratorState {
+fn ready_state(model: &dyn Generator) -> GeneratorState {
     GeneratorState::Ready {
         identity: model.identity(),
         parameters: model.parameters(),
@@ -155,116 +156,122 @@ fn ready(model: &dyn Generator) -> GeneratorState {
     }
 }
 
-fn show(shown: &RwLock<GeneratorState>, state: GeneratorState) {
-    *shown.write().unwrap_or_else(PoisonError::into_inner) = state;
-}
-
-fn run(queue: &Queue<Job>, model: &dyn Generator) {
+fn run(queue: &Queue<GenerationJob>, model: &dyn Generator) {
     while let Some((_, job)) = queue.next() {
-        let mut counter = Counter {
+        let mut source = BatchScheduler {
             queue,
             model,
             first: Some(job),
-            seats: BTreeMap::new(),
-            tickets: 0,
+            slots: BTreeMap::new(),
+            last_id: 0,
         };
-        let outcome = guarded(|| {
-            model.write_together(&mut counter);
+        let outcome = catch_panic(|| {
+            model.serve(&mut source);
             Ok(())
         });
         if let Err(error) = outcome {
-            counter.fail(&error);
+            source.fail_all(&error);
         }
     }
 }
 
-/// Where the queue's jobs meet the model: judging is done between two steps of writing.
-struct Counter<'a> {
-    queue: &'a Queue<Job>,
+/// Feeds the queue's jobs to the model. Scoring runs between two steps of a batch.
+struct BatchScheduler<'a> {
+    queue: &'a Queue<GenerationJob>,
     model: &'a dyn Generator,
-    first: Option<Job>,
-    seats: BTreeMap<usize, Seat>,
-    tickets: usize,
+    first: Option<GenerationJob>,
+    slots: BTreeMap<RequestId, Slot>,
+    last_id: usize,
 }
 
-/// Who waits for a text, and since when.
-struct Seat {
+/// An active request: who receives the text, and since when.
+struct Slot {
     person: Option<Person>,
-    pieces: mpsc::UnboundedSender<Piece>,
-    began: Instant,
+    events: mpsc::UnboundedSender<GenerationEvent>,
+    started: Instant,
 }
 
-impl Counter<'_> {
-    fn judge(&self, pairs: &[(String, String)], reply: oneshot::Sender<Result<Vec<f32>>>) {
-        let began = Instant::now();
+impl BatchScheduler<'_> {
+    /// The next job, from the interactive lane only if the batch is full.
+    fn next_job(&mut self, batch_is_full: bool) -> Option<GenerationJob> {
+        if let Some(job) = self.first.take() {
+            return Some(job);
+        }
+        if batch_is_full {
+            return self.queue.next_urgent();
+        }
+        self.queue.try_next(&|person| self.active_requests(person))
+    }
+
+    /// How many texts of a person are in the batch.
+    fn active_requests(&self, person: Option<&Person>) -> usize {
+        let slots = self.slots.values();
+        slots.filter(|slot| slot.person.as_ref() == person).count()
+    }
+
+    fn score(&self, pairs: &[(String, String)], reply: oneshot::Sender<Result<Vec<f32>>>) {
+        let started = Instant::now();
         let pairs: Vec<_> = pairs
             .iter()
             .map(|(a, b)| (a.as_str(), b.as_str()))
             .collect();
-        // A caller who has gone needs no answer, here and below.
-        let _ = reply.send(guarded(|| self.model.log_likelihoods(&pairs)));
-        self.queue.took(began.elapsed());
+        // A caller that has gone needs no answer, here and below.
+        let _ = reply.send(catch_panic(|| self.model.log_likelihoods(&pairs)));
+        self.queue.record_duration(started.elapsed());
     }
 
-    fn fail(&mut self, error: &InferenceError) {
-        for seat in std::mem::take(&mut self.seats).into_values() {
+    fn fail_all(&mut self, error: &InferenceError) {
+        for slot in std::mem::take(&mut self.slots).into_values() {
             let error = InferenceError::Compute(error.to_string());
-            let _ = seat.pieces.send(Piece::Failed(error));
+            let _ = slot.events.send(GenerationEvent::Failed(error));
         }
     }
 }
 
-impl Desk for Counter<'_> {
-    fn next(&mut self, writing: usize) -> Option<(usize, GenerateRequest)> {
+impl RequestSource for BatchScheduler<'_> {
+    fn next(&mut self, active: usize) -> Option<(RequestId, GenerateRequest)> {
         loop {
-            let full = writing >= SEATS;
-            let seated = |person: Option<&Person>| {
-                let seats = self.seats.values();
-                seats.filter(|seat| seat.person.as_ref() == person).count()
-            };
-            let waiting = || {
-                if full {
-                    self.queue.next_urgent()
-                } else {
-                    self.queue.next_now(&seated)
-                }
-            };
-            match self.first.take().or_else(waiting)? {
-                job if job.abandoned() => {}
-                Job::Judge { pairs, reply } => self.judge(&pairs, reply),
-                Job::Write { request, pieces } => {
-                    self.tickets += 1;
-                    let seat = Seat {
+            match self.next_job(active >= MAX_BATCH)? {
+                job if job.is_abandoned() => {}
+                GenerationJob::Score { pairs, reply } => self.score(&pairs, reply),
+                GenerationJob::Write { request, events } => {
+                    self.last_id += 1;
+                    let id = RequestId(self.last_id);
+                    let slot = Slot {
                         person: request.person.clone(),
-                        pieces,
-                        began: Instant::now(),
+                        events,
+                        started: Instant::now(),
                     };
-                    self.seats.insert(self.tickets, seat);
-                    return Some((self.tickets, *request));
+                    self.slots.insert(id, slot);
+                    return Some((id, *request));
                 }
             }
         }
     }
 
-    fn wanted(&self, ticket: usize) -> bool {
-        let seat = self.seats.get(&ticket);
-        seat.is_some_and(|seat| !seat.pieces.is_closed())
+    fn is_wanted(&self, id: RequestId) -> bool {
+        let slot = self.slots.get(&id);
+        slot.is_some_and(|slot| !slot.events.is_closed())
     }
 
-    fn piece(&mut self, ticket: usize, text: &str) -> ControlFlow<()> {
-        let piece = || Piece::Text(text.to_owned());
-        match self.seats.get(&ticket).map(|s| s.pieces.send(piece())) {
-            Some(Ok(())) => ControlFlow::Continue(()),
-            Some(Err(_)) | None => ControlFlow::Break(()),
+    fn send_text(&mut self, id: RequestId, text: &str) -> ControlFlow<()> {
+        let Some(slot) = self.slots.get(&id) else {
+            return ControlFlow::Break(());
+        };
+        let sent = slot.events.send(GenerationEvent::Text(text.to_owned()));
+        if sent.is_ok() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
         }
     }
 
-    fn end(&mut self, ticket: usize, outcome: Result<Generated>) {
-        if let Some(seat) = self.seats.remove(&ticket) {
-            let _ = seat
-                .pieces
-                .send(outcome.map_or_else(Piece::Failed, Piece::End));
-            self.queue.took(seat.began.elapsed());
-        }
+    fn finish(&mut self, id: RequestId, outcome: Result<Generated>) {
+        let Some(slot) = self.slots.remove(&id) else {
+            return;
+        };
+        let event = outcome.map_or_else(GenerationEvent::Failed, GenerationEvent::Finished);
+        let _ = slot.events.send(event);
+        self.queue.record_duration(slot.started.elapsed());
     }
 }

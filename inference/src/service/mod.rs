@@ -1,13 +1,13 @@
-//! One thread owns each model; everybody else sends it work.
+//! Runs each model on its own thread, and queues requests to it.
 
 mod embedding;
 mod generating;
 mod queue;
-mod turns;
+mod round_robin;
 
-pub use embedding::{Attending, EmbedderService};
-pub(crate) use generating::SEATS;
-pub use generating::{GeneratorService, GeneratorState, Piece};
+pub use embedding::{EmbedderService, ForegroundGuard};
+pub(crate) use generating::MAX_BATCH;
+pub use generating::{GenerationEvent, GeneratorService, GeneratorState};
 pub use queue::QueueLimits;
 
 use crate::error::{InferenceError, Result};
@@ -15,17 +15,16 @@ use queue::Queue;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// What a caller is told when the thread ended before its job was done.
-fn gone() -> InferenceError {
+/// The error of a caller whose job was dropped because the thread ended.
+fn thread_ended() -> InferenceError {
     InferenceError::Stopped("its thread ended before the work was done".into())
 }
 
-/// Runs `work`; a panic inside a model's libraries costs this job, not the service.
-fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+/// Runs `work`. A panic in a model's libraries fails this job, not the service.
+fn catch_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        Err(InferenceError::Compute(
-            "it stopped in the middle of this text".into(),
-        ))
+        let reason = "it stopped in the middle of this text";
+        Err(InferenceError::Compute(reason.into()))
     })
 }
 
@@ -38,10 +37,10 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
         .map_err(|error| InferenceError::Stopped(error.to_string()))
 }
 
-/// Closes the queue when the last handle goes.
-struct Closing<J>(Arc<Queue<J>>);
+/// Closes the queue when the last handle is dropped.
+struct CloseOnDrop<J>(Arc<Queue<J>>);
 
-impl<J> Drop for Closing<J> {
+impl<J> Drop for CloseOnDrop<J> {
     fn drop(&mut self) {
         self.0.close("the appliance is shutting down");
     }

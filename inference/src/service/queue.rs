@@ -1,28 +1,31 @@
-//! A bounded queue with two lanes: what a person waits for goes before bulk work, and in the
-//! second lane people take turns.
+//! A bounded queue with two lanes: interactive jobs go before background jobs, and people take turns
+//! in the background lane.
 
-use super::turns::Turns;
+use super::round_robin::RoundRobin;
 use crate::error::{InferenceError, Result};
-use crate::generator::Person;
+use crate::request::Person;
+use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Which lane.
+/// While background work is paused, it gets a turn this often, so that it is never starved.
+const BULK_INTERVAL: Duration = Duration::from_secs(2);
+
+/// A lane of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lane {
-    /// A person is waiting.
+    /// A person waits for the job.
     Urgent,
-    /// Work that fills the time between.
+    /// Background work.
     Bulk,
 }
 
-/// How much may wait in each lane.
+/// How many jobs each lane can hold.
 #[derive(Clone, Copy, Debug)]
 pub struct QueueLimits {
-    /// Jobs that a person waits for.
+    /// Interactive jobs.
     pub urgent: usize,
-    /// Bulk jobs.
+    /// Background jobs.
     pub bulk: usize,
 }
 
@@ -44,25 +47,23 @@ pub(super) struct Queue<J> {
 
 struct Lanes<J> {
     urgent: VecDeque<J>,
-    bulk: Turns<J>,
+    bulk: RoundRobin<J>,
+    /// Why the queue takes no more jobs.
     closed: Option<String>,
-    mean_s: f32,
-    /// How many people are being attended to: bulk work would take the processors from them.
-    attended: usize,
-    /// When bulk work was last given a turn.
+    mean_seconds: f32,
+    /// How many callers have paused the background lane.
+    pauses: usize,
+    /// When the background lane last got a turn.
     last_bulk: Instant,
 }
 
-/// While people are attended to, bulk work gets a turn this often, so that it is never starved.
-const BULK_TURN: Duration = Duration::from_secs(2);
-
 impl<J> Lanes<J> {
-    /// How long bulk work still has to wait.
-    fn patience(&self) -> Duration {
-        if self.attended == 0 {
+    /// How long the background lane still has to wait.
+    fn bulk_delay(&self) -> Duration {
+        if self.pauses == 0 {
             return Duration::ZERO;
         }
-        BULK_TURN.saturating_sub(self.last_bulk.elapsed())
+        BULK_INTERVAL.saturating_sub(self.last_bulk.elapsed())
     }
 }
 
@@ -71,10 +72,10 @@ impl<J> Queue<J> {
         Self {
             lanes: Mutex::new(Lanes {
                 urgent: VecDeque::new(),
-                bulk: Turns::default(),
+                bulk: RoundRobin::default(),
                 closed: None,
-                mean_s: 0.1,
-                attended: 0,
+                mean_seconds: 0.1,
+                pauses: 0,
                 last_bulk: Instant::now(),
             }),
             wake: Condvar::new(),
@@ -82,30 +83,30 @@ impl<J> Queue<J> {
         }
     }
 
-    /// Adds a job at the end of its lane, or says when to come back.
+    /// Adds a job at the end of its lane. A full lane returns an error that says when to try again.
     pub(super) fn push(&self, lane: Lane, job: J) -> Result<()> {
-        self.push_of(lane, None, job)
+        self.push_for(lane, None, job)
     }
 
-    /// [`Self::push`] for a person, who may fill half of the bulk lane and no more.
-    pub(super) fn push_of(&self, lane: Lane, person: Option<&Person>, job: J) -> Result<()> {
-        let mut lanes = self.lock();
+    /// [`Self::push`] for a person, who can use at most half of the background lane.
+    pub(super) fn push_for(&self, lane: Lane, person: Option<&Person>, job: J) -> Result<()> {
+        let mut lanes = self.lanes.lock();
         if let Some(reason) = &lanes.closed {
             return Err(InferenceError::Stopped(reason.clone()));
         }
-        let (waiting, full) = match lane {
+        let (queued, full) = match lane {
             Lane::Urgent => {
-                let waiting = lanes.urgent.len();
-                (waiting, waiting >= self.limits.urgent)
+                let queued = lanes.urgent.len();
+                (queued, queued >= self.limits.urgent)
             }
             Lane::Bulk => {
-                let (waiting, own) = (lanes.bulk.len(), lanes.bulk.of(person));
-                let greedy = person.is_some() && own >= self.limits.bulk.div_ceil(2);
-                (waiting, waiting >= self.limits.bulk || greedy)
+                let (queued, own) = (lanes.bulk.len(), lanes.bulk.count(person));
+                let over_share = person.is_some() && own >= self.limits.bulk.div_ceil(2);
+                (queued, queued >= self.limits.bulk || over_share)
             }
         };
         if full {
-            let retry_after_s = seconds_until_room(lanes.mean_s, waiting);
+            let retry_after_s = retry_after_seconds(lanes.mean_seconds, queued);
             return Err(InferenceError::Busy { retry_after_s });
         }
         match lane {
@@ -116,26 +117,26 @@ impl<J> Queue<J> {
         Ok(())
     }
 
-    /// Drops the bulk jobs that nobody waits for any more, so that they take nobody's place.
+    /// Drops the background jobs whose callers have gone, so that they take no space.
     pub(super) fn drop_bulk(&self, abandoned: impl Fn(&J) -> bool) {
-        self.lock().bulk.retain(|job| !abandoned(job));
+        self.lanes.lock().bulk.retain(|job| !abandoned(job));
     }
 
-    /// Puts back a bulk job that is not finished, before the others of its lane.
+    /// Puts an unfinished background job back, before the others of its lane.
     pub(super) fn put_back(&self, job: J) {
-        self.lock().bulk.push_front(job);
+        self.lanes.lock().bulk.push_front(job);
     }
 
     /// Waits for the next job; `None` once the queue is closed and empty.
     pub(super) fn next(&self) -> Option<(Lane, J)> {
-        let mut lanes = self.lock();
+        let mut lanes = self.lanes.lock();
         loop {
             if let Some(job) = lanes.urgent.pop_front() {
                 return Some((Lane::Urgent, job));
             }
-            let patience = lanes.patience();
-            if patience.is_zero()
-                && let Some(job) = lanes.bulk.next(&|_| 0)
+            let delay = lanes.bulk_delay();
+            if delay.is_zero()
+                && let Some(job) = lanes.bulk.pop(&|_| 0)
             {
                 lanes.last_bulk = Instant::now();
                 return Some((Lane::Bulk, job));
@@ -143,73 +144,64 @@ impl<J> Queue<J> {
             if lanes.closed.is_some() {
                 return None;
             }
-            // Without a job there is nothing to be patient for: a push wakes this thread.
-            let patience = if lanes.bulk.is_empty() {
-                Duration::MAX
+            if lanes.bulk.is_empty() {
+                // Without a background job there is no time to wait for: a push wakes this thread.
+                self.wake.wait(&mut lanes);
             } else {
-                patience
-            };
-            lanes = self
-                .wake
-                .wait_timeout(lanes, patience)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+                self.wake.wait_for(&mut lanes, delay);
+            }
         }
     }
 
-    /// Notes that someone is attended to, or no longer.
-    pub(super) fn attend(&self, begins: bool) {
-        let mut lanes = self.lock();
-        if begins {
-            lanes.attended += 1;
-        } else {
-            lanes.attended -= 1;
-            self.wake.notify_one();
-        }
+    /// Pauses the background lane, except for a turn every [`BULK_INTERVAL`].
+    pub(super) fn pause_bulk(&self) {
+        self.lanes.lock().pauses += 1;
     }
 
-    /// The next job that a person waits for, if there is one.
+    /// Ends one pause of the background lane.
+    pub(super) fn resume_bulk(&self) {
+        self.lanes.lock().pauses -= 1;
+        self.wake.notify_one();
+    }
+
+    /// The next interactive job, if there is one.
     pub(super) fn next_urgent(&self) -> Option<J> {
-        self.lock().urgent.pop_front()
+        self.lanes.lock().urgent.pop_front()
     }
 
-    /// The next job, if one waits that may be begun now: of those who wait, the person's of whom
-    /// the fewest jobs are being done, as `busy` counts them.
-    pub(super) fn next_now(&self, busy: &dyn Fn(Option<&Person>) -> usize) -> Option<J> {
-        let mut lanes = self.lock();
+    /// The next job that may start now, if there is one. In the background lane the person with the
+    /// fewest `active` jobs comes first.
+    pub(super) fn try_next(&self, active: &dyn Fn(Option<&Person>) -> usize) -> Option<J> {
+        let mut lanes = self.lanes.lock();
         if let Some(job) = lanes.urgent.pop_front() {
             return Some(job);
         }
-        if !lanes.patience().is_zero() {
+        if !lanes.bulk_delay().is_zero() {
             return None;
         }
-        let job = lanes.bulk.next(busy)?;
+        let job = lanes.bulk.pop(active)?;
         lanes.last_bulk = Instant::now();
         Some(job)
     }
 
-    /// Notes how long a job took, for [`InferenceError::Busy`].
-    pub(super) fn took(&self, duration: Duration) {
-        let mut lanes = self.lock();
-        lanes.mean_s = 0.9 * lanes.mean_s + 0.1 * duration.as_secs_f32();
+    /// Records how long a job took, for [`InferenceError::Busy`].
+    pub(super) fn record_duration(&self, duration: Duration) {
+        let mut lanes = self.lanes.lock();
+        lanes.mean_seconds = 0.9 * lanes.mean_seconds + 0.1 * duration.as_secs_f32();
     }
 
-    /// Takes no more jobs, for this reason; those waiting are dropped, and their callers told.
+    /// Refuses further jobs for this reason and drops the queued ones, which notifies their callers.
     pub(super) fn close(&self, reason: &str) {
-        let mut lanes = self.lock();
+        let mut lanes = self.lanes.lock();
         lanes.closed.get_or_insert_with(|| reason.to_owned());
         lanes.urgent.clear();
         lanes.bulk.clear();
         self.wake.notify_all();
     }
-
-    fn lock(&self) -> MutexGuard<'_, Lanes<J>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-fn seconds_until_room(mean_s: f32, waiting: usize) -> u32 {
-    let seconds = (mean_s * waiting as f32).ceil().clamp(1.0, 60.0);
+fn retry_after_seconds(mean_seconds: f32, queued: usize) -> u32 {
+    let seconds = (mean_seconds * queued as f32).ceil().clamp(1.0, 60.0);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -237,25 +229,26 @@ mod tests {
     }
 
     #[test]
-    fn bulk_work_waits_while_someone_is_attended_to_and_is_not_starved() {
+    fn paused_bulk_work_waits_and_is_not_starved() {
         let queue = queue();
         queue.push(Lane::Bulk, "first").unwrap();
         queue.push(Lane::Bulk, "second").unwrap();
-        queue.attend(true);
-        assert!(queue.lock().patience() > Duration::ZERO);
-        queue.lock().last_bulk = Instant::now().checked_sub(BULK_TURN).unwrap();
+        queue.pause_bulk();
+        assert!(queue.lanes.lock().bulk_delay() > Duration::ZERO);
+        queue.lanes.lock().last_bulk = Instant::now().checked_sub(BULK_INTERVAL).unwrap();
         assert_eq!(
             queue.next(),
             Some((Lane::Bulk, "first")),
             "its turn has come"
         );
-        assert!(queue.lock().patience() > Duration::ZERO, "and is over");
-        queue.attend(false);
+        let delay = queue.lanes.lock().bulk_delay();
+        assert!(delay > Duration::ZERO, "its turn is over");
+        queue.resume_bulk();
         assert_eq!(queue.next(), Some((Lane::Bulk, "second")));
     }
 
     #[test]
-    fn a_full_lane_says_when_to_come_back_and_the_other_still_takes() {
+    fn a_full_lane_says_when_to_try_again_and_the_other_accepts_jobs() {
         let queue = queue();
         queue.push(Lane::Urgent, "first").unwrap();
         let error = queue.push(Lane::Urgent, "second").unwrap_err();
@@ -267,18 +260,18 @@ mod tests {
     fn nobody_fills_a_lane_alone() {
         let queue = Queue::new(QueueLimits { urgent: 1, bulk: 4 });
         let (ann, bob) = (Person("ann".into()), Person("bob".into()));
-        let push = |person: &Person| queue.push_of(Lane::Bulk, Some(person), person.0.clone());
+        let push = |person: &Person| queue.push_for(Lane::Bulk, Some(person), person.0.clone());
         push(&ann).unwrap();
         push(&ann).unwrap();
         assert!(matches!(push(&ann), Err(InferenceError::Busy { .. })));
         push(&bob).unwrap();
         push(&bob).unwrap();
-        let order: Vec<String> = std::iter::from_fn(|| queue.next_now(&|_| 0)).collect();
+        let order: Vec<String> = std::iter::from_fn(|| queue.try_next(&|_| 0)).collect();
         assert_eq!(order, ["ann", "bob", "ann", "bob"]);
     }
 
     #[test]
-    fn an_unfinished_job_goes_on_before_the_next_of_its_lane() {
+    fn an_unfinished_job_continues_before_the_next_of_its_lane() {
         let queue = queue();
         queue.push(Lane::Bulk, "second").unwrap();
         queue.put_back("first");
@@ -286,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_queue_takes_nothing_and_says_why() {
+    fn a_closed_queue_accepts_nothing_and_says_why() {
         let queue = queue();
         queue.push(Lane::Bulk, "waiting").unwrap();
         queue.close("the appliance is shutting down");

@@ -1,10 +1,10 @@
-//! Paints a page's words over its picture.
+//! Paints the boxes of words over the picture of a page.
 
 use cloister_domain::{BlockKind, Page, Rect};
 use std::error::Error;
 use std::io::Cursor;
 
-/// The picture `png` of `page`, each word tinted in the colour of its block's kind.
+/// The picture `png` of `page`, with each word tinted in the colour of its block's kind.
 pub fn paint(page: &Page, png: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut reader = png::Decoder::new(Cursor::new(png)).read_info()?;
     let mut pixels = vec![0; reader.output_buffer_size().ok_or("too large")?];
@@ -36,7 +36,7 @@ fn colour(kind: BlockKind) -> [u8; 3] {
         BlockKind::ListItem => [255, 180, 80],
         BlockKind::TableRow => [120, 160, 255],
         BlockKind::Caption => [220, 120, 220],
-        BlockKind::Furniture => [180, 180, 180],
+        BlockKind::RunningHeader => [180, 180, 180],
     }
 }
 

@@ -1,5 +1,5 @@
-//! The readers of `cloister-ingest`, built for fuzzing without the pipeline around them: a database
-//! and a model would make each build take ten times as long.
+//! The parsers of `cloister-ingest`, built for fuzzing without the pipeline: a database and a model
+//! would make each build take ten times as long.
 
 #![allow(
     dead_code,
@@ -11,12 +11,12 @@
 
 #[path = "../../src/chunk/mod.rs"]
 pub mod chunk;
-#[path = "../../src/error.rs"]
-pub mod error;
+#[path = "../../src/quarantine.rs"]
+pub mod quarantine;
 #[path = "../../src/formats/mod.rs"]
 pub mod formats;
-#[path = "../../src/labels.rs"]
-pub mod labels;
+#[path = "../../src/metadata.rs"]
+pub mod metadata;
 #[path = "../../src/limits.rs"]
 pub mod limits;
 #[path = "../../src/reader/mod.rs"]

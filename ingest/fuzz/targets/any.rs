@@ -1,4 +1,4 @@
-//! Every target is this program; its name says which.
+//! Every fuzz target is this program. Its name selects the target.
 
 #![no_main]
 

@@ -1,27 +1,30 @@
-//! Giving up every right that reading does not need.
+//! Confinement of a child process: it gives up every right that reading a file does not need.
 //!
-//! Each step is required: a child that cannot take one does not touch the file. The order matters,
-//! for each step takes away what an earlier one needs.
+//! Every step is required. A child that cannot take one of them does not touch the file. The order
+//! matters, because each step takes away rights that earlier steps need.
 
 use crate::limits::Limits;
+use crate::sandbox::{
+    ArgumentCondition, ArgumentWidth, Comparison, FilterMode, SeccompError, SyscallFilter,
+};
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
-    RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::{Gid, Uid};
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition,
-    SeccompFilter, SeccompRule,
-};
 use std::path::Path;
 
 /// The user and group `nobody`.
 const NOBODY: u32 = 65_534;
+/// Open files that the process which parses a file may have.
+const PARSER_FILES: u64 = 16;
+/// Open files that the text recognition program may have: it also opens libraries and languages.
+const OCR_FILES: u64 = 64;
 
 /// A right that could not be given up.
 #[derive(Debug, thiserror::Error)]
-pub enum Unconfined {
+pub enum ConfinementError {
     /// A call to the kernel failed.
     #[error("{step}: {cause}")]
     Step {
@@ -35,64 +38,85 @@ pub enum Unconfined {
     LandlockPartial,
 }
 
-fn step<E: std::fmt::Display>(step: &'static str) -> impl Fn(E) -> Unconfined {
-    move |cause| Unconfined::Step {
+/// Turns the error of a step into a [`ConfinementError`] that names the step.
+fn failed<E: std::fmt::Display>(step: &'static str) -> impl Fn(E) -> ConfinementError {
+    move |cause| ConfinementError::Step {
         step,
         cause: cause.to_string(),
     }
 }
 
-/// Confines the whole process. Must be called while it has one thread.
-pub fn confine(limits: &Limits) -> Result<(), Unconfined> {
-    leave_root()?;
-    limit_resources(limits, 16)?;
-    rustix::thread::set_no_new_privs(true).map_err(step("no_new_privs"))?;
-    close_the_filesystem()?;
-    filter_calls()
+/// Confines the process that parses a file. Must be called while it has one thread.
+pub fn confine_parser(limits: &Limits) -> Result<(), ConfinementError> {
+    drop_root()?;
+    limit_resources(limits, PARSER_FILES)?;
+    rustix::thread::set_no_new_privs(true).map_err(failed("no_new_privs"))?;
+    deny_all_files()?;
+    allow_parser_calls().map_err(failed("seccomp"))
 }
 
-/// Forbids new processes and threads. Called by the thread that reads, once it runs.
-pub fn forbid_processes() -> Result<(), Unconfined> {
-    limit(Resource::Nproc, 0, 0, "process limit")
+/// Forbids new processes and threads. The thread that parses calls this when it runs.
+pub fn forbid_processes() -> Result<(), ConfinementError> {
+    set_limit(Resource::Nproc, 0, 0, "process limit")
 }
 
-/// A child of a server that runs as root still reads as nobody.
-fn leave_root() -> Result<(), Unconfined> {
+/// Confines the process that becomes `program`, the text recognition. It may read the system's
+/// libraries and `data`, execute only itself, and cannot connect anywhere.
+pub fn confine_program(
+    limits: &Limits,
+    program: &Path,
+    data: &Path,
+) -> Result<(), ConfinementError> {
+    drop_root()?;
+    limit_resources(limits, OCR_FILES)?;
+    rustix::thread::set_no_new_privs(true).map_err(failed("no_new_privs"))?;
+    allow_program_files(program, data)?;
+    deny_program_calls().map_err(failed("seccomp"))
+}
+
+/// Switches to the user `nobody` if the server runs as root.
+fn drop_root() -> Result<(), ConfinementError> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
     let user = Uid::from_raw(NOBODY);
     let group = Gid::from_raw(NOBODY);
-    rustix::thread::set_thread_groups(&[]).map_err(step("leaving root's groups"))?;
+    rustix::thread::set_thread_groups(&[]).map_err(failed("leaving root's groups"))?;
     rustix::thread::set_thread_res_gid(group, group, group)
-        .map_err(step("leaving root's group"))?;
-    rustix::thread::set_thread_res_uid(user, user, user).map_err(step("leaving root"))
+        .map_err(failed("leaving root's group"))?;
+    rustix::thread::set_thread_res_uid(user, user, user).map_err(failed("leaving root"))
 }
 
-fn limit_resources(limits: &Limits, files: u64) -> Result<(), Unconfined> {
+fn limit_resources(limits: &Limits, open_files: u64) -> Result<(), ConfinementError> {
     let memory = limits.memory_bytes;
-    // The soft limit's signal tells the parent why; the hard one kills whoever ignores it.
+    // The signal of the soft limit tells the parent why the child died. The hard limit kills a
+    // child that ignores the signal.
     let cpu = limits.cpu.as_secs().max(1);
-    limit(Resource::As, memory, memory, "memory limit")?;
-    limit(Resource::Cpu, cpu, cpu + 2, "processor limit")?;
-    limit(Resource::Fsize, 0, 0, "file size limit")?;
-    limit(Resource::Nofile, files, files, "open files limit")?;
-    limit(Resource::Core, 0, 0, "core dump limit")
+    set_limit(Resource::As, memory, memory, "memory limit")?;
+    set_limit(Resource::Cpu, cpu, cpu + 2, "processor limit")?;
+    set_limit(Resource::Fsize, 0, 0, "file size limit")?;
+    set_limit(Resource::Nofile, open_files, open_files, "open files limit")?;
+    set_limit(Resource::Core, 0, 0, "core dump limit")
 }
 
-fn limit(what: Resource, soft: u64, hard: u64, name: &'static str) -> Result<(), Unconfined> {
-    let wanted = Rlimit {
+fn set_limit(
+    resource: Resource,
+    soft: u64,
+    hard: u64,
+    step: &'static str,
+) -> Result<(), ConfinementError> {
+    let limit = Rlimit {
         current: Some(soft),
         maximum: Some(hard),
     };
-    setrlimit(what, wanted).map_err(step(name))
+    setrlimit(resource, limit).map_err(failed(step))
 }
 
-/// No file can be opened: every right of ABI 1 (Linux 5.13) is handled, as a hard requirement, and
-/// none is granted. What newer kernels know beside it (truncating, TCP, signals, abstract sockets) is
-/// taken away where they know it; on others seccomp alone denies it, and it denies it everywhere.
-fn close_the_filesystem() -> Result<(), Unconfined> {
-    let failed = step::<landlock::RulesetError>("landlock");
+/// Denies opening any file. Every right of Landlock's ABI 1 (Linux 5.13) is handled as a hard
+/// requirement, and none is granted. Rights that newer kernels know in addition (truncating, TCP,
+/// signals, abstract sockets) are taken away if the kernel knows them. On older kernels, seccomp
+/// alone denies these; it denies them on every kernel.
+fn deny_all_files() -> Result<(), ConfinementError> {
     let status = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::from_all(ABI::V1))
@@ -101,23 +125,13 @@ fn close_the_filesystem() -> Result<(), Unconfined> {
         .and_then(|rules| rules.handle_access(AccessNet::from_all(ABI::V4)))
         .and_then(|rules| rules.scope(Scope::from_all(ABI::V6)))
         .and_then(Ruleset::create)
-        .and_then(landlock::RulesetCreated::restrict_self)
-        .map_err(failed)?;
+        .and_then(RulesetCreated::restrict_self)
+        .map_err(failed("landlock"))?;
     if status.ruleset != RulesetStatus::NotEnforced && status.no_new_privs {
         Ok(())
     } else {
-        Err(Unconfined::LandlockPartial)
+        Err(ConfinementError::LandlockPartial)
     }
-}
-
-/// Confines the process that becomes `program`: it may read the system's libraries and `data`, run
-/// nothing but itself, and reach nobody.
-pub fn confine_program(limits: &Limits, program: &Path, data: &Path) -> Result<(), Unconfined> {
-    leave_root()?;
-    limit_resources(limits, 64)?;
-    rustix::thread::set_no_new_privs(true).map_err(step("no_new_privs"))?;
-    leave_the_system_files(program, data)?;
-    deny_calls()
 }
 
 /// The dynamic linker and the libraries, without which no program runs.
@@ -129,19 +143,10 @@ const LIBRARIES: &[&str] = &[
     "/etc/ld.so.cache",
 ];
 
-fn leave_the_system_files(program: &Path, data: &Path) -> Result<(), Unconfined> {
-    let failed = step::<landlock::RulesetError>("landlock");
+/// Allows reading the libraries and `data`, and executing the libraries and `program`.
+fn allow_program_files(program: &Path, data: &Path) -> Result<(), ConfinementError> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
-    let rule = |path: &Path, access: landlock::BitFlags<AccessFs>| {
-        let of_file = AccessFs::from_file(ABI::V1);
-        let access = if path.is_dir() {
-            access
-        } else {
-            access & of_file
-        };
-        PathFd::new(path).map(|opened| PathBeneath::new(opened, access))
-    };
-    let absent = step::<landlock::PathFdError>("opening what the recogniser needs");
+    let execute = read | AccessFs::Execute;
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::from_all(ABI::V1))
@@ -149,26 +154,40 @@ fn leave_the_system_files(program: &Path, data: &Path) -> Result<(), Unconfined>
         .and_then(|rules| rules.handle_access(AccessNet::from_all(ABI::V4)))
         .and_then(|rules| rules.scope(Scope::from_all(ABI::V6)))
         .and_then(Ruleset::create)
-        .map_err(&failed)?;
-    let run = read | AccessFs::Execute;
-    let libraries = LIBRARIES.iter().map(Path::new);
-    let present = libraries
-        .filter(|path| path.exists())
-        .map(|path| (path, run));
-    for (path, access) in present.chain([(program, run), (data, read)]) {
-        let rule = rule(path, access).map_err(&absent)?;
-        rules = rules.add_rule(rule).map_err(&failed)?;
+        .map_err(failed("landlock"))?;
+    for library in LIBRARIES.iter().map(Path::new) {
+        if library.exists() {
+            rules = allow_path(rules, library, execute)?;
+        }
     }
-    let status = rules.restrict_self().map_err(&failed)?;
+    rules = allow_path(rules, program, execute)?;
+    rules = allow_path(rules, data, read)?;
+    let status = rules.restrict_self().map_err(failed("landlock"))?;
     if status.ruleset == RulesetStatus::NotEnforced {
-        return Err(Unconfined::LandlockPartial);
+        return Err(ConfinementError::LandlockPartial);
     }
     Ok(())
 }
 
-/// What a program that only computes has no business with: sockets, new processes, other
-/// processes, the system's settings.
-const DENIED: &[i64] = &[
+fn allow_path(
+    rules: RulesetCreated,
+    path: &Path,
+    access: BitFlags<AccessFs>,
+) -> Result<RulesetCreated, ConfinementError> {
+    let access = if path.is_dir() {
+        access
+    } else {
+        access & AccessFs::from_file(ABI::V1)
+    };
+    let opened = PathFd::new(path).map_err(failed("opening what the recogniser needs"))?;
+    rules
+        .add_rule(PathBeneath::new(opened, access))
+        .map_err(failed::<RulesetError>("landlock"))
+}
+
+/// Calls that a program which only computes has no use for: sockets, new processes, access to other
+/// processes, and the system's settings.
+const DENIED_TO_PROGRAM: &[i64] = &[
     libc::SYS_socket,
     libc::SYS_socketpair,
     libc::SYS_connect,
@@ -193,60 +212,22 @@ const DENIED: &[i64] = &[
     libc::SYS_keyctl,
     libc::SYS_add_key,
     libc::SYS_request_key,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_fork,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_vfork,
 ];
 
-fn deny_calls() -> Result<(), Unconfined> {
-    let failed = step::<seccompiler::Error>("seccomp");
-    apply(vec![(libc::SYS_clone3, vec![])], Without).map_err(&failed)?;
-    let mut rules: Rules = DENIED.iter().map(|call| (*call, vec![])).collect();
-    let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
-    let fork = one(0, Op::MaskedEq(thread), 0).map_err(step("seccomp"))?;
-    rules.push((libc::SYS_clone, fork));
-    #[cfg(target_arch = "x86_64")]
-    rules.extend([(libc::SYS_fork, vec![]), (libc::SYS_vfork, vec![])]);
-    apply(rules, Refusing).map_err(&failed)
+fn deny_program_calls() -> Result<(), SeccompError> {
+    hide_clone3()?;
+    SyscallFilter::new(FilterMode::Deny(libc::EPERM), DENIED_TO_PROGRAM)
+        // New processes are denied, new threads are not.
+        .with_condition(libc::SYS_clone, masked(0, libc::CLONE_THREAD, 0))?
+        .apply()
 }
 
-fn filter_calls() -> Result<(), Unconfined> {
-    let failed = step::<seccompiler::Error>("seccomp");
-    // The C library asks for `clone3`, whose flags a filter cannot see, and falls back to `clone`
-    // only when it is told that the call does not exist.
-    apply(vec![(libc::SYS_clone3, vec![])], Without).map_err(&failed)?;
-    apply(allowed().map_err(step("seccomp"))?, Only).map_err(&failed)
-}
-
-use Shape::{Only, Refusing, Without};
-
-#[derive(Clone, Copy)]
-enum Shape {
-    /// Everything but these calls, which do not exist.
-    Without,
-    /// Everything but these calls, which are refused.
-    Refusing,
-    /// Nothing but these calls.
-    Only,
-}
-
-type Rules = Vec<(i64, Vec<SeccompRule>)>;
-
-fn apply(rules: Rules, shape: Shape) -> Result<(), seccompiler::Error> {
-    let errno = |code: i32| SeccompAction::Errno(code.unsigned_abs());
-    let (otherwise, matched) = match shape {
-        Without => (SeccompAction::Allow, errno(libc::ENOSYS)),
-        Refusing => (SeccompAction::Allow, errno(libc::EPERM)),
-        Only => (errno(libc::EPERM), SeccompAction::Allow),
-    };
-    let arch = std::env::consts::ARCH
-        .try_into()
-        .map_err(seccompiler::Error::Backend)?;
-    let filter = SeccompFilter::new(rules.into_iter().collect(), otherwise, matched, arch)
-        .map_err(seccompiler::Error::Backend)?;
-    let program: BpfProgram = filter.try_into().map_err(seccompiler::Error::Backend)?;
-    seccompiler::apply_filter(&program)
-}
-
-/// What a program needs that computes, allocates and writes to pipes that are open already.
-const PLAIN: &[i64] = &[
+/// Calls of a program that computes, allocates memory, and writes to pipes that are already open.
+const ALLOWED_TO_PARSER: &[i64] = &[
     libc::SYS_read,
     libc::SYS_pread64,
     libc::SYS_write,
@@ -273,30 +254,50 @@ const PLAIN: &[i64] = &[
     libc::SYS_restart_syscall,
     libc::SYS_exit,
     libc::SYS_exit_group,
-    // A later call to clone3 must reach the other filter's answer; this one may not forbid it.
+    // The other filter answers clone3 with ENOSYS. This filter must let it through to there.
     libc::SYS_clone3,
 ];
 
-fn allowed() -> Result<Rules, seccompiler::BackendError> {
-    let mut rules: Rules = PLAIN.iter().map(|call| (*call, vec![])).collect();
-    let own_pid = u64::from(std::process::id());
-    let not_executable = |call: i64| -> Result<_, seccompiler::BackendError> {
-        let executable = u64::from(libc::PROT_EXEC.unsigned_abs());
-        Ok((call, one(2, Op::MaskedEq(executable), 0)?))
-    };
-    rules.push(not_executable(libc::SYS_mmap)?);
-    rules.push(not_executable(libc::SYS_mprotect)?);
-    // Threads, never processes.
-    let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
-    rules.push((libc::SYS_clone, one(0, Op::MaskedEq(thread), thread)?));
-    // `abort` signals its own thread; no other process may be signalled.
-    rules.push((libc::SYS_tgkill, one(0, Op::Eq, own_pid)?));
-    // Limits can be lowered, and only the child's own.
-    rules.push((libc::SYS_prlimit64, one(0, Op::Eq, 0)?));
-    Ok(rules)
+fn allow_parser_calls() -> Result<(), SeccompError> {
+    hide_clone3()?;
+    let own_process = u64::from(std::process::id());
+    SyscallFilter::new(FilterMode::Allow(libc::EPERM), ALLOWED_TO_PARSER)
+        // Memory is never executable.
+        .with_condition(libc::SYS_mmap, masked(2, libc::PROT_EXEC, 0))?
+        .with_condition(libc::SYS_mprotect, masked(2, libc::PROT_EXEC, 0))?
+        // Threads, never processes.
+        .with_condition(
+            libc::SYS_clone,
+            masked(0, libc::CLONE_THREAD, libc::CLONE_THREAD),
+        )?
+        // `abort` signals its own thread. No other process may be signalled.
+        .with_condition(libc::SYS_tgkill, equal(0, own_process))?
+        // Limits can be lowered, and only those of the child itself.
+        .with_condition(libc::SYS_prlimit64, equal(0, 0))?
+        .apply()
 }
 
-fn one(argument: u8, op: Op, value: u64) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
-    let condition = SeccompCondition::new(argument, Len::Qword, op, value)?;
-    Ok(vec![SeccompRule::new(vec![condition])?])
+/// Makes `clone3` fail with `ENOSYS`. A filter cannot see the flags of `clone3`, and the C library
+/// falls back to `clone` only if `clone3` does not exist.
+fn hide_clone3() -> Result<(), SeccompError> {
+    SyscallFilter::new(FilterMode::Deny(libc::ENOSYS), &[libc::SYS_clone3]).apply()
+}
+
+/// The bits of `mask` in the argument are equal to `value`.
+fn masked(argument: u8, mask: i32, value: i32) -> ArgumentCondition {
+    ArgumentCondition {
+        argument,
+        width: ArgumentWidth::Bits64,
+        comparison: Comparison::MaskedEq(u64::from(mask.unsigned_abs())),
+        value: u64::from(value.unsigned_abs()),
+    }
+}
+
+fn equal(argument: u8, value: u64) -> ArgumentCondition {
+    ArgumentCondition {
+        argument,
+        width: ArgumentWidth::Bits64,
+        comparison: Comparison::Eq,
+        value,
+    }
 }

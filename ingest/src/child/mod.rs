@@ -1,31 +1,31 @@
-//! The whole program of `cloister-reader`: one process, one file, no rights.
+//! The program `cloister-reader`: one process for one file, without any rights.
 //!
-//! It knows its file only as standard input, and its parent only as standard output. It ends when
-//! the file is read, when the file is refused, or when it is killed; the parent tells these apart.
+//! Standard input is the file, and standard output is the connection to the parent. The process
+//! ends when the file is read or refused, or when it is killed. The parent can tell these apart.
 
 mod confine;
-mod recogniser;
-mod selfcheck;
+mod ocr_process;
+mod self_check;
 
-use crate::formats::{self, Sink, Source};
+use crate::formats::{self, Failure, ReadOptions, Resolution, Sink, Source};
 use crate::wire::{FRAME_BYTES, Frame, FrameWriter, Info, PageFrame, Refusal, Request, Task};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub use confine::Unconfined;
+pub use confine::ConfinementError;
 
-/// The niceness of work that nobody waits for.
-const PATIENT: i32 = 10;
-/// Stack of the thread that reads: nested objects recurse deeply in every parser.
+/// The niceness of background work.
+const BACKGROUND_NICENESS: i32 = 10;
+/// Stack size of the thread that parses. Every parser recurses deeply on nested objects.
 const STACK_BYTES: usize = 64 << 20;
 
-/// Does what the request says and answers on standard output.
+/// Runs the request, given as JSON, and answers on standard output.
 pub fn run(request: &str) -> io::Result<()> {
     let request: Request = serde_json::from_str(request)?;
-    if !matches!(request.task, Task::Draw { .. }) {
-        // Reading files can wait for people; a page that is drawn is for one of them. A kernel
-        // that refuses changes only the pace.
-        let _patient = rustix::process::setpriority_process(None, PATIENT);
+    if !matches!(request.task, Task::Render { .. }) {
+        // Ingestion can wait, but a person waits for a page to be rendered. If the kernel refuses,
+        // only the speed changes.
+        let _refused = rustix::process::setpriority_process(None, BACKGROUND_NICENESS);
     }
     if let Task::Recognise {
         program,
@@ -33,7 +33,7 @@ pub fn run(request: &str) -> io::Result<()> {
         languages,
     } = &request.task
     {
-        return Err(recogniser::become_it(
+        return Err(ocr_process::exec_ocr(
             program,
             data,
             languages,
@@ -41,13 +41,13 @@ pub fn run(request: &str) -> io::Result<()> {
         ));
     }
     let mut output = FrameWriter::new(io::stdout());
-    if let Err(cause) = confine::confine(&request.limits) {
+    if let Err(cause) = confine::confine_parser(&request.limits) {
         return output.send(&Frame::Refused(Refusal::Unconfined(cause.to_string())));
     }
-    let reading = std::thread::Builder::new()
+    let parser = std::thread::Builder::new()
         .stack_size(STACK_BYTES)
         .spawn(move || serve(&request, &mut output))?;
-    match reading.join() {
+    match parser.join() {
         Ok(written) => written,
         Err(_panic) => Err(io::Error::other("the reader panicked outside of a page")),
     }
@@ -58,68 +58,86 @@ fn serve(request: &Request, output: &mut FrameWriter<io::Stdout>) -> io::Result<
         return output.send(&Frame::Refused(Refusal::Unconfined(cause.to_string())));
     }
     output.send(&Frame::Confined)?;
-    let answered = match &request.task {
-        Task::Recognise { .. } => Err(io::Error::other("a recogniser reads no files").into()),
-        Task::Selfcheck => {
+    let outcome = match &request.task {
+        Task::Recognise { .. } => {
+            Err(io::Error::other("text recognition does not parse files").into())
+        }
+        Task::SelfCheck => {
             output.send(&Frame::Checked {
-                attempts: selfcheck::attempts(),
+                attempts: self_check::run_attempts(),
             })?;
             Ok(())
         }
         Task::Extract {
-            from_page,
+            first_page,
             structure,
-        } => load(request).and_then(|source| {
-            let mut sink = Frames {
-                output: &mut *output,
-                from_page: *from_page,
+        } => {
+            let options = ReadOptions {
+                first_page: *first_page,
+                structure: *structure,
             };
-            extract(&source, *from_page, *structure, &mut sink)
-        }),
-        Task::Draw { page, dpi } => load(request).and_then(|source| {
-            let picture = protected(|| {
-                let format = formats::recognise(&source)?;
-                format.draw(&source, *page, *dpi, request.limits.pixels)
-            })?;
-            output.send(&Frame::Picture {
-                width: picture.width,
-                height: picture.height,
-            })?;
-            Ok(output.send_raw(&picture.png)?)
-        }),
+            load_source(request).and_then(|source| extract(&source, options, output))
+        }
+        Task::Render { page, dpi } => {
+            let resolution = Resolution {
+                dpi: *dpi,
+                max_pixels: request.limits.pixels,
+            };
+            load_source(request).and_then(|source| render(&source, *page, resolution, output))
+        }
     };
-    match answered {
+    match outcome {
         Ok(()) => output.send(&Frame::Done),
-        Err(formats::Failure::Refused(refusal)) => output.send(&Frame::Refused(refusal)),
-        Err(formats::Failure::Unsent(cause)) => Err(cause),
+        Err(Failure::Refused(refusal)) => output.send(&Frame::Refused(refusal)),
+        Err(Failure::Io(cause)) => Err(cause),
     }
 }
 
 fn extract(
     source: &Source,
-    from_page: u32,
-    structure: bool,
-    sink: &mut dyn Sink,
-) -> Result<(), formats::Failure> {
-    protected(|| {
-        let format = formats::recognise(source)?;
-        format.read(source, from_page, structure, sink)
+    options: ReadOptions,
+    output: &mut FrameWriter<io::Stdout>,
+) -> Result<(), Failure> {
+    let mut sink = FrameSink {
+        output,
+        first_page: options.first_page,
+    };
+    catch_panic(|| {
+        let format = formats::detect_format(source)?;
+        (format.extract)(source, options, &mut sink)
     })
 }
 
-/// Runs a parser. A panic of it is a damaged file, never a silent end.
-fn protected<T>(
-    parser: impl FnOnce() -> Result<T, formats::Failure>,
-) -> Result<T, formats::Failure> {
+fn render(
+    source: &Source,
+    page: u32,
+    resolution: Resolution,
+    output: &mut FrameWriter<io::Stdout>,
+) -> Result<(), Failure> {
+    let picture = catch_panic(|| {
+        let format = formats::detect_format(source)?;
+        let render_page = format.render_page.ok_or(Refusal::NotDrawn)?;
+        render_page(source, page, resolution)
+    })?;
+    output.send(&Frame::Picture {
+        width: picture.width,
+        height: picture.height,
+    })?;
+    Ok(output.send_raw(&picture.png)?)
+}
+
+/// Runs a parser. If it panics, the file counts as damaged.
+fn catch_panic<T>(parser: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(parser)).unwrap_or_else(|_panic| {
-        let detail = "its structure makes no sense to the reader".to_owned();
-        Err(Refusal::Damaged(detail).into())
+        Err(Failure::damaged(
+            "its structure makes no sense to the reader",
+        ))
     })
 }
 
-fn load(request: &Request) -> Result<Source, formats::Failure> {
+fn load_source(request: &Request) -> Result<Source, Failure> {
     let limit = request.limits.file_bytes;
-    let bytes = read_all(&io::stdin().lock(), limit)?;
+    let bytes = read_from_start(&io::stdin().lock(), limit)?;
     match bytes.len() as u64 {
         count if count > limit => Err(Refusal::TooLarge(count).into()),
         0 => Err(Refusal::Empty.into()),
@@ -131,33 +149,34 @@ fn load(request: &Request) -> Result<Source, formats::Failure> {
     }
 }
 
-/// Reads from the beginning, by position: children that read one file at once share its place.
-fn read_all(input: &impl std::os::fd::AsFd, limit: u64) -> io::Result<Vec<u8>> {
+/// Reads from the beginning, by offset: children that read one file at the same time share its
+/// file position.
+fn read_from_start(input: &impl std::os::fd::AsFd, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let mut step = vec![0; 1 << 20];
+    let mut buffer = vec![0; 1 << 20];
     while bytes.len() as u64 <= limit {
-        let count = rustix::io::pread(input, step.as_mut_slice(), bytes.len() as u64)?;
+        let count = rustix::io::pread(input, buffer.as_mut_slice(), bytes.len() as u64)?;
         if count == 0 {
             break;
         }
-        bytes.extend(step.iter().take(count));
+        bytes.extend(buffer.iter().take(count));
     }
     Ok(bytes)
 }
 
-/// Sends what a format finds.
-struct Frames<'a> {
+/// Sends what a format extracts to the parent.
+struct FrameSink<'a> {
     output: &'a mut FrameWriter<io::Stdout>,
-    from_page: u32,
+    first_page: u32,
 }
 
-impl Sink for Frames<'_> {
+impl Sink for FrameSink<'_> {
     fn info(&mut self, info: Info) -> io::Result<()> {
         self.output.send(&Frame::Info(info))
     }
 
     fn page(&mut self, page: PageFrame) -> io::Result<()> {
-        if page.page.number < self.from_page {
+        if page.page.number < self.first_page {
             return Ok(());
         }
         self.output.send(&Frame::Page(Box::new(page)))
@@ -167,10 +186,10 @@ impl Sink for Frames<'_> {
         self.output.send(&Frame::Lost { page })
     }
 
-    /// A restarted child has sent its attachments already, and one that is longer than a frame is
-    /// not sent: the parent hears of it as one that is left out.
+    /// A restarted child has sent its attachments before. An attachment longer than a frame is sent
+    /// as an empty one, which the parent counts as left out.
     fn attachment(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        if self.from_page > 1 {
+        if self.first_page > 1 {
             return Ok(());
         }
         self.output.send(&Frame::Attachment {

@@ -1,39 +1,36 @@
-//! Blocks become passages.
+//! Dividing pages into passages.
 //!
-//! A passage never crosses a heading, and never holds one: the headings above it are its
-//! `headings`. It ends where a sentence ends, unless a single sentence is too long for any
-//! passage. A table's row or a list's item is one sentence; a passage that begins inside a table
-//! repeats the row that names its columns. Furniture is left out.
+//! A passage never crosses a heading and never contains one; the headings above it are its
+//! `headings`. It ends at the end of a sentence, unless a single sentence is too long for a
+//! passage. A row of a table or an item of a list counts as one sentence. A passage that starts
+//! inside a table repeats the row with the column names. Running headers are left out.
 
-mod sentences;
 mod units;
 
 use cloister_domain::{ByteRange, Page, PassageDraft, PassageSpan};
 use serde::{Deserialize, Serialize};
 use units::{Section, Unit};
 
-pub use sentences::sentences;
-
-/// Counts as the embedder counts.
-pub trait TokenCounter {
-    /// The number of tokens of this text, without those that a model adds at the ends.
+/// Counts tokens as the embedder does.
+pub trait CountTokens {
+    /// The number of tokens in this text, without the special tokens that a model adds.
     fn count(&self, text: &str) -> usize;
 }
 
-impl<T: TokenCounter + ?Sized> TokenCounter for &T {
+impl<T: CountTokens + ?Sized> CountTokens for &T {
     fn count(&self, text: &str) -> usize {
         (**self).count(text)
     }
 }
 
-/// How passages are cut.
+/// How pages are divided into passages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChunkSettings {
-    /// Passages have at most this many tokens.
+    /// Maximum number of tokens in a passage.
     pub most_tokens: usize,
-    /// Whole sentences of at most this many tokens are repeated at the beginning of the next
-    /// passage of the same section.
+    /// Maximum number of tokens that a passage repeats from the end of the previous passage of its
+    /// section, in complete sentences.
     pub overlap_tokens: usize,
 }
 
@@ -46,87 +43,91 @@ impl Default for ChunkSettings {
     }
 }
 
-/// So much of title and headings is embedded; with a passage of the usual size it fits the model.
+/// Characters of title and headings that are embedded. Together with a passage of the default size,
+/// they fit into the model's context.
 const CONTEXT_CHARS: usize = 200;
 
-/// What is embedded of a passage: the title and the headings above it, and its text. Passages of
-/// many like documents are told apart by their titles.
-pub fn embedded_text(title: &str, headings: &[String], text: &str) -> String {
+/// The text that is embedded for a passage: the document's title, the headings above the passage,
+/// and its text. The title distinguishes passages of similar documents.
+pub fn embedding_input(title: &str, headings: &[String], text: &str) -> String {
     let above = std::iter::once(title).chain(headings.iter().map(String::as_str));
     let above: Vec<&str> = above.filter(|part| !part.is_empty()).collect();
     let above: String = above.join(" › ").chars().take(CONTEXT_CHARS).collect();
     format!("{above}\n{text}")
 }
 
-/// Cuts a document's pages into passages.
-pub fn cut(
+/// Divides a document's pages into passages.
+pub fn chunk_pages(
     pages: &[Page],
-    counter: &impl TokenCounter,
+    tokenizer: &impl CountTokens,
     settings: &ChunkSettings,
 ) -> Vec<PassageDraft> {
     let most = settings.most_tokens.max(1);
     let mut passages = Vec::new();
-    for section in units::sections(pages, counter, most) {
-        cut_section(&section, pages, counter, settings, &mut passages);
+    for section in units::collect_sections(pages, tokenizer, most) {
+        chunk_section(&section, pages, tokenizer, settings, &mut passages);
     }
     passages
 }
 
-fn cut_section(
+fn chunk_section(
     section: &Section,
     pages: &[Page],
-    counter: &impl TokenCounter,
+    tokenizer: &impl CountTokens,
     settings: &ChunkSettings,
     passages: &mut Vec<PassageDraft>,
 ) {
     let most = settings.most_tokens.max(1);
-    let mut open = Open::default();
-    let mut close = |open: &mut Open, room: usize| {
-        passages.extend(assemble(&open.units, &section.headings, pages, counter));
-        open.begin_again(settings.overlap_tokens.min(room));
+    let mut open = OpenPassage::default();
+    // Finishes the open passage. The next one repeats at most `overlap` tokens of it.
+    let mut finish = |open: &mut OpenPassage, overlap: usize| {
+        passages.extend(assemble(&open.units, &section.headings, pages, tokenizer));
+        open.restart(settings.overlap_tokens.min(overlap));
     };
-    for group in section.units.chunk_by(|_, next| !next.begins_block) {
-        let whole: usize = group.iter().map(|unit| unit.tokens).sum();
-        // A paragraph that would be cut for the sake of a few tokens begins a passage instead.
-        if open.tokens + whole > most && whole <= most && open.tokens * 2 > most {
-            close(&mut open, most - whole);
+    for block in section.units.chunk_by(|_, next| !next.begins_block) {
+        let block_tokens: usize = block.iter().map(|unit| unit.tokens).sum();
+        // A paragraph that exceeds the passage by a few tokens starts a new passage instead of
+        // being divided.
+        let exceeds = open.tokens + block_tokens > most;
+        if exceeds && block_tokens <= most && open.tokens * 2 > most {
+            finish(&mut open, most - block_tokens);
         }
-        for unit in group {
+        for unit in block {
             if open.tokens + unit.tokens > most && !open.units.is_empty() {
-                close(&mut open, most.saturating_sub(unit.tokens));
+                finish(&mut open, most.saturating_sub(unit.tokens));
             }
             let header = unit.header.filter(|_| open.units.is_empty());
             if let Some(row) = header.filter(|row| row.tokens() + unit.tokens <= most) {
-                open.push(row.unit());
+                open.push(row.to_unit());
             }
             open.push(*unit);
         }
     }
-    close(&mut open, 0);
+    finish(&mut open, 0);
 }
 
-/// The passage that is being filled.
+/// The passage under construction.
 #[derive(Debug, Default)]
-struct Open {
+struct OpenPassage {
     units: Vec<Unit>,
     tokens: usize,
 }
 
-impl Open {
+impl OpenPassage {
     fn push(&mut self, unit: Unit) {
         self.tokens += unit.tokens;
         self.units.push(unit);
     }
 
-    /// The next passage begins with what it repeats of this one.
-    fn begin_again(&mut self, overlap: usize) {
-        self.units = repeated(&self.units, overlap);
+    /// Starts the next passage with the units that it repeats from this one.
+    fn restart(&mut self, overlap: usize) {
+        self.units = overlapping_units(&self.units, overlap);
         self.tokens = self.units.iter().map(|unit| unit.tokens).sum();
     }
 }
 
-/// The last sentences of a passage that fit into the overlap, never all of them.
-fn repeated(units: &[Unit], overlap: usize) -> Vec<Unit> {
+/// The last sentences of a passage that fit into the overlap, but never all of them.
+fn overlapping_units(units: &[Unit], overlap: usize) -> Vec<Unit> {
     let mut tokens = 0;
     let after_first = units.get(1..).unwrap_or_default();
     let mut last: Vec<Unit> = after_first
@@ -142,13 +143,13 @@ fn repeated(units: &[Unit], overlap: usize) -> Vec<Unit> {
     last
 }
 
-/// A passage of these sentences. Neighbours on one page are one span, with the white space between
-/// them as it stands there.
+/// Builds a passage from these sentences. Adjacent sentences on a page become one span, including
+/// the white space between them. Returns `None` if there is no text.
 fn assemble(
     units: &[Unit],
     headings: &[String],
     pages: &[Page],
-    counter: &impl TokenCounter,
+    tokenizer: &impl CountTokens,
 ) -> Option<PassageDraft> {
     let mut draft = PassageDraft {
         text: String::new(),
@@ -158,13 +159,7 @@ fn assemble(
         tokens: 0,
         doubtful: Vec::new(),
     };
-    let adjoin = |a: &Unit, b: &Unit| {
-        let between = ByteRange::new(a.range.end, b.range.start);
-        let page = pages.get(a.page).filter(|_| a.page == b.page);
-        let gap = page.and_then(|page| between.of(&page.content.text));
-        gap.is_some_and(|gap| gap.trim().is_empty())
-    };
-    for run in units.chunk_by(adjoin) {
+    for run in units.chunk_by(|a, b| are_adjacent(a, b, pages)) {
         let (first, last) = (run.first()?, run.last()?);
         let page = pages.get(first.page)?;
         let range = ByteRange::new(first.range.start, last.range.end);
@@ -172,23 +167,36 @@ fn assemble(
             draft.text.push('\n');
         }
         let base = draft.text.len();
-        draft.text.push_str(range.of(&page.content.text)?);
-        let moved = |unit: &Unit| {
-            let start = base + unit.range.start - range.start;
-            ByteRange::new(start, start + unit.range.len())
-        };
-        draft.sentences.extend(run.iter().map(moved));
-        let doubts = page.content.doubtful.iter();
-        let here = doubts.filter_map(|doubt| doubt.intersection(range));
-        draft.doubtful.extend(here.map(|doubt| {
-            let start = base + doubt.start - range.start;
-            ByteRange::new(start, start + doubt.len())
-        }));
+        draft.text.push_str(range.slice(&page.content.text)?);
+        for unit in run {
+            draft.sentences.push(rebase(unit.range, range.start, base));
+        }
+        for word in &page.content.doubtful {
+            if let Some(shared) = word.intersection(range) {
+                draft.doubtful.push(rebase(shared, range.start, base));
+            }
+        }
         draft.spans.push(PassageSpan {
             page: page.number,
             range,
         });
     }
-    draft.tokens = u32::try_from(counter.count(&draft.text)).unwrap_or(u32::MAX);
+    draft.tokens = u32::try_from(tokenizer.count(&draft.text)).unwrap_or(u32::MAX);
     (!draft.text.is_empty()).then_some(draft)
+}
+
+/// Whether there is only white space between two units on one page.
+fn are_adjacent(a: &Unit, b: &Unit, pages: &[Page]) -> bool {
+    let Some(page) = pages.get(a.page).filter(|_| a.page == b.page) else {
+        return false;
+    };
+    let between = ByteRange::new(a.range.end, b.range.start);
+    let gap = between.slice(&page.content.text);
+    gap.is_some_and(|gap| gap.trim().is_empty())
+}
+
+/// Moves a range from a text that starts at `from` to one that starts at `to`.
+fn rebase(range: ByteRange, from: usize, to: usize) -> ByteRange {
+    let start = to + range.start - from;
+    ByteRange::new(start, start + range.len())
 }

@@ -1,10 +1,10 @@
-//! Sections, and the sentences in them that passages are made of.
+//! Sections, and the units (sentences, rows, list items) that passages are made of.
 
-use super::TokenCounter;
-use super::sentences::{sentences, trim};
+use super::CountTokens;
 use cloister_domain::{BlockKind, ByteRange, Page};
+use cloister_text::{split_sentences, trim_range};
 
-/// A row that later ones need to be understood.
+/// The row with the column names of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowRef {
     page: usize,
@@ -13,13 +13,13 @@ pub struct RowRef {
 }
 
 impl RowRef {
-    /// Its tokens.
+    /// The number of its tokens.
     pub const fn tokens(self) -> usize {
         self.tokens
     }
 
     /// The row as a unit of its own.
-    pub const fn unit(self) -> Unit {
+    pub const fn to_unit(self) -> Unit {
         Unit {
             page: self.page,
             range: self.range,
@@ -30,38 +30,39 @@ impl RowRef {
     }
 }
 
-/// A sentence, a table's row, a list's item, or a piece of one that is too long.
+/// A sentence, a row of a table, an item of a list, or a part of one that is too long.
 #[derive(Clone, Copy, Debug)]
 pub struct Unit {
     /// Index of its page.
     pub page: usize,
-    /// Where it stands in the page's text.
+    /// Its range in the page's text.
     pub range: ByteRange,
-    /// Its tokens.
+    /// The number of its tokens.
     pub tokens: usize,
-    /// Whether it is the first of its block.
+    /// Whether it is the first unit of its block.
     pub begins_block: bool,
-    /// The first row of its table, where it is a later row.
+    /// The row with the column names, if it is a later row of the same table.
     pub header: Option<RowRef>,
 }
 
-/// A line longer than this is not a heading inside a table.
-const LINE_IN_TABLE: usize = 140;
+/// Running text longer than this, in bytes, ends a table. A shorter line may be a heading inside
+/// it.
+const MAX_LINE_IN_TABLE: usize = 140;
 
-/// What stands under one heading.
+/// The text under one heading.
 #[derive(Debug, Default)]
 pub struct Section {
     /// The headings, outermost first.
     pub headings: Vec<String>,
-    /// Its sentences.
+    /// Its units.
     pub units: Vec<Unit>,
 }
 
-/// The sections of a document, across its pages. A heading with nothing under it is part of the
-/// path of what follows.
-pub fn sections(pages: &[Page], counter: &impl TokenCounter, most: usize) -> Vec<Section> {
-    let mut walk = Walk {
-        counter,
+/// Collects the sections of a document, across its pages. A heading without text under it becomes
+/// part of the path of the next section. `most` is the maximum number of tokens of a passage.
+pub fn collect_sections(pages: &[Page], tokenizer: &impl CountTokens, most: usize) -> Vec<Section> {
+    let mut collector = SectionCollector {
+        tokenizer,
         most,
         path: Vec::new(),
         open: Section::default(),
@@ -71,61 +72,63 @@ pub fn sections(pages: &[Page], counter: &impl TokenCounter, most: usize) -> Vec
     };
     for (index, page) in pages.iter().enumerate() {
         for block in &page.content.blocks {
-            let Some(text) = block.range.of(&page.content.text) else {
+            let Some(text) = block.range.slice(&page.content.text) else {
                 continue;
             };
             match block.kind {
-                BlockKind::Furniture => {}
+                BlockKind::RunningHeader => {}
                 BlockKind::Heading(level) => {
-                    walk.heading(level, text);
-                    // A sheet's name ends the table of the sheet before.
+                    collector.heading(level, text);
+                    // The name of a sheet ends the table of the previous sheet.
                     let names_page = block.range.start == 0 && !page.is_drawn();
-                    walk.header = walk.header.filter(|_| !names_page);
+                    collector.header = collector.header.filter(|_| !names_page);
                 }
                 BlockKind::TableRow => {
-                    let whole = trim(text, ByteRange::new(0, text.len()));
-                    walk.in_row = true;
-                    walk.block(index, block.range.start, text, &[whole]);
-                    walk.in_row = false;
-                    walk.row(text);
+                    let range = trim_range(text, 0..text.len()).into();
+                    collector.in_row = true;
+                    collector.block(index, block.range.start, text, &[range]);
+                    collector.in_row = false;
+                    collector.row(text);
                 }
                 BlockKind::ListItem => {
-                    let whole = trim(text, ByteRange::new(0, text.len()));
-                    walk.prose(text);
-                    walk.block(index, block.range.start, text, &[whole]);
+                    let range = trim_range(text, 0..text.len()).into();
+                    collector.prose(text);
+                    collector.block(index, block.range.start, text, &[range]);
                 }
                 BlockKind::Paragraph | BlockKind::Caption => {
-                    let found = sentences(text);
-                    walk.prose(text);
-                    walk.block(index, block.range.start, text, &found);
+                    let found = split_sentences(text);
+                    let found: Vec<_> = found.into_iter().map(ByteRange::from).collect();
+                    collector.prose(text);
+                    collector.block(index, block.range.start, text, &found);
                 }
             }
         }
     }
-    walk.close();
-    walk.done
+    collector.close();
+    collector.done
 }
 
-struct Walk<'a, C> {
-    counter: &'a C,
+struct SectionCollector<'a, C> {
+    tokenizer: &'a C,
     most: usize,
     path: Vec<(u8, String)>,
     open: Section,
     done: Vec<Section>,
-    /// The first row of the table that is open.
+    /// The row with the column names of the open table.
     header: Option<RowRef>,
-    /// Whether the block that is taken in is a table's row.
+    /// Whether the current block is a row of a table.
     in_row: bool,
 }
 
-impl<C: TokenCounter> Walk<'_, C> {
+impl<C: CountTokens> SectionCollector<'_, C> {
     fn heading(&mut self, level: u8, text: &str) {
-        // A heading with nothing under it is one of several lines, or of several levels. One of
-        // the same level stays in the path, for it says what the next ones are about.
+        // A heading without text under it has several lines, or is followed by headings of lower
+        // levels. If the next heading has the same level, the empty one stays in the path as its
+        // topic.
         let empty = self.open.units.is_empty();
         self.close();
-        let keeps = |above: &(u8, String)| above.0 < level || empty && above.0 == level;
-        self.path.retain(keeps);
+        self.path
+            .retain(|(above, _)| *above < level || empty && *above == level);
         if self.path.len() >= 8 {
             self.path.pop();
         }
@@ -159,7 +162,7 @@ impl<C: TokenCounter> Walk<'_, C> {
         }
     }
 
-    /// A table begins with the first row that names its columns.
+    /// Remembers the first row of a table that names its columns.
     fn row(&mut self, text: &str) {
         let last = self.open.units.last().filter(|_| self.header.is_none());
         let Some(last) = last.filter(|unit| unit.begins_block && names_columns(text)) else {
@@ -172,23 +175,25 @@ impl<C: TokenCounter> Walk<'_, C> {
         });
     }
 
-    /// Running text ends a table; a line between its rows does not.
+    /// Running text ends a table. A short line between its rows does not.
     fn prose(&mut self, text: &str) {
-        if text.len() > LINE_IN_TABLE {
+        if text.len() > MAX_LINE_IN_TABLE {
             self.header = None;
         }
     }
 
-    /// The sentence, or its parts where it is too long for any passage.
+    /// The sentence, or its parts if it is too long for a passage.
     fn fit(&self, text: &str, sentence: ByteRange) -> Vec<(ByteRange, usize)> {
-        let tokens = self.counter.count(sentence.of(text).unwrap_or_default());
+        let tokens = self
+            .tokenizer
+            .count(sentence.slice(text).unwrap_or_default());
         if sentence.is_empty() {
             return Vec::new();
         }
         if tokens <= self.most {
             return vec![(sentence, tokens)];
         }
-        let (left, right) = halves(text, sentence);
+        let (left, right) = split_in_half(text, sentence);
         if left.is_empty() || right.is_empty() {
             return vec![(sentence, tokens)];
         }
@@ -198,38 +203,49 @@ impl<C: TokenCounter> Walk<'_, C> {
     }
 }
 
-/// Whether a row's cells name columns: years, dates and words, and no amounts.
+/// Whether the cells of a row name columns: they are years, dates or words, and not amounts.
 fn names_columns(row: &str) -> bool {
     let mut cells = row.split(" | ").skip(1).peekable();
-    let is_name = |cell: &str| {
-        let year = cell.len() == 4 && (cell.starts_with("19") || cell.starts_with("20"));
-        let words = cell.chars().filter(|c| c.is_alphabetic()).count() >= 3;
-        year || words
-    };
-    cells.peek().is_some() && cells.all(|cell| is_name(cell.trim()))
+    cells.peek().is_some() && cells.all(|cell| names_column(cell.trim()))
 }
 
-/// Two halves, divided at a cell, a clause, a word or a character, whichever comes first in that
-/// order near the middle.
-fn halves(text: &str, range: ByteRange) -> (ByteRange, ByteRange) {
-    let piece = range.of(text).unwrap_or_default();
-    let middle = piece.len() / 2;
-    let third = piece.len() / 3;
-    let nearest = |ends: &mut dyn Iterator<Item = usize>| {
-        ends.filter(|end| (third..=piece.len() - third).contains(end))
-            .min_by_key(|end| end.abs_diff(middle))
-    };
-    let after = |sign: &'static str| piece.match_indices(sign).map(move |(at, s)| at + s.len());
-    let clauses = &mut after("; ").chain(after(", ")).chain(after(": "));
-    let found = nearest(&mut after(" | "))
-        .or_else(|| nearest(clauses))
-        .or_else(|| nearest(&mut after(" ")))
-        .or_else(|| nearest(&mut piece.char_indices().map(|(at, _)| at).skip(1)));
+fn names_column(cell: &str) -> bool {
+    let is_year = cell.len() == 4 && (cell.starts_with("19") || cell.starts_with("20"));
+    let has_word = cell.chars().filter(|c| c.is_alphabetic()).count() >= 3;
+    is_year || has_word
+}
+
+/// Splits a range near its middle: at the end of a cell, else of a clause, else of a word, else of
+/// a character.
+fn split_in_half(text: &str, range: ByteRange) -> (ByteRange, ByteRange) {
+    let piece = range.slice(text).unwrap_or_default();
+    let found = nearest_to_middle(piece, ends_of(piece, " | "))
+        .or_else(|| {
+            let clauses = ["; ", ", ", ": "].into_iter();
+            nearest_to_middle(piece, clauses.flat_map(|sign| ends_of(piece, sign)))
+        })
+        .or_else(|| nearest_to_middle(piece, ends_of(piece, " ")))
+        .or_else(|| nearest_to_middle(piece, piece.char_indices().map(|(at, _)| at).skip(1)));
     let Some(at) = found else {
         return (range, ByteRange::new(range.end, range.end));
     };
-    let divide = range.start + at;
-    let left = trim(text, ByteRange::new(range.start, divide));
-    let right = trim(text, ByteRange::new(divide, range.end));
+    let middle = range.start + at;
+    let left = ByteRange::from(trim_range(text, range.start..middle));
+    let right = ByteRange::from(trim_range(text, middle..range.end));
     (left, right)
+}
+
+/// Where each occurrence of `separator` ends.
+fn ends_of(text: &str, separator: &'static str) -> impl Iterator<Item = usize> {
+    let found = text.match_indices(separator);
+    found.map(move |(at, _)| at + separator.len())
+}
+
+/// The offset nearest to the middle of `text`, within its middle third.
+fn nearest_to_middle(text: &str, offsets: impl Iterator<Item = usize>) -> Option<usize> {
+    let third = text.len() / 3;
+    let middle_third = third..=text.len() - third;
+    offsets
+        .filter(|offset| middle_third.contains(offset))
+        .min_by_key(|offset| offset.abs_diff(text.len() / 2))
 }

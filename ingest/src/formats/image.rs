@@ -1,8 +1,8 @@
-//! Pictures of pages: PNG, JPEG, TIFF and BMP. They hold no text; what they show is recognised
-//! from the picture that this module draws.
+//! Scanned pages as PNG, JPEG, TIFF or BMP. They contain no text. Their text is recognised from the
+//! picture that this module renders.
 
-use super::pdf::draw::encode;
-use super::{Failure, Format, Picture, Sink, Source};
+use super::{Failure, Format, Picture, ReadOptions, Resolution, Sink, Source};
+use crate::formats::common::png::encode_rgb;
 use crate::wire::{Info, Notes, PageFrame, Refusal};
 use cloister_domain::{Page, PageText};
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
@@ -10,77 +10,65 @@ use std::io::Cursor;
 use tiff::ColorType;
 use tiff::decoder::DecodingResult;
 
-/// Pictures of pages.
-#[derive(Debug)]
-pub struct Image;
+/// The long side of A4 in points. Every scanned page is assumed to have this length.
+const A4_LONG_SIDE: f32 = 842.0;
+/// Maximum width and height in pixels.
+const MAX_SIDE: u32 = 20_000;
+/// Maximum memory for decoding.
+const MAX_BYTES: u64 = 512 << 20;
+/// Maximum number of pages in a TIFF.
+const MAX_PAGES: usize = 2_000;
 
-/// The longest side of a page whose picture does not say how large it is: that of A4, in points.
-const LONGEST_SIDE: f32 = 842.0;
-/// The widest and highest picture that is read.
-const MOST_SIDE: u32 = 20_000;
-/// The most that decoding may take.
-const MOST_BYTES: u64 = 512 << 20;
-/// The most pages of one TIFF.
-const MOST_PAGES: usize = 2_000;
+/// Scanned pages.
+pub const FORMAT: Format = Format {
+    name: "image",
+    label: "scanned pages (TIFF, JPEG, PNG, BMP)",
+    matches,
+    extract,
+    render_page: Some(render_page),
+};
 
-impl Format for Image {
-    fn name(&self) -> &'static str {
-        "image"
-    }
+fn matches(source: &Source) -> bool {
+    detect_kind(source).is_some()
+}
 
-    fn label(&self) -> &'static str {
-        "scanned pages (TIFF, JPEG, PNG, BMP)"
-    }
-
-    fn recognises(&self, source: &Source) -> bool {
-        kind(source).is_some()
-    }
-
-    fn read(
-        &self,
-        source: &Source,
-        from_page: u32,
-        _structure: bool,
-        sink: &mut dyn Sink,
-    ) -> Result<(), Failure> {
-        let sizes = match kind(source) {
-            Some(Kind::Tiff) => tiff_sizes(source)?,
-            _ => vec![size(source)?],
-        };
-        sink.info(Info {
-            format: self.name().to_owned(),
-            pages: u32::try_from(sizes.len()).unwrap_or(u32::MAX),
-            ..Info::default()
-        })?;
-        for (number, size) in (1_u32..).zip(sizes) {
-            if number >= from_page {
-                sink.page(blank(number, size))?;
-            }
+fn extract(source: &Source, options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
+    let sizes = match detect_kind(source) {
+        Some(PictureKind::Tiff) => tiff_sizes(source)?,
+        _ => vec![oriented_size(source)?],
+    };
+    sink.info(Info {
+        format: FORMAT.name.to_owned(),
+        pages: u32::try_from(sizes.len()).unwrap_or(u32::MAX),
+        ..Info::default()
+    })?;
+    for (number, size) in (1_u32..).zip(sizes) {
+        if number >= options.first_page {
+            sink.page(blank_page(number, size))?;
         }
-        Ok(())
     }
+    Ok(())
+}
 
-    fn draw(&self, source: &Source, page: u32, dpi: u32, pixels: u32) -> Result<Picture, Failure> {
-        let picture = match kind(source) {
-            Some(Kind::Tiff) => tiff_page(source, page)?,
-            _ if page == 1 => picture(source)?,
-            _ => return Err(Refusal::NoSuchPage(page).into()),
-        };
-        let (width, height) = in_points((picture.width(), picture.height()));
-        let wanted = dpi.clamp(10, 600) as f32 / 72.0;
-        let scale = wanted.min((pixels as f32 / (width * height).max(1.0)).sqrt());
-        let side = |points: f32| pixels_of(points * scale);
-        let filter = image::imageops::FilterType::Triangle;
-        let scaled = picture.resize_exact(side(width), side(height), filter);
-        let rgb = scaled.to_rgb8();
-        let png = encode(rgb.width(), rgb.height(), rgb.as_raw())
-            .map_err(|cause| Refusal::Damaged(format!("its picture cannot be drawn ({cause})")))?;
-        Ok(Picture {
-            width: rgb.width(),
-            height: rgb.height(),
-            png,
-        })
-    }
+fn render_page(source: &Source, page: u32, resolution: Resolution) -> Result<Picture, Failure> {
+    let picture = match detect_kind(source) {
+        Some(PictureKind::Tiff) => tiff_page(source, page)?,
+        _ if page == 1 => decode_picture(source)?,
+        _ => return Err(Refusal::NoSuchPage(page).into()),
+    };
+    let (width, height) = size_in_points((picture.width(), picture.height()));
+    let wanted = resolution.dpi.clamp(10, 600) as f32 / 72.0;
+    let scale = wanted.min((resolution.max_pixels as f32 / (width * height).max(1.0)).sqrt());
+    let (wide, high) = (to_pixels(width * scale), to_pixels(height * scale));
+    let scaled = picture.resize_exact(wide, high, image::imageops::FilterType::Triangle);
+    let rgb = scaled.to_rgb8();
+    let png = encode_rgb(rgb.width(), rgb.height(), rgb.as_raw())
+        .map_err(|cause| Failure::damaged(format!("its picture cannot be drawn ({cause})")))?;
+    Ok(Picture {
+        width: rgb.width(),
+        height: rgb.height(),
+        png,
+    })
 }
 
 #[expect(
@@ -88,41 +76,41 @@ impl Format for Image {
     clippy::cast_sign_loss,
     reason = "bounded on both sides"
 )]
-fn pixels_of(length: f32) -> u32 {
-    length.round().clamp(1.0, MOST_SIDE as f32) as u32
+fn to_pixels(length: f32) -> u32 {
+    length.round().clamp(1.0, MAX_SIDE as f32) as u32
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum PictureKind {
     Tiff,
     Other(image::ImageFormat),
 }
 
-fn kind(source: &Source) -> Option<Kind> {
+fn detect_kind(source: &Source) -> Option<PictureKind> {
     let head = source.head(4);
     if head == b"II*\0" || head == b"MM\0*" {
-        return Some(Kind::Tiff);
+        return Some(PictureKind::Tiff);
     }
-    let other = |format| Some(Kind::Other(format));
-    if head == b"\x89PNG" {
-        other(image::ImageFormat::Png)
+    let format = if head == b"\x89PNG" {
+        image::ImageFormat::Png
     } else if head.starts_with(b"\xFF\xD8\xFF") {
-        other(image::ImageFormat::Jpeg)
+        image::ImageFormat::Jpeg
     } else if head.starts_with(b"BM") && has_bitmap_header(source) {
-        other(image::ImageFormat::Bmp)
+        image::ImageFormat::Bmp
     } else {
-        None
-    }
+        return None;
+    };
+    Some(PictureKind::Other(format))
 }
 
-/// Two letters are not much of a sign: the length of the header that follows is.
+/// Two letters are a weak signature, so the length of the following header is checked too.
 fn has_bitmap_header(source: &Source) -> bool {
     let length = source.bytes.get(14..18);
     matches!(length, Some([12 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0]))
 }
 
-fn blank(number: u32, pixels: (u32, u32)) -> PageFrame {
-    let (width, height) = in_points(pixels);
+fn blank_page(number: u32, pixels: (u32, u32)) -> PageFrame {
+    let (width, height) = size_in_points(pixels);
     PageFrame {
         page: Page {
             number,
@@ -138,32 +126,33 @@ fn blank(number: u32, pixels: (u32, u32)) -> PageFrame {
     }
 }
 
-/// A picture's resolution is wrong as often as it is right, so a page is taken to be as long as A4.
-fn in_points((width, height): (u32, u32)) -> (f32, f32) {
-    let scale = LONGEST_SIDE / width.max(height).max(1) as f32;
+/// The page size in points. The resolution of pictures is often wrong, so the length of A4 is
+/// assumed.
+fn size_in_points((width, height): (u32, u32)) -> (f32, f32) {
+    let scale = A4_LONG_SIDE / width.max(height).max(1) as f32;
     (width as f32 * scale, height as f32 * scale)
 }
 
 fn damaged(cause: impl std::fmt::Display) -> Failure {
-    Refusal::Damaged(format!("its picture cannot be read ({cause})")).into()
+    Failure::damaged(format!("its picture cannot be read ({cause})"))
 }
 
-fn check((width, height): (u32, u32)) -> Result<(u32, u32), Failure> {
+fn check_size((width, height): (u32, u32)) -> Result<(u32, u32), Failure> {
     let pixels = u64::from(width) * u64::from(height);
-    if width > MOST_SIDE || height > MOST_SIDE || pixels * 4 > MOST_BYTES {
+    if width > MAX_SIDE || height > MAX_SIDE || pixels * 4 > MAX_BYTES {
         return Err(Refusal::Inflates.into());
     }
     Ok((width, height))
 }
 
-fn decoder(source: &Source) -> Result<impl ImageDecoder + '_, Failure> {
-    let Some(Kind::Other(format)) = kind(source) else {
+fn open_decoder(source: &Source) -> Result<impl ImageDecoder + '_, Failure> {
+    let Some(PictureKind::Other(format)) = detect_kind(source) else {
         return Err(damaged("of an unknown kind"));
     };
     let mut limits = Limits::default();
-    limits.max_image_width = Some(MOST_SIDE);
-    limits.max_image_height = Some(MOST_SIDE);
-    limits.max_alloc = Some(MOST_BYTES);
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_BYTES);
     let mut reader = ImageReader::with_format(Cursor::new(&source.bytes), format);
     reader.limits(limits);
     let decoder = reader.into_decoder().map_err(|cause| {
@@ -174,31 +163,31 @@ fn decoder(source: &Source) -> Result<impl ImageDecoder + '_, Failure> {
             damaged(cause)
         }
     })?;
-    check(decoder.dimensions())?;
+    check_size(decoder.dimensions())?;
     Ok(decoder)
 }
 
-/// The size in pixels as the picture is to be looked at: a telephone notes how it was held.
-fn size(source: &Source) -> Result<(u32, u32), Failure> {
+/// The size in pixels after applying the orientation that a camera recorded.
+fn oriented_size(source: &Source) -> Result<(u32, u32), Failure> {
     use image::metadata::Orientation;
-    let mut decoder = decoder(source)?;
+    let mut decoder = open_decoder(source)?;
     let (width, height) = decoder.dimensions();
-    let turned = matches!(
+    let is_rotated = matches!(
         decoder.orientation(),
         Ok(Orientation::Rotate90
             | Orientation::Rotate270
             | Orientation::Rotate90FlipH
             | Orientation::Rotate270FlipH)
     );
-    Ok(if turned {
+    Ok(if is_rotated {
         (height, width)
     } else {
         (width, height)
     })
 }
 
-fn picture(source: &Source) -> Result<DynamicImage, Failure> {
-    let mut decoder = decoder(source)?;
+fn decode_picture(source: &Source) -> Result<DynamicImage, Failure> {
+    let mut decoder = open_decoder(source)?;
     let orientation = decoder.orientation().ok();
     let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     if let Some(orientation) = orientation {
@@ -209,34 +198,34 @@ fn picture(source: &Source) -> Result<DynamicImage, Failure> {
 
 type Tiff<'a> = tiff::decoder::Decoder<Cursor<&'a [u8]>>;
 
-fn tiff(source: &Source) -> Result<Tiff<'_>, Failure> {
+fn open_tiff(source: &Source) -> Result<Tiff<'_>, Failure> {
     let mut limits = tiff::decoder::Limits::default();
-    limits.decoding_buffer_size = usize::try_from(MOST_BYTES).unwrap_or(usize::MAX);
+    limits.decoding_buffer_size = usize::try_from(MAX_BYTES).unwrap_or(usize::MAX);
     limits.intermediate_buffer_size = limits.decoding_buffer_size;
     let decoder = Tiff::new(Cursor::new(source.bytes.as_slice())).map_err(damaged)?;
     Ok(decoder.with_limits(limits))
 }
 
-/// The size of each page. A damaged page ends the file for this reader: there is no way past it.
+/// The size of each page. A damaged page ends the file, because the decoder cannot skip it.
 fn tiff_sizes(source: &Source) -> Result<Vec<(u32, u32)>, Failure> {
-    let mut decoder = tiff(source)?;
-    let mut sizes = vec![check(decoder.dimensions().map_err(damaged)?)?];
-    while decoder.more_images() && sizes.len() < MOST_PAGES {
+    let mut decoder = open_tiff(source)?;
+    let mut sizes = vec![check_size(decoder.dimensions().map_err(damaged)?)?];
+    while decoder.more_images() && sizes.len() < MAX_PAGES {
         decoder.next_image().map_err(damaged)?;
-        sizes.push(check(decoder.dimensions().map_err(damaged)?)?);
+        sizes.push(check_size(decoder.dimensions().map_err(damaged)?)?);
     }
     Ok(sizes)
 }
 
 fn tiff_page(source: &Source, page: u32) -> Result<DynamicImage, Failure> {
-    let mut decoder = tiff(source)?;
+    let mut decoder = open_tiff(source)?;
     for _before in 1..page {
         if !decoder.more_images() {
             return Err(Refusal::NoSuchPage(page).into());
         }
         decoder.next_image().map_err(damaged)?;
     }
-    let (width, height) = check(decoder.dimensions().map_err(damaged)?)?;
+    let (width, height) = check_size(decoder.dimensions().map_err(damaged)?)?;
     let colour = decoder.colortype().map_err(damaged)?;
     let decoded = decoder.read_image().map_err(damaged)?;
     let samples: Vec<u8> = if let DecodingResult::U8(samples) = decoded {
@@ -246,7 +235,7 @@ fn tiff_page(source: &Source, page: u32) -> Result<DynamicImage, Failure> {
     } else {
         return Err(damaged("its samples are not whole numbers of 1 to 16 bits"));
     };
-    let rgb = to_rgb(width, colour, &samples).ok_or_else(|| {
+    let rgb = convert_to_rgb(width, colour, &samples).ok_or_else(|| {
         damaged(format!(
             "its colours are of a kind that is not read: {colour:?}"
         ))
@@ -256,37 +245,41 @@ fn tiff_page(source: &Source, page: u32) -> Result<DynamicImage, Failure> {
         .ok_or_else(|| damaged("it is cut short"))
 }
 
-/// Red, green and blue from whatever a TIFF holds; `None` for what a scanner does not make.
+/// Converts the samples of a TIFF to red, green and blue. Returns `None` for colour types that
+/// scanners do not produce.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "there are many kinds of colour, and these are the ones that scanners make"
 )]
-fn to_rgb(width: u32, colour: ColorType, samples: &[u8]) -> Option<Vec<u8>> {
-    let grey = |level: u8| [level; 3];
-    let grey_of = |[level, _]: &[u8; 2]| [*level; 3];
-    let colour_of = |[red, green, blue, _]: &[u8; 4]| [*red, *green, *blue];
+fn convert_to_rgb(width: u32, colour: ColorType, samples: &[u8]) -> Option<Vec<u8>> {
     let rgb = match colour {
-        ColorType::Gray(bits @ (1 | 2 | 4)) => {
-            unpack(width, bits, samples).flat_map(grey).collect()
+        ColorType::Gray(bits @ (1 | 2 | 4)) => unpack_levels(width, bits, samples)
+            .flat_map(|level| [level; 3])
+            .collect(),
+        ColorType::Gray(8 | 16) => samples.iter().flat_map(|level| [*level; 3]).collect(),
+        ColorType::GrayA(8 | 16) => {
+            let pixels = samples.as_chunks::<2>().0.iter();
+            pixels.flat_map(|[level, _]| [*level; 3]).collect()
         }
-        ColorType::Gray(8 | 16) => samples.iter().copied().flat_map(grey).collect(),
-        ColorType::GrayA(8 | 16) => samples.as_chunks().0.iter().flat_map(grey_of).collect(),
         ColorType::RGB(8 | 16) => samples.to_vec(),
-        ColorType::RGBA(8 | 16) => samples.as_chunks().0.iter().flat_map(colour_of).collect(),
+        ColorType::RGBA(8 | 16) => {
+            let pixels = samples.as_chunks::<4>().0.iter();
+            pixels.flat_map(|[r, g, b, _]| [*r, *g, *b]).collect()
+        }
         ColorType::CMYK(8) => samples
             .as_chunks()
             .0
             .iter()
             .copied()
-            .flat_map(from_ink)
+            .flat_map(cmyk_to_rgb)
             .collect(),
         _ => return None,
     };
     Some(rgb)
 }
 
-/// Levels of fewer than 8 bits, packed in bytes; every row begins with a new byte.
-fn unpack(width: u32, bits: u8, samples: &[u8]) -> impl Iterator<Item = u8> {
+/// Unpacks levels of fewer than 8 bits. Every row starts with a new byte.
+fn unpack_levels(width: u32, bits: u8, samples: &[u8]) -> impl Iterator<Item = u8> {
     let (width, bits) = (width as usize, usize::from(bits));
     let row_bytes = (width * bits).div_ceil(8).max(1);
     let most = (1_u16 << bits) - 1;
@@ -300,7 +293,7 @@ fn unpack(width: u32, bits: u8, samples: &[u8]) -> impl Iterator<Item = u8> {
     })
 }
 
-fn from_ink(cmyk: [u8; 4]) -> [u8; 3] {
+fn cmyk_to_rgb(cmyk: [u8; 4]) -> [u8; 3] {
     let [cyan, magenta, yellow, black] = cmyk.map(|ink| 255 - u16::from(ink));
     [cyan, magenta, yellow].map(|part| u8::try_from(part * black / 255).unwrap_or(u8::MAX))
 }
@@ -311,15 +304,15 @@ mod tests {
 
     #[test]
     fn packed_levels_are_spread_row_by_row() {
-        let levels: Vec<u8> = unpack(3, 1, &[0b1010_0000, 0b0110_0000]).collect();
+        let levels: Vec<u8> = unpack_levels(3, 1, &[0b1010_0000, 0b0110_0000]).collect();
         assert_eq!(levels, [255, 0, 255, 0, 255, 255]);
-        let levels: Vec<u8> = unpack(3, 4, &[0x0F, 0x80]).collect();
+        let levels: Vec<u8> = unpack_levels(3, 4, &[0x0F, 0x80]).collect();
         assert_eq!(levels, [0, 255, 136]);
     }
 
     #[test]
-    fn a_text_that_begins_like_a_bitmap_is_none() {
+    fn a_text_that_starts_like_a_bitmap_is_not_a_bitmap() {
         let text = Source::new(b"BMI is weight by height squared".to_vec(), "bmi.txt");
-        assert!(kind(&text).is_none());
+        assert!(detect_kind(&text).is_none());
     }
 }

@@ -1,54 +1,43 @@
-//! Markdown: headings, paragraphs, lists, tables; front matter gives its labels.
+//! Markdown: headings, paragraphs, lists and tables. Front matter becomes metadata.
 
-use super::sections::Sections;
-use super::text::{decode, is_text};
-use super::{Failure, Format, Sink, Source, foreign};
-use crate::labels;
+use super::{Failure, Format, ReadOptions, Sink, Source};
+use crate::formats::common::encoding::{decode, is_text};
+use crate::formats::common::sections::Sections;
+use crate::formats::common::sniff;
 use crate::wire::Info;
 use cloister_domain::BlockKind;
 use pulldown_cmark::{Event, HeadingLevel, MetadataBlockKind, Options, Parser, Tag, TagEnd};
 
 /// Markdown.
-#[derive(Debug)]
-pub struct Markdown;
+pub const FORMAT: Format = Format {
+    name: "markdown",
+    label: "Markdown",
+    matches,
+    extract,
+    render_page: None,
+};
 
-impl Format for Markdown {
-    fn name(&self) -> &'static str {
-        "markdown"
-    }
+fn matches(source: &Source) -> bool {
+    let named = matches!(
+        source.extension().as_str(),
+        "md" | "markdown" | "mdown" | "mkd"
+    );
+    named && is_text(source) && !sniff::is_known(source)
+}
 
-    fn label(&self) -> &'static str {
-        "Markdown"
+fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
+    let text = decode(&source.bytes);
+    let mut reader = MarkdownReader::default();
+    for event in Parser::new_ext(&text, options()) {
+        reader.event(event);
     }
-
-    fn recognises(&self, source: &Source) -> bool {
-        let named = matches!(
-            source.extension().as_str(),
-            "md" | "markdown" | "mdown" | "mkd"
-        );
-        named && is_text(source) && !foreign::is_known(source)
-    }
-
-    fn read(
-        &self,
-        source: &Source,
-        _from_page: u32,
-        _structure: bool,
-        sink: &mut dyn Sink,
-    ) -> Result<(), Failure> {
-        let text = decode(&source.bytes);
-        let mut walk = Walk::default();
-        for event in Parser::new_ext(&text, options()) {
-            walk.event(event);
-        }
-        walk.close();
-        let info = Info {
-            format: self.name().to_owned(),
-            title: walk.title,
-            ..Info::default()
-        };
-        walk.sections.send(info, sink)
-    }
+    reader.close();
+    let info = Info {
+        format: FORMAT.name.to_owned(),
+        title: reader.title,
+        ..Info::default()
+    };
+    reader.sections.send(info, sink)
 }
 
 fn options() -> Options {
@@ -60,21 +49,21 @@ fn options() -> Options {
         | Options::ENABLE_HEADING_ATTRIBUTES
 }
 
-/// A walk over the document's events that fills one block at a time.
+/// Builds one block at a time from the parser's events.
 #[derive(Default)]
-struct Walk {
+struct MarkdownReader {
     sections: Sections,
     title: Option<String>,
     kind: Option<BlockKind>,
     text: String,
-    /// The finished cells of the open row.
+    /// The finished cells of the current row.
     cells: Vec<String>,
-    /// For each open list, the number of its next item, or none where it has bullets.
+    /// For each open list, the number of its next item; `None` for bullets.
     lists: Vec<Option<u64>>,
     in_front_matter: bool,
 }
 
-impl Walk {
+impl MarkdownReader {
     fn event(&mut self, event: Event<'_>) {
         match event {
             Event::Start(tag) => self.start(&tag),
@@ -101,7 +90,7 @@ impl Walk {
             Tag::Item => self.open_item(),
             Tag::TableHead | Tag::TableRow => self.open(BlockKind::TableRow),
             Tag::MetadataBlock(MetadataBlockKind::YamlStyle) => self.in_front_matter = true,
-            // A paragraph inside a list item is that item's text.
+            // A paragraph inside a list item belongs to the item.
             Tag::Paragraph if self.kind == Some(BlockKind::ListItem) => self.text.push(' '),
             Tag::Paragraph | Tag::CodeBlock(_) | Tag::HtmlBlock => self.open(BlockKind::Paragraph),
             Tag::BlockQuote(_)
@@ -127,7 +116,7 @@ impl Walk {
             TagEnd::TableCell => self.cells.push(std::mem::take(&mut self.text)),
             TagEnd::TableHead | TagEnd::TableRow => {
                 let cells = std::mem::take(&mut self.cells);
-                self.sections.row(&cells);
+                self.sections.push_row(&cells);
                 self.kind = None;
             }
             TagEnd::Heading(_) | TagEnd::Item | TagEnd::CodeBlock | TagEnd::HtmlBlock => {
@@ -176,13 +165,13 @@ impl Walk {
         let kind = self.kind.take().unwrap_or(BlockKind::Paragraph);
         let text = std::mem::take(&mut self.text);
         if !matches!(text.trim(), "•") {
-            self.sections.push(kind, &text);
+            self.sections.push_block(kind, &text);
         }
     }
 
     fn front_matter(&mut self, lines: &str) {
-        self.sections.labels = labels::front_matter(lines);
-        self.title = self.title.take().or(self.sections.labels.title.clone());
+        self.sections.metadata = crate::metadata::parse_front_matter(lines);
+        self.title = self.title.take().or(self.sections.metadata.title.clone());
     }
 }
 

@@ -1,82 +1,88 @@
-//! The formats that are read, in one table, and the seam for more.
+//! The supported formats, in one table, and the interface that each of them implements.
 //!
-//! What a file is, its content decides; its name only tells Markdown from other plain text.
+//! The content of a file decides its format. The name is used only to tell text formats apart,
+//! such as Markdown and plain text.
 
-pub mod archive;
+pub mod common;
 pub mod docx;
 pub mod excel;
-pub mod flow;
-pub mod foreign;
 pub mod html;
 pub mod image;
 pub mod mail;
 pub mod markdown;
-pub mod numbers;
 pub mod odf;
-pub mod ole;
-pub mod opc;
 pub mod pdf;
 pub mod pptx;
 pub mod rtf;
-pub mod sections;
-pub mod sheets;
 pub mod text;
-pub mod xml;
 
 use crate::wire::{Info, PageFrame, Refusal};
+use common::sniff;
 use std::io;
 
-/// A format that can be read.
-pub trait Format: Sync {
+/// A format that can be read. Each format module has one `FORMAT` (or several) of this type.
+#[derive(Clone, Copy, Debug)]
+pub struct Format {
     /// Its name in [`cloister_domain::DocumentInfo::format`].
-    fn name(&self) -> &'static str;
-
+    pub name: &'static str,
     /// Its name for people: `PDF`, `Markdown`.
-    fn label(&self) -> &'static str;
+    pub label: &'static str,
+    /// Whether a file is of this format. The first match in [`FORMATS`] reads the file.
+    pub matches: fn(&Source) -> bool,
+    /// Sends the file's [`Info`] once, and then its pages in order.
+    pub extract: fn(&Source, ReadOptions, &mut dyn Sink) -> Result<(), Failure>,
+    /// Renders one page as a picture. `None` for formats without fixed pages.
+    pub render_page: Option<RenderPage>,
+}
 
-    /// Whether this file is of this format. The table is asked in order, and the first that says
-    /// yes reads the file.
-    fn recognises(&self, source: &Source) -> bool;
+/// Renders a page of a file, counted from 1.
+pub type RenderPage = fn(&Source, u32, Resolution) -> Result<Picture, Failure>;
 
-    /// Sends the file's [`Info`] once, then its pages in order. Pages before `from_page` may be
-    /// left out; `structure` is false after a crash, to do without whatever is not text.
-    fn read(
-        &self,
-        source: &Source,
-        from_page: u32,
-        structure: bool,
-        sink: &mut dyn Sink,
-    ) -> Result<(), Failure>;
+/// What an extraction should include.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// The first page wanted, counted from 1. Earlier pages may be left out.
+    pub first_page: u32,
+    /// Whether to read the structure as well: title, outline, form fields and attachments. False
+    /// after a crash, so that a second attempt reads the text only.
+    pub structure: bool,
+}
 
-    /// Draws one page. Formats without drawn pages leave this as it is.
-    fn draw(
-        &self,
-        _source: &Source,
-        _page: u32,
-        _dpi: u32,
-        _pixels: u32,
-    ) -> Result<Picture, Failure> {
-        Err(Refusal::NotDrawn.into())
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self {
+            first_page: 1,
+            structure: true,
+        }
     }
 }
 
-/// Every format, in the order in which they are asked.
-pub static FORMATS: &[&dyn Format] = &[
-    &pdf::Pdf,
-    &image::Image,
-    &docx::Docx,
-    &pptx::Pptx,
-    &excel::Excel,
-    &excel::OldExcel,
-    &odf::Odt,
-    &odf::Odp,
-    &odf::Ods,
-    &mail::Msg,
-    &mail::Eml,
-    &rtf::Rtf,
-    &html::Html,
-    &markdown::Markdown,
-    &text::PlainText,
+/// The size of a rendered page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// Dots per inch.
+    pub dpi: u32,
+    /// The maximum number of pixels. A larger page is rendered with fewer dots per inch.
+    pub max_pixels: u32,
+}
+
+/// Every format, in the order in which they are tried.
+pub static FORMATS: &[Format] = &[
+    pdf::FORMAT,
+    image::FORMAT,
+    docx::FORMAT,
+    pptx::FORMAT,
+    excel::XLSX,
+    excel::XLS,
+    odf::ODT,
+    odf::ODP,
+    odf::ODS,
+    mail::MSG,
+    mail::EML,
+    rtf::FORMAT,
+    html::FORMAT,
+    markdown::FORMAT,
+    text::FORMAT,
 ];
 
 /// A file in memory.
@@ -91,7 +97,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// The file `name`, which holds `bytes`.
+    /// The file `name` with these bytes, and without passwords.
     pub fn new(bytes: Vec<u8>, name: &str) -> Self {
         Self {
             bytes,
@@ -100,11 +106,11 @@ impl Source {
         }
     }
 
-    /// The name's ending, in lower case.
+    /// The file name's extension, in lower case.
     pub fn extension(&self) -> String {
         self.name
             .rsplit_once('.')
-            .map(|(_, ending)| ending.to_ascii_lowercase())
+            .map(|(_, extension)| extension.to_ascii_lowercase())
             .unwrap_or_default()
     }
 
@@ -114,19 +120,19 @@ impl Source {
     }
 }
 
-/// Where a format puts what it finds.
+/// Receives what a format extracts.
 pub trait Sink {
-    /// Takes what the file says about itself.
+    /// Receives what the file says about itself.
     fn info(&mut self, info: Info) -> io::Result<()>;
-    /// Takes a page.
+    /// Receives a page.
     fn page(&mut self, page: PageFrame) -> io::Result<()>;
-    /// Takes note of a page that could not be read.
+    /// Receives the number of a page that could not be read.
     fn lost(&mut self, page: u32) -> io::Result<()>;
-    /// Takes a file that lies inside this one. It becomes a document of its own.
+    /// Receives a file that is contained in this one. It becomes a document of its own.
     fn attachment(&mut self, name: &str, bytes: &[u8]) -> io::Result<()>;
 }
 
-/// A drawn page.
+/// A rendered page.
 #[derive(Clone, Debug)]
 pub struct Picture {
     /// Width in pixels.
@@ -140,10 +146,17 @@ pub struct Picture {
 /// Why reading ended early.
 #[derive(Debug)]
 pub enum Failure {
-    /// The file is to blame.
+    /// The file is at fault.
     Refused(Refusal),
     /// The parent no longer listens, or the file cannot be read from the disk.
-    Unsent(io::Error),
+    Io(io::Error),
+}
+
+impl Failure {
+    /// The file is damaged. `detail` completes the sentence "the file is damaged: …".
+    pub fn damaged(detail: impl Into<String>) -> Self {
+        Self::Refused(Refusal::Damaged(detail.into()))
+    }
 }
 
 impl From<Refusal> for Failure {
@@ -154,31 +167,31 @@ impl From<Refusal> for Failure {
 
 impl From<io::Error> for Failure {
     fn from(cause: io::Error) -> Self {
-        Self::Unsent(cause)
+        Self::Io(cause)
     }
 }
 
 impl From<rustix::io::Errno> for Failure {
     fn from(cause: rustix::io::Errno) -> Self {
-        Self::Unsent(cause.into())
+        Self::Io(cause.into())
     }
 }
 
-/// The format of this file.
-pub fn recognise(source: &Source) -> Result<&'static dyn Format, Failure> {
+/// Detects the format of a file.
+pub fn detect_format(source: &Source) -> Result<Format, Failure> {
     if source.bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Refusal::Empty.into());
     }
     FORMATS
         .iter()
-        .find(|format| format.recognises(source))
+        .find(|format| (format.matches)(source))
         .copied()
-        .ok_or_else(|| foreign::refusal(source).into())
+        .ok_or_else(|| sniff::explain_refusal(source).into())
 }
 
-/// The formats that are read, as a list for people: `PDF, Word (.docx), HTML and text`.
-pub fn readable() -> String {
-    let labels: Vec<_> = FORMATS.iter().map(|format| format.label()).collect();
+/// The labels of all formats, as a list for people: `PDF, Word (.docx), HTML and text`.
+pub fn format_list() -> String {
+    let labels: Vec<_> = FORMATS.iter().map(|format| format.label).collect();
     match labels.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         _ => labels.concat(),

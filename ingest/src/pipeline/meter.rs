@@ -1,125 +1,121 @@
-//! How fast files are taken in, for whoever waits for them.
+//! Measuring how fast files are ingested.
 
 use cloister_domain::{Clock, Timestamp};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// A pace is not told before so much time has shown it.
-const SOON: Duration = Duration::from_secs(2);
-/// Work that begins after so long a rest is measured anew.
-const REST: Duration = Duration::from_secs(20);
+/// No throughput is reported before this much time was measured.
+const MIN_MEASURED: Duration = Duration::from_secs(2);
+/// After this much time without work, measuring starts again.
+const IDLE_RESET: Duration = Duration::from_secs(20);
 
-/// Counts what is done since the work began.
+/// Counts the work done since the current batch of work began.
 #[derive(Debug, Default)]
 pub struct Meter {
-    batch: Mutex<Option<Batch>>,
+    batch: Mutex<Option<WorkBatch>>,
     stages: Mutex<BTreeMap<Stage, Duration>>,
 }
 
+/// Work without a pause of [`IDLE_RESET`] in it.
 #[derive(Clone, Copy, Debug)]
-struct Batch {
-    began: Timestamp,
+struct WorkBatch {
+    started: Timestamp,
     last: Timestamp,
-    pages: u64,
-    passages: u64,
-    bytes: u64,
+    done: WorkDone,
 }
 
-/// What one step has done.
+/// An amount of work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Done {
+pub struct WorkDone {
     /// Pages read.
     pub pages: u64,
     /// Passages embedded.
     pub passages: u64,
-    /// Bytes of files that are searchable or set aside.
+    /// Bytes of files that are searchable or quarantined.
     pub bytes: u64,
 }
 
-/// The steps that a file is taken through.
+/// The steps in which a file is ingested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// A child reads it.
+    /// A child process reads the file.
     Reading,
-    /// It is cut into passages.
+    /// The pages are divided into passages.
     Cutting,
-    /// They are embedded, or wait for the embedder.
+    /// The passages are embedded, or wait for the embedder.
     Embedding,
-    /// Rows are written.
+    /// The rows are written.
     Storing,
-    /// The index follows.
+    /// The index adds the passages.
     Indexing,
 }
 
-/// How fast files are taken in, over the present batch of work.
+/// How fast files are ingested, over the current batch of work.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pace {
-    /// Pages read in a second.
+pub struct Throughput {
+    /// Pages read per second.
     pub pages: f64,
-    /// Passages embedded in a second.
+    /// Passages embedded per second.
     pub passages: f64,
-    /// Seconds until the rest is done, where that can be told.
+    /// Seconds until the remaining files are done; `None` if no file is done yet.
     pub seconds_left: Option<u64>,
 }
 
 impl Meter {
-    /// Counts a step.
-    pub fn count(&self, clock: &dyn Clock, done: Done) {
+    /// Records work that was done.
+    pub fn record(&self, clock: &dyn Clock, done: WorkDone) {
         let now = clock.now();
-        let mut batch = self.batch.lock().unwrap_or_else(PoisonError::into_inner);
-        let running = batch.filter(|batch| now.since(batch.last) < REST);
-        let mut open = running.unwrap_or(Batch {
-            began: now,
+        let mut batch = self.batch.lock();
+        let running = batch.filter(|batch| now.since(batch.last) < IDLE_RESET);
+        let mut current = running.unwrap_or(WorkBatch {
+            started: now,
             last: now,
-            pages: 0,
-            passages: 0,
-            bytes: 0,
+            done: WorkDone::default(),
         });
-        open.last = now;
-        open.pages += done.pages;
-        open.passages += done.passages;
-        open.bytes += done.bytes;
-        *batch = Some(open);
+        current.last = now;
+        current.done.pages += done.pages;
+        current.done.passages += done.passages;
+        current.done.bytes += done.bytes;
+        *batch = Some(current);
     }
 
-    /// Counts the time of a step; several files may be in one step at once.
-    pub fn spent(&self, stage: Stage, time: Duration) {
-        let mut stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        *stages.entry(stage).or_default() += time;
+    /// Records how long a stage took for one file. Several files may be in one stage at once.
+    pub fn record_duration(&self, stage: Stage, duration: Duration) {
+        *self.stages.lock().entry(stage).or_default() += duration;
     }
 
-    /// The time of each step, over all files since the start.
-    pub fn stages(&self) -> BTreeMap<Stage, Duration> {
-        let stages = self.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        stages.clone()
+    /// The time spent in each stage, over all files since the start.
+    pub fn stage_durations(&self) -> BTreeMap<Stage, Duration> {
+        self.stages.lock().clone()
     }
 
-    /// What was done in the present batch of work.
-    pub fn done(&self) -> Done {
-        let batch = *self.batch.lock().unwrap_or_else(PoisonError::into_inner);
-        batch.map_or_else(Done::default, |batch| Done {
-            pages: batch.pages,
-            passages: batch.passages,
-            bytes: batch.bytes,
-        })
+    /// The work done in the current batch.
+    pub fn totals(&self) -> WorkDone {
+        self.batch
+            .lock()
+            .map(|batch| batch.done)
+            .unwrap_or_default()
     }
 
-    /// The pace, with `bytes_left` still to be taken in. None while nothing is done.
-    pub fn pace(&self, clock: &dyn Clock, bytes_left: u64) -> Option<Pace> {
+    /// The throughput if `bytes_left` are still to be ingested. `None` while no work is done.
+    pub fn throughput(&self, clock: &dyn Clock, bytes_left: u64) -> Option<Throughput> {
         let now = clock.now();
-        let batch = *self.batch.lock().unwrap_or_else(PoisonError::into_inner);
-        let batch = batch.filter(|batch| now.since(batch.last) < REST)?;
-        let elapsed = now.since(batch.began);
-        if elapsed < SOON {
+        let batch = self
+            .batch
+            .lock()
+            .filter(|b| now.since(b.last) < IDLE_RESET)?;
+        let elapsed = now.since(batch.started);
+        if elapsed < MIN_MEASURED {
             return None;
         }
         let seconds = elapsed.as_secs_f64();
-        let left = (batch.bytes > 0)
-            .then(|| Duration::from_secs_f64(bytes_left as f64 * seconds / batch.bytes as f64));
-        Some(Pace {
-            pages: batch.pages as f64 / seconds,
-            passages: batch.passages as f64 / seconds,
+        let done = batch.done;
+        let left = (done.bytes > 0)
+            .then(|| Duration::from_secs_f64(bytes_left as f64 * seconds / done.bytes as f64));
+        Some(Throughput {
+            pages: done.pages as f64 / seconds,
+            passages: done.passages as f64 / seconds,
             seconds_left: left.map(|left| left.as_secs()),
         })
     }
@@ -128,24 +124,24 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cloister_domain::time::StoppedClock;
+    use cloister_domain::time::ManualClock;
 
     #[test]
-    fn the_rest_takes_as_long_as_what_is_done_did() {
+    fn the_remaining_time_is_extrapolated_from_the_work_done() {
         let meter = Meter::default();
-        let at = |seconds: i64| StoppedClock::at(Timestamp::from_millis(seconds * 1000));
-        let step = Done {
+        let at = |seconds: i64| ManualClock::at(Timestamp::from_millis(seconds * 1000));
+        let step = WorkDone {
             pages: 10,
             passages: 40,
             bytes: 1000,
         };
-        meter.count(&at(0), Done::default());
-        meter.count(&at(4), step);
-        let pace = meter.pace(&at(5), 3000).unwrap();
-        assert!((pace.pages - 2.0).abs() < 1e-9 && (pace.passages - 8.0).abs() < 1e-9);
-        assert_eq!(pace.seconds_left, Some(15));
+        meter.record(&at(0), WorkDone::default());
+        meter.record(&at(4), step);
+        let throughput = meter.throughput(&at(5), 3000).unwrap();
+        assert!((throughput.pages - 2.0).abs() < 1e-9 && (throughput.passages - 8.0).abs() < 1e-9);
+        assert_eq!(throughput.seconds_left, Some(15));
         assert!(
-            meter.pace(&at(60), 3000).is_none(),
+            meter.throughput(&at(60), 3000).is_none(),
             "that was another batch"
         );
     }

@@ -1,151 +1,126 @@
-//! The life of a file: seen, settled, hashed, read in a child, cut, embedded, published in one
-//! transaction, followed by the index.
+//! The ingestion pipeline. A file is found, stays unchanged for a while, is hashed, read in a child
+//! process, divided into passages, and embedded. One transaction publishes it, and the index
+//! follows.
 //!
-//! Each step leaves a row that says how far it came, so that a kill at any moment loses nothing:
-//! the next start takes the file up again, and what was published is published once.
+//! Each step leaves a row that records its progress, so a crash at any moment loses nothing: the
+//! next start resumes the file, and every file is published exactly once.
 
-mod finding;
-mod follow;
+mod active_index;
+mod file_steps;
+mod index_follower;
 mod meter;
-mod notice;
+mod progress;
 mod reembed;
-mod work;
+mod scan;
+mod worker;
 
-pub use finding::{Finder, Finding, Renewal};
-pub use follow::{catch_up, rebuild};
-pub use meter::{Meter, Pace, Stage};
+pub use active_index::{ActiveIndex, IndexSet, Reembedding};
+pub use index_follower::{catch_up, rebuild};
+pub use meter::{Meter, Stage, Throughput, WorkDone};
+pub use progress::Progress;
 
-use crate::chunk::{ChunkSettings, TokenCounter};
-use crate::known::KnownQuestion;
+use crate::chunk::{ChunkSettings, CountTokens};
+use crate::error::IngestError;
+use crate::golden_questions::GoldenQuestion;
 use crate::limits::Limits;
 use crate::reader::Reader;
 use cloister_audit::AuditLog;
 use cloister_domain::Clock;
-use cloister_index::Worse;
+use cloister_index::Regression;
 use cloister_inference::EmbedderService;
-use cloister_store::{FileState, FileTally, Store, StoreError};
+use cloister_store::Store;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 
-/// More files at once only cost memory.
-const MOST_WORKERS: usize = 6;
+/// More files at once would only cost memory.
+const MAX_WORKERS: usize = 6;
 
-/// What ingestion works with.
+/// The services that ingestion uses.
 #[derive(Clone)]
-pub struct Parts {
+pub struct IngestServices {
     /// Rows and original files.
     pub store: Store,
     /// The audit log.
     pub audit: AuditLog,
-    /// What turns passages into vectors, and the index that follows the rows.
-    pub finding: Arc<Finding>,
-    /// What reads files, in processes of their own.
+    /// The embedder, and the index that follows the rows.
+    pub active_index: Arc<ActiveIndex>,
+    /// Reads files in child processes.
     pub reader: Arc<Reader>,
-    /// Tells the hour.
+    /// The current time.
     pub clock: Arc<dyn Clock>,
-    /// Tells the pace.
+    /// Measures throughput.
     pub meter: Arc<Meter>,
 }
 
-/// How ingestion works.
+/// The settings of ingestion.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct IngestSettings {
     /// The folder that is watched.
     pub inbox: PathBuf,
-    /// A file is taken once its size and date have stood still for this long.
+    /// A file is ingested when its size and modification time have not changed for this long.
     pub stable: Duration,
-    /// The folder is looked through this often, notices or not.
+    /// How often the inbox is scanned if no file-system event arrives.
     pub scan_every: Duration,
-    /// What one file may cost.
+    /// Limits for reading one file.
     pub limits: Limits,
-    /// How passages are cut.
+    /// How pages are divided into passages.
     pub passages: ChunkSettings,
-    /// Whether another model comes into use whose index finds less than the one that answers.
-    pub another_model: Worse,
-    /// Questions of the site, by which another model is compared with the one that answers.
-    pub questions: Vec<KnownQuestion>,
+    /// Whether a new embedder is used even if its index finds less than the current one.
+    pub another_model: Regression,
+    /// The site's golden questions, by which a new embedder is compared with the current one.
+    pub questions: Vec<GoldenQuestion>,
 }
 
-/// Takes in what lies in the inbox.
+/// Ingests the files in the inbox.
 pub struct Ingestion {
-    parts: Parts,
-    settings: Settings,
-    /// Rung when there may be work.
+    services: IngestServices,
+    settings: IngestSettings,
+    /// Notified when there may be work.
     work: Arc<Notify>,
-    /// Held while the index follows, so that it follows once.
+    /// Held while the index is updated, so that only one task updates it.
     following: Mutex<()>,
 }
 
-/// What stops the ingestion itself; what is wrong with one file is in that file's row.
-#[derive(Debug, thiserror::Error)]
-pub enum IngestError {
-    /// The database or the disk.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The index.
-    #[error(transparent)]
-    Index(#[from] cloister_index::IndexError),
-    /// The audit log.
-    #[error(transparent)]
-    Audit(#[from] cloister_audit::AuditError),
-    /// The embedder.
-    #[error(transparent)]
-    Inference(#[from] cloister_inference::InferenceError),
-    /// The inbox.
-    #[error("the inbox `{0}` cannot be looked through: {1}. Nothing is removed meanwhile")]
-    Inbox(PathBuf, std::io::Error),
-    /// A folder of an index.
-    #[error("the folder `{0}` cannot be used: {1}")]
-    Folder(PathBuf, std::io::Error),
-    /// The reader could not be started or confined: no fault of the file.
-    #[error(transparent)]
-    Reader(#[from] crate::error::Quarantine),
-    /// A task of ours ended early.
-    #[error("a step of the reading broke off: {0}")]
-    Broken(#[from] tokio::task::JoinError),
-}
-
 impl Ingestion {
-    /// Ingestion with these parts. `work` wakes it.
-    pub fn new(parts: Parts, settings: Settings, work: Arc<Notify>) -> Self {
+    /// Ingestion with these services. Notifying `work` wakes a worker.
+    pub fn new(services: IngestServices, settings: IngestSettings, work: Arc<Notify>) -> Self {
         Self {
-            parts,
+            services,
             settings,
             work,
             following: Mutex::new(()),
         }
     }
 
-    /// Watches the inbox and takes in what comes, for as long as the appliance runs. A fault is
-    /// logged and tried again: the disk may have been full, a network share away. Ringing `look`
-    /// has the inbox looked through at once.
-    pub async fn watch(&self, look: Arc<Notify>) {
+    /// Watches the inbox and ingests files, as long as the appliance runs. Errors are logged, and
+    /// the failed step is tried again later: the disk may have been full, or a network share
+    /// unavailable. Notifying `scan_now` starts a scan.
+    pub async fn run(&self, scan_now: Arc<Notify>) {
         self.resume().await;
-        let work = (0..workers()).map(|_| self.work_forever());
+        let workers = (0..worker_count()).map(|_| self.work_forever());
         tokio::join!(
-            self.notice_forever(look),
-            self.renew_forever(),
-            futures_util::future::join_all(work)
+            self.scan_forever(scan_now),
+            self.reembed_forever(),
+            futures_util::future::join_all(workers)
         );
     }
 
-    /// Takes in what lies in the inbox now, and returns when all of it is ready or set aside, and each
-    /// passage has the vector of the model that is wanted. `progress` is told how far the files are.
-    pub async fn take_in(
+    /// Ingests the files that the inbox contains now. Returns when every file is ready or
+    /// quarantined, and every passage has a vector of the wanted embedder. `progress` is called
+    /// with the number of files processed so far.
+    pub async fn run_once(
         &self,
         mut progress: impl FnMut(Progress) + Send,
     ) -> Result<(), IngestError> {
-        self.parts
-            .store
-            .release_all_files(self.parts.clock.now())
-            .await?;
+        let now = self.services.clock.now();
+        self.services.store.release_all_files(now).await?;
         self.follow().await?;
-        let mut seen = notice::Seen::default();
-        self.notice(&mut seen, Duration::ZERO).await?;
+        let mut state = scan::ScanState::default();
+        self.scan(&mut state, Duration::ZERO).await?;
         let progress = Mutex::new(&mut progress);
-        let work = || async {
+        let worker = || async {
             loop {
                 let so_far = self.progress().await?;
                 progress.lock().await(so_far);
@@ -154,69 +129,46 @@ impl Ingestion {
                 }
             }
         };
-        futures_util::future::try_join_all((0..workers()).map(|_| work())).await?;
-        self.renew().await
+        futures_util::future::try_join_all((0..worker_count()).map(|_| worker())).await?;
+        self.reembed().await
     }
 
     async fn resume(&self) {
-        let now = self.parts.clock.now();
-        if let Err(cause) = self.parts.store.release_all_files(now).await {
-            tracing::error!(%cause, "files could not be taken up again: {cause}");
+        let now = self.services.clock.now();
+        if let Err(cause) = self.services.store.release_all_files(now).await {
+            tracing::error!(%cause, "interrupted files could not be resumed: {cause}");
         }
         if let Err(cause) = self.follow().await {
-            tracing::error!(%cause, "the index does not follow: {cause}");
+            tracing::error!(%cause, "the index could not be updated: {cause}");
         }
     }
 
+    /// Brings the index up to date.
     async fn follow(&self) -> Result<(), IngestError> {
-        let _only = self.following.lock().await;
-        let now = self.parts.clock.now();
-        let index = self.parts.finding.now().index;
-        catch_up(&self.parts.store, &index, now).await
+        let _guard = self.following.lock().await;
+        let now = self.services.clock.now();
+        let index = self.services.active_index.current().index;
+        catch_up(&self.services.store, &index, now).await
     }
 
     async fn progress(&self) -> Result<Progress, IngestError> {
-        let tally = self.parts.store.tally_files().await?;
-        Ok(Progress::of(&tally, &self.parts.meter, &*self.parts.clock))
+        let counts = self.services.store.count_files_by_state().await?;
+        Ok(Progress::from_counts(
+            &counts,
+            &self.services.meter,
+            &*self.services.clock,
+        ))
     }
 }
 
-/// How far the inbox is taken in.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Progress {
-    /// Files that are searchable or set aside.
-    pub settled: u64,
-    /// All files.
-    pub all: u64,
-    /// How fast it goes, while it does.
-    pub pace: Option<Pace>,
-}
-
-impl Progress {
-    /// From how many files are in which state.
-    pub fn of(tally: &[FileTally], meter: &Meter, clock: &dyn Clock) -> Self {
-        let is_settled =
-            |t: &&FileTally| matches!(t.state, FileState::Ready | FileState::Quarantined);
-        let all = tally.iter().map(|t| t.files).sum();
-        let settled: Vec<&FileTally> = tally.iter().filter(is_settled).collect();
-        let bytes: u64 = tally.iter().map(|t| t.bytes).sum();
-        let bytes_done: u64 = settled.iter().map(|t| t.bytes).sum();
-        Self {
-            settled: settled.iter().map(|t| t.files).sum(),
-            all,
-            pace: meter.pace(clock, bytes - bytes_done),
-        }
-    }
-}
-
-/// Files that are worked on at once: while the passages of one are embedded, others are read.
-fn workers() -> usize {
+/// Number of files that are ingested at once: while one is embedded, others are read.
+fn worker_count() -> usize {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    (processors + 1).min(MOST_WORKERS)
+    (processors + 1).min(MAX_WORKERS)
 }
 
-/// A passage is measured with the embedder's own tokens.
-impl TokenCounter for EmbedderService {
+/// The length of a passage is measured in the embedder's own tokens.
+impl CountTokens for EmbedderService {
     fn count(&self, text: &str) -> usize {
         self.count_tokens(text)
     }

@@ -1,197 +1,213 @@
-//! Another embedder than before: its vectors are made beside those that answer, then its index, and
-//! both take their places in one step.
+//! Replacing the embedder: the vectors of the new model are made next to those in use, then its
+//! index, and both are swapped in together.
 //!
-//! Each batch is one transaction and is never made again, so a kill at any moment costs a batch.
+//! Each batch of vectors is one transaction and is never repeated, so a crash costs at most one
+//! batch.
 
-use super::finding::{Finder, Renewal};
-use super::follow::{add_rows, rebuild_by_itself};
-use super::{IngestError, Ingestion};
-use crate::chunk::embedded_text;
-use crate::known::known_questions;
+use super::Ingestion;
+use super::active_index::{IndexSet, Reembedding};
+use super::index_follower::{add_new_passages, rebuild_in_background};
+use crate::chunk::embedding_input;
+use crate::error::IngestError;
+use crate::golden_questions::embed_golden_questions;
 use cloister_audit::{EventKind, Outcome};
 use cloister_domain::{Day, PassageId};
-use cloister_index::{Asked, Comparison, Index, Worse, question_of};
+use cloister_index::{Comparison, Index, Regression, TestQuestion, question_from_passage};
 use cloister_inference::EmbedderService;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Passages embedded together.
-const STEP: u32 = 64;
+/// Passages that are embedded together.
+const EMBEDDING_BATCH: u32 = 64;
 
-/// Questions by which two models are compared.
-const QUESTIONS: i64 = 200;
+/// Number of questions that compare two models.
+const TEST_QUESTIONS: i64 = 200;
 
-/// After a fault, such as a full disk, or while the ingestion is paused.
-const PAUSE: Duration = Duration::from_secs(5);
+/// How long to wait after an error, such as a full disk, or while ingestion is paused.
+const RETRY_DELAY: Duration = Duration::from_secs(5);
 
-/// This often is looked whether an index is out of use.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often to check whether the previous index is still used by a search.
+const UNUSED_CHECK: Duration = Duration::from_millis(500);
 
 impl Ingestion {
-    pub(super) async fn renew_forever(&self) {
-        while let Err(cause) = self.renew().await {
-            tracing::error!(%cause, "the vectors are not made for now: {cause}");
-            tokio::time::sleep(PAUSE).await;
+    pub(super) async fn reembed_forever(&self) {
+        while let Err(cause) = self.reembed().await {
+            tracing::error!(%cause, "re-embedding is interrupted: {cause}");
+            tokio::time::sleep(RETRY_DELAY).await;
         }
     }
 
-    /// Makes the vectors that are missing, has them answer, and lets go of those of other models.
-    pub(super) async fn renew(&self) -> Result<(), IngestError> {
-        let (store, finding) = (&self.parts.store, &self.parts.finding);
-        if let Some(next) = finding.next() {
-            self.bring_in(&next).await?;
-        } else if store.embedder().await?.is_some_and(|e| !e.whole) {
-            self.fill(&finding.now()).await?;
+    /// Makes the missing vectors, activates them, and deletes those of other models.
+    pub(super) async fn reembed(&self) -> Result<(), IngestError> {
+        let (store, active_index) = (&self.services.store, &self.services.active_index);
+        if let Some(next) = active_index.pending() {
+            self.replace_index(&next).await?;
+        } else if store.active_embedder().await?.is_some_and(|e| !e.complete) {
+            self.complete_index(&active_index.current()).await?;
         }
-        let kept = finding.next().map(|next| next.sha256());
-        store.drop_other_vectors(kept.as_deref()).await?;
+        let pending = active_index.pending().map(|next| next.sha256());
+        store.delete_inactive_vectors(pending.as_deref()).await?;
         Ok(())
     }
 
-    /// Makes the vectors of the pair that is to follow, brings its index up to the last passage, and
-    /// puts both in use, unless they find less and that is refused.
-    async fn bring_in(&self, next: &Finder) -> Result<(), IngestError> {
+    /// Makes the vectors of the pending index set, brings its index up to date, and swaps both in,
+    /// unless they find less than the current ones and the settings refuse that.
+    async fn replace_index(&self, next: &IndexSet) -> Result<(), IngestError> {
         let mut compared = None;
         loop {
             self.embed_missing(&next.embedder).await?;
             let sha256 = next.sha256();
-            add_rows(&self.parts.store, &next.index, Some(&sha256)).await?;
-            next.index.caught_up()?;
+            add_new_passages(&self.services.store, &next.index, Some(&sha256)).await?;
+            next.index.mark_complete()?;
             let comparisons = match compared {
                 Some(comparisons) => comparisons,
                 None => self.compare(next).await?,
             };
             let worse = comparisons.iter().find(|comparison| comparison.is_worse());
             if let Some(worse) = worse
-                && self.settings.another_model == Worse::Refused
+                && self.settings.another_model == Regression::Refused
             {
-                self.keep_aside(*worse);
+                self.report_regression(*worse);
                 return Ok(());
             }
             compared = Some(comparisons);
-            if self.swap(next, &comparisons).await? {
+            if self.swap_in(next, &comparisons).await? {
                 return Ok(());
             }
         }
     }
 
-    fn keep_aside(&self, comparison: Comparison) {
-        if let Some(renewal) = self.parts.finding.renewing().as_mut() {
-            renewal.worse = Some(comparison);
-            tracing::warn!("{renewal}");
+    fn report_regression(&self, comparison: Comparison) {
+        if let Some(reembedding) = self.services.active_index.reembedding_mut().as_mut() {
+            reembedding.regression = Some(comparison);
+            tracing::warn!("{reembedding}");
         }
     }
 
-    /// Puts the pair in use, in one step for the rows and in one for whoever asks. `false` where a
-    /// file was published meanwhile whose vectors are still to be made.
-    async fn swap(
+    /// Makes `next` the active index set: one transaction for the rows and one assignment for the
+    /// searches. Returns `false` if a file was published in the meantime whose vectors are missing.
+    async fn swap_in(
         &self,
-        next: &Finder,
+        next: &IndexSet,
         [by_passages, by_site]: &[Comparison; 2],
     ) -> Result<bool, IngestError> {
         let sha256 = next.sha256();
         let following = self.following.lock().await;
-        if !self.parts.store.use_whole_embedder(&sha256).await? {
+        let store = &self.services.store;
+        if !store.activate_embedder_if_complete(&sha256).await? {
             return Ok(false);
         }
-        let old = self.parts.finding.succeed(next.clone());
+        let previous = self.services.active_index.promote(next.clone());
         drop(following);
-        *self.parts.finding.renewing() = None;
-        tokio::spawn(remove_when_unused(old.index));
+        *self.services.active_index.reembedding_mut() = None;
+        tokio::spawn(remove_when_unused(previous.index));
         let detail = json!({
-            "embedder": sha256, "generation": next.index.generation(), "asked": by_passages.asked,
-            "found_before": by_passages.before, "found": by_passages.after,
-            "asked_by_site": by_site.asked, "found_before_by_site": by_site.before,
-            "found_by_site": by_site.after,
+            "embedder": sha256, "generation": next.index.generation(),
+            "asked": by_passages.questions, "found_before": by_passages.found_before,
+            "found": by_passages.found_after, "asked_by_site": by_site.questions,
+            "found_before_by_site": by_site.found_before, "found_by_site": by_site.found_after,
         });
         self.log(EventKind::IndexRebuilt, Outcome::Success, detail)
             .await?;
-        // A document that was restored meanwhile may lie before the last passage of the new index.
-        self.find_again().await?;
+        // The passages of a document that was restored in the meantime may precede the last passage
+        // of the new index.
+        self.index_restored().await?;
         self.follow().await?;
         Ok(true)
     }
 
-    /// Makes what vectors the model in use has yet to make, and has meaning answer again.
-    async fn fill(&self, finder: &Finder) -> Result<(), IngestError> {
-        let Finder { embedder, index } = finder;
+    /// Makes the vectors that the active embedder lacks, and turns dense search on again.
+    async fn complete_index(&self, current: &IndexSet) -> Result<(), IngestError> {
+        let IndexSet { embedder, index } = current;
         self.embed_missing(embedder).await?;
-        let _only = self.following.lock().await;
-        let (store, now) = (&self.parts.store, self.parts.clock.now());
-        // What answers by words alone holds nothing to compare vectors with.
-        rebuild_by_itself(store, index, now, Worse::Accepted).await?;
-        if store.use_whole_embedder(&finder.sha256()).await? {
-            index.answer_by_words_alone(false);
+        let _guard = self.following.lock().await;
+        let (store, now) = (&self.services.store, self.services.clock.now());
+        // An index without vectors has nothing to compare with.
+        rebuild_in_background(store, index, now, Regression::Accepted).await?;
+        if store
+            .activate_embedder_if_complete(&current.sha256())
+            .await?
+        {
+            index.set_lexical_only(false);
         }
-        *self.parts.finding.renewing() = None;
+        *self.services.active_index.reembedding_mut() = None;
         Ok(())
     }
 
     async fn embed_missing(&self, embedder: &EmbedderService) -> Result<(), IngestError> {
-        let store = &self.parts.store;
+        let store = &self.services.store;
         let identity = embedder.identity();
         let mut after = PassageId(0);
         loop {
             while store.ingestion_paused().await? {
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(RETRY_DELAY).await;
             }
-            let (done, all) = store.count_embedded(&identity.sha256).await?;
-            *self.parts.finding.renewing() = Some(Renewal {
+            let (done, total) = store.count_embedded(&identity.sha256).await?;
+            *self.services.active_index.reembedding_mut() = Some(Reembedding {
                 name: identity.name.clone(),
                 done,
-                all,
-                worse: None,
+                total,
+                regression: None,
             });
-            let missing = store.unembedded_after(&identity.sha256, after, STEP);
-            let missing = missing.await?;
+            let missing = store
+                .passages_without_vector(&identity.sha256, after, EMBEDDING_BATCH)
+                .await?;
             let Some(last) = missing.last() else {
                 return Ok(());
             };
             after = last.id;
-            // Whoever asks is attended to by the model in use: its queue lets bulk work pass, even
-            // none at all, when they are not kept waiting by it.
-            let in_use = self.parts.finding.now().embedder;
-            in_use.embed_passages(Vec::new()).await?;
-            let texts = missing
+            // Questions are embedded by the active model. Its queue admits bulk work, even an empty
+            // batch, only if no question has to wait for it.
+            let active = self.services.active_index.current().embedder;
+            active.embed_passages(Vec::new()).await?;
+            let inputs = missing
                 .iter()
-                .map(|p| embedded_text(&p.title, &p.draft.headings, &p.draft.text));
-            let vectors = embedder.embed_passages(texts.collect()).await?;
+                .map(|p| embedding_input(&p.title, &p.draft.headings, &p.draft.text));
+            let vectors = embedder.embed_passages(inputs.collect()).await?;
             let ids = missing.iter().map(|passage| passage.id);
             let made: Vec<_> = ids.zip(vectors).collect();
             store.add_vectors(&identity.sha256, &made).await?;
         }
     }
 
-    /// Asks both pairs questions that the passages make of themselves, and those of the site.
-    async fn compare(&self, next: &Finder) -> Result<[Comparison; 2], IngestError> {
-        let now = self.parts.finding.now();
-        let questions = self.of_passages(&now, next).await?;
-        let known = &self.settings.questions;
-        let day = Day::of(self.parts.clock.now());
-        let (before, after) = (&now.embedder, &next.embedder);
-        let site = known_questions(&self.parts.store, known, day, before, after).await?;
+    /// Compares the current and the next index set by self-generated questions, and by the site's
+    /// golden questions.
+    async fn compare(&self, next: &IndexSet) -> Result<[Comparison; 2], IngestError> {
+        let current = self.services.active_index.current();
+        let questions = self.generate_questions(&current, next).await?;
+        let golden = &self.settings.questions;
+        let day = Day::from_timestamp(self.services.clock.now());
+        let (before, after) = (&current.embedder, &next.embedder);
+        let store = &self.services.store;
+        let site = embed_golden_questions(store, golden, day, before, after).await?;
         let index = Arc::clone(&next.index);
-        let compare = move || now.index.compare(&index, &questions, &site);
-        Ok(tokio::task::spawn_blocking(compare).await??)
+        let comparing =
+            tokio::task::spawn_blocking(move || current.index.compare(&index, &questions, &site));
+        Ok(comparing.await??)
     }
 
-    async fn of_passages(&self, now: &Finder, next: &Finder) -> Result<Vec<Asked>, IngestError> {
+    /// Generates questions from passages that are spread evenly over the library.
+    async fn generate_questions(
+        &self,
+        current: &IndexSet,
+        next: &IndexSet,
+    ) -> Result<Vec<TestQuestion>, IngestError> {
         let last = next.index.sequence().0;
-        let mut questions: Vec<Asked> = Vec::new();
-        let mut known = None;
-        for number in 0..QUESTIONS {
-            let after = PassageId(last * number / QUESTIONS);
-            let passage = self.parts.store.passages_after(after, 1).await?.pop();
-            let Some(passage) = passage.filter(|passage| Some(passage.id) != known) else {
+        let mut questions: Vec<TestQuestion> = Vec::new();
+        let mut previous = None;
+        for number in 0..TEST_QUESTIONS {
+            let after = PassageId(last * number / TEST_QUESTIONS);
+            let passage = self.services.store.passages_after(after, 1).await?.pop();
+            let Some(passage) = passage.filter(|passage| Some(passage.id) != previous) else {
                 continue;
             };
-            known = Some(passage.id);
-            let text = question_of(&passage.draft.text);
-            questions.push(Asked {
+            previous = Some(passage.id);
+            let text = question_from_passage(&passage.draft.text);
+            questions.push(TestQuestion {
                 passages: vec![passage.id],
-                before: now.embedder.embed_question(text.clone()).await?,
-                after: next.embedder.embed_question(text.clone()).await?,
+                vector_before: current.embedder.embed_question(text.clone()).await?,
+                vector_after: next.embedder.embed_question(text.clone()).await?,
                 text,
             });
         }
@@ -199,18 +215,18 @@ impl Ingestion {
     }
 }
 
-/// Removes an index from the disk once the last question to it is answered. If the process ends
-/// before, the next start does.
+/// Removes an index from the disk when no search uses it any more. If the process ends before, the
+/// next start removes it.
 async fn remove_when_unused(mut index: Arc<Index>) {
-    let alone = loop {
+    let unused = loop {
         match Arc::try_unwrap(index) {
-            Ok(alone) => break alone,
+            Ok(unused) => break unused,
             Err(shared) => index = shared,
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(UNUSED_CHECK).await;
     };
-    let removed = tokio::task::spawn_blocking(move || alone.delete()).await;
+    let removed = tokio::task::spawn_blocking(move || unused.remove_from_disk()).await;
     if let Ok(Err(cause)) = removed {
-        tracing::warn!(%cause, "the index of the model before stays until the next start: {cause}");
+        tracing::warn!(%cause, "the previous model's index stays until the next start: {cause}");
     }
 }

@@ -1,60 +1,42 @@
-//! The parent's side of a reading: starts the child, watches it, believes nothing unchecked.
+//! The parent's side of reading a file: starts a child process, supervises it, and checks all it
+//! sends.
 //!
-//! A child that dies costs the page it died on. The next child starts at the page after, so a
-//! document with one hostile page is read but for that page.
+//! If a child dies, only the page that it was reading is lost. The next child starts at the
+//! following page, so a document with one hostile page loses only that page.
 
-mod furniture;
-pub(crate) mod gather;
+pub(crate) mod document_assembly;
+mod document_info;
+mod extraction;
 mod headings;
+pub mod ocr;
 mod process;
-pub mod recognise;
-mod whole;
+mod read_page;
+mod running_headers;
 
-use crate::error::Quarantine;
 use crate::limits::Limits;
+use crate::quarantine::Quarantine;
 use crate::wire::{Attempt, Frame, Request, Task};
-use cloister_domain::{DocumentInfo, Page};
+use document_assembly::DocumentAssembly;
+pub use extraction::{Attachment, Extraction};
 use futures_util::StreamExt;
-use gather::Gathered;
-use process::{Child, Stop};
-use recognise::{Recognised, Recogniser};
+use ocr::{OcrEngine, RecognisedPage};
+use process::{ChildProcess, Stop};
 use std::fs::File;
 use std::path::PathBuf;
 use tokio::time::Instant;
 
-/// What a file holds.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Extraction {
-    /// What it says about itself, and what an administrator should know.
-    pub info: DocumentInfo,
-    /// Its pages, in order. Pages that could not be read are here without text, so that the last
-    /// page's number is the number of pages.
-    pub pages: Vec<Page>,
-    /// The files that lie inside it. Their names differ, and name no folder.
-    pub attachments: Vec<Attachment>,
-}
-
-/// A file inside a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attachment {
-    /// Its name.
-    pub name: String,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-}
-
-/// What is known of a file before it is read.
+/// What a reading needs to know request a file.
 #[derive(Clone, Debug, Default)]
-pub struct About {
-    /// Its name: shown to people, and a hint between text formats. Never opened.
+pub struct ReadRequest {
+    /// Its name, which is shown to people and distinguishes text formats. Never opened.
     pub name: String,
     /// Passwords that may open it.
     pub passwords: Vec<String>,
-    /// Languages of its scanned pages, by their names in the recogniser: `eng`, `deu`.
+    /// Languages of its scanned pages, by their names in tesseract: `eng`, `deu`.
     pub languages: Vec<String>,
 }
 
-impl<T: AsRef<str> + ?Sized> From<&T> for About {
+impl<T: AsRef<str> + ?Sized> From<&T> for ReadRequest {
     fn from(name: &T) -> Self {
         Self {
             name: name.as_ref().to_owned(),
@@ -63,162 +45,164 @@ impl<T: AsRef<str> + ?Sized> From<&T> for About {
     }
 }
 
-/// Has files read by `cloister-reader`.
+/// Reads files by starting `cloister-reader` processes.
 #[derive(Clone, Debug)]
 pub struct Reader {
     program: PathBuf,
     limits: Limits,
-    recogniser: Option<Recogniser>,
+    ocr: Option<OcrEngine>,
 }
 
 impl Reader {
-    /// Reads with the program at this path, under these limits. Pages that are pictures stay so.
+    /// A reader that starts the program at this path with these limits, and without text
+    /// recognition.
     pub const fn new(program: PathBuf, limits: Limits) -> Self {
         Self {
             program,
             limits,
-            recogniser: None,
+            ocr: None,
         }
     }
 
-    /// Has the text of pages that are pictures recognised.
+    /// Turns on text recognition for pages that are pictures.
     #[must_use]
-    pub fn with_recogniser(self, recogniser: Recogniser) -> Self {
+    pub fn with_ocr(self, ocr: OcrEngine) -> Self {
         Self {
-            recogniser: Some(recogniser),
+            ocr: Some(ocr),
             ..self
         }
     }
 
-    /// What recognises text, where there is anything.
-    pub const fn recogniser(&self) -> Option<&Recogniser> {
-        self.recogniser.as_ref()
+    /// The text recognition, or `None` if it is off.
+    pub const fn ocr(&self) -> Option<&OcrEngine> {
+        self.ocr.as_ref()
     }
 
-    /// Reads the whole file. `progress` is told the number of pages done and, once it is known, of
-    /// all pages.
+    /// Reads the entire file. `progress` is called with the number of pages read, and the number of
+    /// all pages, which is 0 until it is known.
     pub async fn extract(
         &self,
         file: File,
-        about: impl Into<About>,
+        request: impl Into<ReadRequest>,
         mut progress: impl FnMut(u32, u32) + Send,
     ) -> Result<Extraction, Quarantine> {
-        let (started, about) = (Instant::now(), about.into());
-        let name = about.name.as_str();
-        let mut gathered = Gathered::new(name, self.limits);
+        let started = Instant::now();
+        let request = request.into();
+        let name = request.name.as_str();
+        let mut assembly = DocumentAssembly::new(name, self.limits);
         let mut structure = true;
         loop {
             let task = Task::Extract {
-                from_page: gathered.next_page(),
+                first_page: assembly.next_page(),
                 structure,
             };
-            let before = gathered.next_page();
-            let stop = match self.start(&file, &about, task, started) {
-                Ok(child) => run(child, &mut gathered, &mut progress).await,
+            let before = assembly.next_page();
+            let stop = match self.start(&file, &request, task, started) {
+                Ok(child) => receive_frames(child, &mut assembly, &mut progress).await,
                 Err(cause) => return Err(cause),
             };
             let Some(stop) = stop? else {
                 break;
             };
-            tracing::debug!(page = gathered.next_page(), %stop, "the reader stopped");
+            tracing::debug!(page = assembly.next_page(), %stop, "the reader stopped");
             if stop.is_final() {
                 return Err(stop.into_quarantine(name, &self.limits));
             }
-            let moved = gathered.next_page() > before;
-            if !gathered.is_open() {
+            let advanced = assembly.next_page() > before;
+            if !assembly.is_open() {
                 if !structure {
                     return Err(stop.into_quarantine(name, &self.limits));
                 }
                 structure = false;
-            } else if gathered.is_complete() {
+            } else if assembly.is_complete() {
                 break;
-            } else if !moved || matches!(stop, Stop::Silent(_)) {
-                gathered.lose(gathered.next_page());
-                if gathered.lost() > self.limits.lost_pages {
+            } else if !advanced || matches!(stop, Stop::Silent(_)) {
+                assembly.mark_lost(assembly.next_page());
+                if assembly.lost_pages() > self.limits.lost_pages {
                     return Err(stop.into_quarantine(name, &self.limits));
                 }
             }
-            // A child that came further and then ran out of time or memory may have been worn out
-            // by the pages before; its successor starts fresh at the page where it stopped.
+            // If the child made progress before it ran out of time or memory, the earlier pages may
+            // have used them up. The next child starts at the page where this one stopped.
         }
-        self.recognise(&file, &about, &mut gathered, &mut progress)
+        self.recognise(&file, &request, &mut assembly, &mut progress)
             .await;
-        gathered.finish()
+        assembly.finish()
     }
 
-    /// Recognises the pages whose text is missing or broken. A page that fails stays a picture.
+    /// Recognises the pages whose text is missing or unreadable. A page that fails keeps the text
+    /// it had.
     async fn recognise(
         &self,
         file: &File,
-        about: &About,
-        gathered: &mut Gathered,
+        request: &ReadRequest,
+        assembly: &mut DocumentAssembly,
         progress: &mut (impl FnMut(u32, u32) + Send),
     ) {
-        let Some(recogniser) = &self.recogniser else {
+        let Some(ocr) = &self.ocr else {
             return;
         };
-        let (wanted, all) = (gathered.to_recognise(), gathered.all_pages());
+        let (wanted, total) = (assembly.pages_without_text(), assembly.page_count());
         let mut left = u32::try_from(wanted.len()).unwrap_or(u32::MAX);
         let mut pages = futures_util::stream::iter(wanted)
             .map(|(number, width)| async move {
-                let page = self.recognise_page(recogniser, file, about, number, width);
+                let page = self.recognise_page(ocr, file, request, number, width);
                 (number, page.await)
             })
-            .buffered(recogniser.slots());
+            .buffered(ocr.slots());
         while let Some((number, page)) = pages.next().await {
-            progress(all.saturating_sub(left), all);
+            progress(total.saturating_sub(left), total);
             left -= 1;
             match page {
-                Ok(page) => gathered.recognised(number, page),
-                Err(cause) => gathered.not_recognised(cause),
+                Ok(page) => assembly.set_recognised(number, page),
+                Err(cause) => assembly.record_ocr_failure(cause),
             }
         }
     }
 
     async fn recognise_page(
         &self,
-        recogniser: &Recogniser,
+        ocr: &OcrEngine,
         file: &File,
-        about: &About,
+        request: &ReadRequest,
         number: u32,
         points: f32,
-    ) -> Result<Recognised, String> {
+    ) -> Result<RecognisedPage, String> {
         let file = file.try_clone().map_err(|cause| cause.to_string())?;
-        let drawn = self.picture(file, about, number, recognise::DPI).await;
-        let (width, png) = drawn.map_err(|cause| cause.to_string())?;
+        let rendered = self.render(file, request, number, ocr::OCR_DPI).await;
+        let (width, png) = rendered.map_err(|cause| cause.to_string())?;
         let scale = points / width.max(1) as f32;
-        recogniser
-            .recognise(&self.program, self.limits, &png, scale, &about.languages)
+        ocr.recognise(&self.program, self.limits, &png, scale, &request.languages)
             .await
     }
 
-    /// Draws one page, counted from 1, as a PNG picture.
-    pub async fn draw(
+    /// Renders one page, counted from 1, as a PNG picture.
+    pub async fn render_page(
         &self,
         file: File,
-        about: impl Into<About>,
+        request: impl Into<ReadRequest>,
         page: u32,
         dpi: u32,
     ) -> Result<Vec<u8>, Quarantine> {
-        let (_width, png) = self.picture(file, &about.into(), page, dpi).await?;
+        let (_width, png) = self.render(file, &request.into(), page, dpi).await?;
         Ok(png)
     }
 
-    /// A page's picture, and its width in pixels.
-    async fn picture(
+    /// Renders a page. Returns the picture's width in pixels and the PNG file.
+    async fn render(
         &self,
         file: File,
-        about: &About,
+        request: &ReadRequest,
         page: u32,
         dpi: u32,
     ) -> Result<(u32, Vec<u8>), Quarantine> {
-        let name = about.name.as_str();
-        let mut child = self.start(&file, about, Task::Draw { page, dpi }, Instant::now())?;
+        let name = request.name.as_str();
+        let mut child = self.start(&file, request, Task::Render { page, dpi }, Instant::now())?;
         loop {
             match child.next().await {
                 Ok(Frame::Confined) => {}
                 Ok(Frame::Picture { width, .. }) => {
-                    let png = child.raw().await;
+                    let png = child.next_raw().await;
                     let png = png.map_err(|stop| stop.into_quarantine(name, &self.limits))?;
                     return Ok((width, png));
                 }
@@ -226,23 +210,23 @@ impl Reader {
                     let limit = self.limits.file_bytes;
                     return Err(Quarantine::refused(refusal, name, limit));
                 }
-                Ok(other) => return Err(nonsense(name, &other)),
+                Ok(other) => return Err(unexpected_frame(name, &other)),
                 Err(stop) => return Err(stop.into_quarantine(name, &self.limits)),
             }
         }
     }
 
-    /// Has the confined child try what it must not be able to do. Every attempt should have been
+    /// Makes the confined child attempt what it must not be able to do. Every attempt should be
     /// refused.
-    pub async fn selfcheck(&self, file: File) -> Result<Vec<Attempt>, Quarantine> {
-        let name = "selfcheck";
-        let mut child = self.start(&file, &name.into(), Task::Selfcheck, Instant::now())?;
+    pub async fn self_check(&self, file: File) -> Result<Vec<Attempt>, Quarantine> {
+        let name = "self-check";
+        let mut child = self.start(&file, &name.into(), Task::SelfCheck, Instant::now())?;
         loop {
             match child.next().await {
                 Ok(Frame::Confined) => {}
                 Ok(Frame::Checked { attempts }) => return Ok(attempts),
                 Ok(Frame::Refused(refusal)) => return Err(Quarantine::refused(refusal, name, 0)),
-                Ok(other) => return Err(nonsense(name, &other)),
+                Ok(other) => return Err(unexpected_frame(name, &other)),
                 Err(stop) => return Err(stop.into_quarantine(name, &self.limits)),
             }
         }
@@ -251,59 +235,60 @@ impl Reader {
     fn start(
         &self,
         file: &File,
-        about: &About,
+        request: &ReadRequest,
         task: Task,
         started: Instant,
-    ) -> Result<Child, Quarantine> {
-        let request = Request {
+    ) -> Result<ChildProcess, Quarantine> {
+        let child_request = Request {
             task,
-            name: about.name.clone(),
-            passwords: about.passwords.clone(),
+            name: request.name.clone(),
+            passwords: request.passwords.clone(),
             limits: self.limits,
         };
-        Child::start(&self.program, file, &request, started + self.limits.wall).map_err(|cause| {
+        let deadline = started + self.limits.wall;
+        ChildProcess::start(&self.program, file, &child_request, deadline).map_err(|cause| {
             Quarantine::NotStarted {
-                name: about.name.clone(),
+                name: request.name.clone(),
                 detail: cause.to_string(),
             }
         })
     }
 }
 
-/// Takes one child's frames until it is done (`None`) or stops.
-async fn run(
-    mut child: Child,
-    gathered: &mut Gathered,
+/// Receives one child's frames until it is done (`None`) or stops.
+async fn receive_frames(
+    mut child: ChildProcess,
+    assembly: &mut DocumentAssembly,
     progress: &mut (impl FnMut(u32, u32) + Send),
 ) -> Result<Option<Stop>, Quarantine> {
     loop {
         match child.next().await {
             Ok(Frame::Confined) => {}
-            Ok(Frame::Info(info)) => gathered.info(info)?,
-            Ok(Frame::Page(page)) => gathered.page(*page)?,
-            Ok(Frame::Lost { page }) => gathered.lose(page),
-            Ok(Frame::Attachment { name }) => match child.raw().await {
-                Ok(bytes) => gathered.attachment(&name, bytes),
+            Ok(Frame::Info(info)) => assembly.set_info(info)?,
+            Ok(Frame::Page(page)) => assembly.add_page(*page)?,
+            Ok(Frame::Lost { page }) => assembly.mark_lost(page),
+            Ok(Frame::Attachment { name }) => match child.next_raw().await {
+                Ok(bytes) => assembly.add_attachment(&name, bytes),
                 Err(stop) => return Ok(Some(stop)),
             },
             Ok(Frame::Done) => return Ok(None),
-            Ok(Frame::Refused(refusal)) => return Err(gathered.refused(refusal)),
-            Ok(other) => return Err(gathered.nonsense(&kind(&other))),
+            Ok(Frame::Refused(refusal)) => return Err(assembly.refusal(refusal)),
+            Ok(other) => return Err(assembly.protocol_error(&describe_frame(&other))),
             Err(stop) => return Ok(Some(stop)),
         }
-        let done = gathered.next_page().saturating_sub(1);
-        progress(done, gathered.all_pages());
+        let done = assembly.next_page().saturating_sub(1);
+        progress(done, assembly.page_count());
     }
 }
 
-fn nonsense(name: &str, frame: &Frame) -> Quarantine {
+fn unexpected_frame(name: &str, frame: &Frame) -> Quarantine {
     Quarantine::Nonsense {
         name: name.to_owned(),
-        detail: kind(frame),
+        detail: describe_frame(frame),
     }
 }
 
-fn kind(frame: &Frame) -> String {
+fn describe_frame(frame: &Frame) -> String {
     let kind = match frame {
         Frame::Confined => "confined",
         Frame::Info(_) => "info",
@@ -315,5 +300,5 @@ fn kind(frame: &Frame) -> String {
         Frame::Refused(_) => "refused",
         Frame::Checked { .. } => "checked",
     };
-    format!("it sent `{kind}` where nobody asked for it")
+    format!("it sent `{kind}`, which was not expected")
 }

@@ -1,7 +1,7 @@
-//! One child process: its pipes, its time, and how it ended.
+//! One child process: its pipes, its time limits, and how it ended.
 
-use crate::error::Quarantine;
 use crate::limits::Limits;
+use crate::quarantine::Quarantine;
 use crate::wire::{FRAME_BYTES, Frame, REQUEST, Request};
 use std::fmt;
 use std::fs::File;
@@ -14,25 +14,25 @@ use tokio::io::{AsyncReadExt, BufReader};
 use tokio::process::{ChildStderr, ChildStdout};
 use tokio::time::{Instant, timeout_at};
 
-/// As much of a child's last words as is looked at.
-const LAST_WORDS: u64 = 8 << 10;
+/// Bytes of the child's standard error that are examined.
+const MAX_STDERR_BYTES: u64 = 8 << 10;
 
 /// Why a child stopped before it was done.
 #[derive(Debug)]
 pub enum Stop {
-    /// It said nothing for so long, and was killed.
+    /// It sent nothing for this long, and was killed.
     Silent(Duration),
-    /// The time for the file is over, and it was killed.
+    /// The time limit of the file expired, and it was killed.
     Overdue,
-    /// It used up its processor time.
+    /// It exceeded its limit of processor time.
     Cpu,
-    /// It used up its memory.
+    /// It exceeded its limit of memory.
     Memory,
-    /// It nested too deeply.
+    /// Its stack overflowed on deeply nested data.
     Stack,
-    /// It died some other way.
+    /// It died for another reason.
     Died(String),
-    /// It sent something that is not a frame.
+    /// It sent something that is not a valid frame.
     Nonsense(String),
 }
 
@@ -51,12 +51,12 @@ impl fmt::Display for Stop {
 }
 
 impl Stop {
-    /// Whether no other child should be started.
+    /// Whether no further child should be started.
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Overdue | Self::Nonsense(_))
     }
 
-    /// As the administrator reads it.
+    /// Turns it into a message for the administrator.
     pub fn into_quarantine(self, name: &str, limits: &Limits) -> Quarantine {
         let name = name.to_owned();
         match self {
@@ -85,18 +85,18 @@ impl Stop {
 
 /// A running child. Dropping it kills it.
 #[derive(Debug)]
-pub struct Child {
+pub struct ChildProcess {
     process: tokio::process::Child,
     frames: BufReader<ChildStdout>,
-    last_words: Option<ChildStderr>,
+    stderr: Option<ChildStderr>,
     deadline: Instant,
     opening: Duration,
     page: Duration,
     opened: bool,
 }
 
-impl Child {
-    /// Starts `program` on `file`.
+impl ChildProcess {
+    /// Starts `program` with `file` as standard input.
     pub fn start(
         program: &Path,
         file: &File,
@@ -105,10 +105,11 @@ impl Child {
     ) -> io::Result<Self> {
         let word = serde_json::to_string(request)?;
         let mut process = spawn(program, &word, file.try_clone()?)?;
-        let missing = || io::Error::other("the child has no pipes");
-        let output = process.stdout.take().ok_or_else(missing)?;
+        let Some(output) = process.stdout.take() else {
+            return Err(io::Error::other("the child has no pipes"));
+        };
         Ok(Self {
-            last_words: process.stderr.take(),
+            stderr: process.stderr.take(),
             frames: BufReader::new(output),
             process,
             deadline,
@@ -118,22 +119,22 @@ impl Child {
         })
     }
 
-    /// The next message.
+    /// Receives the next message.
     pub async fn next(&mut self) -> Result<Frame, Stop> {
-        let bytes = self.raw().await?;
+        let bytes = self.next_raw().await?;
         let frame = serde_json::from_slice(&bytes);
         let frame = frame.map_err(|cause| Stop::Nonsense(cause.to_string()))?;
         self.opened |= matches!(frame, Frame::Info(_));
         Ok(frame)
     }
 
-    /// The next frame as it is.
-    pub async fn raw(&mut self) -> Result<Vec<u8>, Stop> {
-        let patience = if self.opened { self.page } else { self.opening };
-        let until = self.deadline.min(Instant::now() + patience);
+    /// Receives the next frame as raw bytes.
+    pub async fn next_raw(&mut self) -> Result<Vec<u8>, Stop> {
+        let limit = if self.opened { self.page } else { self.opening };
+        let until = self.deadline.min(Instant::now() + limit);
         match timeout_at(until, read_frame(&mut self.frames)).await {
             Ok(Ok(Some(bytes))) => Ok(bytes),
-            Ok(Ok(None)) => Err(self.ending().await),
+            Ok(Ok(None)) => Err(self.explain_exit().await),
             Ok(Err(cause)) => {
                 self.kill().await;
                 Err(Stop::Nonsense(cause.to_string()))
@@ -144,24 +145,24 @@ impl Child {
                 Err(if overdue {
                     Stop::Overdue
                 } else {
-                    Stop::Silent(patience)
+                    Stop::Silent(limit)
                 })
             }
         }
     }
 
     async fn kill(&mut self) {
-        // It may have died at this very moment, which is as good.
+        // The child may have died at this very moment, which is fine.
         let _gone = self.process.kill().await;
     }
 
-    /// How a child ended that closed its output.
-    async fn ending(&mut self) -> Stop {
-        let mut words = String::new();
-        if let Some(pipe) = self.last_words.take() {
-            let mut pipe = pipe.take(LAST_WORDS);
-            let reading = pipe.read_to_string(&mut words);
-            // Words that are cut off are looked at as far as they came.
+    /// Finds out why a child closed its output.
+    async fn explain_exit(&mut self) -> Stop {
+        let mut message = String::new();
+        if let Some(pipe) = self.stderr.take() {
+            let mut pipe = pipe.take(MAX_STDERR_BYTES);
+            let reading = pipe.read_to_string(&mut message);
+            // An incomplete message is examined as far as it was received.
             let _read = tokio::time::timeout(Duration::from_secs(2), reading).await;
         }
         let waited = tokio::time::timeout(Duration::from_secs(5), self.process.wait()).await;
@@ -169,10 +170,10 @@ impl Child {
             self.kill().await;
             return Stop::Died("it closed its output and did not end".to_owned());
         };
-        if words.contains("memory allocation") {
+        if message.contains("memory allocation") {
             return Stop::Memory;
         }
-        if words.contains("overflowed its stack") {
+        if message.contains("overflowed its stack") {
             return Stop::Stack;
         }
         match (status.signal(), status.code()) {
@@ -201,7 +202,7 @@ fn spawn(program: &Path, request: &str, file: File) -> io::Result<tokio::process
         .spawn()
 }
 
-/// One frame, or `None` where the child closed its output between two.
+/// Reads one frame. Returns `None` if the child closed its output between two frames.
 async fn read_frame(frames: &mut BufReader<ChildStdout>) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0_u8; 4];
     let first = frames.read(&mut length).await?;
@@ -222,6 +223,6 @@ async fn read_frame(frames: &mut BufReader<ChildStdout>) -> io::Result<Option<Ve
     let mut bytes = Vec::new();
     let limit = u64::try_from(length).unwrap_or(u64::MAX);
     frames.take(limit).read_to_end(&mut bytes).await?;
-    // Less than was promised means that the child died in the middle.
+    // An incomplete frame means that the child died while it was sending.
     Ok((bytes.len() == length).then_some(bytes))
 }

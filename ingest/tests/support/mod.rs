@@ -1,4 +1,4 @@
-//! Small files made for tests, and a reader to read them.
+//! Small files for tests, and a reader for them.
 
 #![allow(
     dead_code,
@@ -21,7 +21,7 @@ pub fn reader(limits: Limits) -> Reader {
     Reader::new(PathBuf::from(env!("CARGO_BIN_EXE_cloister-reader")), limits)
 }
 
-/// Limits that hostile files meet soon. They are generous to a machine that is busy otherwise.
+/// Limits that hostile files reach soon, but generous on a busy machine.
 pub fn tight() -> Limits {
     Limits {
         cpu: Duration::from_secs(8),
@@ -33,7 +33,7 @@ pub fn tight() -> Limits {
     }
 }
 
-/// A file with these bytes, which has no name.
+/// An unnamed file with these bytes.
 pub fn file(bytes: &[u8]) -> File {
     let mut file = tempfile::tempfile().expect("a temporary file");
     file.write_all(bytes).expect("room on the disk");
@@ -47,7 +47,7 @@ pub async fn read(name: &str, bytes: &[u8]) -> Result<Extraction, Quarantine> {
         .await
 }
 
-/// A ZIP archive with these parts, as they stand or deflated.
+/// A ZIP archive with these parts, compressed.
 pub fn archive<B: AsRef<[u8]>>(parts: &[(&str, B)]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default()
@@ -59,13 +59,13 @@ pub fn archive<B: AsRef<[u8]>>(parts: &[(&str, B)]) -> Vec<u8> {
     archive.finish().expect("an archive").into_inner()
 }
 
-/// Data that is measured with and never shipped: `CLOISTER_SHARED`, else beside the workspace.
+/// Data for measurements that is never shipped: in `CLOISTER_SHARED`, or next to the workspace.
 pub fn shared() -> PathBuf {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared");
     PathBuf::from(option_env!("CLOISTER_SHARED").unwrap_or(beside))
 }
 
-/// A page's blocks, each with a sign for its kind.
+/// A page's blocks, each with an abbreviation of its kind.
 pub fn outline(page: &Page) -> Vec<String> {
     let content = &page.content;
     let sign = |kind| match kind {
@@ -74,22 +74,22 @@ pub fn outline(page: &Page) -> Vec<String> {
         BlockKind::ListItem => "li".to_owned(),
         BlockKind::TableRow => "tr".to_owned(),
         BlockKind::Caption => "cap".to_owned(),
-        BlockKind::Furniture => "fur".to_owned(),
+        BlockKind::RunningHeader => "fur".to_owned(),
     };
     content
         .blocks
         .iter()
         .map(|block| {
-            let text = block.range.of(&content.text).unwrap_or("?");
+            let text = block.range.slice(&content.text).unwrap_or("?");
             format!("{} {text}", sign(block.kind))
         })
         .collect()
 }
 
-/// A line of text on a page: size, whether it is bold, place from the lower left, words.
+/// A line of text on a page: font size, whether it is bold, position from the lower left, text.
 pub struct Line(pub f32, pub bool, pub f32, pub f32, pub &'static str);
 
-/// A PDF whose pages hold these lines. `extra` changes the page's dictionary.
+/// A PDF whose pages contain these lines. `extra` is added to the page dictionary.
 pub fn pdf(pages: &[Vec<Line>], extra: &Dictionary) -> Vec<u8> {
     let contents: Vec<Vec<u8>> = pages.iter().map(|lines| content(lines)).collect();
     pdf_of(&contents, extra, |_| Dictionary::new())

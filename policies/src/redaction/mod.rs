@@ -1,10 +1,10 @@
-//! Personal data: what is found in a text, and what is masked, for whom.
+//! Redaction: detecting personal data in a text, and masking it.
 //!
-//! Finding and masking are functions of text alone. Which kinds are masked follows from
-//! `redaction.toml`: its rules name kinds, collections and the roles that are excepted.
+//! Detection and masking depend on the text alone. The rules in `redaction.toml` decide which kinds
+//! are masked: they list kinds, collections, and the roles that are exempt.
 
 mod checks;
-mod find;
+mod detect;
 mod rules;
 
 pub use rules::Redaction;
@@ -15,23 +15,23 @@ use std::ops::Range;
 /// Kinds of personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// The number of a payment card.
+pub enum PersonalDataKind {
+    /// A payment card number.
     Card,
     /// An international bank account number.
     Iban,
-    /// A social security number of the United States.
+    /// A US social security number.
     Ssn,
-    /// A number of the National Health Service.
+    /// A number of the UK's National Health Service.
     Nhs,
     /// A medical record number of the site.
     Record,
-    /// A name of the site's list.
+    /// A name from the site's list.
     Name,
 }
 
-impl Kind {
-    /// What stands in the text instead.
+impl PersonalDataKind {
+    /// The text that replaces it.
     const fn mask(self) -> &'static str {
         match self {
             Self::Card => "[card number]",
@@ -46,17 +46,17 @@ impl Kind {
 
 /// Personal data in a text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Span {
+pub struct PersonalDataSpan {
     /// Its kind.
-    pub kind: Kind,
-    /// Its bytes.
+    pub kind: PersonalDataKind,
+    /// Its byte range.
     pub range: Range<usize>,
 }
 
-/// The text with these spans replaced. They must lie in the order of the text, apart from each
-/// other and on its characters, as [`Redaction::find`] gives them; one that does not is masked
-/// from where it can be.
-pub fn masked(text: &str, spans: &[Span]) -> String {
+/// Replaces the spans by their masks. Spans must be in order, without overlaps, and at character
+/// boundaries, as [`Redaction::find`] returns them. A span that is not is masked as far as
+/// possible.
+pub fn mask_spans(text: &str, spans: &[PersonalDataSpan]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     for span in spans {

@@ -1,17 +1,17 @@
-//! Writing to the terminal. What a command prints goes through here, so that a closed pipe is no
-//! crash and nothing from a document reaches the terminal as a control sequence.
+//! The terminal. All output goes through here, so that a closed pipe is not an error and control
+//! characters of a document do not reach the terminal.
 
 use std::io::Write;
 
-/// Prints a line of a result.
+/// Prints a line of a result to standard output.
 pub fn line(text: &str) {
-    // Whoever read our output may have gone; there is nobody left to tell.
-    drop(writeln!(std::io::stdout().lock(), "{}", plain(text)));
+    // The reader of a pipe may have gone.
+    drop(writeln!(std::io::stdout().lock(), "{}", printable(text)));
 }
 
-/// Prints a line for the person, beside the result.
+/// Prints a line for the person to standard error.
 pub fn note(text: &str) {
-    drop(writeln!(std::io::stderr().lock(), "{}", plain(text)));
+    drop(writeln!(std::io::stderr().lock(), "{}", printable(text)));
 }
 
 /// Prints an error with its causes.
@@ -20,7 +20,7 @@ pub fn error(cause: &anyhow::Error) {
 }
 
 /// The text without control characters.
-fn plain(text: &str) -> String {
+fn printable(text: &str) -> String {
     text.chars()
         .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
         .collect()

@@ -1,24 +1,13 @@
-//! The command line. A command that works on the appliance's data goes to the running appliance
-//! over its control socket; where none runs, it is done here, in this process, just as confined.
+//! The command line. A command that works on the data of the appliance is sent to the running
+//! appliance over its control socket. If none is running, the command runs in this process, in the
+//! same sandbox.
 
-mod access;
-mod act;
-mod ask;
-mod audit;
+mod arguments;
 mod commands;
-mod config;
 mod console;
-mod control;
-mod doctor;
-mod eval;
-mod index;
-mod ingest;
-mod memory;
-mod models;
-mod people;
-mod reach;
-mod serve;
-mod told;
-mod tuning;
+mod control_socket;
+mod dispatch;
+mod output;
+mod render;
 
-pub use commands::run;
+pub use dispatch::run;

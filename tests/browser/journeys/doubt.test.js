@@ -1,10 +1,10 @@
-// What a person should know before they rely on an answer: sources that disagree, a question that
-// fits two things, a rule that no longer holds.
+// Warnings about an answer: sources that contradict each other, an ambiguous question, a rule that
+// is no longer in force.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Appliance, steps } from "../appliance.js";
-import { ask, firstAdministrator, inspect, openBrowser } from "../browser.js";
+import { Appliance, answerEvents } from "../appliance.js";
+import { ask, createFirstAdministrator, inspect, openBrowser } from "../browser.js";
 
 const password = "correct horse battery";
 const files = {
@@ -41,31 +41,31 @@ const bicycles = (rule) => `# Bicycles of the house
 ${rule} Helmets hang in the porter's lodge.
 `;
 
-test("what a person should know", async (t) => {
+test("warnings about an answer", async (t) => {
   const appliance = await Appliance.start(t);
   const browser = await openBrowser(t);
-  const ada = await firstAdministrator(browser, appliance, "ada", password);
+  const ada = await createFirstAdministrator(browser, appliance, "ada", password);
   for (const [name, text] of Object.entries(files)) appliance.drop("rules", name, text);
   appliance.drop("rules", "bicycles.md", bicycles("A bicycle may be borrowed for 14 days."));
   appliance.drop("rules", "keys.txt", `Keys of the house\n\n${hostile}\n`);
   await ada.getByText("6 ready").waitFor({ timeout: 60_000 });
-  for (const done of [
+  for (const command of [
     ["group", "add", "Desk"],
     ["collection", "grant", "rules", "Desk"],
     ["group", "join", "Desk", "ada"],
   ]) {
-    assert.equal(appliance.cli(done).status, 0);
+    assert.equal(appliance.cli(command).status, 0);
   }
 
-  await t.test("sources that disagree are shown side by side, and it is said", async () => {
+  await t.test("sources that contradict each other are shown together, with a notice", async () => {
     await ask(ada, "Within how many hours is a breach of privacy reported to the authority?");
-    await ada.getByText("The sources disagree.").waitFor();
+    await ada.getByText("The sources contradict each other.").waitFor();
     await ada.getByText(/within 72 hours/).first().waitFor();
     await ada.getByText(/within 24 hours/).first().waitFor();
-    await inspect(ada, "disagreement");
+    await inspect(ada, "conflict");
   });
 
-  await t.test("a question that fits two things is asked back", async () => {
+  await t.test("an ambiguous question offers its readings", async () => {
     await ada.getByRole("button", { name: "New conversation" }).click();
     await ask(ada, "How long is the retention?");
     await ada.getByText("Which do you mean?").waitFor();
@@ -75,7 +75,7 @@ test("what a person should know", async (t) => {
     assert.equal(await ada.getByText("Which do you mean?").count(), 0);
   });
 
-  await t.test("what a document says is words, on the page and where it is copied to", async () => {
+  await t.test("the text of a document is never markup, on the page or in the clipboard", async () => {
     const loaded = [];
     ada.on("request", (request) => loaded.push(request.url()));
     await ask(ada, "Within how many minutes are lost keys reported to the porter?");
@@ -89,28 +89,28 @@ test("what a person should know", async (t) => {
     );
     await ada.context().grantPermissions(["clipboard-read", "clipboard-write"]);
     await ada.getByRole("button", { name: "Copy with citations" }).first().click();
-    await ada.getByText("Copied with its citations.").waitFor();
+    await ada.getByText("Copied with citations.").waitFor();
     const copied = await ada.evaluate(() => navigator.clipboard.readText());
     assert.ok(copied.startsWith(`“${hostile}”`), copied);
     assert.match(copied, /rules\/keys\.txt; since \d{4}-\d{2}-\d{2}\)/);
     assert.match(copied, /Receipt [0-9a-f]{32}/);
   });
 
-  await t.test("a mistyped word is answered, and how the quotes write it is said", async () => {
+  await t.test("a misspelled word is answered, and the spelling of the quotes is shown", async () => {
     await ask(ada, "How long are bakcups retained in the second building?");
     await ada.getByText("“bakcups” was not found.").waitFor();
-    await ada.getByText("The quotes say “Backups”.").waitFor();
-    await inspect(ada, "other-spelling");
+    await ada.getByText("The quotes spell it “Backups”.").waitFor();
+    await inspect(ada, "spelling");
   });
 
-  await t.test("a rule that no longer holds is shown as such, and does not answer", async () => {
+  await t.test("a rule that is no longer in force is marked, and is not an answer", async () => {
     appliance.drop("rules", "bicycles.md", bicycles("Bells are polished by the porter."));
     const question = "For how many days may a bicycle be borrowed?";
     const cookie = await appliance.signIn("ada", password);
     const superseded = async () => {
       const body = { question };
       const answer = await appliance.request("POST", "/api/v1/answers", { cookie, body });
-      return steps(answer).find((step) => step.event === "refusal")?.superseded;
+      return answerEvents(answer).find((event) => event.event === "refusal")?.superseded;
     };
     let tries = 0;
     for (; tries < 100 && !(await superseded()); tries += 1) {
@@ -119,7 +119,7 @@ test("what a person should know", async (t) => {
     assert.ok(tries < 100, "the new revision answers");
     await ada.getByRole("button", { name: "New conversation" }).click();
     await ask(ada, question);
-    await ada.getByText("It no longer holds.").waitFor();
+    await ada.getByText("It is no longer in force.").waitFor();
     await ada.getByText("Not in the documents you may read").waitFor();
     await ada.getByText(/borrowed for 14 days/).waitFor();
     await ada.getByText(/superseded on/).waitFor();

@@ -1,4 +1,4 @@
-// What goes wrong, and what the person is told. Nothing is lost by any of it.
+// Faults, and what people see of them. No fault loses data.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -6,15 +6,15 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { password, program, steps, ward } from "../appliance.js";
-import { inspect, openBrowser, person, signIn } from "../browser.js";
+import { password, program, answerEvents, startWithWard } from "../appliance.js";
+import { inspect, openBrowser, openPage, signIn } from "../browser.js";
 
 const isReady = (appliance) => appliance.cli(["ingest", "--json"]).out.includes('"ready":1');
 
-test("a wrong password is said, and too many lock the name for a while", async (t) => {
-  const appliance = await ward(t, { CLOISTER_SESSION_WRONG_PASSWORDS: "3" });
+test("a wrong password is reported, and too many lock the name for a while", async (t) => {
+  const appliance = await startWithWard(t, { CLOISTER_SESSION_MAX_FAILED_SIGN_INS: "3" });
   const browser = await openBrowser(t);
-  const page = await person(browser, appliance);
+  const page = await openPage(browser, appliance);
   await page.goto(appliance.url);
   const tryOnce = async () => {
     await page.getByLabel("Name").fill("sam");
@@ -33,13 +33,13 @@ test("a wrong password is said, and too many lock the name for a while", async (
   assert.equal(unknown.status, 401);
   const log = appliance.cli(["audit", "list", "--json", "--text", "auth.signed-in"]).out;
   assert.equal(log.trim().split("\n").filter((line) => line.includes('"failure"')).length, 5);
-  assert.ok(!log.includes('"eve"'), "what a stranger typed is not logged");
+  assert.ok(!log.includes('"eve"'), "a name that does not exist is not logged");
 });
 
-test("a session that has ended asks to sign in again, and the question is still there", async (t) => {
-  const appliance = await ward(t, { CLOISTER_SESSION_IDLE_MINUTES: "1" });
+test("after the session has ended, the person signs in again and the question is still there", async (t) => {
+  const appliance = await startWithWard(t, { CLOISTER_SESSION_IDLE_MINUTES: "1" });
   const browser = await openBrowser(t);
-  const page = await person(browser, appliance);
+  const page = await openPage(browser, appliance);
   await signIn(page, "sam", password);
   await page.getByLabel("Your question").fill("How are hands cleaned?");
   appliance.cli(["user", "password", "sam"], `${password}\n`);
@@ -52,8 +52,8 @@ test("a session that has ended asks to sign in again, and the question is still 
   assert.equal(await page.getByLabel("Your question").inputValue(), "How are hands cleaned?");
 });
 
-test("a session that nobody used for too long is over", async (t) => {
-  const appliance = await ward(t, { CLOISTER_SESSION_IDLE_MINUTES: "0" });
+test("an idle session ends", async (t) => {
+  const appliance = await startWithWard(t, { CLOISTER_SESSION_IDLE_MINUTES: "0" });
   const cookie = await appliance.signIn("sam", password);
   await new Promise((resolve) => setTimeout(resolve, 50));
   for (const detail of [/The session has ended/, /^$/]) {
@@ -63,58 +63,58 @@ test("a session that nobody used for too long is over", async (t) => {
   }
 });
 
-test("another site cannot make a browser act", async (t) => {
-  const appliance = await ward(t);
+test("another site cannot send requests with the session of the browser", async (t) => {
+  const appliance = await startWithWard(t);
   const cookie = await appliance.signIn("sam", password);
   const body = { question: "How are hands cleaned?" };
   for (const headers of [{ "sec-fetch-site": "cross-site" }, { origin: "https://evil.example" }]) {
-    const sent = await appliance.request("POST", "/api/v1/answers", { cookie, body, headers });
-    assert.equal(sent.status, 403);
+    const response = await appliance.request("POST", "/api/v1/answers", { cookie, body, headers });
+    assert.equal(response.status, 403);
   }
-  const own = { "sec-fetch-site": "same-origin" };
-  assert.equal((await appliance.request("POST", "/api/v1/answers", { cookie, body, headers: own })).status, 200);
+  const sameOrigin = { "sec-fetch-site": "same-origin" };
+  assert.equal((await appliance.request("POST", "/api/v1/answers", { cookie, body, headers: sameOrigin })).status, 200);
   const page = await appliance.request("GET", "/");
   assert.match(page.headers["content-security-policy"], /default-src 'none'/);
 });
 
-test("a full disk stops answering and says so, and everything goes on when there is room", async (t) => {
+test("a full disk stops answering with a clear error, and answering resumes when there is space", async (t) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "cloister-small-"));
   const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=48m", "tmpfs", folder]);
   if (mounted.status !== 0) {
     fs.rmSync(folder, { recursive: true });
-    return t.skip("a small disk can only be mounted by root");
+    return t.skip("only root can mount a small disk");
   }
   t.after(() => {
     spawnSync("umount", ["-l", folder]);
     fs.rmSync(folder, { recursive: true, force: true });
   });
-  const appliance = await ward(t, {}, folder);
+  const appliance = await startWithWard(t, {}, folder);
   appliance.drop("ward", "hands.md", "# Hands\n\nHands are cleaned with alcohol rub for 30 seconds.\n");
   assert.ok(isReady(appliance));
   const cookie = await appliance.signIn("sam", password);
   const body = { question: "How long are hands cleaned with alcohol rub?" };
   const ask = () => appliance.request("POST", "/api/v1/answers", { cookie, body });
-  assert.ok(steps(await ask()).some((step) => step.event === "quote"));
+  assert.ok(answerEvents(await ask()).some((event) => event.event === "quote"));
   const before = appliance.cli(["audit", "verify", "--json"]);
 
   const ballast = path.join(folder, "ballast");
   spawnSync("dd", ["if=/dev/zero", `of=${ballast}`, "bs=4k"]);
-  // What is left of the last page of the log is used up first.
+  // The last page of the log has some space left, which is used up first.
   let refused = await ask();
   for (let tries = 0; tries < 40 && refused.status === 200; tries += 1) refused = await ask();
   assert.ok([503, 507].includes(refused.status), `${refused.status} ${refused.text}`);
   assert.match(refused.json.detail, /disk|space/);
-  assert.ok(!refused.text.includes("alcohol"), "nothing is shown that is not logged");
+  assert.ok(!refused.text.includes("alcohol"), "nothing is shown without a log entry");
 
   fs.rmSync(ballast);
-  assert.ok(steps(await ask()).some((step) => step.event === "quote"), "it goes on");
+  assert.ok(answerEvents(await ask()).some((event) => event.event === "quote"), "answering resumes");
   const after = appliance.cli(["audit", "verify", "--json"]);
   assert.equal(after.status, 0, after.out);
   assert.ok(JSON.parse(after.out).entries > JSON.parse(before.out).entries);
 });
 
-test("an appliance that is killed loses nothing", async (t) => {
-  const appliance = await ward(t);
+test("an appliance that is killed loses no data", async (t) => {
+  const appliance = await startWithWard(t);
   appliance.drop("ward", "hands.md", "# Hands\n\nHands are cleaned with alcohol rub for 30 seconds.\n");
   assert.ok(isReady(appliance));
   for (let n = 0; n < 3; n += 1) {
@@ -133,8 +133,8 @@ test("an appliance that is killed loses nothing", async (t) => {
   assert.match(again.out, /alcohol rub for 30 seconds/);
 });
 
-test("what cannot be started says what to do", async (t) => {
-  const appliance = await ward(t);
+test("an appliance that cannot start says what to do", async (t) => {
+  const appliance = await startWithWard(t);
   const start = (settings) =>
     spawnSync(program, ["serve"], {
       env: { ...appliance.environment(), ...settings },
@@ -143,16 +143,16 @@ test("what cannot be started says what to do", async (t) => {
     }).stderr;
   const elsewhere = fs.mkdtempSync(path.join(os.tmpdir(), "cloister-elsewhere-"));
   t.after(() => fs.rmSync(elsewhere, { recursive: true, force: true }));
-  const apart = { CLOISTER_PATHS_DATA: path.join(elsewhere, "data") };
-  assert.match(start(apart), /port \d+ is in use by another program.*server\.address/);
-  const free = { CLOISTER_SERVER_ADDRESS: "127.0.0.1:0" };
-  assert.match(start(free), /an appliance runs on this data folder already/);
-  const noModels = { ...apart, ...free, CLOISTER_PATHS_MODELS: path.join(elsewhere, "none") };
+  const otherData = { CLOISTER_PATHS_DATA: path.join(elsewhere, "data") };
+  assert.match(start(otherData), /another program uses port \d+.*server\.address/);
+  const anyPort = { CLOISTER_SERVER_ADDRESS: "127.0.0.1:0" };
+  assert.match(start(anyPort), /an appliance is already running on this data folder/);
+  const noModels = { ...otherData, ...anyPort, CLOISTER_PATHS_MODELS: path.join(elsewhere, "none") };
   assert.match(start(noModels), /make models/);
   assert.match(start({ CLOISTER_SERVER_ADRESS: "x" }), /Did you mean `CLOISTER_SERVER_ADDRESS`\?/);
 
   const models = path.join(elsewhere, "models");
   fs.cpSync(appliance.environment().CLOISTER_PATHS_MODELS, models, { recursive: true });
   fs.appendFileSync(path.join(models, "minilm/model.safetensors"), "x");
-  assert.match(start({ ...apart, ...free, CLOISTER_PATHS_MODELS: models }), /SHA-256/);
+  assert.match(start({ ...otherData, ...anyPort, CLOISTER_PATHS_MODELS: models }), /SHA-256/);
 });

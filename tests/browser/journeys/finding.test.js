@@ -1,9 +1,9 @@
-// Searching without asking: facets, days, exact phrases; what is masked; an answer made again.
+// Search with facets, days and exact phrases; redaction; replay of an answer.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Appliance, steps } from "../appliance.js";
-import { ask, firstAdministrator, inspect, openBrowser, person, signIn } from "../browser.js";
+import { Appliance, answerEvents } from "../appliance.js";
+import { ask, createFirstAdministrator, inspect, openBrowser, openPage, signIn } from "../browser.js";
 
 const password = "correct horse battery";
 
@@ -18,26 +18,26 @@ Refunds of fees are paid from the account DE89 3704 0044 0532 0130 00 within 14 
 Ask for code RF-2207 at the desk.
 `;
 
-/** A compliance officer makes an answer again, in the browser, after its document has changed. */
-async function makeAgain(browser, appliance, receipt) {
+/** A compliance officer replays an answer in the browser, after its document has changed. */
+async function replayInBrowser(browser, appliance, receipt) {
   const added = appliance.cli(["user", "add", "olive", "--role", "compliance-officer"], `${password}\n`);
   assert.equal(added.status, 0, added.err);
-  const olive = await person(browser, appliance);
+  const olive = await openPage(browser, appliance);
   await signIn(olive, "olive", password);
   await olive.getByLabel("Request or receipt").fill(receipt);
   await olive.getByLabel("Kind").selectOption("question.answered");
   await olive.getByRole("button", { name: "Find" }).click();
   await olive.getByText("Details", { exact: true }).last().click();
-  await olive.getByRole("button", { name: "Make the answer again" }).click();
+  await olive.getByRole("button", { name: "Replay the answer" }).click();
   await olive.getByText("The answer is not the same.").waitFor();
   await olive.getByText(/of superseded revisions/).waitFor();
   await inspect(olive, "replay");
 }
 
-test("finding and making sure", async (t) => {
+test("search, redaction and replay", async (t) => {
   const appliance = await Appliance.start(t);
   const browser = await openBrowser(t);
-  const admin = await firstAdministrator(browser, appliance, "ada", password);
+  const admin = await createFirstAdministrator(browser, appliance, "ada", password);
   appliance.drop("house", "keys.md", keys("porter"));
   appliance.drop("house", "copies/keys.md", keys("porter"));
   appliance.drop("bank", "refunds.md", refunds);
@@ -56,45 +56,45 @@ test("finding and making sure", async (t) => {
     return found.json;
   };
 
-  await t.test("a copy is folded, its words are marked, and facets narrow", async () => {
+  await t.test("a copy is merged, its words are highlighted, and facets filter", async () => {
     await admin.goto(`${appliance.url}/#/search`);
-    await admin.getByLabel("Words to find").fill("lost key of the pharmacy");
+    await admin.getByLabel("Search terms").fill("lost key of the pharmacy");
     await admin.getByRole("button", { name: "Search" }).click();
-    await admin.getByText(/The best passages of 3 documents/).waitFor();
-    await admin.getByText(/The same stands in/).waitFor();
+    await admin.getByText(/The best passages from 3 documents/).waitFor();
+    await admin.getByText(/Also in/).waitFor();
     assert.ok((await admin.locator("mark").count()) > 0);
     await inspect(admin, "search");
     await admin.getByRole("checkbox", { name: /bank/ }).check();
-    await admin.getByText(/The best passages of 1 document/).waitFor();
+    await admin.getByText(/The best passages from 1 document/).waitFor();
     assert.equal(await admin.getByText(/handed out by the porter/).count(), 0);
     await admin.getByRole("button", { name: "Clear all filters" }).click();
-    await admin.getByText(/The best passages of 3 documents/).waitFor();
+    await admin.getByText(/The best passages from 3 documents/).waitFor();
   });
 
-  await t.test("what a term stands for is searched for beside it, and it is said", async () => {
-    await admin.getByLabel("Words to find").fill("quick ratio");
+  await t.test("the expansions of a term are searched too, and are shown", async () => {
+    await admin.getByLabel("Search terms").fill("quick ratio");
     await admin.getByRole("button", { name: "Search" }).click();
     await admin.getByText(/Also searched for: balance sheet · /).waitFor();
-    await inspect(admin, "meanings");
-    const told = await search("keys");
-    assert.deepEqual(told.meanings, []);
-    const console = appliance.cli(["search", "--as", "ada", "quick ratio"]);
-    assert.match(console.out, /^Also searched for: balance sheet; /m);
+    await inspect(admin, "expansions");
+    const found = await search("keys");
+    assert.deepEqual(found.expansions, []);
+    const output = appliance.cli(["search", "--as", "ada", "quick ratio"]);
+    assert.match(output.out, /^Also searched for: balance sheet; /m);
   });
 
-  await t.test("the console shows what the page shows", async () => {
+  await t.test("the console shows the same as the page", async () => {
     const found = appliance.cli(["search", "--as", "ada", "lost key of the pharmacy"]);
     assert.match(found.out, /, page 1, of \d{4}-\d\d-\d\d$/m);
-    assert.match(found.out, /The same stands in /);
+    assert.match(found.out, /The same text is in /);
     assert.match(found.out, /^Documents among the best passages, by collections: bank 1, .*formats: /m);
     const page = await search("lost key of the pharmacy");
     const json = appliance.cli(["search", "--as", "ada", "--limit", "10", "--json", "lost key of the pharmacy"]);
     assert.deepEqual(JSON.parse(json.out), page);
     const nothing = appliance.cli(["search", "--as", "ada", "--tag", "nowhere", "key"]);
-    assert.match(nothing.out, /^Nothing in 0 documents$/m);
+    assert.match(nothing.out, /^Nothing found in 0 documents$/m);
   });
 
-  await t.test("a phrase, a code, a tag and a day find what they say", async () => {
+  await t.test("a phrase, a code, a tag and a day find their documents", async () => {
     const titles = (found) => found.hits.map((hit) => hit.passage.title);
     assert.deepEqual(titles(await search('"against a signature"')), ["Keys of the pharmacy"]);
     assert.equal(titles(await search("RF-2207"))[0], "Refunds of fees");
@@ -108,14 +108,14 @@ test("finding and making sure", async (t) => {
   });
 
   let receipt;
-  await t.test("an account number is masked in answer, search and log", async () => {
+  await t.test("an account number is redacted in the answer, the search and the log", async () => {
     await ask(admin, "From which account are refunds of fees paid?");
     const quote = admin.getByRole("article", { name: "Quote 1" });
     assert.match(await quote.innerText(), /\[account number\]|\[IBAN\]/i);
-    await inspect(admin, "masked");
+    await inspect(admin, "redacted");
     const body = { question: "From which account are refunds of fees paid?" };
     const answered = await appliance.request("POST", "/api/v1/answers", { cookie, body });
-    receipt = steps(answered).find((step) => step.event === "receipt");
+    receipt = answerEvents(answered).find((event) => event.event === "receipt");
     assert.match(receipt.embedder, /^[0-9a-f]{64}$/);
     const log = appliance.cli(["audit", "list", "--limit", "40", "--json"]);
     for (const text of [answered.text, log.out, JSON.stringify(await search("account"))]) {
@@ -123,10 +123,10 @@ test("finding and making sure", async (t) => {
     }
   });
 
-  await t.test("an opened page masks it too, and its picture stays away", async () => {
+  await t.test("an opened page redacts it too, and has no image", async () => {
     const quote = admin.getByRole("article", { name: "Quote 1" });
     await quote.getByRole("link").click();
-    await admin.getByText("Personal data on this page is masked for you").waitFor();
+    await admin.getByText("Personal data on this page is redacted for you").waitFor();
     assert.ok(!(await admin.locator("main").innerText()).includes("3704"));
     const drawn = await admin.context().newPage();
     await drawn.setContent("<h1>Fees of the bank</h1><p>Account DE89 3704 0044 0532 0130 00.</p>");
@@ -140,18 +140,18 @@ test("finding and making sure", async (t) => {
     }
     const where = `/api/v1/revisions/${hit.revision}/pages/1`;
     const page = await appliance.request("GET", where, { cookie });
-    assert.equal(page.json.masked, true);
+    assert.equal(page.json.redacted, true);
     assert.equal(page.json.image, null);
     assert.deepEqual(page.json.words, []);
     assert.ok(!page.text.includes("3704") && page.text.includes("Account"));
-    const image = await appliance.request("GET", `${where}/image?view=x`, { cookie });
+    const image = await appliance.request("GET", `${where}/image?ticket=x`, { cookie });
     assert.equal(image.status, 404);
   });
 
-  await t.test("an answer made again is the same, until its document changes", async () => {
-    const again = appliance.cli(["audit", "replay", receipt.id]);
-    assert.equal(again.status, 0, again.out + again.err);
-    assert.match(again.out, /The answer is the same/);
+  await t.test("a replayed answer is the same until its document changes", async () => {
+    const replay = appliance.cli(["audit", "replay", receipt.id]);
+    assert.equal(replay.status, 0, replay.out + replay.err);
+    assert.match(replay.out, /The answer is the same/);
     appliance.drop("bank", "refunds.md", refunds.replace("14 days", "21 days"));
     await admin.getByRole("link", { name: "Administration" }).click();
     const wanted = /paid from the account .* within 21 days/;
@@ -161,7 +161,7 @@ test("finding and making sure", async (t) => {
       assert.ok(turn < 100, "the new revision is found");
       await new Promise((done) => setTimeout(done, 200));
     }
-    await makeAgain(browser, appliance, receipt.id);
+    await replayInBrowser(browser, appliance, receipt.id);
     const changed = appliance.cli(["audit", "replay", receipt.id]);
     assert.equal(changed.status, 3, changed.out + changed.err);
     assert.match(changed.out, /superseded/);

@@ -1,4 +1,4 @@
-// What an administrator does with files beyond dropping them: a scan, labels, a pause, a cancel.
+// Ingestion for administrators: scans, metadata, pausing, cancelling, moving files.
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -6,11 +6,11 @@ import path from "node:path";
 import { test } from "node:test";
 import zlib from "node:zlib";
 import { Appliance } from "../appliance.js";
-import { ask, firstAdministrator, inspect, openBrowser } from "../browser.js";
+import { ask, createFirstAdministrator, inspect, openBrowser } from "../browser.js";
 
 const password = "correct horse battery";
 
-/** A page of a handbook as a scanner gives it: nothing but pixels. */
+/** A scanned page of a handbook: only pixels. */
 async function scan(browser) {
   const context = await browser.newContext({
     viewport: { width: 827, height: 1169 },
@@ -29,7 +29,7 @@ async function scan(browser) {
   return picture;
 }
 
-/** A PDF of a few hundred kilobytes whose only page inflates to half a gigabyte. */
+/** A PDF of a few hundred kilobytes whose only page decompresses to half a gigabyte. */
 function bomb() {
   const content = zlib.deflateSync(Buffer.alloc(512 << 20, "0 "));
   const before = `%PDF-1.7
@@ -42,26 +42,26 @@ function bomb() {
   return Buffer.concat([Buffer.from(before), content, Buffer.from(after)]);
 }
 
-test("files beyond dropping them", async (t) => {
+test("ingestion of files", async (t) => {
   const appliance = await Appliance.start(t);
   const browser = await openBrowser(t);
-  const admin = await firstAdministrator(browser, appliance, "ada", password);
+  const admin = await createFirstAdministrator(browser, appliance, "ada", password);
 
-  await t.test("a scan is recognised, and labels come from document.toml", async () => {
-    const labels = `["fridge.png"]
+  await t.test("a scan is recognised, and document.toml gives its metadata", async () => {
+    const metadata = `["fridge.png"]
 title = "Vaccine fridges"
 classification = "internal"
 effective = 2026-03-01
 tags = ["pharmacy"]
 `;
-    appliance.drop("ward", "document.toml", labels);
+    appliance.drop("ward", "document.toml", metadata);
     appliance.drop("ward", "fridge.png", await scan(browser));
     await admin.getByText("1 ready").waitFor({ timeout: 60_000 });
     await admin.getByText("page 1: was a picture; its text was recognised").waitFor();
     await inspect(admin, "files-scan");
   });
 
-  await t.test("its quote says what it is, and opens the picture at the place", async () => {
+  await t.test("its quote shows the metadata, and opens the cited place of the image", async () => {
     assert.equal(appliance.cli(["group", "add", "Nurses"]).status, 0);
     appliance.cli(["group", "join", "Nurses", "ada"]);
     appliance.cli(["collection", "grant", "ward", "Nurses"]);
@@ -78,7 +78,7 @@ tags = ["pharmacy"]
     await inspect(admin, "page-scan");
   });
 
-  await t.test("a mistake in document.toml is named, and nothing else stops", async () => {
+  await t.test("an error in document.toml is shown, and stops nothing else", async () => {
     appliance.drop("ward", "document.toml", "efective = 2026-03-01\n");
     await admin.goto(`${appliance.url}/#/administration`);
     await admin.getByRole("link", { name: "Files" }).click();
@@ -88,16 +88,16 @@ tags = ["pharmacy"]
     await admin.getByText("0 quarantined").waitFor({ timeout: 30_000 });
   });
 
-  await t.test("a pause holds files back, and a cancelled one can be taken up again", async () => {
+  await t.test("a pause stops the ingestion, and a cancelled file can be retried", async () => {
     await admin.getByRole("button", { name: "Pause" }).click();
     await admin.getByText("paused").waitFor();
     appliance.drop("ward", "rounds.md", "# Rounds\n\nThe ward round begins at eight.\n");
     await admin.getByText("1 waiting").waitFor({ timeout: 30_000 });
     await inspect(admin, "files-paused");
     await admin.getByRole("button", { name: "Cancel rounds.md" }).click();
-    await admin.getByText("Cancelled by ada. Retry to take it up again").waitFor();
-    await admin.getByRole("button", { name: "Go on" }).click();
-    await admin.getByRole("button", { name: "Try again" }).click();
+    await admin.getByText("Cancelled by ada. Retry to ingest it").waitFor();
+    await admin.getByRole("button", { name: "Resume" }).click();
+    await admin.getByRole("button", { name: "Retry" }).click();
     await admin.getByText("2 ready").waitFor({ timeout: 60_000 });
     const entries = appliance.cli(["audit", "list", "--json"]).out;
     for (const kind of ["ingestion.paused", "document.cancelled", "ingestion.resumed"]) {
@@ -105,7 +105,7 @@ tags = ["pharmacy"]
     }
   });
 
-  await t.test("a moved file keeps its history, and a restored one is no work", async () => {
+  await t.test("a moved file keeps its history, and is not ingested again", async () => {
     const file = path.join(appliance.inbox, "ward/rounds.md");
     fs.mkdirSync(path.join(appliance.inbox, "ward/2026"));
     fs.renameSync(file, path.join(appliance.inbox, "ward/2026/rounds.md"));
@@ -118,7 +118,7 @@ tags = ["pharmacy"]
     assert.ok(entries.includes("document.moved"));
   });
 
-  await t.test("a bomb is set aside while the appliance answers as before", async () => {
+  await t.test("a decompression bomb is quarantined, and the appliance keeps answering", async () => {
     appliance.drop("ward", "bomb.pdf", bomb());
     await admin.goto(`${appliance.url}/#/administration`);
     await admin.getByText("bomb.pdf").first().waitFor({ timeout: 30_000 });
@@ -130,11 +130,11 @@ tags = ["pharmacy"]
     assert.match(await admin.locator(".reason").innerText(), /bomb\.pdf/);
   });
 
-  await t.test("how a collection is read is said at the console", async () => {
-    const said = appliance.cli(["collection", "reading", "ward", "--languages", "eng"]);
-    assert.match(said.out, /scanned pages are read as eng/);
-    const secret = appliance.cli(["collection", "reading", "ward", "--passwords", "-"], "one\ntwo\n");
-    assert.match(secret.out, /2 passwords are tried/);
+  await t.test("the console sets how a collection is read", async () => {
+    const languages = appliance.cli(["collection", "reading", "ward", "--languages", "eng"]);
+    assert.match(languages.out, /scanned pages are recognised in eng/);
+    const passwords = appliance.cli(["collection", "reading", "ward", "--passwords", "-"], "one\ntwo\n");
+    assert.match(passwords.out, /2 passwords are tried/);
     const unknown = appliance.cli(["collection", "reading", "ward", "--languages", "xyz"]);
     assert.notEqual(unknown.status, 0);
     assert.match(unknown.err, /does not know the language `xyz`/);

@@ -1,15 +1,15 @@
-// Another embedder: the one before answers until it is ready, and nobody waits.
+// A change of the embedder: the previous one answers until the new one is ready.
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { models, ward } from "../appliance.js";
+import { models, startWithWard } from "../appliance.js";
 
 const sections = 300;
 
-/** A folder of models with the default embedder, and the same in floats, which is another one. */
+/** A folder of models with the default embedder, and a second one: the same model in floats. */
 function twoEmbedders(t) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "cloister-models-"));
   t.after(() => fs.rmSync(folder, { recursive: true, force: true }));
@@ -21,9 +21,9 @@ function twoEmbedders(t) {
   return folder;
 }
 
-test("another embedder comes into use while people ask", async (t) => {
+test("the embedder changes while people ask", async (t) => {
   const folder = twoEmbedders(t);
-  const appliance = await ward(t, { CLOISTER_PATHS_MODELS: folder, CLOISTER_MODELS_GENERATOR: "" });
+  const appliance = await startWithWard(t, { CLOISTER_PATHS_MODELS: folder, CLOISTER_MODELS_GENERATOR: "" });
   const rooms = Array.from({ length: sections }, (_, n) => `# Room ${n}\n\nRoom ${n} has ${n + 2} beds and one sink.\n`);
   appliance.drop("ward", "rooms.md", rooms.join("\n"));
   appliance.drop("ward", "hands.md", "# Hands\n\nHands are cleaned with alcohol rub for 30 seconds.\n");
@@ -35,19 +35,19 @@ test("another embedder comes into use while people ask", async (t) => {
   await appliance.stop();
   await appliance.run();
   assert.match(ask("How long are hands cleaned with alcohol rub?"), /alcohol rub for 30 seconds/);
-  assert.match(status().renewal, /\d+ of \d+ passages have their vectors by all-MiniLM-L6-v2/);
+  assert.match(status().reembedding, /\d+ of \d+ passages have their vectors by all-MiniLM-L6-v2/);
   await appliance.stop("SIGKILL");
   await appliance.run();
   appliance.drop("ward", "feet.md", "# Feet\n\nFeet are washed in warm water for five minutes.\n");
   let last = status();
-  for (let tries = 0; tries < 600 && last.renewal !== null; tries += 1) {
+  for (let tries = 0; tries < 600 && last.reembedding !== null; tries += 1) {
     assert.match(ask("How long are hands cleaned with alcohol rub?"), /alcohol rub for 30 seconds/);
     last = status();
   }
-  assert.equal(last.renewal, null);
+  assert.equal(last.reembedding, null);
   assert.match(ask("How long are hands cleaned with alcohol rub?"), /alcohol rub for 30 seconds/);
   assert.match(ask("How long are feet washed?"), /warm water for five minutes/);
-  // The index of before goes once the last question to it is answered, which is looked for twice a second.
+  // The previous index is deleted after its last question, which is checked twice a second.
   const indexes = () => fs.readdirSync(path.join(appliance.folder, "data")).filter((name) => name.startsWith("index-"));
   for (let tries = 0; tries < 600 && indexes().length > 1; tries += 1) status();
   assert.equal(indexes().length, 1);
@@ -60,8 +60,8 @@ test("another embedder comes into use while people ask", async (t) => {
   await appliance.run();
   assert.match(ask("How long are hands cleaned with alcohol rub?"), /alcohol rub for 30 seconds/);
   last = status();
-  for (let tries = 0; tries < 600 && `${last.renewal} ${last.condition}` !== "null sound"; tries += 1) last = status();
-  const whole = ask("How long are hands cleaned with alcohol rub?");
-  assert.match(whole, /"complete":true/);
-  assert.match(whole, /alcohol rub for 30 seconds/);
+  for (let tries = 0; tries < 600 && `${last.reembedding} ${last.condition}` !== "null sound"; tries += 1) last = status();
+  const answer = ask("How long are hands cleaned with alcohol rub?");
+  assert.match(answer, /"complete":true/);
+  assert.match(answer, /alcohol rub for 30 seconds/);
 });

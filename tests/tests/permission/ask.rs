@@ -1,10 +1,10 @@
-//! One question, and what its answer is compared with.
+//! One question, and the checks of its result.
 
 use crate::oracle::{Document, Revision, collection_name};
 use crate::world::{FORMATS, LANGUAGES, TAGS, World, vector};
 use cloister_domain::{Passage, PassageId, Principal, RevisionId};
 use cloister_index::{Hit, SearchRequest};
-use cloister_policies::Granted;
+use cloister_policies::GrantedCollection;
 use cloister_store::{DocumentFilter, Library, RevisionRecord};
 use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -12,33 +12,33 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Questions that each person asks between two changes.
 const QUESTIONS: usize = 8;
 
-/// What came of the cases.
+/// Counts over all cases.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct Tally {
     pub cases: u64,
     /// Passages found.
     pub found: u64,
-    /// Cases in which there were revisions that the question was not put to.
+    /// Cases in which permission or the filter excluded revisions.
     pub narrowed: u64,
 }
 
 impl World {
-    /// Asks for everybody, the way the product does, and compares everything with the oracle.
-    pub async fn ask_everybody(&mut self, told: &mut Told) {
+    /// Asks as every person, as the product does, and compares all results with the oracle.
+    pub async fn ask_as_everyone(&mut self, tally: &mut Tally) {
         for person in 0..self.people.len() {
             let library = self.library(person).await;
             self.check_superseded(person, &library).await;
             self.check_opening(person, &library).await;
             for _ in 0..QUESTIONS {
-                self.ask(person, &library, told).await;
+                self.ask(person, &library, tally).await;
             }
         }
     }
 
-    /// One case: a person's question, and all that may tell of what it must not.
-    async fn ask(&mut self, person: usize, library: &Library, told: &mut Told) {
+    /// One case: a person's question, and every value that could reveal hidden documents.
+    async fn ask(&mut self, person: usize, library: &Library, tally: &mut Tally) {
         let filter = self.filter();
-        let revisions = library.revisions(&filter).await.unwrap();
+        let revisions = library.matching_revisions(&filter).await.unwrap();
         let asked = self.oracle.asked(person, &filter, self.today());
         let expected: BTreeSet<RevisionId> = asked.iter().map(|(_, r)| r.id).collect();
         let found: BTreeSet<RevisionId> = revisions.iter().copied().collect();
@@ -50,10 +50,10 @@ impl World {
         );
         let hidden = self.oracle.revisions().count() - expected.len();
         let readable: usize = asked.iter().map(|(_, r)| r.passages.len()).sum();
-        // The index is told what the product found to be readable, right or wrong.
+        // The bitmap is what the product computed, even if it is wrong.
         let (hits, most) = self.search(&found);
-        // How much is found tells nothing of what may not be read.
-        if self.caught_up
+        // The number of hits must not depend on hidden passages.
+        if self.is_indexed
             && let Some(most) = most
         {
             assert_eq!(
@@ -63,16 +63,16 @@ impl World {
             );
         }
         self.check_hits(person, &filter, library, &hits).await;
-        told.cases += 1;
-        told.found += hits.len() as u64;
-        told.narrowed += u64::from(hidden > 0);
+        tally.cases += 1;
+        tally.found += hits.len() as u64;
+        tally.narrowed += u64::from(hidden > 0);
     }
 
     async fn library(&self, person: usize) -> Library {
         let user = self.store.user(self.people[person]).await.unwrap().unwrap();
         let principal = Principal::from(user);
         let collections = self.store.collections().await.unwrap();
-        let granted = collections.iter().map(|collection| Granted {
+        let granted = collections.iter().map(|collection| GrantedCollection {
             collection: collection.id,
             readers: &collection.readers,
         });
@@ -80,8 +80,7 @@ impl World {
         self.store.library(permitted.unwrap(), self.today())
     }
 
-    /// Nothing, or one thing, narrows the question; sometimes it is about a day long gone or to
-    /// come.
+    /// A random filter with at most one condition, sometimes for a day in the past or the future.
     fn filter(&mut self) -> DocumentFilter {
         let day = self.some_day();
         let mut filter = DocumentFilter::default();
@@ -99,8 +98,8 @@ impl World {
         filter
     }
 
-    /// Asks with words of somebody's document, which mostly is another's. Also returns how much was
-    /// asked for, where no quotation marks narrow that.
+    /// Searches for words of a random document. Also returns the limit if the query has no quotation
+    /// marks.
     fn search(&mut self, permitted: &BTreeSet<RevisionId>) -> (Vec<Hit>, Option<usize>) {
         let permitted: RoaringBitmap = permitted
             .iter()
@@ -116,22 +115,21 @@ impl World {
             _ => format!("{} {}", self.word(), self.word()),
         };
         let vector = vector(self.dice.below(300));
-        let also = self.word();
+        let expansion_terms = self.word();
         let limit = 1 + self.dice.below(12);
         let request = SearchRequest {
             text: &text,
-            also,
+            expansion_terms,
             vector: &vector,
             permitted: &permitted,
             limit,
-            semantic_weight: None,
+            dense_weight: None,
         };
         let hits = self.index.search(&request).unwrap().hits;
         (hits, (!text.contains('"')).then_some(limit))
     }
 
-    /// Every hit is a passage of a revision that was asked, reads as that one reads, and counts for
-    /// what that one is.
+    /// Checks that every hit is a passage of a searched revision, with that revision's text and facets.
     async fn check_hits(
         &self,
         person: usize,
@@ -163,15 +161,15 @@ impl World {
         }
         let revisions: BTreeSet<RevisionId> = hits.iter().map(|hit| hit.revision).collect();
         let revisions: Vec<RevisionId> = revisions.into_iter().collect();
-        let sources = library.revisions_of(&revisions).await.unwrap();
+        let sources = library.revisions_by_id(&revisions).await.unwrap();
         let expected = revisions.iter().map(|id| by_id[id]).map(facets_of);
         assert_eq!(counted(sources.values().map(facets)), counted(expected));
     }
 
-    /// What answered once is narrowed as what answers today.
+    /// Checks that permission and filters apply to superseded revisions too.
     async fn check_superseded(&self, person: usize, library: &Library) {
         let found = library
-            .superseded(&DocumentFilter::default())
+            .superseded_revisions(&DocumentFilter::default())
             .await
             .unwrap();
         assert_eq!(
@@ -181,8 +179,8 @@ impl World {
         );
     }
 
-    /// Any revision and any passage, asked for by its number, opens where its document may be read,
-    /// and not otherwise; and the list of documents has what is or comes in force of each that may be read.
+    /// Checks that a revision or passage opens by its id only if its document may be read, and that
+    /// the list of documents has the current and coming revisions of each readable document.
     async fn check_opening(&mut self, person: usize, library: &Library) {
         let place = self.dice.below(self.oracle.documents.len());
         let document = &self.oracle.documents[place];
@@ -211,14 +209,14 @@ impl World {
     }
 }
 
-/// What a document counts for, beside its place.
+/// The facet values of a document.
 fn facets(source: &RevisionRecord) -> Vec<String> {
     vec![
         source.path.clone(),
         source.collection_name.clone(),
         source.format.clone(),
         source.language.clone().unwrap_or_default(),
-        source.labels.tags.join(" "),
+        source.metadata.tags.join(" "),
     ]
 }
 
@@ -232,7 +230,7 @@ fn facets_of((document, revision): (&Document, &Revision)) -> Vec<String> {
     ]
 }
 
-/// How many documents count for each value.
+/// The number of documents for each facet value.
 fn counted(facets: impl Iterator<Item = Vec<String>>) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();
     for value in facets.flatten() {

@@ -1,32 +1,31 @@
-//! Rules, rows and index together: whatever happens to people, grants and documents, a question
-//! finds, counts and opens what this person may read now, all of it and nothing else.
+//! Rules, rows and index together: after any change of people, grants and documents, a question
+//! finds, counts and opens everything that this person may read now, and nothing else.
 //!
-//! Random worlds are changed at random and asked at random; an oracle, which shares no code with the
-//! product, says after each step what may be read. The way from a person to passages is the
-//! product's: the roles and groups as the rows have them, [`cloister_policies::Policies::permitted`],
-//! the store's library with its filter, the index under a bitmap, and the library again.
+//! The test changes random worlds and asks random questions. After each step an oracle, which shares
+//! no code with the product, computes what may be read. From a person to passages the test uses the
+//! product's code: roles and groups from the rows, [`cloister_policies::Policies::permitted`], the
+//! store's library with its filter, the index with a bitmap, and the library again.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a test fails by panicking, and is told how long to last"
+    reason = "a test fails by panicking, and an environment variable sets how long it runs"
 )]
 
 mod ask;
 mod oracle;
 mod world;
 
-use ask::Told;
+use ask::Tally;
 use world::World;
 
-/// How many cases are tried: somebody's question between two changes is one. `make permissions`
-/// tries a million.
+/// The number of cases. A case is one question of one person. `make permissions` runs a million.
 const CASES: &str = "CLOISTER_PERMISSION_CASES";
-const FEW: u64 = 10_000;
+const DEFAULT_CASES: u64 = 10_000;
 
-/// Changes of one world, after which another begins.
-const OF_A_WORLD: u64 = 250;
+/// Changes of one world before the next world starts.
+const CHANGES_PER_WORLD: u64 = 250;
 
-/// Numbers that look random and are the same again.
+/// A reproducible generator of random numbers.
 pub struct Dice(u64);
 
 impl Dice {
@@ -38,39 +37,39 @@ impl Dice {
         (self.0 >> 11) as usize % bound.max(1)
     }
 
-    /// Once in so many.
-    pub fn once_in(&mut self, many: usize) -> bool {
-        self.below(many) == 0
+    /// True once in `n` calls on average.
+    pub fn once_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
     }
 
-    /// One of them, where there is any.
-    pub fn one_of<'a, T>(&mut self, among: &'a [T]) -> Option<&'a T> {
-        among.get(self.below(among.len()))
+    /// A random item, or `None` if the slice is empty.
+    pub fn one_of<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
+        items.get(self.below(items.len()))
     }
 }
 
 #[tokio::test]
 async fn nobody_finds_counts_or_opens_what_they_may_not_read_now() {
-    let cases = std::env::var(CASES).map_or(FEW, |cases| cases.parse().unwrap());
-    let mut told = Told::default();
+    let cases = std::env::var(CASES).map_or(DEFAULT_CASES, |cases| cases.parse().unwrap());
+    let mut tally = Tally::default();
     let (mut worlds, mut changes) = (0, 0);
-    while told.cases < cases {
+    while tally.cases < cases {
         worlds += 1;
         let mut world = World::new(worlds).await;
-        let until = changes + OF_A_WORLD;
-        while told.cases < cases && changes < until {
+        let until = changes + CHANGES_PER_WORLD;
+        while tally.cases < cases && changes < until {
             world.change().await;
             changes += 1;
-            world.ask_everybody(&mut told).await;
+            world.ask_as_everyone(&mut tally).await;
         }
     }
-    println!("{changes} changes of {worlds} worlds, {told:?}");
+    println!("{changes} changes of {worlds} worlds, {tally:?}");
     assert!(
-        told.found > told.cases,
-        "the worlds are too poor to show anything: {told:?}"
+        tally.found > tally.cases,
+        "the questions found too little to test permission: {tally:?}"
     );
     assert!(
-        told.narrowed > told.cases / 2,
-        "too little was hidden: {told:?}"
+        tally.narrowed > tally.cases / 2,
+        "permission hid too little to be tested: {tally:?}"
     );
 }

@@ -1,17 +1,17 @@
-//! Who may read what, by the plainest of models.
+//! A simple model of who may read what.
 
 use cloister_domain::{Day, FileId, PassageId, RevisionId, Timestamp};
 use cloister_store::DocumentFilter;
 use std::collections::BTreeSet;
 
-/// A world as it is now; people, groups and collections are numbers.
+/// The current state of a world. Numbers identify people, groups and collections.
 #[derive(Default)]
 pub struct Oracle {
     /// `(person, group)`
     pub members: BTreeSet<(usize, usize)>,
     /// `(collection, group)`
     pub grants: BTreeSet<(usize, usize)>,
-    /// Who has the role of staff.
+    /// The people with the role staff.
     pub staff: BTreeSet<usize>,
     pub documents: Vec<Document>,
 }
@@ -22,32 +22,33 @@ pub struct Document {
     pub collection: usize,
     pub path: String,
     pub removed: bool,
-    /// Its revisions; the last whose day has come answers.
+    /// Its revisions. The last one whose effective date is not in the future is in force.
     pub history: Vec<Revision>,
 }
 
 pub struct Revision {
     pub id: RevisionId,
     pub passages: Vec<PassageId>,
-    /// A word that stands in no other revision.
+    /// A word that no other revision contains.
     pub mark: String,
     pub text: String,
     pub format: &'static str,
     pub language: &'static str,
     pub tag: &'static str,
     pub at: Timestamp,
-    /// The day that is said.
+    /// The effective date in the metadata.
     pub effective: Option<Day>,
 }
 
 impl Revision {
     fn day(&self) -> Day {
-        self.effective.unwrap_or_else(|| Day::of(self.at))
+        self.effective
+            .unwrap_or_else(|| Day::from_timestamp(self.at))
     }
 
-    /// The first moment at which it could answer.
+    /// The time from which it may be in force.
     fn since(&self) -> Timestamp {
-        self.at.max(self.day().begins())
+        self.at.max(self.day().start())
     }
 }
 
@@ -56,7 +57,7 @@ impl Document {
         self.history.iter().rfind(|revision| revision.day() <= day)
     }
 
-    /// What answered at some moment until `now`, and does not today.
+    /// The revisions that were in force at some time until `now` and are not in force today.
     fn superseded(&self, now: Timestamp) -> impl Iterator<Item = &Revision> {
         let revisions = self.history.iter().enumerate();
         let superseded = revisions.filter(move |(place, revision)| {
@@ -68,7 +69,7 @@ impl Document {
         superseded.map(|(_, revision)| revision)
     }
 
-    /// What answers today, and what will on some day if nothing more is taken in.
+    /// The revisions in force today, or in the future if nothing else is ingested.
     fn listed(&self, today: Day) -> BTreeSet<RevisionId> {
         let days = self.history.iter().map(Revision::day);
         let days = days.filter(|day| *day > today).chain([today]);
@@ -90,7 +91,7 @@ impl Oracle {
         reads && !document.removed
     }
 
-    /// The revisions that a person's question is put to, with their documents.
+    /// The revisions that a person's question searches, with their documents.
     pub fn asked(
         &self,
         person: usize,
@@ -106,7 +107,7 @@ impl Oracle {
             .collect()
     }
 
-    /// What was in force once and is not today, of what a person may read.
+    /// The superseded revisions that a person may read.
     pub fn superseded(&self, person: usize, now: Timestamp) -> BTreeSet<RevisionId> {
         let readable = self.readable(person);
         let superseded = readable.flat_map(|document| document.superseded(now));
@@ -126,13 +127,13 @@ impl Oracle {
         documents.filter(move |document| self.opens(person, document))
     }
 
-    /// Every revision there is, with its document.
+    /// All revisions, with their documents.
     pub fn revisions(&self) -> impl Iterator<Item = (&Document, &Revision)> {
         let documents = self.documents.iter();
         documents.flat_map(|document| document.history.iter().map(move |r| (document, r)))
     }
 
-    /// The places of the documents that are there, or that were removed.
+    /// The positions of the documents that are present, or of those that were removed.
     pub fn places(&self, removed: bool) -> Vec<usize> {
         let documents = self.documents.iter().enumerate();
         let wanted = documents.filter(|(_, document)| document.removed == removed);

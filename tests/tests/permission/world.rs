@@ -1,14 +1,14 @@
-//! A small appliance without its doors, and what happens to it.
+//! A small appliance without HTTP and command line, and random changes of it.
 
 use crate::Dice;
 use crate::oracle::{Document, Oracle, Revision, collection_name};
 use cloister_domain::{
-    ByteRange, CollectionId, Day, DocumentInfo, FileHash, GroupId, Labels, Page, PageText,
-    PassageDraft, PassageId, PassageSpan, Role, Timestamp, UserId,
+    ByteRange, CollectionId, Day, DocumentInfo, DocumentMetadata, FileHash, GroupId, Page,
+    PageText, PassageDraft, PassageId, PassageSpan, Role, Timestamp, UserId,
 };
-use cloister_index::{Index, IndexSettings, SiteQuestions, Worse};
+use cloister_index::{Index, IndexSettings, Regression, SiteQuestions};
 use cloister_policies::Policies;
-use cloister_store::{FileRecord, NewRevision, NewUser, SeenFile, Settled, Store};
+use cloister_store::{ContentMatch, FileRecord, NewRevision, NewUser, ScannedFile, Store};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub const LANGUAGES: [&str; 2] = ["eng", "deu"];
 pub const TAGS: [&str; 3] = ["fire", "water", "air"];
 pub const WORDS: [&str; 6] = ["dose", "visitor", "alarm", "record", "refusal", "transfer"];
 
-/// Between two steps, so that some of them fall on one day.
+/// The time between two steps. Some steps fall on the same day.
 const STEP_MS: i64 = 7 * 3_600_000;
 
 pub struct World {
@@ -34,9 +34,9 @@ pub struct World {
     pub policies: Policies,
     pub people: Vec<UserId>,
     pub now: Timestamp,
-    /// Whether the index has taken in all that was published.
-    pub caught_up: bool,
-    /// Whether a document came back since the index was built.
+    /// Whether the index contains everything that was published.
+    pub is_indexed: bool,
+    /// Whether a document was restored after the index was built.
     came_back: bool,
     groups: Vec<GroupId>,
     collections: Vec<CollectionId>,
@@ -75,7 +75,7 @@ impl World {
             policies: Policies::load().unwrap(),
             people: Vec::new(),
             now: Timestamp::from_millis(1_790_000_000_000),
-            caught_up: true,
+            is_indexed: true,
             came_back: false,
             groups: Vec::new(),
             collections: Vec::new(),
@@ -91,7 +91,7 @@ impl World {
         world
     }
 
-    /// People, groups and collections, nothing granted yet.
+    /// Adds people, groups and collections without grants.
     async fn found(&mut self) {
         for number in 0..COLLECTIONS {
             let added = self
@@ -119,7 +119,7 @@ impl World {
         }
     }
 
-    /// What happens before a question: often a right is given or taken, sometimes documents change.
+    /// One random change: often a grant or a revocation, sometimes a change of documents.
     pub async fn change(&mut self) {
         self.now = Timestamp::from_millis(self.now.as_millis() + STEP_MS);
         if self.dice.once_in(3) {
@@ -128,18 +128,18 @@ impl World {
         if self.dice.once_in(2) {
             self.change_access().await;
         }
-        // The index may have let go of what came back, and then it is built anew.
+        // The index may have deleted what was restored. It is then rebuilt.
         if self.dice.once_in(if self.came_back { 2 } else { 40 }) {
             let (store, index, now) = (&self.store, &self.index, self.now);
             let none = SiteQuestions::default();
             let rebuilt =
-                cloister_ingest::rebuild(store, index, now, &none, Worse::Refused, |_| {});
+                cloister_ingest::rebuild(store, index, now, &none, Regression::Refused, |_| {});
             rebuilt.await.unwrap();
-            (self.caught_up, self.came_back) = (true, false);
+            (self.is_indexed, self.came_back) = (true, false);
         } else if self.dice.once_in(2) {
             let caught_up = cloister_ingest::catch_up(&self.store, &self.index, self.now);
             caught_up.await.unwrap();
-            self.caught_up = !self.came_back;
+            self.is_indexed = !self.came_back;
         }
     }
 
@@ -172,7 +172,7 @@ impl World {
         }
     }
 
-    /// Staff become administrators, who read nothing by that, and the other way round.
+    /// Makes staff administrators, who may not read documents by that role, and the reverse.
     async fn change_role(&mut self, person: usize) {
         let role = if self.oracle.staff.remove(&person) {
             Role::Administrator
@@ -202,13 +202,13 @@ impl World {
                 self.remove(place).await;
                 let collection = self.dice.below(COLLECTIONS);
                 let path = format!("moved-{}.txt", self.now.as_millis());
-                self.bring_back(place, collection, &path, Settled::Moved)
+                self.bring_back(place, collection, &path, ContentMatch::Moved)
                     .await;
             }
             (3, _, Some(place)) => {
                 let document = &self.oracle.documents[place];
                 let (collection, path) = (document.collection, document.path.clone());
-                self.bring_back(place, collection, &path, Settled::Restored)
+                self.bring_back(place, collection, &path, ContentMatch::Restored)
                     .await;
             }
             _ => self.add().await,
@@ -237,18 +237,24 @@ impl World {
             .unwrap();
     }
 
-    /// Puts the bytes of a removed document into the inbox, here or elsewhere.
-    async fn bring_back(&mut self, place: usize, collection: usize, path: &str, as_what: Settled) {
+    /// Puts the bytes of a removed document into the inbox, at the same or another path.
+    async fn bring_back(
+        &mut self,
+        place: usize,
+        collection: usize,
+        path: &str,
+        as_what: ContentMatch,
+    ) {
         let last = self.oracle.documents[place].history.last().unwrap();
-        let hash = FileHash::of(last.text.as_bytes());
+        let hash = FileHash::digest(last.text.as_bytes());
         let file = self.see(collection, path).await;
         let settled = self
             .store
-            .settle_known(file.id, &hash, self.now)
+            .match_known_content(file.id, &hash, self.now)
             .await
             .unwrap();
         assert_eq!(settled, as_what);
-        (self.caught_up, self.came_back) = (false, true);
+        (self.is_indexed, self.came_back) = (false, true);
         let document = &mut self.oracle.documents[place];
         document.file = file.id;
         document.collection = collection;
@@ -256,18 +262,24 @@ impl World {
         document.removed = false;
     }
 
-    /// Lays a file into the inbox and takes it up.
+    /// Writes a file into the inbox and ingests it.
     async fn see(&mut self, collection: usize, path: &str) -> FileRecord {
-        // No two writings of a file are alike.
+        // Each version of a file has different bytes.
         self.now = Timestamp::from_millis(self.now.as_millis() + 1);
-        let seen = SeenFile {
+        let seen = ScannedFile {
             collection: self.collections[collection],
             path: path.into(),
             size: 9,
             modified_at: self.now,
-            labels: Labels::default(),
+            metadata: DocumentMetadata::default(),
         };
-        assert_eq!(self.store.note_files(&[seen], self.now).await.unwrap(), 1);
+        assert_eq!(
+            self.store
+                .record_scanned_files(&[seen], self.now)
+                .await
+                .unwrap(),
+            1
+        );
         let leased = self.store.lease_file(self.now, Duration::from_mins(1));
         leased.await.unwrap().unwrap()
     }
@@ -296,7 +308,7 @@ impl World {
         let before = self.last_passage();
         let new = self.new_revision(&file, &revision, &texts);
         let id = self.store.publish(&new, self.now).await.unwrap().unwrap();
-        self.caught_up = false;
+        self.is_indexed = false;
         let stored = self.store.passages_after(before, 100).await.unwrap();
         let passages = stored.into_iter().map(|passage| passage.id).collect();
         (
@@ -310,13 +322,13 @@ impl World {
     }
 
     pub fn today(&self) -> Day {
-        Day::of(self.now)
+        Day::from_timestamp(self.now)
     }
 
-    /// A day of the last weeks or the next.
+    /// A day in the last or the next weeks.
     pub fn some_day(&mut self) -> Day {
         let days = 20 - i64::try_from(self.dice.below(40)).unwrap();
-        Day::of(Timestamp::from_millis(
+        Day::from_timestamp(Timestamp::from_millis(
             self.now.as_millis() + days * 86_400_000,
         ))
     }
@@ -325,7 +337,7 @@ impl World {
         WORDS[self.dice.below(WORDS.len())]
     }
 
-    /// The last passage that was ever published.
+    /// The passage with the highest id.
     fn last_passage(&self) -> PassageId {
         let passages = self
             .oracle
@@ -347,10 +359,10 @@ impl World {
             doubtful: Vec::new(),
         };
         let vectors: Vec<Vec<f32>> = texts.iter().map(|_| vector(self.dice.below(300))).collect();
-        let labels = Labels {
+        let labels = DocumentMetadata {
             tags: vec![of.tag.to_owned()],
             effective: of.effective,
-            ..Labels::default()
+            ..DocumentMetadata::default()
         };
         let content = PageText {
             text: of.text.clone(),
@@ -358,14 +370,14 @@ impl World {
         };
         NewRevision {
             file: file.id,
-            hash: FileHash::of(of.text.as_bytes()),
+            hash: FileHash::digest(of.text.as_bytes()),
             size: of.text.len() as u64,
             info: DocumentInfo {
                 title: of.mark.clone(),
                 format: of.format.into(),
                 language: Some(of.language.into()),
                 pages: 1,
-                labels,
+                metadata: labels,
                 ..DocumentInfo::default()
             },
             pages: vec![Page {
@@ -377,8 +389,8 @@ impl World {
             passages: texts.iter().map(passage).zip(vectors).collect(),
             embedder: "0".repeat(64),
             took_ms: 5,
-            inside: Vec::new(),
-            labels: Labels::default(),
+            attachments: Vec::new(),
+            metadata: DocumentMetadata::default(),
         }
     }
 }

@@ -1,32 +1,32 @@
-// Reading an answer while it is being made: server-sent events of a POST request.
+// Reads an answer while it is being made: the server-sent events of a POST request.
 
-import { Problem, request, type Step } from "./client";
+import { Problem, request, type AnswerEvent } from "./client";
 
-/** A question, and the conversation that it follows. */
+/** A question, and the conversation that it continues. */
 export type Question = { question: string; conversation: string | null; as_typed: boolean };
 
-/** Asks a question and hands over each step as it arrives. */
+/** Asks a question, and passes on each event when it arrives. */
 export async function ask(
   question: Question,
-  onStep: (step: Step) => void,
+  onEvent: (event: AnswerEvent) => void,
   signal: AbortSignal,
 ): Promise<void> {
   const response = await request("POST", "/answers", question, signal);
-  if (!response.body) throw new Problem("unreachable", "The answer broke off", "Ask again");
+  if (!response.body) throw new Problem("unreachable", "The answer was interrupted", "Ask again");
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let pending = "";
   for (;;) {
     const { value, done } = await reader.read();
     if (done) return;
     pending += value;
-    const events = pending.split("\n\n");
-    pending = events.pop() ?? "";
-    for (const event of events) {
-      const data = event
+    const messages = pending.split("\n\n");
+    pending = messages.pop() ?? "";
+    for (const message of messages) {
+      const data = message
         .split("\n")
         .filter((line) => line.startsWith("data:"))
         .map((line) => line.slice(5).trimStart());
-      if (data.length > 0) onStep(JSON.parse(data.join("\n")) as Step);
+      if (data.length > 0) onEvent(JSON.parse(data.join("\n")) as AnswerEvent);
     }
   }
 }

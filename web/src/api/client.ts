@@ -1,32 +1,32 @@
-// The API as the pages use it: one function for a request, and the names of what it answers.
+// The API for the pages: functions for requests, and the names of their types.
 
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
 export type About = Schemas["About"];
-export type ChoiceView = Schemas["ChoiceView"];
-export type SpellingView = Schemas["SpellingView"];
+export type AnswerEvent = Schemas["AnswerEvent"];
 export type CollectionView = Schemas["CollectionView"];
 export type ConversationsView = Schemas["ConversationsView"];
+export type CurrentPerson = Schemas["CurrentPerson"];
 export type EntriesView = Schemas["EntriesView"];
 export type EntryView = Schemas["EntryView"];
 export type FileView = Schemas["FileView"];
 export type FilesView = Schemas["FilesView"];
 export type GroupView = Schemas["GroupView"];
-export type Me = Schemas["Me"];
 export type PageView = Schemas["PageView"];
-export type PassageView = Schemas["PassageView"];
 export type Person = Schemas["Person"];
 export type QuoteView = Schemas["QuoteView"];
+export type ReadingView = Schemas["ReadingView"];
 export type ReplayView = Schemas["ReplayView"];
-export type SearchView = Schemas["SearchView"];
 export type RevisionView = Schemas["RevisionView"];
+export type SearchView = Schemas["SearchView"];
+export type SentenceView = Schemas["SentenceView"];
+export type SpellingView = Schemas["SpellingView"];
 export type Status = Schemas["Status"];
-export type Step = Schemas["Step"];
 export type TurnView = Schemas["TurnView"];
 export type VerificationView = Schemas["VerificationView"];
 
-/** What the appliance says when it cannot do what was asked (RFC 9457). */
+/** An error of the appliance (RFC 9457). */
 export class Problem extends Error {
   constructor(
     readonly code: string,
@@ -39,7 +39,7 @@ export class Problem extends Error {
 
 type Method = "GET" | "POST" | "PUT" | "DELETE";
 
-/** Called when a request finds that the session has ended. */
+/** Its listener is called when a response says that the session has ended. */
 export const signedOut: { listener: () => void } = { listener: () => {} };
 
 export async function request(
@@ -56,32 +56,34 @@ export async function request(
   }
   const response = await fetch(`/api/v1${path}`, init).catch((cause: unknown) => {
     if (signal?.aborted) throw cause;
-    throw new Problem("unreachable", "The appliance cannot be reached", "Check that it runs");
+    throw new Problem("unreachable", "The appliance is not reachable", "Check that it is running");
   });
-  if (!response.ok) throw await problem(response);
+  if (!response.ok) throw await readProblem(response);
   return response;
 }
 
-async function problem(response: Response): Promise<Problem> {
-  const told = await response.json().catch(() => ({}));
-  const found = new Problem(told.code ?? "unknown", told.title ?? response.statusText, told.detail);
-  if (found.code === "signed-out") signedOut.listener();
-  return found;
+async function readProblem(response: Response): Promise<Problem> {
+  const body = await response.json().catch(() => ({}));
+  const error = new Problem(body.code ?? "unknown", body.title ?? response.statusText, body.detail);
+  if (error.code === "signed-out") signedOut.listener();
+  return error;
 }
 
-/** A request whose answer is JSON of a known shape. */
+/** A request with a JSON response. */
 export async function json<T>(method: Method, path: string, body?: unknown): Promise<T> {
   return (await request(method, path, body)).json();
 }
 
-/** A request whose answer has no body. */
-export async function done(method: Method, path: string, body?: unknown): Promise<void> {
+/** A request without a response body. */
+export async function send(method: Method, path: string, body?: unknown): Promise<void> {
   await request(method, path, body);
 }
 
-/** The path with those parameters that have a value. */
+/** The path with the parameters that are not empty. */
 export function query(path: string, parameters: Record<string, unknown>): string {
-  const set = Object.entries(parameters).filter(([, value]) => value != null && value !== "");
-  const text = new URLSearchParams(set.map(([key, value]) => [key, String(value)])).toString();
-  return text ? `${path}?${text}` : path;
+  const present = Object.entries(parameters).filter(([, value]) => value != null && value !== "");
+  const search = new URLSearchParams(
+    present.map(([key, value]) => [key, String(value)]),
+  ).toString();
+  return search ? `${path}?${search}` : path;
 }

@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says what this person can ask of the appliance. */
+        /** What this person can ask the appliance. */
         get: operations["about"];
         put?: never;
         post?: never;
@@ -30,10 +30,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /**
-         * Answers a question, as server-sent events. The audit entry is on the disk before the first of
-         *     them leaves.
-         */
+        /** Answers a question. The audit record is on the disk before the first event leaves. */
         post: operations["ask"];
         delete?: never;
         options?: never;
@@ -50,7 +47,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Says whether an answer of one's own helped. It is kept in the audit log, with the answer. */
+        /** Rates an answer of one's own. The rating is stored in the audit log. */
         post: operations["rate"];
         delete?: never;
         options?: never;
@@ -65,7 +62,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Entries of the log, newest first, 100 at a time. Looking is itself an entry. */
+        /** Lists entries, newest first, 100 at a time. The list is an audit record itself. */
         get: operations["list"];
         put?: never;
         post?: never;
@@ -82,7 +79,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The newest checkpoint, to be kept off this machine. */
+        /** The newest checkpoint, to be kept outside the appliance. */
         get: operations["checkpoint"];
         put?: never;
         post?: never;
@@ -102,10 +99,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Makes an answer again, with its asker's rights of today, and compares. Nothing of it is shown but
-         *     what differs; that it was done is logged.
+         * Replays an answer with the permissions that its asker has today, and compares. The replay is an
+         *     audit record.
          */
-        post: operations["replay_answer"];
+        post: operations["replay"];
         delete?: never;
         options?: never;
         head?: never;
@@ -121,8 +118,8 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Verifies the whole log, and compares it with checkpoints that were kept elsewhere. */
-        post: operations["verify_log"];
+        /** Verifies the log, and compares it with external checkpoints. */
+        post: operations["verify"];
         delete?: never;
         options?: never;
         head?: never;
@@ -136,10 +133,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Every collection. */
+        /** Lists the collections. */
         get: operations["list_collections"];
         put?: never;
-        /** Adds a collection and makes its folder in the inbox. */
+        /** Adds a collection and creates its folder in the inbox. */
         post: operations["add_collection"];
         delete?: never;
         options?: never;
@@ -155,7 +152,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Says whether the model may write below the quotes of a collection. */
+        /** Sets whether sentences may be generated from the documents of a collection. */
         put: operations["change_collection"];
         post?: never;
         delete?: never;
@@ -175,7 +172,7 @@ export interface paths {
         /** Lets a group read a collection. */
         put: operations["grant"];
         post?: never;
-        /** Takes a grant back. It acts on the next request. */
+        /** Revokes a grant. The next request is without it. */
         delete: operations["revoke"];
         options?: never;
         head?: never;
@@ -189,7 +186,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The conversations of whoever asks, and nobody else's. */
+        /** Lists one's own conversations. */
         get: operations["list"];
         put?: never;
         post?: never;
@@ -206,15 +203,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /**
-         * A conversation of one's own. Its quotes are read again with the rights of today, and that they
-         *     were shown again is logged first.
-         */
+        /** Opens a conversation of one's own, with the quotes that one may read today. */
         get: operations["open"];
         put?: never;
         post?: never;
-        /** Deletes a conversation of one's own. The audit log keeps what it has. */
-        delete: operations["forget"];
+        /** Deletes a conversation of one's own. The audit log keeps its entries. */
+        delete: operations["delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -227,7 +221,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The documents that this person may read. */
+        /** Lists the documents that this person may read. */
         get: operations["list"];
         put?: never;
         post?: never;
@@ -244,7 +238,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Files of the inbox, 200 at a time. */
+        /** Lists the files of the inbox, 200 at a time. */
         get: operations["list"];
         put?: never;
         post?: never;
@@ -263,7 +257,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sets a file aside that waits or is being worked on. It can be retried. */
+        /** Quarantines a file that waits or is being ingested. It can be retried. */
         post: operations["cancel"];
         delete?: never;
         options?: never;
@@ -280,7 +274,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Takes a quarantined file up again. */
+        /** Ingests a quarantined file again. */
         post: operations["retry"];
         delete?: never;
         options?: never;
@@ -295,7 +289,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Every group. */
+        /** Lists the groups. */
         get: operations["list_groups"];
         put?: never;
         /** Adds a group. */
@@ -316,7 +310,7 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Removes a group, its memberships and the grants to it. */
+        /** Removes a group with its memberships and grants. */
         delete: operations["remove_group"];
         options?: never;
         head?: never;
@@ -331,10 +325,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Puts a person into a group. */
+        /** Adds a person to a group. */
         put: operations["join_group"];
         post?: never;
-        /** Takes a person out of a group. */
+        /** Removes a person from a group. */
         delete: operations["leave_group"];
         options?: never;
         head?: never;
@@ -349,7 +343,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Has the taking in of files pause or go on. What is being worked on is finished. */
+        /** Pauses or resumes the ingestion. Files that are being ingested are finished. */
         put: operations["pause"];
         post?: never;
         delete?: never;
@@ -365,7 +359,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Everyone. */
+        /** Lists everybody. */
         get: operations["list"];
         put?: never;
         /** Adds a person. */
@@ -384,7 +378,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Changes what a person may do, or whether they may sign in. */
+        /** Changes the roles of a person, or whether they may sign in. */
         put: operations["change"];
         post?: never;
         delete?: never;
@@ -401,7 +395,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Sets a person's password anew and signs them out everywhere. */
+        /** Sets a new password and ends all sessions of the person. */
         put: operations["set_password"];
         post?: never;
         delete?: never;
@@ -417,7 +411,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A page, with the cited place. Opening it is an entry in the audit log. */
+        /** Opens a page with the cited place. Every view is an audit record. */
         get: operations["page"];
         put?: never;
         post?: never;
@@ -434,7 +428,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The page's picture, drawn in a confined process. */
+        /** The image of a page that was opened, drawn in a sandboxed process. */
         get: operations["image"];
         put?: never;
         post?: never;
@@ -453,7 +447,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Finds passages by meaning and by words. */
+        /** Searches by words and by meaning. */
         post: operations["search"];
         delete?: never;
         options?: never;
@@ -468,12 +462,12 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Says who is signed in. */
-        get: operations["me"];
+        /** The person who is signed in. */
+        get: operations["current_person"];
         put?: never;
         /** Signs a person in. */
         post: operations["sign_in"];
-        /** Signs out. */
+        /** Ends the session. */
         delete: operations["sign_out"];
         options?: never;
         head?: never;
@@ -489,7 +483,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Makes the first administrator, with the one-time link. */
+        /** Adds the first administrator with the setup link. */
         post: operations["set_up"];
         delete?: never;
         options?: never;
@@ -504,7 +498,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How the appliance is. */
+        /** The status of the appliance, for administrators. */
         get: operations["status"];
         put?: never;
         post?: never;
@@ -518,29 +512,194 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description What everyone who is signed in may know. */
+        /** @description What everybody who is signed in may know. */
         About: {
             /**
              * Format: int64
-             * @description How many documents this person may read.
+             * @description The number of documents that this person may read.
              */
             documents: number;
-            /** @description The generator's name; none where answers are quotes alone. */
+            /** @description The name of the generator. Absent if answers are quotes only. */
             generator?: string | null;
-            /** @description What it is fit for, in a sentence. */
+            /** @description What the generator is fit for. */
             generator_fitness?: string | null;
-            /** @description Whether it is loading, ready, or why it is not. */
+            /** @description Whether the generator is loading or ready, or why it is not. */
             generator_state: string;
-            /** @description Where the administrator puts a larger model. */
+            /** @description Whether files are waiting or being ingested, so that answers may be incomplete. */
+            ingesting: boolean;
+            /** @description The folder for models. */
             models_folder: string;
-            /** @description Whether files wait or are being read, so that answers may be incomplete. */
-            reading: boolean;
-            /** @description The product's version. */
+            /** @description The version of the product. */
             version: string;
         };
-        /** @description Another place that says the same. */
-        AlsoView: {
-            /** @description The name of its collection. */
+        /** @description An event of an answer. The field `event` names the variant. */
+        AnswerEvent: (components["schemas"]["ReceiptView"] & {
+            /** @enum {string} */
+            event: "receipt";
+        }) | (components["schemas"]["QuoteView"] & {
+            /** @enum {string} */
+            event: "quote";
+        }) | {
+            /** @enum {string} */
+            event: "refusal";
+            /** @description The best passages. */
+            nearest: components["schemas"]["PassageView"][];
+            /** @description The reason. */
+            reason: string;
+            superseded?: components["schemas"]["QuoteView"] | null;
+        } | {
+            /** @enum {string} */
+            event: "conflict";
+            /** @description Their numbers. */
+            quotes: number[];
+        } | {
+            /** @enum {string} */
+            event: "ambiguity";
+            /** @description The readings. */
+            readings: components["schemas"]["ReadingView"][];
+        } | {
+            /** @enum {string} */
+            event: "spelling";
+            /** @description The words. */
+            words: components["schemas"]["SpellingView"][];
+        } | {
+            /** @enum {string} */
+            event: "sentence";
+            /** @description The numbers of the quotes that support it. */
+            quotes: number[];
+            /** @description The sentence. */
+            text: string;
+        } | {
+            /**
+             * Format: int32
+             * @description How many so far.
+             */
+            count: number;
+            /** @enum {string} */
+            event: "withheld";
+        } | {
+            /** @enum {string} */
+            event: "done";
+            /** @description Why there is no generated text, if there is none. */
+            note?: string | null;
+            /**
+             * Format: int64
+             * @description Milliseconds since the question.
+             */
+            took_ms: number;
+        } | (components["schemas"]["AppError"] & {
+            /** @enum {string} */
+            event: "error";
+        });
+        /** @description An error of a use case. */
+        AppError: {
+            /** @description The code. */
+            code: components["schemas"]["ErrorCode"];
+            /** @description What happened this time, and what to do. */
+            detail?: string | null;
+            /**
+             * Format: int64
+             * @description Seconds after which another try makes sense.
+             */
+            retry_after_s?: number | null;
+            /** @description The sentence for the code. */
+            title: string;
+        };
+        /** @description A question. */
+        AskRequest: {
+            /** @description Whether a follow-up question is answered as typed, without rewriting. */
+            as_typed?: boolean;
+            /** @description The conversation that the question continues, as a receipt named it. */
+            conversation?: string | null;
+            /** @description The documents to search. Without it, all of them. */
+            filter?: components["schemas"]["FilterView"];
+            question: string;
+        };
+        /** @description A block of a page. */
+        BlockView: {
+            /** @description `heading`, `paragraph`, `list-item`, `table-row`, `caption`, `running-header`. */
+            kind: string;
+            /**
+             * Format: int32
+             * @description The level of a heading, from 1. 0 for other blocks.
+             */
+            level: number;
+            /** @description Its text. */
+            parts: components["schemas"]["TextPart"][];
+        };
+        /** @description The settings of a collection. */
+        CollectionChange: {
+            allow_generation: boolean;
+        };
+        /** @description A collection: a top folder of the inbox. */
+        CollectionView: {
+            /** @description Whether sentences may be generated below the quotes. */
+            allow_generation: boolean;
+            /** @description The folder on the disk of the appliance. */
+            folder: string;
+            /**
+             * Format: int64
+             * @description The id.
+             */
+            id: number;
+            /** @description The name of the folder in the inbox. */
+            name: string;
+            /** @description The ids of the groups that may read it. */
+            readers: number[];
+        };
+        /** @description A part of an answer, compared with its replay. */
+        ComparisonView: {
+            /** @description What differs. Empty if nothing differs. */
+            difference: string;
+            /** @description Whether it is equal. */
+            equal: boolean;
+            /** @description The name of the part. */
+            part: string;
+        };
+        /** @description A conversation in the list. */
+        ConversationView: {
+            /** @description The time of the last question, RFC 3339. */
+            asked_at: string;
+            /** @description The id. */
+            id: string;
+            /** @description The first question. */
+            question: string;
+            /**
+             * Format: int32
+             * @description The number of questions.
+             */
+            turns: number;
+        };
+        /** @description The conversations of a person. */
+        ConversationsView: {
+            /** @description The latest first. */
+            conversations: components["schemas"]["ConversationView"][];
+            /**
+             * Format: int64
+             * @description Days after which a question is deleted.
+             */
+            retention_days: number;
+        };
+        /** @description A name and a password. */
+        Credentials: {
+            name: string;
+            password: string;
+        };
+        /** @description The person who is signed in. */
+        CurrentPerson: {
+            /**
+             * Format: int64
+             * @description The id.
+             */
+            id: number;
+            /** @description The name to sign in with. */
+            name: string;
+            /** @description `staff`, `administrator`, `compliance-officer`. */
+            roles: string[];
+        };
+        /** @description Another place with the same text. */
+        DuplicateView: {
+            /** @description The name of the collection. */
             collection: string;
             /**
              * Format: int32
@@ -549,162 +708,61 @@ export interface components {
             page: number;
             /**
              * Format: int64
-             * @description The revision.
+             * @description The id of the revision.
              */
             revision: number;
-            /** @description The document's title. */
+            /** @description The title of the document. */
             title: string;
         };
-        /** @description A question. */
-        Asking: {
-            /** @description Whether it is to be answered as typed, though it follows another question. */
-            as_typed?: boolean;
-            /** @description The conversation that it goes on with, as its first receipt named it. */
-            conversation?: string | null;
-            /** @description Which documents are asked; all of them where it is absent. */
-            filter?: components["schemas"]["FilterView"];
-            question: string;
-        };
-        /** @description A stretch of a page. */
-        BlockView: {
-            /** @description `heading`, `paragraph`, `list-item`, `table-row`, `caption`, `furniture`. */
-            kind: string;
-            /**
-             * Format: int32
-             * @description Of a heading, 1 is the highest; else 0.
-             */
-            level: number;
-            /** @description Its text. */
-            parts: components["schemas"]["Part"][];
-        };
-        /** @description A rectangle in points from the top left corner of the page. */
-        Box2: {
-            /**
-             * Format: float
-             * @description Height.
-             */
-            height: number;
-            /**
-             * Format: float
-             * @description Width.
-             */
-            width: number;
-            /**
-             * Format: float
-             * @description Left edge.
-             */
-            x: number;
-            /**
-             * Format: float
-             * @description Top edge.
-             */
-            y: number;
-        };
-        /** @description One of the things that a question may ask about. */
-        ChoiceView: {
-            /** @description What it is: a title, and the heading below it. */
-            label: string;
-            /** @description The question that asks about it. */
-            question: string;
-        };
-        /** @description What is to change of a collection. */
-        CollectionChange: {
-            composed: boolean;
-        };
-        /** @description A top folder of the inbox. */
-        CollectionView: {
-            /** @description Whether the model may write below the quotes. */
-            composed: boolean;
-            /** @description The folder on the appliance's disk. */
-            folder: string;
-            /**
-             * Format: int64
-             * @description The collection's id.
-             */
-            id: number;
-            /** @description The folder's name in the inbox. */
-            name: string;
-            /** @description The ids of the groups that may read it. */
-            readers: number[];
-        };
-        /** @description One part of an answer, then and now. */
-        ComparedView: {
-            /** @description What differs, in a sentence; empty where nothing does. */
-            difference: string;
-            /** @description Whether it is the same. */
-            equal: boolean;
-            /** @description Which part. */
-            part: string;
-        };
-        /** @description A conversation in the list. */
-        ConversationView: {
-            /** @description When something was last asked in it, RFC 3339. */
-            asked_at: string;
-            /** @description Its id. */
-            id: string;
-            /** @description Its first question. */
-            question: string;
-            /**
-             * Format: int32
-             * @description How many questions it has.
-             */
-            turns: number;
-        };
-        /** @description The conversations of whoever asks. */
-        ConversationsView: {
-            /** @description The latest first. */
-            conversations: components["schemas"]["ConversationView"][];
-            /**
-             * Format: int64
-             * @description After so many days a question is deleted.
-             */
-            kept_days: number;
-        };
-        /** @description A name and a password. */
-        Credentials: {
-            name: string;
-            password: string;
-        };
-        /** @description Entries, newest first. */
+        /** @description A page of entries, newest first. */
         EntriesView: {
             /** @description This page. */
             entries: components["schemas"]["EntryView"][];
-            /** @description Every kind of entry there can be. */
+            /** @description All kinds of entries. */
             kinds: string[];
             /**
              * Format: int64
-             * @description Where to go on, as `before`; none at the log's beginning.
+             * @description The parameter `before` of the next page. Absent on the last page.
              */
             next?: number | null;
             /**
              * Format: int64
-             * @description How many the log has.
+             * @description The number of entries in the log.
              */
             total: number;
         };
         /** @description An entry of the log. */
         EntryView: {
-            /** @description Who. */
+            /** @description Who did it. */
             actor: string;
-            /** @description When, RFC 3339. */
+            /** @description The time, RFC 3339. */
             at: string;
-            /** @description What else there is to know. */
+            /** @description Everything else. */
             detail: Record<string, never>;
-            /** @description What happened. */
+            /** @description The kind, such as `question.answered`. */
             kind: string;
-            /** @description From where. */
+            /** @description The address of the client. */
             origin: string;
             /** @description `success`, `failure`, `denied`. */
             outcome: string;
-            /** @description Joins the entries of one request. */
+            /** @description The id that the entries of one request share. */
             request?: string | null;
             /**
              * Format: int64
-             * @description Its place, counted from 0.
+             * @description The position in the log, from 0.
              */
             seq: number;
         };
-        /** @description How many documents there are of each kind. */
+        /**
+         * @description The kind of an error, for a program to act on.
+         * @enum {string}
+         */
+        ErrorCode: "WrongPassword" | "Locked" | "SignedOut" | "Forbidden" | "NotFound" | "Conflict" | "Invalid" | "SetupLinkSpent" | "Busy" | "AuditStopped" | "DiskFull" | "ModelUnavailable" | "Internal";
+        /** @description Checkpoints that were kept outside the appliance. */
+        ExternalCheckpoints: {
+            checkpoints?: string[];
+        };
+        /** @description Numbers of documents by their properties. */
         Facets: {
             /** @description By collection. */
             collections: {
@@ -726,7 +784,7 @@ export interface components {
         /** @description Whether an answer helped. */
         Feedback: {
             helpful: boolean;
-            /** @description Why, in the person's words. */
+            /** @description The reason, in the person's words. */
             reason?: string;
         };
         /** @description A file of the inbox. */
@@ -743,54 +801,57 @@ export interface components {
             done: number;
             /**
              * Format: int64
-             * @description The file's id.
+             * @description The id.
              */
             id: number;
-            /** @description Its path inside the collection. */
+            /** @description The path in the collection. */
             path: string;
             /** @description Why it is quarantined, and what to do. */
             reason?: string | null;
             /**
              * Format: int64
-             * @description Size in bytes.
+             * @description The size in bytes.
              */
             size: number;
             /** @description `waiting`, `reading`, `embedding`, `ready`, `quarantined`. */
             state: string;
             /**
              * Format: int64
-             * @description From being taken up to being searchable, in milliseconds.
+             * @description Milliseconds from the start of reading until it was searchable.
              */
             took_ms?: number | null;
             /**
              * Format: int32
-             * @description Out of how many; 0 while it is not known.
+             * @description The total of them. 0 if it is not known yet.
              */
             total: number;
-            /** @description The last change, RFC 3339. */
+            /** @description The time of the last change, RFC 3339. */
             updated_at: string;
-            /** @description What to know of how it was read: pages left out, pages recognised from pictures. */
+            /** @description Warnings about how it was read: skipped pages, pages from text recognition. */
             warnings: string[];
         };
-        /** @description A page of files, and the numbers over all of them. */
+        /** @description A page of files, with numbers over all files. */
         FilesView: {
             /** @description This page. */
             files: components["schemas"]["FileView"][];
             /**
              * Format: int64
-             * @description Where to go on, as `after`; none at the end.
+             * @description The parameter `after` of the next page. Absent on the last page.
              */
             next?: number | null;
-            pace?: null | components["schemas"]["PaceView"];
-            /** @description Whether taking in is paused. */
+            pace?: components["schemas"]["PaceView"] | null;
+            /** @description Whether the ingestion is paused. */
             paused: boolean;
-            /** @description How many there are in each collection and state. */
+            /** @description Numbers of files by collection and state. */
             tally: components["schemas"]["TallyView"][];
         };
-        /** @description Which documents are searched. An empty list narrows nothing; of a list's values one must hold. */
+        /**
+         * @description Which documents are searched. An empty list does not restrict. Of a list with values, one must
+         *     match.
+         */
         FilterView: {
             /**
-             * @description The day whose documents are asked for: superseded ones may be found.
+             * @description The day whose documents are searched, superseded revisions included.
              * @default null
              */
             as_of: string | null;
@@ -815,7 +876,7 @@ export interface components {
              */
             languages: string[];
             /**
-             * @description Tags, in the site's words.
+             * @description Tags.
              * @default []
              */
             tags: string[];
@@ -825,49 +886,37 @@ export interface components {
              */
             until: string | null;
         };
-        /** @description A set of people. */
+        /** @description A group of people. */
         GroupView: {
             /**
              * Format: int64
-             * @description The group's id.
+             * @description The id.
              */
             id: number;
             /** @description The ids of its members. */
             members: number[];
-            /** @description Its name. */
+            /** @description The name. */
             name: string;
         };
-        /** @description A passage that was found, to be read. */
+        /** @description A hit as a person reads it. */
         HitView: {
-            /** @description Where else the same stands. */
-            also: components["schemas"]["AlsoView"][];
             /**
-             * @description The document's day: since when it is in force, or the day it names itself, or when it was
-             *     taken in.
+             * @description The day of the document: its effective date, else the date in its text, else the day on
+             *     which it was ingested.
              */
             day: string;
-            /** @description The passage; joined with its neighbours where these were found too. */
+            /** @description Other places with the same text. */
+            duplicates: components["schemas"]["DuplicateView"][];
+            /** @description The passage, joined with adjacent hits of the same document. */
             passage: components["schemas"]["PassageView"];
             /** @description The part that shows why it was found. */
-            snippet: components["schemas"]["SnippetPiece"][];
-            /** @description Whether a newer revision answers instead. */
+            snippet: components["schemas"]["SnippetPartView"][];
+            /** @description Whether a newer revision has replaced it. */
             superseded: boolean;
         };
-        /** @description Checkpoints that were kept elsewhere. */
-        Kept: {
-            checkpoints?: string[];
-        };
-        /** @description Who is signed in. */
-        Me: {
-            /**
-             * Format: int64
-             * @description The person's id.
-             */
-            id: number;
-            /** @description The name they sign in with. */
-            name: string;
-            /** @description `staff`, `administrator`, `compliance-officer`. */
-            roles: string[];
+        /** @description Whether the ingestion is paused. */
+        IngestionChange: {
+            paused: boolean;
         };
         /** @description A name. */
         NewName: {
@@ -877,165 +926,138 @@ export interface components {
         NewPassword: {
             password: string;
         };
-        /** @description A person to be added. */
+        /** @description A person to add. */
         NewPerson: {
             name: string;
             password: string;
             roles: string[];
         };
-        /** @description How fast files are taken in. */
+        /** @description The speed of the ingestion. */
         PaceView: {
             /**
              * Format: double
-             * @description Pages read in a second.
+             * @description Pages read per second.
              */
             pages: number;
             /**
              * Format: double
-             * @description Passages embedded in a second.
+             * @description Passages embedded per second.
              */
             passages: number;
             /**
              * Format: int64
-             * @description Seconds until all are done, where that can be told.
+             * @description Seconds until all files are ingested, if that can be estimated.
              */
             seconds_left?: number | null;
         };
         /** @description A page with the cited place. */
         PageView: {
-            /** @description The page's text. */
+            /** @description The text of the page. */
             blocks: components["schemas"]["BlockView"][];
-            /** @description The places to highlight. */
-            cited: components["schemas"]["Box2"][];
-            /** @description Where words of a scanned page may have been misread. */
-            doubtful: components["schemas"]["Box2"][];
+            /** @description The cited places. */
+            cited: components["schemas"]["RectView"][];
             /**
              * Format: float
-             * @description Height in points.
+             * @description The height in points.
              */
             height: number;
-            /** @description Where the page's picture is; none where the format has no drawn pages. */
+            /** @description The address of the page image, if the format has drawn pages. */
             image?: string | null;
-            /** @description Whether personal data on it is masked for this person, so that it is shown as text alone. */
-            masked: boolean;
             /**
              * Format: int32
-             * @description The page, counted from 1.
+             * @description The number of the page, from 1.
              */
             number: number;
+            /** @description Whether personal data on the page is redacted for this person. Such a page has no image. */
+            redacted: boolean;
             /** @description The document. */
             revision: components["schemas"]["RevisionView"];
+            /** @description Places that text recognition may have misread. */
+            uncertain: components["schemas"]["RectView"][];
             /**
              * Format: float
-             * @description Width in points; 0 where the format has no drawn pages.
+             * @description The width in points. 0 if the format has no drawn pages.
              */
             width: number;
-            /** @description Its words, for selecting and reading aloud. */
+            /** @description The words, for selection and screen readers. */
             words: components["schemas"]["WordView"][];
         };
-        /** @description A stretch of text that is highlighted or is not. */
-        Part: {
-            /** @description Whether it is the cited place. */
-            cited: boolean;
-            /** @description The text. */
-            text: string;
-        };
-        /** @description A passage that was found. */
+        /** @description A passage that a search retrieved. */
         PassageView: {
-            /** @description The name of its collection. */
+            /** @description The name of the collection. */
             collection: string;
             /** @description The headings above it. */
             headings: string[];
             /**
              * Format: int32
-             * @description The page it begins on.
+             * @description The page on which it starts.
              */
             page: number;
             /**
              * Format: int64
-             * @description The passage's id.
+             * @description The id of the passage.
              */
             passage: number;
-            /** @description The path inside the collection. */
+            /** @description The path in the collection. */
             path: string;
             /**
              * Format: int64
-             * @description The revision it stands in.
+             * @description The id of the revision.
              */
             revision: number;
             /**
              * Format: float
-             * @description How well it fits, from 0 to 1.
+             * @description The relevance, from 0 to 1.
              */
             score: number;
             /** @description Its text. */
             text: string;
-            /** @description The document's title. */
+            /** @description The title of the document. */
             title: string;
-        };
-        /** @description Whether taking in is to be paused. */
-        Pausing: {
-            /** @description Whether it is to rest. */
-            paused: boolean;
         };
         /** @description A person as an administrator sees them. */
         Person: {
-            /** @description Whether they are kept from signing in. */
+            /** @description Whether the person may not sign in. */
             disabled: boolean;
-            /** @description The ids of their groups. */
+            /** @description The ids of the person's groups. */
             groups: number[];
             /**
              * Format: int64
-             * @description The person's id.
+             * @description The id.
              */
             id: number;
-            /** @description The name they sign in with. */
+            /** @description The name to sign in with. */
             name: string;
             /** @description `staff`, `administrator`, `compliance-officer`. */
             roles: string[];
         };
-        /** @description What is to change of a person. */
+        /** @description The roles of a person, and whether they may sign in. */
         PersonChange: {
             disabled: boolean;
             roles: string[];
         };
-        /** @description A problem on its way to the browser. */
-        Problem: {
-            /** @description The code. */
-            code: components["schemas"]["ProblemCode"];
-            /** @description What happened this time, and what to do. */
-            detail?: string | null;
-            /**
-             * Format: int64
-             * @description After how many seconds another try makes sense.
-             */
-            retry_after_s?: number | null;
+        /** @description A problem document. */
+        Problem: components["schemas"]["AppError"] & {
             /**
              * Format: int32
              * @description The HTTP status.
              */
             status: number;
-            /** @description The same sentence for every problem of this code. */
-            title: string;
         };
-        /**
-         * @description What went wrong, for a program to act on.
-         * @enum {string}
-         */
-        ProblemCode: "BadRequest" | "WrongPassword" | "Locked" | "SignedOut" | "Forbidden" | "NotFound" | "Conflict" | "Invalid" | "SetupLinkSpent" | "Busy" | "AuditStopped" | "DiskFull" | "ModelUnavailable" | "Internal";
         /** @description A quote, byte for byte from the document. */
         QuoteView: {
-            /** @description What it stands under, in the document's words: a point's item, a table's first row. */
-            above?: string | null;
-            /** @description How confidential it is, where that is said. */
+            /** @description The classification of the document, if it has one. */
             classification?: string | null;
-            /** @description The name of its collection. */
+            /** @description The name of the collection. */
             collection: string;
-            /** @description Its words that may have been misread from a scanned page. */
-            doubtful: string[];
-            /** @description Since when the document is in force, where that is said: `2026-03-01`. */
-            effective?: string | null;
-            /** @description Since when this revision answers, RFC 3339. */
+            /**
+             * @description The line that a list item or table row belongs to: the item above a bullet, or the first row
+             *     of the table.
+             */
+            context?: string | null;
+            /** @description Since when the document is in force, if that is known: `2026-03-01`. */
+            effective_date?: string | null;
+            /** @description Since when this revision is searched, RFC 3339. */
             effective_from: string;
             /** @description One past the last byte. */
             end: number;
@@ -1045,275 +1067,251 @@ export interface components {
             headings: string[];
             /**
              * Format: int32
-             * @description The citation's number, from 1.
+             * @description The number of the citation, from 1.
              */
             number: number;
             /**
              * Format: int32
-             * @description The page it begins on.
+             * @description The page on which it starts.
              */
             page: number;
             /**
              * Format: int32
-             * @description How many pages the document has.
+             * @description The number of pages of the document.
              */
             pages: number;
             /**
              * Format: int64
-             * @description Where they stand: pass these on to open the page.
+             * @description The id of the passage. With `start` and `end`, it opens the page at this quote.
              */
             passage: number;
-            /** @description The path inside the collection. */
+            /** @description The path in the collection. */
             path: string;
             /**
              * Format: int64
-             * @description The revision.
+             * @description The id of the revision.
              */
             revision: number;
-            /** @description The first byte in the passage's text. */
+            /** @description The first byte in the text of the passage. */
             start: number;
-            /** @description Until when it answered, RFC 3339; absent where it answers today. */
+            /** @description Until when it was searched, RFC 3339. Absent if it is current. */
             superseded_at?: string | null;
-            /** @description The words of the document. */
+            /** @description The text of the document. */
             text: string;
-            /** @description The document's title. */
+            /** @description The title of the document. */
             title: string;
+            /** @description Words that text recognition may have misread. */
+            uncertain_words: string[];
         };
-        /** @description An answer that was made again. */
-        ReplayView: {
-            /** @description Every part, compared. */
-            parts: components["schemas"]["ComparedView"][];
-            /** @description Whether decision, quotes and sentences are the same, whatever else has changed. */
-            same_answer: boolean;
+        /** @description A reading of an ambiguous question. */
+        ReadingView: {
+            /** @description The subject: a title, and the heading below it. */
+            label: string;
+            /** @description The question about this subject. */
+            question: string;
         };
-        /** @description A document at one revision. */
-        RevisionView: {
-            /** @description How confidential it is, where that is said. */
-            classification?: string | null;
-            /** @description The name of its collection. */
-            collection: string;
-            /**
-             * Format: int64
-             * @description The document's id.
-             */
-            document: number;
-            /** @description Since when it is in force, where that is said: `2026-03-01`. */
-            effective?: string | null;
-            /** @description Since when it answers, RFC 3339. */
-            effective_from: string;
-            /** @description The format it was read as. */
-            format: string;
-            /** @description SHA-256 of its bytes. */
-            hash: string;
-            /**
-             * Format: int64
-             * @description The revision's id.
-             */
-            id: number;
-            /**
-             * Format: int32
-             * @description How many pages it has.
-             */
-            pages: number;
-            /** @description The path inside the collection. */
-            path: string;
-            /** @description Since when a newer one answers instead. */
-            superseded_at?: string | null;
-            /** @description What it is about or belongs to. */
-            tags: string[];
-            /** @description The title. */
-            title: string;
-        };
-        /** @description What is searched for. */
-        Search: {
-            /** @description Which documents are searched; all of them where it is absent. */
-            filter?: components["schemas"]["FilterView"];
-            /** @description At most this many passages, up to 50; 10 where absent. */
-            limit?: number | null;
-            text: string;
-        };
-        /** @description What a search found. */
-        SearchView: {
-            /** @description Whether all of them were: not while a damaged index is filled again. */
+        /** @description What an answer is based on. */
+        ReceiptView: {
+            /** @description SHA-256 of the answer weights. */
+            answer_weights: string;
+            /** @description Whether the index was complete. It is not while a damaged index is rebuilt. */
             complete: boolean;
-            /**
-             * Format: int64
-             * @description How many documents were searched.
-             */
-            documents: number;
-            /** @description The documents of the best passages, counted. */
-            facets: components["schemas"]["Facets"];
-            /** @description The passages, best first. */
-            hits: components["schemas"]["HitView"][];
-            /** @description What terms of the text stand for, which was searched for beside it. */
-            meanings: string[];
-        };
-        /** @description A sentence that the model wrote and the program verified. */
-        SentenceView: {
-            /** @description The numbers of the quotes that support it. */
-            quotes: number[];
-            /** @description The sentence. */
-            text: string;
-        };
-        /** @description What the one-time link makes. */
-        Setup: {
-            /** @description Whether they also ask questions, of the collections that are there now. */
-            also_staff: boolean;
-            /** @description The secret in the link. */
-            link: string;
-            name: string;
-            password: string;
-        };
-        /** @description A piece of a snippet. */
-        SnippetPiece: {
-            /** @description Whether it is a word of the question. */
-            marked: boolean;
-            /** @description Its text. */
-            text: string;
-        };
-        /** @description A word of the question that the quotes write otherwise. */
-        SpellingView: {
-            /** @description As it was asked. */
-            asked: string;
-            /** @description As the quotes have it. */
-            quoted: string;
-        };
-        /** @description What an administrator watches. */
-        Status: {
-            /**
-             * Format: int64
-             * @description Entries in the audit log.
-             */
-            audit_entries: number;
-            /** @description Why the audit log cannot be written, if it cannot. */
-            audit_failure?: string | null;
-            /** @description The embedder's name, and how far the vectors are that are being made. */
-            embedder: string;
-            /** @description The generator's name and state. */
-            generator: string;
-            /** @description The folder that is watched. */
-            inbox: string;
-            /**
-             * Format: int64
-             * @description Passages that answer today by the index.
-             */
-            index_answering: number;
-            /** @description How the index is: "sound", or what is done about it. */
-            index_condition: string;
-            /** @description The index's generation. */
-            index_generation: string;
-            /**
-             * Format: int64
-             * @description The last passage that the index holds.
-             */
-            index_sequence: number;
-            /** @description What Landlock enforces. */
-            landlock: string;
-            /**
-             * Format: int64
-             * @description Passages that answer today.
-             */
-            passages: number;
-            /** @description What seccomp enforces. */
-            seccomp: string;
-            /** @description Whether a model looks again at what is found, and what its test said. */
-            second_look: string;
-            /** @description The product's version. */
-            version: string;
-        };
-        /** @description One step of an answer. The event's name is the variant's. */
-        Step: {
-            /** @description Whether all of them were: not while a damaged index is filled again. */
-            complete: boolean;
-            /** @description The conversation: name it with the next question, and that may say “and for them?”. */
+            /** @description The conversation. A follow-up question names it. */
             conversation: string;
             /**
              * Format: int64
              * @description How many documents were searched.
              */
             documents: number;
-            /** @description SHA-256 of the embedder's weights. */
+            /** @description SHA-256 of the weights of the embedder. */
             embedder: string;
-            /** @enum {string} */
-            event: "receipt";
-            /** @description SHA-256 of the weights and thresholds by which sentences are chosen. */
-            evidence: string;
-            /** @description SHA-256 of the generator's file, where one takes part. */
+            /** @description The glossary meanings that were searched in addition to the question. */
+            expansions: string[];
+            /** @description SHA-256 of the file of the generator, if there is one. */
             generator?: string | null;
-            /** @description SHA-256 of the glossary, where there is one. */
+            /** @description SHA-256 of the glossary, if there is one. */
             glossary?: string | null;
-            /** @description The id of this answer. */
+            /** @description The id of the answer. It finds the answer in the audit log. */
             id: string;
-            /** @description The index's generation. */
+            /** @description The generation of the index. */
             index_generation: string;
-            /** @description What its terms stand for, which was searched for beside it. */
-            meanings: string[];
-            /** @description The passages that were found, best first. */
+            /** @description The retrieved passages, best first. */
             passages: number[];
-            /** @description The rules in force. */
+            /** @description SHA-256 of the access policy. */
             policy_version: string;
-            /** @description Everything else that the answer depends on, by its name: a value, or a SHA-256. */
+            /** @description The question after rewriting, if it was rewritten to stand alone. */
+            rewritten_question?: string | null;
+            /** @description Everything else that the answer depends on, by name: a value or a SHA-256. */
             settings: {
                 [key: string]: string;
             };
-            /** @description The question as it was understood, where it was rewritten to stand alone. */
-            understood?: string | null;
-        } | (components["schemas"]["QuoteView"] & {
-            /** @enum {string} */
-            event: "quote";
-        }) | {
-            /** @enum {string} */
-            event: "refusal";
-            /** @description The nearest passages. */
-            nearest: components["schemas"]["PassageView"][];
-            /** @description Why, for the person. */
-            reason: string;
-            superseded?: null | components["schemas"]["QuoteView"];
-        } | {
-            /** @enum {string} */
-            event: "disagreement";
-            /** @description Their numbers. */
-            quotes: number[];
-        } | {
-            /** @description What it may ask about. */
-            choices: components["schemas"]["ChoiceView"][];
-            /** @enum {string} */
-            event: "ambiguity";
-        } | {
-            /** @enum {string} */
-            event: "other-spelling";
-            /** @description Which, and how. */
-            words: components["schemas"]["SpellingView"][];
-        } | {
-            /** @enum {string} */
-            event: "sentence";
+        };
+        /** @description A rectangle in points from the top left corner of the page. */
+        RectView: {
+            /**
+             * Format: float
+             * @description Height.
+             */
+            height: number;
+            /**
+             * Format: float
+             * @description Width.
+             */
+            width: number;
+            /**
+             * Format: float
+             * @description Left edge.
+             */
+            x: number;
+            /**
+             * Format: float
+             * @description Top edge.
+             */
+            y: number;
+        };
+        /** @description A replayed answer. */
+        ReplayView: {
+            /** @description The comparisons of all parts. */
+            parts: components["schemas"]["ComparisonView"][];
+            /** @description Whether decision, quotes and sentences are equal, whatever else has changed. */
+            same_answer: boolean;
+        };
+        /** @description A document at one revision. */
+        RevisionView: {
+            /** @description The classification, if it has one. */
+            classification?: string | null;
+            /** @description The name of the collection. */
+            collection: string;
+            /**
+             * Format: int64
+             * @description The id of the document.
+             */
+            document: number;
+            /** @description Since when the document is in force, if that is known: `2026-03-01`. */
+            effective_date?: string | null;
+            /** @description Since when it is searched, RFC 3339. */
+            effective_from: string;
+            /** @description The format that the file was read as. */
+            format: string;
+            /** @description SHA-256 of the file. */
+            hash: string;
+            /**
+             * Format: int64
+             * @description The id of the revision.
+             */
+            id: number;
+            /**
+             * Format: int32
+             * @description The number of pages.
+             */
+            pages: number;
+            /** @description The path in the collection. */
+            path: string;
+            /** @description Until when it was searched, if a newer revision has replaced it. */
+            superseded_at?: string | null;
+            /** @description The tags. */
+            tags: string[];
+            /** @description The title. */
+            title: string;
+        };
+        /** @description A search. */
+        SearchRequest: {
+            /** @description The documents to search. Without it, all of them. */
+            filter?: components["schemas"]["FilterView"];
+            /** @description The maximum number of passages, up to 50. 10 if absent. */
+            limit?: number | null;
+            text: string;
+        };
+        /** @description The result of a search. */
+        SearchView: {
+            /** @description Whether the index was complete. It is not while a damaged index is rebuilt. */
+            complete: boolean;
+            /**
+             * Format: int64
+             * @description How many documents were searched.
+             */
+            documents: number;
+            /** @description The glossary meanings that were searched in addition to the query. */
+            expansions: string[];
+            /** @description The documents of the best passages, counted. */
+            facets: components["schemas"]["Facets"];
+            /** @description The passages, best first. */
+            hits: components["schemas"]["HitView"][];
+        };
+        /** @description A generated sentence that was verified. */
+        SentenceView: {
             /** @description The numbers of the quotes that support it. */
             quotes: number[];
             /** @description The sentence. */
             text: string;
-        } | {
-            /**
-             * Format: int32
-             * @description How many so far.
-             */
-            count: number;
-            /** @enum {string} */
-            event: "withheld";
-        } | {
-            /** @enum {string} */
-            event: "done";
-            /** @description What became of the model's part, in a sentence; none where it is shown above. */
-            note?: string | null;
+        };
+        /** @description The first administrator. */
+        SetupRequest: {
+            /** @description Whether the person also asks questions about the present collections. */
+            also_staff: boolean;
+            /** @description The secret in the setup link. */
+            link: string;
+            name: string;
+            password: string;
+        };
+        /** @description A part of a snippet. */
+        SnippetPartView: {
+            /** @description Whether it is a word of the query. */
+            highlighted: boolean;
+            /** @description Its text. */
+            text: string;
+        };
+        /** @description A word of the question and its spelling in the quotes. */
+        SpellingView: {
+            /** @description The spelling in the question. */
+            asked: string;
+            /** @description The spelling in the quotes. */
+            quoted: string;
+        };
+        /** @description What an administrator monitors. */
+        Status: {
             /**
              * Format: int64
-             * @description From the question to here, in milliseconds.
+             * @description The number of entries in the audit log.
              */
-            took_ms: number;
-        } | (components["schemas"]["Problem"] & {
-            /** @enum {string} */
-            event: "problem";
-        });
-        /** @description How many files of a collection are in which state. */
+            audit_entries: number;
+            /** @description Why the audit log cannot be written, if it cannot. */
+            audit_failure?: string | null;
+            /** @description The name of the embedder, and the progress of re-embedding. */
+            embedder: string;
+            /** @description The name and state of the generator. */
+            generator: string;
+            /** @description The watched folder. */
+            inbox: string;
+            /**
+             * Format: int64
+             * @description The number of passages that the index can return.
+             */
+            index_answering: number;
+            /** @description The condition of the index: `sound`, or what is being done. */
+            index_condition: string;
+            /** @description The generation of the index. */
+            index_generation: string;
+            /**
+             * Format: int64
+             * @description The newest passage in the index.
+             */
+            index_sequence: number;
+            /** @description What Landlock enforces. */
+            landlock: string;
+            /**
+             * Format: int64
+             * @description The number of passages that are in force today.
+             */
+            passages: number;
+            /** @description The status of the reranker. */
+            reranker: string;
+            /** @description What seccomp enforces. */
+            seccomp: string;
+            /** @description The version of the product. */
+            version: string;
+        };
+        /** @description The number of files of a collection in a state. */
         TallyView: {
             /**
              * Format: int64
@@ -1322,61 +1320,68 @@ export interface components {
             collection: number;
             /**
              * Format: int64
-             * @description How many.
+             * @description The number of files.
              */
             files: number;
             /** @description The state. */
             state: string;
         };
-        /** @description A question that was asked before, and its answer as it may be read today. */
+        /** @description A part of a block that is cited or not. */
+        TextPart: {
+            /** @description Whether it is cited. */
+            cited: boolean;
+            /** @description The text. */
+            text: string;
+        };
+        /** @description A previous question, and its answer as the person may read it today. */
         TurnView: {
-            /** @description When it was asked, RFC 3339. */
+            /** @description The time of the question, RFC 3339. */
             asked_at: string;
-            /** @description How many quotes may no longer be read. */
+            /** @description How many quotes the person may no longer read. */
             hidden: number;
             /** @description The question as typed. */
             question: string;
-            /** @description What was quoted and may be read today. */
+            /** @description The quotes that the person may read today. */
             quotes: components["schemas"]["QuoteView"][];
-            /** @description The answer's id. */
+            /** @description The id of the answer. */
             receipt: string;
-            /** @description What the model wrote, where all that it cites may be read. */
+            /** @description The question after rewriting, if it was rewritten to stand alone. */
+            rewritten_question?: string | null;
+            /** @description The generated sentences whose quotes the person may all read. */
             sentences: components["schemas"]["SentenceView"][];
-            /** @description The question as it was understood, where it was rewritten to stand alone. */
-            understood?: string | null;
         };
-        /** @description A conversation, as it may be read today. */
+        /** @description A conversation as the person may read it today. */
         TurnsView: {
-            /** @description The questions, the first first. */
+            /** @description The questions, oldest first. */
             turns: components["schemas"]["TurnView"][];
         };
-        /** @description What a verification found. */
+        /** @description The result of a verification. */
         VerificationView: {
-            /** @description How many checkpoints kept elsewhere were compared. */
+            /** @description The number of external checkpoints that were compared. */
             compared: number;
             /**
              * Format: int64
-             * @description How many entries there are.
+             * @description The number of entries.
              */
             entries: number;
-            /** @description What does not fit. */
+            /** @description What is wrong. */
             findings: string[];
-            /** @description Whether the log holds. */
+            /** @description Whether the log is intact. */
             holds: boolean;
-            /** @description The log's public key. */
+            /** @description The public key of the log. */
             key: string;
-            /** @description The root over all of them, in hexadecimal. */
+            /** @description The root hash over all entries, in hexadecimal. */
             root: string;
             /**
              * Format: int64
-             * @description How many of them the newest checkpoint vouches for.
+             * @description The number of entries that the newest checkpoint covers.
              */
             sealed: number;
         };
-        /** @description A word and where it is drawn. */
+        /** @description A word and its place on the page. */
         WordView: {
-            /** @description Where it is drawn. */
-            place: components["schemas"]["Box2"];
+            /** @description Its place. */
+            rect: components["schemas"]["RectView"];
             /** @description The word. */
             text: string;
         };
@@ -1417,7 +1422,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Asking"];
+                "application/json": components["schemas"]["AskRequest"];
             };
         };
         responses: {
@@ -1426,7 +1431,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["Step"];
+                    "text/event-stream": components["schemas"]["AnswerEvent"];
                 };
             };
             422: {
@@ -1494,7 +1499,7 @@ export interface operations {
                 from?: string;
                 /** @description RFC 3339. */
                 until?: string;
-                /** @description A place in the log: only older entries. */
+                /** @description A position in the log: only older entries. */
                 before?: number;
             };
             header?: never;
@@ -1540,7 +1545,7 @@ export interface operations {
             };
         };
     };
-    replay_answer: {
+    replay: {
         parameters: {
             query?: never;
             header?: never;
@@ -1569,7 +1574,7 @@ export interface operations {
             };
         };
     };
-    verify_log: {
+    verify: {
         parameters: {
             query?: never;
             header?: never;
@@ -1578,7 +1583,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Kept"];
+                "application/json": components["schemas"]["ExternalCheckpoints"];
             };
         };
         responses: {
@@ -1779,7 +1784,7 @@ export interface operations {
             };
         };
     };
-    forget: {
+    delete: {
         parameters: {
             query?: never;
             header?: never;
@@ -2048,7 +2053,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Pausing"];
+                "application/json": components["schemas"]["IngestionChange"];
             };
         };
         responses: {
@@ -2178,7 +2183,7 @@ export interface operations {
         parameters: {
             query?: {
                 passage?: number;
-                /** @description The first byte of the quote in the passage's text. */
+                /** @description The first byte of the quote in the text of the passage. */
                 start?: number;
                 /** @description One past its last byte. */
                 end?: number;
@@ -2213,7 +2218,8 @@ export interface operations {
     image: {
         parameters: {
             query: {
-                view: string;
+                ticket: string;
+                /** @description The resolution in dots per inch. */
                 dpi?: number;
             };
             header?: never;
@@ -2244,7 +2250,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Search"];
+                "application/json": components["schemas"]["SearchRequest"];
             };
         };
         responses: {
@@ -2266,7 +2272,7 @@ export interface operations {
             };
         };
     };
-    me: {
+    current_person: {
         parameters: {
             query?: never;
             header?: never;
@@ -2280,7 +2286,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Me"];
+                    "application/json": components["schemas"]["CurrentPerson"];
                 };
             };
             401: {
@@ -2311,7 +2317,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Me"];
+                    "application/json": components["schemas"]["CurrentPerson"];
                 };
             };
             401: {
@@ -2358,7 +2364,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Setup"];
+                "application/json": components["schemas"]["SetupRequest"];
             };
         };
         responses: {
@@ -2367,7 +2373,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Me"];
+                    "application/json": components["schemas"]["CurrentPerson"];
                 };
             };
             410: {

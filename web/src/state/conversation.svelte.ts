@@ -1,151 +1,154 @@
-// One conversation, as far as it has come: the question that is being answered, and those before it.
-// It outlives the page, so that a person who opens a citation finds the answer when they return.
+// The current conversation: the question that is being answered, and the questions before it.
+// It outlives the page, so the answer is still there when a person returns from a citation.
 
 import { ask } from "../api/answer";
 import {
   Problem,
   json,
-  type ChoiceView,
+  type AnswerEvent,
   type QuoteView,
+  type ReadingView,
+  type SentenceView,
   type SpellingView,
-  type Step,
   type TurnView,
 } from "../api/client";
 
-export type Composed = { text: string; quotes: number[] };
-type Refused = Extract<Step, { event: "refusal" }>;
-type Receipt = Extract<Step, { event: "receipt" }>;
+type Refusal = Extract<AnswerEvent, { event: "refusal" }>;
+type Receipt = Extract<AnswerEvent, { event: "receipt" }>;
 
 class Conversation {
+  /** The text in the question field. */
   question = $state("");
-  asked = $state("");
+  askedQuestion = $state("");
   busy = $state(false);
   receipt = $state<Receipt | null>(null);
   quotes = $state<QuoteView[]>([]);
-  refusal = $state<Refused | null>(null);
-  /** Numbers of quotes that disagree. */
-  disagreement = $state<number[]>([]);
-  /** What the question may ask about, where it does not say. */
-  choices = $state<ChoiceView[]>([]);
-  /** Words of the question that the quotes write otherwise. */
-  otherSpelling = $state<SpellingView[]>([]);
-  composed = $state<Composed[]>([]);
-  withheld = $state(0);
+  refusal = $state<Refusal | null>(null);
+  /** The numbers of quotes that contradict each other. */
+  conflict = $state<number[]>([]);
+  /** The readings of an ambiguous question. */
+  readings = $state<ReadingView[]>([]);
+  /** Words that the quotes spell differently from the question. */
+  spellingVariants = $state<SpellingView[]>([]);
+  /** The generated sentences. */
+  sentences = $state<SentenceView[]>([]);
+  withheldCount = $state(0);
   note = $state<string | null>(null);
-  took = $state<number | null>(null);
+  durationMs = $state<number | null>(null);
   problem = $state<string | null>(null);
-  /** The questions before this one, the latest first. */
-  earlier = $state<TurnView[]>([]);
+  /** The questions before this one, newest first. */
+  pastTurns = $state<TurnView[]>([]);
   #id: string | null = null;
-  #stop: AbortController | null = null;
+  #abortController: AbortController | null = null;
 
   async ask(question: string, asTyped = false) {
     this.stop();
-    this.#setAside();
+    this.#archiveTurn();
     this.#clear(question);
-    const stop = new AbortController();
-    this.#stop = stop;
+    const controller = new AbortController();
+    const { signal } = controller;
+    this.#abortController = controller;
     this.busy = true;
     try {
-      const asked = { question, conversation: this.#id, as_typed: asTyped };
-      await ask(asked, (step) => this.#take(step), stop.signal);
-      // What was typed meanwhile stays.
-      const typed = this.question.trim() === question;
-      if (typed && !stop.signal.aborted && !this.problem && !this.refusal) this.question = "";
+      const request = { question, conversation: this.#id, as_typed: asTyped };
+      await ask(request, (event) => this.#apply(event), signal);
+      // Keeps what was typed in the meantime.
+      const isUnchanged = this.question.trim() === question;
+      if (isUnchanged && !signal.aborted && !this.problem && !this.refusal) this.question = "";
     } catch (cause) {
-      if (!stop.signal.aborted) {
+      if (!signal.aborted) {
         this.problem =
-          cause instanceof Problem ? cause.message : "The answer broke off. Ask again.";
+          cause instanceof Problem ? cause.message : "The answer was interrupted. Ask again.";
       }
     } finally {
-      if (this.#stop === stop) this.busy = false;
+      if (this.#abortController === controller) this.busy = false;
     }
   }
 
   stop() {
-    this.#stop?.abort();
+    this.#abortController?.abort();
     this.busy = false;
   }
 
-  /** Goes on with a conversation of before. */
+  /** Continues a past conversation. */
   async resume(id: string) {
     const { turns } = await json<{ turns: TurnView[] }>("GET", `/conversations/${id}`);
-    this.begin();
+    this.reset();
     this.#id = id;
-    this.earlier = turns.reverse();
+    this.pastTurns = turns.reverse();
   }
 
-  /** Whether there is something that a question could follow. */
-  get going(): boolean {
-    return this.asked !== "" || this.earlier.length > 0;
+  /** Whether the next question can be a follow-up. */
+  get hasHistory(): boolean {
+    return this.askedQuestion !== "" || this.pastTurns.length > 0;
   }
 
-  /** Begins a new conversation. */
-  begin() {
+  /** Starts a new conversation. */
+  reset() {
     this.stop();
     this.question = "";
-    this.earlier = [];
+    this.pastTurns = [];
     this.#id = null;
     this.#clear("");
   }
 
-  #setAside() {
+  #archiveTurn() {
     if (!this.receipt) return;
-    this.earlier.unshift({
+    this.pastTurns.unshift({
       receipt: this.receipt.id,
       asked_at: "",
-      question: this.asked,
-      understood: this.receipt.understood ?? null,
+      question: this.askedQuestion,
+      rewritten_question: this.receipt.rewritten_question ?? null,
       quotes: this.quotes,
       hidden: 0,
-      sentences: this.composed,
+      sentences: this.sentences,
     });
   }
 
   #clear(question: string) {
-    this.asked = question;
-    this.receipt = this.refusal = this.note = this.took = this.problem = null;
+    this.askedQuestion = question;
+    this.receipt = this.refusal = this.note = this.durationMs = this.problem = null;
     this.quotes = [];
-    this.disagreement = [];
-    this.choices = [];
-    this.otherSpelling = [];
-    this.composed = [];
-    this.withheld = 0;
+    this.conflict = [];
+    this.readings = [];
+    this.spellingVariants = [];
+    this.sentences = [];
+    this.withheldCount = 0;
   }
 
-  #take(step: Step) {
-    switch (step.event) {
+  #apply(event: AnswerEvent) {
+    switch (event.event) {
       case "receipt":
-        this.receipt = step;
-        this.#id = step.conversation;
+        this.receipt = event;
+        this.#id = event.conversation;
         break;
       case "quote":
-        this.quotes.push(step);
+        this.quotes.push(event);
         break;
       case "refusal":
-        this.refusal = step;
+        this.refusal = event;
         break;
-      case "disagreement":
-        this.disagreement = step.quotes;
+      case "conflict":
+        this.conflict = event.quotes;
         break;
       case "ambiguity":
-        this.choices = step.choices;
+        this.readings = event.readings;
         break;
-      case "other-spelling":
-        this.otherSpelling = step.words;
+      case "spelling":
+        this.spellingVariants = event.words;
         break;
       case "sentence":
-        this.composed.push(step);
+        this.sentences.push(event);
         break;
       case "withheld":
-        this.withheld = step.count;
+        this.withheldCount = event.count;
         break;
       case "done":
-        this.note = step.note ?? null;
-        this.took = step.took_ms;
+        this.note = event.note ?? null;
+        this.durationMs = event.took_ms;
         break;
-      case "problem":
-        this.problem = step.detail ? `${step.title}. ${step.detail}.` : `${step.title}.`;
+      case "error":
+        this.problem = new Problem(event.code, event.title, event.detail).message;
     }
   }
 }

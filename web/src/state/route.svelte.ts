@@ -1,4 +1,4 @@
-// Where the person is: the part of the address after `#`.
+// The current route: the part of the address after `#`.
 
 export class Route {
   parts = $state<string[]>([]);
@@ -22,6 +22,6 @@ export class Route {
 
 export const route = new Route();
 
-export function go(path: string) {
+export function navigate(path: string) {
   window.location.hash = path;
 }

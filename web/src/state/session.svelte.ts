@@ -1,39 +1,42 @@
-// Who is signed in, and what they may see of the interface. What they may do is decided by the
-// appliance, for each request.
+// The person who is signed in. Their roles only decide what the interface shows: the appliance
+// checks permissions on every request.
 
-import { json, signedOut, type Me } from "../api/client";
+import { json, signedOut, type CurrentPerson } from "../api/client";
+import type { Role } from "./roles";
 
 class Session {
-  me = $state<Me | null>(null);
-  known = $state(false);
-  ended = $state(false);
+  person = $state<CurrentPerson | null>(null);
+  isLoaded = $state(false);
+  hasEnded = $state(false);
 
   constructor() {
     signedOut.listener = () => {
-      this.ended = this.me !== null;
-      this.me = null;
+      this.hasEnded = this.person !== null;
+      this.person = null;
     };
   }
 
+  /** Loads the session of the browser's cookie, if there is one. */
   async resume() {
-    this.me = await json<Me>("GET", "/session").catch(() => null);
-    this.ended = false;
-    this.known = true;
+    this.person = await json<CurrentPerson>("GET", "/session").catch(() => null);
+    this.hasEnded = false;
+    this.isLoaded = true;
   }
 
-  begin(me: Me) {
-    this.me = me;
-    this.ended = false;
+  start(person: CurrentPerson) {
+    this.person = person;
+    this.hasEnded = false;
+    this.isLoaded = true;
   }
 
   async end() {
     await json("DELETE", "/session").catch(() => null);
-    this.me = null;
-    this.ended = false;
+    this.person = null;
+    this.hasEnded = false;
   }
 
-  is(role: "staff" | "administrator" | "compliance-officer"): boolean {
-    return this.me?.roles.includes(role) ?? false;
+  is(role: Role): boolean {
+    return this.person?.roles.includes(role) ?? false;
   }
 }
 

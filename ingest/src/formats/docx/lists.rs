@@ -1,68 +1,70 @@
-//! The lists of a document: how each level counts, and how far it has counted.
+//! Numbering: the definitions of lists, and their counters.
 
+use super::value_of;
 use crate::formats::Failure;
-use crate::formats::numbers::Numerals;
-use crate::formats::xml::{Tag, Visitor, walk};
+use crate::formats::common::numbers::Numerals;
+use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 use std::collections::{HashMap, HashSet};
 
-/// Levels of a list.
+/// Number of levels of a list.
 const LEVELS: usize = 9;
-/// A number and its dots are no longer than this.
-const LONGEST_MARKER: usize = 24;
+/// Maximum length of a marker.
+const MAX_MARKER_CHARS: usize = 24;
 
-/// How one level counts.
+/// How one level is numbered.
 #[derive(Clone, Debug, Default)]
-struct Level {
+struct NumberingLevel {
     start: u32,
     numerals: Numerals,
     bullet: bool,
-    /// `%1.%2`, or the bullet itself.
+    /// The template of the marker, such as `%1.%2`, or a bullet.
     text: String,
 }
 
-type Levels = [Level; LEVELS];
+type NumberingLevels = [NumberingLevel; LEVELS];
 
-/// A list as the text names it: a definition, and where it begins anew.
+/// A list that paragraphs refer to: its definition, and the numbers at which its levels restart.
 #[derive(Clone, Debug, Default)]
-struct List {
+struct ListInstance {
     definition: String,
     starts: HashMap<usize, u32>,
 }
 
 /// All lists of a document.
 #[derive(Debug, Default)]
-pub struct Lists {
-    definitions: HashMap<String, Levels>,
-    named: HashMap<String, List>,
-    /// The definitions that stand for a style, by its name, and those that borrow from one.
+pub struct Numbering {
+    definitions: HashMap<String, NumberingLevels>,
+    named: HashMap<String, ListInstance>,
+    /// Definitions by the name of the style they define, and the styles that other definitions link
+    /// to.
     of_style: HashMap<String, String>,
     borrows: HashMap<String, String>,
-    counted: HashMap<String, [Option<u32>; LEVELS]>,
-    /// Lists that have begun, level by level.
-    begun: HashSet<(String, usize)>,
+    counters: HashMap<String, [Option<u32>; LEVELS]>,
+    /// Lists and levels that have started.
+    started: HashSet<(String, usize)>,
     open_definition: String,
     open_list: String,
     open_level: usize,
 }
 
-/// What a list's item begins with.
+/// The marker of a list item.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Marker {
-    /// A bullet, or a number as written.
+    /// A bullet or a formatted number.
     Written(String),
-    /// Nothing: the paragraph goes on with the item before it.
+    /// No marker: the paragraph continues the previous item.
     None,
 }
 
-impl Lists {
-    /// Reads them.
-    pub fn read(xml: &str) -> Result<Self, Failure> {
+impl Numbering {
+    /// Reads the numbering part.
+    pub fn parse(xml: &str) -> Result<Self, Failure> {
         let mut lists = Self::default();
-        walk(xml, &mut lists)?;
+        parse_xml(xml, &mut lists)?;
         Ok(lists)
     }
 
-    /// The marker of the list's next item on this level.
+    /// Advances the counters of a list, and returns the marker of its next item on this level.
     pub fn next(&mut self, list: &str, level: usize) -> Option<Marker> {
         let level = level.min(LEVELS - 1);
         let found = self.named.get(list)?.clone();
@@ -71,31 +73,50 @@ impl Lists {
         let lender = lender.and_then(|style| self.of_style.get(style));
         let definition = lender.unwrap_or(own).clone();
         let levels = self.definitions.get(&definition)?.clone();
-        let counted = self.counted.entry(definition).or_default();
-        if self.begun.insert((list.to_owned(), level))
+        let counters = self.counters.entry(definition).or_default();
+        if self.started.insert((list.to_owned(), level))
             && let Some(start) = found.starts.get(&level)
-            && let Some(count) = counted.get_mut(level)
+            && let Some(count) = counters.get_mut(level)
         {
             *count = start.checked_sub(1);
         }
         let start = levels.get(level).map_or(1, |l| l.start);
-        for (below, count) in counted.iter_mut().enumerate().skip(level) {
+        for (below, count) in counters.iter_mut().enumerate().skip(level) {
             if below == level {
                 *count = Some(count.map_or(start, |n| n.saturating_add(1)));
             } else {
                 *count = None;
             }
         }
-        Some(write(levels.get(level)?, &levels, counted))
+        Some(format_marker(levels.get(level)?, &levels, counters))
     }
 
-    fn level(&mut self) -> Option<&mut Level> {
+    fn level(&mut self) -> Option<&mut NumberingLevel> {
         let definition = self.definitions.get_mut(&self.open_definition)?;
         definition.get_mut(self.open_level)
     }
+
+    fn set_level_property(&mut self, tag: &XmlTag<'_>) {
+        let Some(level) = self.level() else {
+            return;
+        };
+        match tag.name.as_ref() {
+            "w:start" => level.start = tag.parse_attribute("w:val").unwrap_or(1),
+            "w:numFmt" => {
+                let format = value_of(tag);
+                level.bullet = format == "bullet";
+                level.numerals = parse_numerals(&format);
+            }
+            _ => level.text = value_of(tag),
+        }
+    }
 }
 
-fn write(level: &Level, levels: &Levels, counted: &[Option<u32>; LEVELS]) -> Marker {
+fn format_marker(
+    level: &NumberingLevel,
+    levels: &NumberingLevels,
+    counters: &[Option<u32>; LEVELS],
+) -> Marker {
     if level.bullet {
         let blank = level.text.trim().is_empty();
         return if blank {
@@ -113,13 +134,13 @@ fn write(level: &Level, levels: &Levels, counted: &[Option<u32>; LEVELS]) -> Mar
         }
         let digit = chars.next().and_then(|c| c.to_digit(10)).unwrap_or(0);
         let index = usize::try_from(digit).ok().and_then(|d| d.checked_sub(1));
-        let Some((other, count)) = index.and_then(|i| Some((levels.get(i)?, counted.get(i)?)))
+        let Some((other, count)) = index.and_then(|i| Some((levels.get(i)?, counters.get(i)?)))
         else {
             continue;
         };
-        written.push_str(&other.numerals.write(count.unwrap_or(other.start)));
+        written.push_str(&other.numerals.format(count.unwrap_or(other.start)));
     }
-    let written: String = written.trim().chars().take(LONGEST_MARKER).collect();
+    let written: String = written.trim().chars().take(MAX_MARKER_CHARS).collect();
     if written.is_empty() {
         Marker::None
     } else {
@@ -127,63 +148,47 @@ fn write(level: &Level, levels: &Levels, counted: &[Option<u32>; LEVELS]) -> Mar
     }
 }
 
-impl Visitor for Lists {
-    fn start(&mut self, tag: &Tag<'_>) -> Result<(), Failure> {
-        let value = || tag.get("w:val").unwrap_or_default();
+impl XmlHandler for Numbering {
+    fn start(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
         match tag.name.as_ref() {
             "w:abstractNum" => {
-                self.open_definition = tag.get("w:abstractNumId").unwrap_or_default();
-                let levels = std::array::from_fn(|_| Level {
+                self.open_definition = tag.attribute("w:abstractNumId").unwrap_or_default();
+                let levels = std::array::from_fn(|_| NumberingLevel {
                     start: 1,
-                    ..Level::default()
+                    ..NumberingLevel::default()
                 });
                 self.definitions
                     .insert(self.open_definition.clone(), levels);
             }
             "w:styleLink" => {
                 let definition = self.open_definition.clone();
-                self.of_style.insert(value(), definition);
+                self.of_style.insert(value_of(tag), definition);
             }
             "w:numStyleLink" => {
                 let definition = self.open_definition.clone();
-                self.borrows.insert(definition, value());
+                self.borrows.insert(definition, value_of(tag));
             }
             "w:num" => {
                 self.open_definition.clear();
-                self.open_list = tag.get("w:numId").unwrap_or_default();
-                self.named.insert(self.open_list.clone(), List::default());
+                self.open_list = tag.attribute("w:numId").unwrap_or_default();
+                self.named
+                    .insert(self.open_list.clone(), ListInstance::default());
             }
             "w:abstractNumId" => {
                 if let Some(list) = self.named.get_mut(&self.open_list) {
-                    list.definition = value();
+                    list.definition = value_of(tag);
                 }
             }
-            "w:lvl" | "w:lvlOverride" => self.open_level = tag.number("w:ilvl").unwrap_or(0),
+            "w:lvl" | "w:lvlOverride" => {
+                self.open_level = tag.parse_attribute("w:ilvl").unwrap_or(0);
+            }
             "w:startOverride" => {
-                let start = tag.number("w:val").unwrap_or(1);
+                let start = tag.parse_attribute("w:val").unwrap_or(1);
                 if let Some(list) = self.named.get_mut(&self.open_list) {
                     list.starts.insert(self.open_level, start);
                 }
             }
-            "w:start" => {
-                let start = tag.number("w:val").unwrap_or(1);
-                if let Some(level) = self.level() {
-                    level.start = start;
-                }
-            }
-            "w:numFmt" => {
-                let format = value();
-                if let Some(level) = self.level() {
-                    level.bullet = format == "bullet";
-                    level.numerals = numerals(&format);
-                }
-            }
-            "w:lvlText" => {
-                let text = value();
-                if let Some(level) = self.level() {
-                    level.text = text;
-                }
-            }
+            "w:start" | "w:numFmt" | "w:lvlText" => self.set_level_property(tag),
             _ => {}
         }
         Ok(())
@@ -196,14 +201,14 @@ impl Visitor for Lists {
     fn text(&mut self, _text: &str) {}
 }
 
-fn numerals(format: &str) -> Numerals {
+fn parse_numerals(format: &str) -> Numerals {
     match format {
-        "lowerLetter" => Numerals::Letter,
-        "upperLetter" => Numerals::Capital,
-        "lowerRoman" => Numerals::Roman,
-        "upperRoman" => Numerals::CapitalRoman,
+        "lowerLetter" => Numerals::LowerLetter,
+        "upperLetter" => Numerals::UpperLetter,
+        "lowerRoman" => Numerals::LowerRoman,
+        "upperRoman" => Numerals::UpperRoman,
         "decimalZero" => Numerals::Padded,
-        "none" => Numerals::Nothing,
+        "none" => Numerals::Hidden,
         _ => Numerals::Decimal,
     }
 }
@@ -212,7 +217,7 @@ fn numerals(format: &str) -> Numerals {
 mod tests {
     use super::*;
 
-    fn lists() -> Lists {
+    fn lists() -> Numbering {
         let xml = r#"<w:numbering>
             <w:abstractNum w:abstractNumId="0">
               <w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="decimal"/><w:lvlText w:val="%1."/></w:lvl>
@@ -222,11 +227,11 @@ mod tests {
             <w:num w:numId="5"><w:abstractNumId w:val="0"/></w:num>
             <w:num w:numId="6"><w:abstractNumId w:val="0"/><w:lvlOverride w:ilvl="0"><w:startOverride w:val="1"/></w:lvlOverride></w:num>
             <w:num w:numId="7"><w:abstractNumId w:val="1"/></w:num></w:numbering>"#;
-        Lists::read(xml).expect("lists")
+        Numbering::parse(xml).expect("lists")
     }
 
     #[test]
-    fn lists_count_on_and_begin_anew() {
+    fn lists_continue_and_restart() {
         let mut lists = lists();
         let steps = [
             ("5", 0, "1."),

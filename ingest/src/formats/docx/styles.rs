@@ -1,17 +1,18 @@
-//! What a paragraph's style makes of it: a heading, a line of the table of contents, an item of a
-//! list, or nothing that is seen.
+//! Paragraph styles: which paragraphs are headings, lines of a table of contents, list items, or
+//! hidden.
 
+use super::value_of;
 use crate::formats::Failure;
-use crate::formats::xml::{Tag, Visitor, walk};
+use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 use cloister_domain::BlockKind;
 use std::collections::HashMap;
 
-/// Styles inherit from each other this many steps at most.
-const LONGEST_LINE: usize = 20;
+/// Maximum length of a chain of inherited styles.
+const MAX_INHERITANCE: usize = 20;
 
-/// One style, as the file has it.
+/// A style.
 #[derive(Debug, Default)]
-struct Style {
+struct DocxStyle {
     name: String,
     based_on: String,
     outline: Option<u8>,
@@ -22,26 +23,26 @@ struct Style {
 
 /// All styles of a document.
 #[derive(Debug, Default)]
-pub struct Styles {
-    found: HashMap<String, Style>,
+pub struct DocxStyles {
+    found: HashMap<String, DocxStyle>,
     open: String,
 }
 
-impl Styles {
-    /// Reads them.
-    pub fn read(xml: &str) -> Result<Self, Failure> {
+impl DocxStyles {
+    /// Reads the styles part.
+    pub fn parse(xml: &str) -> Result<Self, Failure> {
         let mut styles = Self::default();
-        walk(xml, &mut styles)?;
+        parse_xml(xml, &mut styles)?;
         Ok(styles)
     }
 
-    /// The style and those it inherits from, nearest first.
-    fn line(&self, id: &str) -> impl Iterator<Item = &Style> {
+    /// The style followed by its ancestors.
+    fn line(&self, id: &str) -> impl Iterator<Item = &DocxStyle> {
         let first = self.found.get(id);
-        std::iter::successors(first, |style| self.found.get(&style.based_on)).take(LONGEST_LINE)
+        std::iter::successors(first, |style| self.found.get(&style.based_on)).take(MAX_INHERITANCE)
     }
 
-    /// The level of the heading that paragraphs of this style are.
+    /// The heading level of paragraphs with this style.
     pub fn heading(&self, id: &str) -> Option<u8> {
         self.line(id).find_map(|style| {
             let numbered = style.name.strip_prefix("heading ");
@@ -52,46 +53,47 @@ impl Styles {
         })
     }
 
-    /// What paragraphs of this style are, whatever else is said of them: captions, or lines of a
-    /// table of contents, which nobody searches for.
+    /// The kind of paragraphs with this style if the style determines it: captions, and lines of a
+    /// table of contents, which are not searched.
     pub fn kind(&self, id: &str) -> Option<BlockKind> {
         self.line(id).find_map(|style| match style.name.as_str() {
             "caption" => Some(BlockKind::Caption),
-            "table of figures" => Some(BlockKind::Furniture),
-            name if name.starts_with("toc ") => Some(BlockKind::Furniture),
+            "table of figures" => Some(BlockKind::RunningHeader),
+            name if name.starts_with("toc ") => Some(BlockKind::RunningHeader),
             _ => None,
         })
     }
 
-    /// The list that paragraphs of this style are items of, and the level in it.
+    /// The list that paragraphs with this style belong to, and their level in it.
     pub fn list(&self, id: &str) -> Option<(String, usize)> {
         let list = self.line(id).find_map(|style| style.list.clone())?;
         let level = self.line(id).find_map(|style| style.list_level);
         Some((list, level.unwrap_or(0)))
     }
 
-    /// Whether text of this style is hidden.
+    /// Whether text with this style is hidden.
     pub fn is_hidden(&self, id: &str) -> bool {
         self.line(id).find_map(|s| s.hidden).unwrap_or(false)
     }
 }
 
-impl Visitor for Styles {
-    fn start(&mut self, tag: &Tag<'_>) -> Result<(), Failure> {
-        let value = || tag.get("w:val").unwrap_or_default();
+impl XmlHandler for DocxStyles {
+    fn start(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
         if tag.name == "w:style" {
-            self.open = tag.get("w:styleId").unwrap_or_default();
-            self.found.insert(self.open.clone(), Style::default());
+            self.open = tag.attribute("w:styleId").unwrap_or_default();
+            self.found.insert(self.open.clone(), DocxStyle::default());
         }
         let Some(style) = self.found.get_mut(&self.open) else {
             return Ok(());
         };
         match tag.name.as_ref() {
-            "w:name" => style.name = value().to_lowercase(),
-            "w:basedOn" => style.based_on = value(),
-            "w:outlineLvl" => style.outline = tag.number("w:val").filter(|level| *level < 9),
-            "w:numId" => style.list = Some(value()),
-            "w:ilvl" => style.list_level = tag.number("w:val"),
+            "w:name" => style.name = value_of(tag).to_lowercase(),
+            "w:basedOn" => style.based_on = value_of(tag),
+            "w:outlineLvl" => {
+                style.outline = tag.parse_attribute("w:val").filter(|level| *level < 9);
+            }
+            "w:numId" => style.list = Some(value_of(tag)),
+            "w:ilvl" => style.list_level = tag.parse_attribute("w:val"),
             "w:vanish" => style.hidden = Some(tag.is_on("w:val")),
             _ => {}
         }

@@ -1,108 +1,103 @@
-//! Excel workbooks: .xlsx and .xlsm, .xlsb, and the older .xls, read by calamine.
+//! Excel workbooks (.xlsx, .xlsm, .xlsb, and .xls of earlier versions), parsed by calamine.
 //!
-//! calamine has no limits of its own. An archive is inflated once to measure it before calamine
-//! sees it, and cells are taken one by one wherever the format allows.
+//! calamine has no limits. The decompressed size of an archive is checked before calamine opens it,
+//! and cells are read one at a time if the format allows it.
 
-mod display;
+mod date_format;
+mod number_format;
 
-use super::archive::{self, Archive, damaged};
-use super::ole;
-use super::opc;
-use super::sections::Sections;
-use super::sheets::Sheet;
-use super::xml::Properties;
-use super::{Failure, Format, Sink, Source};
+use super::{Failure, Format, ReadOptions, Sink, Source};
+use crate::formats::common::archive::{self, Archive};
+use crate::formats::common::ole;
+use crate::formats::common::opc;
+use crate::formats::common::sections::Sections;
+use crate::formats::common::sheets::Sheet;
+use crate::formats::common::xml::DocumentProperties;
 use crate::wire::Refusal;
 use calamine::{
     Data, DataRef, Reader, SheetVisible, Xls, XlsError, Xlsb, XlsbError, Xlsx, XlsxError,
 };
 use std::io::Cursor;
 
+/// Maximum number of sheets.
+const MAX_SHEETS: usize = 5_000;
+
 /// Excel workbooks since 2007.
-#[derive(Debug)]
-pub struct Excel;
+pub const XLSX: Format = Format {
+    name: "xlsx",
+    label: "Excel (.xlsx)",
+    matches: matches_xlsx,
+    extract: extract_xlsx,
+    render_page: None,
+};
+
+fn matches_xlsx(source: &Source) -> bool {
+    archive::contains_part(source, |part| part.starts_with("xl/workbook."))
+}
+
+fn extract_xlsx(
+    source: &Source,
+    _options: ReadOptions,
+    sink: &mut dyn Sink,
+) -> Result<(), Failure> {
+    Archive::open(&source.bytes)?.check_inflated_size()?;
+    let mut archive = Archive::open(&source.bytes)?;
+    let properties = opc::read_properties(&mut archive)?;
+    let file = Cursor::new(source.bytes.as_slice());
+    let is_binary = archive.names().iter().any(|name| name == "xl/workbook.bin");
+    let mut book = WorkbookReader::default();
+    if is_binary {
+        book.read_xlsb(&mut Xlsb::new(file)?)?;
+    } else {
+        book.read_xlsx(&mut Xlsx::new(file)?)?;
+    }
+    book.send(XLSX.name, properties, sink)?;
+    opc::send_embedded_files(&mut archive, sink)
+}
 
 /// Excel workbooks before 2007.
-#[derive(Debug)]
-pub struct OldExcel;
+pub const XLS: Format = Format {
+    name: "xls",
+    label: "Excel (.xls)",
+    matches: matches_xls,
+    extract: extract_xls,
+    render_page: None,
+};
 
-/// More sheets than any workbook has.
-const MOST_SHEETS: usize = 5_000;
-
-impl Format for Excel {
-    fn name(&self) -> &'static str {
-        "xlsx"
-    }
-
-    fn label(&self) -> &'static str {
-        "Excel (.xlsx)"
-    }
-
-    fn recognises(&self, source: &Source) -> bool {
-        archive::holds(source, |part| part.starts_with("xl/workbook."))
-    }
-
-    fn read(&self, source: &Source, _: u32, _: bool, sink: &mut dyn Sink) -> Result<(), Failure> {
-        Archive::open(&source.bytes)?.measure()?;
-        let mut archive = Archive::open(&source.bytes)?;
-        let properties = opc::properties(&mut archive)?;
-        let file = Cursor::new(source.bytes.as_slice());
-        let is_binary = archive.names().iter().any(|name| name == "xl/workbook.bin");
-        let mut book = Book::default();
-        if is_binary {
-            book.read_binary(&mut Xlsb::new(file)?)?;
-        } else {
-            book.read(&mut Xlsx::new(file)?)?;
-        }
-        book.send(self.name(), properties, sink)?;
-        opc::embedded(&mut archive, sink)
-    }
+fn matches_xls(source: &Source) -> bool {
+    ole::has_stream(source, "Workbook") || ole::has_stream(source, "Book")
 }
 
-impl Format for OldExcel {
-    fn name(&self) -> &'static str {
-        "xls"
-    }
-
-    fn label(&self) -> &'static str {
-        "Excel (.xls)"
-    }
-
-    fn recognises(&self, source: &Source) -> bool {
-        ole::holds(source, "Workbook") || ole::holds(source, "Book")
-    }
-
-    fn read(&self, source: &Source, _: u32, _: bool, sink: &mut dyn Sink) -> Result<(), Failure> {
-        let mut book = Book::default();
-        book.read_old(&mut Xls::new(Cursor::new(source.bytes.as_slice()))?)?;
-        book.send(self.name(), ole::properties(source), sink)
-    }
+fn extract_xls(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
+    let mut book = WorkbookReader::default();
+    book.read_xls(&mut Xls::new(Cursor::new(source.bytes.as_slice()))?)?;
+    book.send(XLS.name, ole::read_properties(source), sink)
 }
 
-/// What was read of a workbook.
+/// Reads a workbook.
 #[derive(Debug)]
-struct Book {
+struct WorkbookReader {
     sections: Sections,
     warnings: Vec<String>,
 }
 
-impl Default for Book {
+impl Default for WorkbookReader {
     fn default() -> Self {
         Self {
-            sections: Sections::by_hand(),
+            sections: Sections::manual(),
             warnings: Vec::new(),
         }
     }
 }
 
-type Bytes<'a> = Cursor<&'a [u8]>;
+type WorkbookBytes<'a> = Cursor<&'a [u8]>;
 
-impl Book {
-    /// The sheets that are shown.
-    fn shown(&mut self, sheets: &[calamine::Sheet]) -> Vec<String> {
+impl WorkbookReader {
+    /// The names of the visible sheets.
+    fn visible_sheets(&mut self, sheets: &[calamine::Sheet]) -> Vec<String> {
         let (shown, hidden): (Vec<_>, Vec<_>) = sheets
             .iter()
-            .take(MOST_SHEETS)
+            .take(MAX_SHEETS)
             .partition(|sheet| sheet.visible == SheetVisible::Visible);
         for sheet in hidden {
             let warning = format!("a sheet that is hidden is left out: `{}`", sheet.name);
@@ -111,9 +106,9 @@ impl Book {
         shown.into_iter().map(|sheet| sheet.name.clone()).collect()
     }
 
-    fn read(&mut self, workbook: &mut Xlsx<Bytes<'_>>) -> Result<(), Failure> {
-        for name in self.shown(workbook.sheets_metadata()) {
-            // A chart has a sheet of its own and no cells.
+    fn read_xlsx(&mut self, workbook: &mut Xlsx<WorkbookBytes<'_>>) -> Result<(), Failure> {
+        for name in self.visible_sheets(workbook.sheets_metadata()) {
+            // A chart sheet has no cells.
             let Ok(mut cells) = workbook.worksheet_cells_reader(&name) else {
                 continue;
             };
@@ -123,30 +118,30 @@ impl Book {
                 let format = style.and_then(|style| style.number_format.as_ref());
                 let format = format.map_or("", |format| format.format_code.as_str());
                 let (row, column) = cell.get_position();
-                sheet.cell(row, column, &shown(cell.get_value(), format))?;
+                sheet.push_cell(row, column, &display_value(cell.get_value(), format))?;
             }
             sheet.write_page(&mut self.sections);
         }
         Ok(())
     }
 
-    fn read_binary(&mut self, workbook: &mut Xlsb<Bytes<'_>>) -> Result<(), Failure> {
-        for name in self.shown(workbook.sheets_metadata()) {
+    fn read_xlsb(&mut self, workbook: &mut Xlsb<WorkbookBytes<'_>>) -> Result<(), Failure> {
+        for name in self.visible_sheets(workbook.sheets_metadata()) {
             let Ok(mut cells) = workbook.worksheet_cells_reader(&name) else {
                 continue;
             };
             let mut sheet = Sheet::new(Some(&name));
             while let Some(cell) = cells.next_cell()? {
                 let (row, column) = cell.get_position();
-                sheet.cell(row, column, &shown(cell.get_value(), ""))?;
+                sheet.push_cell(row, column, &display_value(cell.get_value(), ""))?;
             }
             sheet.write_page(&mut self.sections);
         }
         Ok(())
     }
 
-    fn read_old(&mut self, workbook: &mut Xls<Bytes<'_>>) -> Result<(), Failure> {
-        for name in self.shown(workbook.sheets_metadata()) {
+    fn read_xls(&mut self, workbook: &mut Xls<WorkbookBytes<'_>>) -> Result<(), Failure> {
+        for name in self.visible_sheets(workbook.sheets_metadata()) {
             let Ok(range) = workbook.worksheet_range(&name) else {
                 continue;
             };
@@ -155,7 +150,7 @@ impl Book {
             for (row, column, value) in range.used_cells() {
                 let row = top.saturating_add(u32::try_from(row).unwrap_or(u32::MAX));
                 let column = left.saturating_add(u32::try_from(column).unwrap_or(u32::MAX));
-                sheet.cell(row, column, &shown_old(value))?;
+                sheet.push_cell(row, column, &display_old_value(value))?;
             }
             sheet.write_page(&mut self.sections);
         }
@@ -165,7 +160,7 @@ impl Book {
     fn send(
         self,
         format: &str,
-        properties: Properties,
+        properties: DocumentProperties,
         sink: &mut dyn Sink,
     ) -> Result<(), Failure> {
         let mut info = properties.info(format);
@@ -174,48 +169,48 @@ impl Book {
     }
 }
 
-/// What a cell shows.
-fn shown(value: &DataRef<'_>, format: &str) -> String {
+/// The displayed text of a cell.
+fn display_value(value: &DataRef<'_>, format: &str) -> String {
     match value {
         DataRef::Int(number) => {
             let exact = number.to_string();
             if matches!(format, "" | "General" | "@") {
                 exact
             } else {
-                display::number(*number as f64, format)
+                number_format::format_number(*number as f64, format)
             }
         }
-        DataRef::Float(number) => display::number(*number, format),
+        DataRef::Float(number) => number_format::format_number(*number, format),
         DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
             text.clone()
         }
         DataRef::SharedString(text) => (*text).to_owned(),
-        DataRef::Bool(yes) => truth(*yes),
-        DataRef::DateTime(date) => display::date(date, format),
+        DataRef::Bool(yes) => display_bool(*yes),
+        DataRef::DateTime(date) => date_format::format_date(date, format),
         DataRef::Error(error) => error.to_string(),
         DataRef::Empty => String::new(),
     }
 }
 
-/// What a cell shows whose format is not told.
-fn shown_old(value: &Data) -> String {
+/// The displayed text of a cell whose format is unknown.
+fn display_old_value(value: &Data) -> String {
     match value {
         Data::Int(number) => number.to_string(),
-        Data::Float(number) => display::general(*number),
+        Data::Float(number) => number_format::format_general(*number),
         Data::String(text) | Data::DateTimeIso(text) | Data::DurationIso(text) => text.clone(),
-        Data::Bool(yes) => truth(*yes),
-        Data::DateTime(date) => display::plain_date(date),
+        Data::Bool(yes) => display_bool(*yes),
+        Data::DateTime(date) => date_format::format_plain_date(date),
         Data::Error(error) => error.to_string(),
         Data::Empty => String::new(),
     }
 }
 
-fn truth(yes: bool) -> String {
+fn display_bool(yes: bool) -> String {
     if yes { "TRUE" } else { "FALSE" }.to_owned()
 }
 
-fn broken(cause: &dyn std::fmt::Display) -> Failure {
-    damaged(&format!("its sheets cannot be read ({cause})"))
+fn unreadable_sheets(cause: &dyn std::fmt::Display) -> Failure {
+    Failure::damaged(format!("its sheets cannot be read ({cause})"))
 }
 
 impl From<XlsxError> for Failure {
@@ -223,7 +218,7 @@ impl From<XlsxError> for Failure {
         if matches!(cause, XlsxError::Password) {
             return Refusal::Encrypted.into();
         }
-        broken(&cause)
+        unreadable_sheets(&cause)
     }
 }
 
@@ -232,7 +227,7 @@ impl From<XlsbError> for Failure {
         if matches!(cause, XlsbError::Password) {
             return Refusal::Encrypted.into();
         }
-        broken(&cause)
+        unreadable_sheets(&cause)
     }
 }
 
@@ -241,6 +236,6 @@ impl From<XlsError> for Failure {
         if matches!(cause, XlsError::Password) {
             return Refusal::Encrypted.into();
         }
-        broken(&cause)
+        unreadable_sheets(&cause)
     }
 }

@@ -1,84 +1,73 @@
-//! HTML: the document tree becomes headings, paragraphs, list items and table rows. Scripts,
-//! styles and what the page hides are left out.
+//! HTML: the document tree becomes headings, paragraphs, list items and table rows. Scripts, styles
+//! and hidden elements are left out.
 
 mod tree;
 
-use super::flow::{Flow, Item};
-use super::sections::plain_spaces;
-use super::text::{decode, is_text};
-use super::{Failure, Format, Sink, Source};
+use super::{Failure, Format, ReadOptions, Sink, Source};
+use crate::formats::common::block_builder::{BlockBuilder, BuiltBlock};
+use crate::formats::common::encoding::{decode, is_text};
+use crate::formats::common::sections::normalize_whitespace;
 use crate::wire::Info;
 use cloister_domain::BlockKind;
 use html5ever::Attribute;
 use markup5ever_rcdom::{Handle, NodeData};
 
+/// Maximum depth of the tree. It is far above the depth to which the tree is built.
+const MAX_DEPTH: usize = 1_500;
+
 /// HTML.
-#[derive(Debug)]
-pub struct Html;
+pub const FORMAT: Format = Format {
+    name: "html",
+    label: "HTML",
+    matches,
+    extract,
+    render_page: None,
+};
 
-/// Far deeper than the tree is made; what would lie deeper is left out.
-const DEEPEST: usize = 1_500;
-
-impl Format for Html {
-    fn name(&self) -> &'static str {
-        "html"
+fn matches(source: &Source) -> bool {
+    if !is_text(source) || matches!(source.extension().as_str(), "md" | "markdown") {
+        return false;
     }
-
-    fn label(&self) -> &'static str {
-        "HTML"
-    }
-
-    fn recognises(&self, source: &Source) -> bool {
-        if !is_text(source) || matches!(source.extension().as_str(), "md" | "markdown") {
-            return false;
-        }
-        let head = decode(source.head(4096)).to_ascii_lowercase();
-        let head = head.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
-        let begins = ["<!doctype html", "<html", "<head", "<body"]
-            .iter()
-            .any(|sign| head.starts_with(sign));
-        let follows_a_preamble =
-            (head.starts_with("<?xml") || head.starts_with("<!--")) && head.contains("<html");
-        let named = matches!(source.extension().as_str(), "html" | "htm" | "xhtml");
-        begins || follows_a_preamble || named && head.contains('<')
-    }
-
-    fn read(
-        &self,
-        source: &Source,
-        _from_page: u32,
-        _structure: bool,
-        sink: &mut dyn Sink,
-    ) -> Result<(), Failure> {
-        let text = declared_encoding(&source.bytes).map_or_else(
-            || decode(&source.bytes),
-            |e| e.decode(&source.bytes).0.into_owned(),
-        );
-        let mut flow = Flow::default();
-        let title = into_flow(&text, &mut flow)?;
-        let info = Info {
-            format: self.name().to_owned(),
-            title,
-            ..Info::default()
-        };
-        flow.finish().send(info, sink)
-    }
+    let head = decode(source.head(4096)).to_ascii_lowercase();
+    let head = head.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    let begins = ["<!doctype html", "<html", "<head", "<body"]
+        .iter()
+        .any(|sign| head.starts_with(sign));
+    let follows_a_preamble =
+        (head.starts_with("<?xml") || head.starts_with("<!--")) && head.contains("<html");
+    let named = matches!(source.extension().as_str(), "html" | "htm" | "xhtml");
+    begins || follows_a_preamble || named && head.contains('<')
 }
 
-/// Reads a page into `flow`, and tells its title.
-pub fn into_flow(text: &str, flow: &mut Flow) -> Result<Option<String>, Failure> {
+fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
+    let text = declared_encoding(&source.bytes).map_or_else(
+        || decode(&source.bytes),
+        |e| e.decode(&source.bytes).0.into_owned(),
+    );
+    let mut builder = BlockBuilder::default();
+    let title = read_into(&text, &mut builder)?;
+    let info = Info {
+        format: FORMAT.name.to_owned(),
+        title,
+        ..Info::default()
+    };
+    builder.finish().send(info, sink)
+}
+
+/// Reads a page into `builder`, and returns its title.
+pub fn read_into(text: &str, builder: &mut BlockBuilder) -> Result<Option<String>, Failure> {
     let tree = tree::parse(text);
-    let mut walk = Walk {
-        flow,
+    let mut reader = HtmlReader {
+        builder,
         title: None,
         lists: Vec::new(),
     };
-    walk.node(&tree.document, 0)?;
-    walk.flow.end();
-    Ok(walk.title.filter(|title| !title.is_empty()))
+    reader.node(&tree.document, 0)?;
+    reader.builder.end_paragraph();
+    Ok(reader.title.filter(|title| !title.is_empty()))
 }
 
-/// The words of a piece of HTML, without its tags.
+/// The text of an HTML fragment, without tags.
 pub fn text_of(piece: &str) -> String {
     let mut text = String::new();
     let mut in_tag = false;
@@ -96,7 +85,7 @@ pub fn text_of(piece: &str) -> String {
     text
 }
 
-/// The encoding that a `meta` element names, where the bytes are not UTF-8.
+/// The encoding declared in a `meta` element, if the bytes are not UTF-8.
 fn declared_encoding(bytes: &[u8]) -> Option<&'static encoding_rs::Encoding> {
     if std::str::from_utf8(bytes).is_ok() || encoding_rs::Encoding::for_bom(bytes).is_some() {
         return None;
@@ -111,20 +100,20 @@ fn declared_encoding(bytes: &[u8]) -> Option<&'static encoding_rs::Encoding> {
     encoding_rs::Encoding::for_label(label.as_bytes())
 }
 
-struct Walk<'a> {
-    flow: &'a mut Flow,
+struct HtmlReader<'a> {
+    builder: &'a mut BlockBuilder,
     title: Option<String>,
-    /// For each open list, the number of its next item, or none where it has bullets.
+    /// For each open list, the number of its next item; `None` for bullets.
     lists: Vec<Option<u32>>,
 }
 
-impl Walk<'_> {
+impl HtmlReader<'_> {
     fn node(&mut self, node: &Handle, depth: usize) -> Result<(), Failure> {
-        if depth > DEEPEST {
+        if depth > MAX_DEPTH {
             return Ok(());
         }
         match &node.data {
-            NodeData::Text { contents } => self.flow.text(&contents.borrow()),
+            NodeData::Text { contents } => self.builder.push_text(&contents.borrow()),
             NodeData::Element { name, attrs, .. } => {
                 let attributes = attrs.borrow();
                 if !is_hidden(&attributes) {
@@ -158,7 +147,7 @@ impl Walk<'_> {
             | "select" | "button" => Ok(()),
             "title" => self.title(node, depth),
             "br" => {
-                self.flow.text(" ");
+                self.builder.push_text(" ");
                 Ok(())
             }
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
@@ -167,26 +156,27 @@ impl Walk<'_> {
             }
             "ul" => self.list(node, None, depth),
             "ol" => {
-                let start = value(attributes, "start").and_then(|n| n.trim().parse().ok());
+                let start =
+                    attribute_value(attributes, "start").and_then(|n| n.trim().parse().ok());
                 self.list(node, Some(start.unwrap_or(1)), depth)
             }
             "li" => self.item(node, depth),
             "table" => {
-                self.flow.open_table()?;
+                self.builder.open_table()?;
                 self.children(node, depth)?;
-                self.flow.close_table();
+                self.builder.close_table();
                 Ok(())
             }
             "tr" => {
-                self.flow.open_row();
+                self.builder.open_row();
                 self.children(node, depth)
             }
             "td" | "th" => self.cell(node, attributes, depth),
             "caption" | "figcaption" => self.block(node, BlockKind::Caption, depth),
-            // The paragraph that an item begins with is the item's text.
+            // The first paragraph of a list item is the text of the item.
             _ if is_block(name)
-                && self.flow.kind() == BlockKind::ListItem
-                && self.flow.is_empty() =>
+                && self.builder.kind() == BlockKind::ListItem
+                && self.builder.is_empty() =>
             {
                 self.children(node, depth)
             }
@@ -196,41 +186,46 @@ impl Walk<'_> {
     }
 
     fn title(&mut self, node: &Handle, depth: usize) -> Result<(), Failure> {
-        self.flow.open_aside()?;
+        self.builder.open_float()?;
         self.children(node, depth)?;
-        let words = self.flow.take_aside().into_iter().map(Item::into_text);
+        let words = self
+            .builder
+            .take_float()
+            .into_iter()
+            .map(BuiltBlock::into_text);
         let title: Vec<String> = words.collect();
-        self.title.get_or_insert(plain_spaces(&title.join(" ")));
+        self.title
+            .get_or_insert(normalize_whitespace(&title.join(" ")));
         Ok(())
     }
 
     fn block(&mut self, node: &Handle, kind: BlockKind, depth: usize) -> Result<(), Failure> {
-        self.flow.begin(kind);
+        self.builder.begin_paragraph(kind);
         self.children(node, depth)?;
-        self.flow.end();
+        self.builder.end_paragraph();
         Ok(())
     }
 
     fn list(&mut self, node: &Handle, first: Option<u32>, depth: usize) -> Result<(), Failure> {
-        self.flow.end();
+        self.builder.end_paragraph();
         self.lists.push(first);
         self.children(node, depth)?;
-        self.flow.end();
+        self.builder.end_paragraph();
         self.lists.pop();
         Ok(())
     }
 
     fn item(&mut self, node: &Handle, depth: usize) -> Result<(), Failure> {
-        self.flow.begin(BlockKind::ListItem);
+        self.builder.begin_paragraph(BlockKind::ListItem);
         match self.lists.last_mut() {
             Some(Some(number)) => {
-                self.flow.set_marker(&format!("{number}."));
+                self.builder.set_marker(&format!("{number}."));
                 *number = number.saturating_add(1);
             }
-            _ => self.flow.set_marker("•"),
+            _ => self.builder.set_marker("•"),
         }
         self.children(node, depth)?;
-        self.flow.end();
+        self.builder.end_paragraph();
         Ok(())
     }
 
@@ -240,15 +235,15 @@ impl Walk<'_> {
         attributes: &[Attribute],
         depth: usize,
     ) -> Result<(), Failure> {
-        let span = value(attributes, "colspan").and_then(|n| n.trim().parse().ok());
-        self.flow.open_cell(span.unwrap_or(1))?;
+        let span = attribute_value(attributes, "colspan").and_then(|n| n.trim().parse().ok());
+        self.builder.open_cell(span.unwrap_or(1))?;
         self.children(node, depth)?;
-        self.flow.close_cell();
+        self.builder.close_cell();
         Ok(())
     }
 }
 
-fn value(attributes: &[Attribute], name: &str) -> Option<String> {
+fn attribute_value(attributes: &[Attribute], name: &str) -> Option<String> {
     let found = attributes.iter().find(|a| a.name.local.as_ref() == name)?;
     Some(found.value.to_string())
 }

@@ -1,5 +1,4 @@
-//! The tree of a page, never deeper than anyone can read: what the parser does for each element
-//! grows with the depth at which it stands.
+//! Parsing HTML into a tree of limited depth: the parser's time per element grows with the depth.
 
 use html5ever::LocalName;
 use html5ever::tendril::StrTendril;
@@ -11,14 +10,13 @@ use markup5ever_rcdom::{Handle, RcDom};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-/// Beginnings of elements that come while this many are open are left out; what stands in the
-/// elements is kept.
-const DEEPEST: usize = 400;
+/// While this many elements are open, further start tags are dropped. Their text is kept.
+const MAX_DEPTH: usize = 400;
 
 /// Parses a page.
 pub fn parse(text: &str) -> RcDom {
     let builder = TreeBuilder::new(RcDom::default(), TreeBuilderOpts::default());
-    let sink = Shallow {
+    let sink = DepthLimiter {
         builder,
         open: Cell::new(0),
         left_out: RefCell::new(HashMap::new()),
@@ -26,7 +24,7 @@ pub fn parse(text: &str) -> RcDom {
     let tokenizer = Tokenizer::new(sink, TokenizerOpts::default());
     let input = BufferQueue::default();
     input.push_back(StrTendril::from(text));
-    // The tokenizer hands control back after each script, which is not run.
+    // The tokenizer returns after each script. Scripts are not run.
     while !input.is_empty() {
         let _script = tokenizer.feed(&input);
     }
@@ -34,16 +32,16 @@ pub fn parse(text: &str) -> RcDom {
     tokenizer.sink.builder.sink.finish()
 }
 
-/// Hands tokens on to the builder of the tree, but for those that would make it too deep.
-struct Shallow {
+/// Passes tokens on to the tree builder, except tags that would make the tree too deep.
+struct DepthLimiter {
     builder: TreeBuilder<Handle, RcDom>,
-    /// At least as many elements as are open.
+    /// An upper bound on the number of open elements.
     open: Cell<usize>,
-    /// Elements whose beginnings were left out, so that their ends are too.
+    /// Elements whose start tags were dropped, so that their end tags are dropped too.
     left_out: RefCell<HashMap<LocalName, usize>>,
 }
 
-impl Shallow {
+impl DepthLimiter {
     fn leaves_out(&self, tag: &Tag) -> bool {
         match tag.kind {
             TagKind::StartTag => self.begins_too_deep(tag),
@@ -59,12 +57,12 @@ impl Shallow {
     }
 
     fn begins_too_deep(&self, tag: &Tag) -> bool {
-        if self.open.get() >= DEEPEST {
-            let count = Count(Cell::new(0));
+        if self.open.get() >= MAX_DEPTH {
+            let count = OpenElementCount(Cell::new(0));
             self.builder.trace_handles(&count);
             self.open.set(count.0.get());
         }
-        if self.open.get() < DEEPEST || keeps_raw_text(&tag.name) {
+        if self.open.get() < MAX_DEPTH || keeps_raw_text(&tag.name) {
             self.open.set(self.open.get() + 1);
             return false;
         }
@@ -74,7 +72,7 @@ impl Shallow {
     }
 }
 
-/// Elements that hold no others, and whose content would become text without them.
+/// Elements without child elements, whose content would become text without their tags.
 fn keeps_raw_text(name: &LocalName) -> bool {
     matches!(
         name.as_ref(),
@@ -82,7 +80,7 @@ fn keeps_raw_text(name: &LocalName) -> bool {
     )
 }
 
-impl TokenSink for Shallow {
+impl TokenSink for DepthLimiter {
     type Handle = Handle;
 
     fn process_token(&self, token: Token, line: u64) -> TokenSinkResult<Handle> {
@@ -104,10 +102,10 @@ impl TokenSink for Shallow {
     }
 }
 
-/// Counts what the builder holds open.
-struct Count(Cell<usize>);
+/// Counts the elements that the builder holds open.
+struct OpenElementCount(Cell<usize>);
 
-impl Tracer for Count {
+impl Tracer for OpenElementCount {
     type Handle = Handle;
 
     fn trace_handle(&self, _node: &Handle) {

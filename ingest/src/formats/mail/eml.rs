@@ -1,88 +1,86 @@
-//! Mail as it is sent (RFC 5322, MIME).
+//! E-mail messages (RFC 5322, MIME).
 
-use super::{Body, Letter};
-use crate::formats::archive::damaged;
-use crate::formats::flow::Flow;
-use crate::formats::xml::day;
-use crate::formats::{Failure, Format, Sink, Source};
+use super::{MailBody, MailMessage};
+use crate::formats::common::block_builder::BlockBuilder;
+use crate::formats::common::xml::parse_day;
+use crate::formats::{Failure, Format, ReadOptions, Sink, Source};
 use mail_parser::{Address, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Mail as it is sent.
-#[derive(Debug)]
-pub struct Eml;
+/// Bytes of a file that are examined to decide whether it is a message.
+const SAMPLE_BYTES: usize = 8192;
 
-/// How much of the file is looked at to tell whether it is a message.
-const SAMPLE: usize = 8192;
+/// E-mail messages.
+pub const FORMAT: Format = Format {
+    name: "eml",
+    label: "mail (.eml)",
+    matches,
+    extract,
+    render_page: None,
+};
 
-impl Format for Eml {
-    fn name(&self) -> &'static str {
-        "eml"
-    }
-
-    fn label(&self) -> &'static str {
-        "mail (.eml)"
-    }
-
-    /// A message begins with the fields of its header.
-    fn recognises(&self, source: &Source) -> bool {
-        let head = String::from_utf8_lossy(source.head(SAMPLE)).replace("\r\n", "\n");
-        let header = head.split("\n\n").next().unwrap_or_default();
-        let has = |field: &str| {
-            let mut lines = header.lines().filter_map(|line| line.split_once(':'));
-            lines.any(|(name, _)| name.eq_ignore_ascii_case(field))
-        };
-        has("from")
-            && ["mime-version", "received", "message-id", "date"]
-                .into_iter()
-                .any(has)
-    }
-
-    fn read(&self, source: &Source, _: u32, _: bool, sink: &mut dyn Sink) -> Result<(), Failure> {
-        let message = parse(&source.bytes).ok_or_else(|| damaged("its header cannot be read"))?;
-        let letter = letter(&message);
-        let mut flow = Flow::default();
-        let part = message.text_body.first().or(message.html_body.first());
-        let place = format!("part {}", part.copied().unwrap_or(0) + 1);
-        letter.write(&mut flow, 1, &place)?;
-        letter.send(self.name(), flow, sink)
-    }
+/// A message starts with header fields.
+fn matches(source: &Source) -> bool {
+    let head = String::from_utf8_lossy(source.head(SAMPLE_BYTES)).replace("\r\n", "\n");
+    let header = head.split("\n\n").next().unwrap_or_default();
+    has_field(header, "from")
+        && ["mime-version", "received", "message-id", "date"]
+            .into_iter()
+            .any(|field| has_field(header, field))
 }
 
-/// Parses the message. The parser's arithmetic overflows on some broken encodings, which is noticed
-/// in builds that check it.
-fn parse(bytes: &[u8]) -> Option<Message<'_>> {
+fn has_field(header: &str, field: &str) -> bool {
+    let mut lines = header.lines().filter_map(|line| line.split_once(':'));
+    lines.any(|(name, _)| name.eq_ignore_ascii_case(field))
+}
+
+fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
+    let message = parse_message(&source.bytes)
+        .ok_or_else(|| Failure::damaged("its header cannot be read"))?;
+    let message_content = build_message(&message);
+    let mut builder = BlockBuilder::default();
+    let part = message.text_body.first().or(message.html_body.first());
+    let place = format!("part {}", part.copied().unwrap_or(0) + 1);
+    message_content.write_into(&mut builder, 1, &place)?;
+    message_content.send(FORMAT.name, builder, sink)
+}
+
+/// Parses a message. The parser panics on some invalid encodings in builds with overflow checks.
+fn parse_message(bytes: &[u8]) -> Option<Message<'_>> {
     catch_unwind(AssertUnwindSafe(|| MessageParser::default().parse(bytes))).unwrap_or_default()
 }
 
-fn letter(message: &Message<'_>) -> Letter {
+fn build_message(message: &Message<'_>) -> MailMessage {
     let date = message.date();
-    let people = |address: Option<&Address<'_>>| address.map(names).unwrap_or_default();
-    Letter {
+    MailMessage {
         subject: message.subject().unwrap_or_default().to_owned(),
         lines: vec![
-            ("From", people(message.from())),
-            ("To", people(message.to())),
-            ("Cc", people(message.cc())),
-            ("Date", date.map(super::shown).unwrap_or_default()),
+            ("From", format_addresses(message.from())),
+            ("To", format_addresses(message.to())),
+            ("Cc", format_addresses(message.cc())),
+            ("Date", date.map(super::format_date).unwrap_or_default()),
         ],
-        day: date.and_then(|date| day(&date.to_rfc3339())),
-        body: Body::plainest([plain(message), html(message)]),
-        attachments: attachments(message),
+        day: date.and_then(|date| parse_day(&date.to_rfc3339())),
+        body: MailBody::first_nonempty([plain_body(message), html_body(message)]),
+        attachments: collect_attachments(message),
     }
 }
 
 /// `Ada Byron <ada@example.org>, ...`
-fn names(address: &Address<'_>) -> String {
-    let all = address.iter().map(|one| match (one.name(), one.address()) {
-        (Some(name), Some(address)) => format!("{name} <{address}>"),
-        (Some(only), None) | (None, Some(only)) => only.to_owned(),
-        (None, None) => String::new(),
-    });
+fn format_addresses(address: Option<&Address<'_>>) -> String {
+    let all =
+        address
+            .into_iter()
+            .flat_map(Address::iter)
+            .map(|one| match (one.name(), one.address()) {
+                (Some(name), Some(address)) => format!("{name} <{address}>"),
+                (Some(only), None) | (None, Some(only)) => only.to_owned(),
+                (None, None) => String::new(),
+            });
     all.collect::<Vec<_>>().join(", ")
 }
 
-fn plain(message: &Message<'_>) -> Body {
+fn plain_body(message: &Message<'_>) -> MailBody {
     let texts = message.text_bodies().filter_map(|part| match &part.body {
         PartType::Text(text) => Some(text.as_ref()),
         PartType::Html(_)
@@ -91,10 +89,10 @@ fn plain(message: &Message<'_>) -> Body {
         | PartType::Message(_)
         | PartType::Multipart(_) => None,
     });
-    Body::Plain(texts.collect::<Vec<_>>().join("\n\n"))
+    MailBody::Plain(texts.collect::<Vec<_>>().join("\n\n"))
 }
 
-fn html(message: &Message<'_>) -> Body {
+fn html_body(message: &Message<'_>) -> MailBody {
     let texts = message.html_bodies().filter_map(|part| match &part.body {
         PartType::Html(text) => Some(text.as_ref()),
         PartType::Text(_)
@@ -103,13 +101,15 @@ fn html(message: &Message<'_>) -> Body {
         | PartType::Message(_)
         | PartType::Multipart(_) => None,
     });
-    Body::Html(texts.collect::<Vec<_>>().join("\n"))
+    MailBody::Html(texts.collect::<Vec<_>>().join("\n"))
 }
 
-/// What is attached, without the pictures that belong to the text.
-fn attachments(message: &Message<'_>) -> Vec<(String, Vec<u8>)> {
+/// The attachments, without pictures that are embedded in the text.
+fn collect_attachments(message: &Message<'_>) -> Vec<(String, Vec<u8>)> {
     let attached = message.attachments().filter(|part| !is_decoration(part));
-    attached.map(|part| (name(part), contents(part))).collect()
+    attached
+        .map(|part| (attachment_name(part), attachment_bytes(part)))
+        .collect()
 }
 
 fn is_decoration(part: &MessagePart<'_>) -> bool {
@@ -121,7 +121,7 @@ fn is_decoration(part: &MessagePart<'_>) -> bool {
     is_picture && inline && part.content_id().is_some()
 }
 
-fn name(part: &MessagePart<'_>) -> String {
+fn attachment_name(part: &MessagePart<'_>) -> String {
     if let Some(name) = part.attachment_name() {
         return name.to_owned();
     }
@@ -136,7 +136,7 @@ fn name(part: &MessagePart<'_>) -> String {
     }
 }
 
-fn contents(part: &MessagePart<'_>) -> Vec<u8> {
+fn attachment_bytes(part: &MessagePart<'_>) -> Vec<u8> {
     match &part.body {
         PartType::Message(message) => message.raw_message().to_vec(),
         PartType::Text(_)

@@ -1,36 +1,36 @@
-//! Messages: mail as it is sent (.eml), and as Outlook keeps it (.msg). The subject is the title,
-//! who wrote to whom and when stands above the text, and attachments are documents of their own.
+//! Messages: e-mail (.eml) and Outlook messages (.msg). The subject becomes the title, sender,
+//! recipients and date precede the text, and attachments become documents of their own.
 
+mod compressed_rtf;
 mod eml;
 mod msg;
-mod packed;
 
-use super::flow::Flow;
 use super::html;
 use super::rtf;
-use super::sections::plain_spaces;
-use super::text::blocks;
+use super::text::split_blocks;
 use super::{Failure, Sink};
+use crate::formats::common::block_builder::BlockBuilder;
+use crate::formats::common::sections::normalize_whitespace;
 use crate::wire::Info;
 use cloister_domain::{BlockKind, Day};
 
-pub use eml::Eml;
-pub use msg::Msg;
+pub use eml::FORMAT as EML;
+pub use msg::FORMAT as MSG;
 
-/// One message, whatever it was kept in.
+/// A message.
 #[derive(Debug, Default)]
-struct Letter {
+struct MailMessage {
     subject: String,
-    /// `From` and who; `Date` and when.
+    /// Header fields, such as `From` and `Date`, with their values.
     lines: Vec<(&'static str, String)>,
     day: Option<Day>,
-    body: Body,
+    body: MailBody,
     attachments: Vec<(String, Vec<u8>)>,
 }
 
-/// The text of a message, in the plainest way in which it is there.
+/// The body of a message, in the simplest format available.
 #[derive(Debug, Default)]
-enum Body {
+enum MailBody {
     #[default]
     Empty,
     Plain(String),
@@ -38,54 +38,65 @@ enum Body {
     Rich(Vec<u8>),
 }
 
-impl Body {
-    /// The first that says something.
-    fn plainest(candidates: impl IntoIterator<Item = Self>) -> Self {
-        let says = |body: &Self| match body {
-            Self::Empty => false,
-            Self::Plain(text) | Self::Html(text) => !text.trim().is_empty(),
-            Self::Rich(bytes) => !bytes.is_empty(),
-        };
-        candidates.into_iter().find(says).unwrap_or_default()
+impl MailBody {
+    /// The first candidate that is not empty.
+    fn first_nonempty(candidates: impl IntoIterator<Item = Self>) -> Self {
+        candidates
+            .into_iter()
+            .find(|body| !body.is_empty())
+            .unwrap_or_default()
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Plain(text) | Self::Html(text) => text.trim().is_empty(),
+            Self::Rich(bytes) => bytes.is_empty(),
+        }
     }
 }
 
-impl Letter {
-    /// Writes the message; one inside another has a smaller heading.
-    fn write(&self, flow: &mut Flow, level: u8, place: &str) -> Result<(), Failure> {
-        flow.sections.stand_at(Some(place.to_owned()));
-        flow.begin(BlockKind::Heading(level));
-        flow.text(&self.subject);
-        flow.end();
+impl MailMessage {
+    /// Writes the message. A nested message has a heading of a lower level.
+    fn write_into(
+        &self,
+        builder: &mut BlockBuilder,
+        level: u8,
+        place: &str,
+    ) -> Result<(), Failure> {
+        builder.sections.set_location(Some(place.to_owned()));
+        builder.begin_paragraph(BlockKind::Heading(level));
+        builder.push_text(&self.subject);
+        builder.end_paragraph();
         for (name, value) in &self.lines {
             if !value.trim().is_empty() {
-                flow.begin(BlockKind::Paragraph);
-                flow.text(&format!("{name}: {value}"));
-                flow.end();
+                builder.begin_paragraph(BlockKind::Paragraph);
+                builder.push_text(&format!("{name}: {value}"));
+                builder.end_paragraph();
             }
         }
         match &self.body {
-            Body::Empty => {}
-            Body::Plain(text) => write_plain(text, flow),
-            Body::Html(text) => {
-                html::into_flow(text, flow)?;
+            MailBody::Empty => {}
+            MailBody::Plain(text) => push_plain_text(text, builder),
+            MailBody::Html(text) => {
+                html::read_into(text, builder)?;
             }
-            Body::Rich(bytes) => rtf::into_flow(bytes, flow)?,
+            MailBody::Rich(bytes) => rtf::read_into(bytes, builder)?,
         }
-        flow.end();
+        builder.end_paragraph();
         Ok(())
     }
 
     /// Sends the message as a document, and then its attachments.
-    fn send(self, format: &str, flow: Flow, sink: &mut dyn Sink) -> Result<(), Failure> {
-        let subject = plain_spaces(&self.subject);
+    fn send(self, format: &str, builder: BlockBuilder, sink: &mut dyn Sink) -> Result<(), Failure> {
+        let subject = normalize_whitespace(&self.subject);
         let info = Info {
             format: format.to_owned(),
             title: (!subject.is_empty()).then_some(subject),
             date: self.day,
             ..Info::default()
         };
-        flow.finish().send(info, sink)?;
+        builder.finish().send(info, sink)?;
         for (name, bytes) in &self.attachments {
             sink.attachment(name, bytes)?;
         }
@@ -93,20 +104,20 @@ impl Letter {
     }
 }
 
-/// A time, for people: `2026-03-03 09:15:00+01:00`.
-fn shown(time: &mail_parser::DateTime) -> String {
+/// Formats a time: `2026-03-03 09:15:00+01:00`.
+fn format_date(time: &mail_parser::DateTime) -> String {
     time.to_rfc3339().replace('T', " ")
 }
 
-/// Plain text; what is quoted loses its marks and stays.
-fn write_plain(text: &str, flow: &mut Flow) {
+/// Writes plain text. Quoted lines are kept without their quotation marks.
+fn push_plain_text(text: &str, builder: &mut BlockBuilder) {
     let unquoted: Vec<&str> = text
         .lines()
         .map(|line| line.trim_start_matches(['>', ' ']))
         .collect();
-    for (kind, block) in blocks(&unquoted.join("\n")) {
-        flow.begin(kind);
-        flow.text(&block);
-        flow.end();
+    for (kind, block) in split_blocks(&unquoted.join("\n")) {
+        builder.begin_paragraph(kind);
+        builder.push_text(&block);
+        builder.end_paragraph();
     }
 }

@@ -1,26 +1,21 @@
-//! Messages as Outlook keeps them (MS-OXMSG): a file of small files, each of them a property.
+//! Outlook messages (MS-OXMSG): an OLE compound file with a stream for each property.
 
-use super::packed::unpack;
-use super::{Body, Letter};
-use crate::formats::archive::damaged;
-use crate::formats::flow::Flow;
-use crate::formats::ole::{self, File};
-use crate::formats::text::{decode, in_code_page};
-use crate::formats::xml::day;
-use crate::formats::{Failure, Format, Sink, Source};
+use super::compressed_rtf::decompress;
+use super::{MailBody, MailMessage};
+use crate::formats::common::block_builder::BlockBuilder;
+use crate::formats::common::encoding::{decode, decode_code_page};
+use crate::formats::common::ole::{self, CompoundFile};
+use crate::formats::common::xml::parse_day;
+use crate::formats::{Failure, Format, ReadOptions, Sink, Source};
 use mail_parser::DateTime;
 
-/// Messages as Outlook keeps them.
-#[derive(Debug)]
-pub struct Msg;
-
 const PROPERTIES: &str = "__properties_version1.0";
-/// Messages lie inside each other this deep at most.
-const DEEPEST: u8 = 4;
-/// More attachments than a message has.
-const MOST_ATTACHMENTS: u32 = 2_000;
+/// Maximum nesting depth of messages.
+const MAX_DEPTH: u8 = 4;
+/// Maximum number of attachments.
+const MAX_ATTACHMENTS: u32 = 2_000;
 
-// Properties, by their numbers (MS-OXPROPS).
+// Property ids (MS-OXPROPS).
 const SUBJECT: u16 = 0x0037;
 const SUBMITTED: u16 = 0x0039;
 const SENDER_ADDRESS: u16 = 0x0C1F;
@@ -37,75 +32,76 @@ const DATA: u16 = 0x3701;
 const CODE_PAGE: u16 = 0x3FFD;
 const SMTP_ADDRESS: u16 = 0x5D01;
 
-impl Format for Msg {
-    fn name(&self) -> &'static str {
-        "msg"
-    }
+/// Outlook messages.
+pub const FORMAT: Format = Format {
+    name: "msg",
+    label: "Outlook messages (.msg)",
+    matches,
+    extract,
+    render_page: None,
+};
 
-    fn label(&self) -> &'static str {
-        "Outlook messages (.msg)"
-    }
-
-    fn recognises(&self, source: &Source) -> bool {
-        ole::holds(source, PROPERTIES)
-    }
-
-    fn read(&self, source: &Source, _: u32, _: bool, sink: &mut dyn Sink) -> Result<(), Failure> {
-        let mut file = ole::open(source).ok_or_else(|| damaged("its parts cannot be found"))?;
-        let mut flow = Flow::default();
-        let mut reading = Reading {
-            file: &mut file,
-            flow: &mut flow,
-            part: 0,
-            attachments: Vec::new(),
-        };
-        let mut letter = reading.message("/", 1)?;
-        letter.attachments = reading.attachments;
-        letter.send(self.name(), flow, sink)
-    }
+fn matches(source: &Source) -> bool {
+    ole::has_stream(source, PROPERTIES)
 }
 
-struct Reading<'r, 'f> {
-    file: &'r mut File<'f>,
-    flow: &'r mut Flow,
+fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
+    let mut file =
+        ole::open(source).ok_or_else(|| Failure::damaged("its parts cannot be found"))?;
+    let mut builder = BlockBuilder::default();
+    let mut reading = MsgReader {
+        file: &mut file,
+        builder: &mut builder,
+        part: 0,
+        attachments: Vec::new(),
+    };
+    let mut message_content = reading.read_message("/", 1)?;
+    message_content.attachments = reading.attachments;
+    message_content.send(FORMAT.name, builder, sink)
+}
+
+struct MsgReader<'r, 'f> {
+    file: &'r mut CompoundFile<'f>,
+    builder: &'r mut BlockBuilder,
     part: u32,
     attachments: Vec<(String, Vec<u8>)>,
 }
 
-impl Reading<'_, '_> {
-    /// Writes the message in this folder of the file, and those that are attached to it.
-    fn message(&mut self, folder: &str, depth: u8) -> Result<Letter, Failure> {
-        let letter = self.letter(folder, depth > 1);
+impl MsgReader<'_, '_> {
+    /// Writes the message in this storage, and the messages that are attached to it.
+    fn read_message(&mut self, folder: &str, depth: u8) -> Result<MailMessage, Failure> {
+        let message_content = self.read_content(folder, depth > 1);
         self.part += 1;
-        letter.write(self.flow, depth, &format!("part {}", self.part))?;
-        for number in 0..MOST_ATTACHMENTS {
+        message_content.write_into(self.builder, depth, &format!("part {}", self.part))?;
+        for number in 0..MAX_ATTACHMENTS {
             let attached = format!("{folder}__attach_version1.0_#{number:08X}/");
             if !self.file.is_storage(&attached) {
                 break;
             }
             let inside = format!("{attached}__substg1.0_{DATA:04X}000D/");
             if self.file.is_storage(&inside) {
-                if depth < DEEPEST && self.file.is_stream(format!("{inside}{PROPERTIES}")) {
-                    self.message(&inside, depth + 1)?;
+                if depth < MAX_DEPTH && self.file.is_stream(format!("{inside}{PROPERTIES}")) {
+                    self.read_message(&inside, depth + 1)?;
                 }
-            } else if let Some(bytes) = self.property(&attached, DATA, 0x0102) {
-                let name = self.text(&attached, LONG_NAME, None);
-                let name = name.or_else(|| self.text(&attached, SHORT_NAME, None));
+            } else if let Some(bytes) = self.read_property(&attached, DATA, 0x0102) {
+                let name = self.read_text(&attached, LONG_NAME, None);
+                let name = name.or_else(|| self.read_text(&attached, SHORT_NAME, None));
                 self.attachments.push((name.unwrap_or_default(), bytes));
             }
         }
-        Ok(letter)
+        Ok(message_content)
     }
 
-    fn letter(&mut self, folder: &str, inside: bool) -> Letter {
-        // In the root, a longer header stands before the properties (MS-OXMSG 2.4.1).
+    fn read_content(&mut self, folder: &str, inside: bool) -> MailMessage {
+        // In the root, a longer header precedes the properties (MS-OXMSG 2.4.1).
         let header = if inside { 24 } else { 32 };
-        let fixed = ole::stream(self.file, &format!("{folder}{PROPERTIES}")).unwrap_or_default();
+        let fixed =
+            ole::read_stream(self.file, &format!("{folder}{PROPERTIES}")).unwrap_or_default();
         let fixed = fixed.get(header..).unwrap_or_default();
-        let page = value(fixed, CODE_PAGE).and_then(|page| u32::try_from(page).ok());
-        let sent = value(fixed, SUBMITTED).or_else(|| value(fixed, DELIVERED));
-        let sent = sent.and_then(date);
-        let mut text = |id: u16| self.text(folder, id, page).unwrap_or_default();
+        let page = fixed_property(fixed, CODE_PAGE).and_then(|page| u32::try_from(page).ok());
+        let sent = fixed_property(fixed, SUBMITTED).or_else(|| fixed_property(fixed, DELIVERED));
+        let sent = sent.and_then(parse_filetime);
+        let mut text = |id: u16| self.read_text(folder, id, page).unwrap_or_default();
         let address = Some(text(SMTP_ADDRESS)).filter(|address| !address.is_empty());
         let address = address.unwrap_or_else(|| text(SENDER_ADDRESS));
         let sender = match (text(SENDER_NAME), address) {
@@ -118,52 +114,55 @@ impl Reading<'_, '_> {
             ("From", sender),
             ("To", text(TO)),
             ("Cc", text(CC)),
-            ("Date", sent.as_ref().map(super::shown).unwrap_or_default()),
+            (
+                "Date",
+                sent.as_ref().map(super::format_date).unwrap_or_default(),
+            ),
         ];
-        Letter {
+        MailMessage {
             subject: text(SUBJECT),
             lines,
-            day: sent.and_then(|date| day(&date.to_rfc3339())),
-            body: self.body(folder, page),
+            day: sent.and_then(|date| parse_day(&date.to_rfc3339())),
+            body: self.read_body(folder, page),
             attachments: Vec::new(),
         }
     }
 
-    fn body(&mut self, folder: &str, page: Option<u32>) -> Body {
-        let plain = self.text(folder, BODY, page).unwrap_or_default();
-        let html = self.property(folder, HTML_BODY, 0x0102);
+    fn read_body(&mut self, folder: &str, page: Option<u32>) -> MailBody {
+        let plain = self.read_text(folder, BODY, page).unwrap_or_default();
+        let html = self.read_property(folder, HTML_BODY, 0x0102);
         let html = html.map(|bytes| decode(&bytes));
-        let html = html.or_else(|| self.text(folder, HTML_BODY, page));
-        let rich = self.property(folder, RICH_BODY, 0x0102);
-        Body::plainest([
-            Body::Plain(plain),
-            Body::Html(html.unwrap_or_default()),
-            Body::Rich(rich.map(|bytes| unpack(&bytes)).unwrap_or_default()),
+        let html = html.or_else(|| self.read_text(folder, HTML_BODY, page));
+        let rich = self.read_property(folder, RICH_BODY, 0x0102);
+        MailBody::first_nonempty([
+            MailBody::Plain(plain),
+            MailBody::Html(html.unwrap_or_default()),
+            MailBody::Rich(rich.map(|bytes| decompress(&bytes)).unwrap_or_default()),
         ])
     }
 
-    /// A text, in UTF-16 or in the message's code page.
-    fn text(&mut self, folder: &str, id: u16, page: Option<u32>) -> Option<String> {
-        if let Some(bytes) = self.property(folder, id, 0x001F) {
+    /// A string property, in UTF-16 or in the message's code page.
+    fn read_text(&mut self, folder: &str, id: u16, page: Option<u32>) -> Option<String> {
+        if let Some(bytes) = self.read_property(folder, id, 0x001F) {
             let (pairs, _) = bytes.as_chunks::<2>();
             let units: Vec<u16> = pairs.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
             return Some(String::from_utf16_lossy(&units));
         }
-        let bytes = self.property(folder, id, 0x001E)?;
+        let bytes = self.read_property(folder, id, 0x001E)?;
         Some(match page {
-            Some(page) => in_code_page(&bytes, page),
+            Some(page) => decode_code_page(&bytes, page),
             None => decode(&bytes),
         })
     }
 
-    fn property(&mut self, folder: &str, id: u16, kind: u16) -> Option<Vec<u8>> {
+    fn read_property(&mut self, folder: &str, id: u16, kind: u16) -> Option<Vec<u8>> {
         let path = format!("{folder}__substg1.0_{id:04X}{kind:04X}");
-        ole::stream(self.file, &path)
+        ole::read_stream(self.file, &path)
     }
 }
 
-/// A property of fixed length: sixteen bytes each, the number in the second pair of them.
-fn value(properties: &[u8], wanted: u16) -> Option<u64> {
+/// A property of fixed length: entries of 16 bytes with the property id in bytes 2 and 3.
+fn fixed_property(properties: &[u8], wanted: u16) -> Option<u64> {
     let (entries, _) = properties.as_chunks::<16>();
     let entry = entries
         .iter()
@@ -172,8 +171,8 @@ fn value(properties: &[u8], wanted: u16) -> Option<u64> {
     Some(u64::from_le_bytes(*value))
 }
 
-/// A time as Windows counts it: steps of 100 nanoseconds since 1601.
-fn date(ticks: u64) -> Option<DateTime> {
+/// Converts a Windows file time, which counts steps of 100 nanoseconds since 1601.
+fn parse_filetime(ticks: u64) -> Option<DateTime> {
     let seconds = i64::try_from(ticks / 10_000_000)
         .ok()?
         .checked_sub(11_644_473_600)?;

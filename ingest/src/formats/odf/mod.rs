@@ -1,41 +1,36 @@
 //! OpenDocument texts, presentations and spreadsheets (.odt, .odp, .ods).
 //!
-//! All three are one XML file in an archive, with the same paragraphs, lists and tables. What a
-//! cell shows is written beside its value, so dates and amounts are read as people see them.
+//! All three contain one XML file with the same elements for paragraphs, lists and tables. The
+//! displayed text of a cell is stored next to its value, so dates and amounts are read as people
+//! see them.
 
 mod body;
+mod list_state;
+mod sheet_state;
 mod styles;
 
-use super::archive::{self, Archive};
-use super::sections::Sections;
-use super::xml::{Properties, walk};
 use super::{Failure, Format, Sink, Source};
+use crate::formats::common::archive::{self, Archive};
+use crate::formats::common::sections::Sections;
+use crate::formats::common::xml::{DocumentProperties, parse_xml};
 use crate::wire::Refusal;
-use body::Body;
-use styles::Styles;
+use body::OdfBody;
+use styles::OdfStyles;
 
-/// OpenDocument texts.
-#[derive(Debug)]
-pub struct Odt;
+const MIMETYPE_PREFIX: &str = "application/vnd.oasis.opendocument.";
 
-/// OpenDocument presentations.
-#[derive(Debug)]
-pub struct Odp;
-
-/// OpenDocument spreadsheets.
-#[derive(Debug)]
-pub struct Ods;
-
-const NAMES: &str = "application/vnd.oasis.opendocument.";
-
-/// Whether the file says that it is of this kind, or is a template for it.
-fn is(source: &Source, kind: &str) -> bool {
-    let told = archive::mimetype(source);
-    let told = told.as_deref().and_then(|name| name.strip_prefix(NAMES));
-    told.is_some_and(|told| told.strip_suffix("-template").unwrap_or(told) == kind)
+/// Whether the file declares this kind of document, or a template for it.
+fn has_mimetype(source: &Source, kind: &str) -> bool {
+    let Some(mimetype) = archive::read_mimetype(source) else {
+        return false;
+    };
+    let Some(subtype) = mimetype.strip_prefix(MIMETYPE_PREFIX) else {
+        return false;
+    };
+    subtype.strip_suffix("-template").unwrap_or(subtype) == kind
 }
 
-fn read(
+fn extract_odf_content(
     source: &Source,
     name: &str,
     sections: Sections,
@@ -49,67 +44,40 @@ fn read(
         return Err(Refusal::Encrypted.into());
     }
     let content = archive.text("content.xml")?;
-    let mut styles = Styles::default();
-    styles.read(&archive.text("styles.xml")?)?;
-    styles.read(&content)?;
-    let properties = Properties::read(&mut archive, "meta.xml")?;
-    let mut body = Body::new(&styles, sections, name == "ods");
-    walk(&content, &mut body)?;
+    let mut styles = OdfStyles::default();
+    styles.parse(&archive.text("styles.xml")?)?;
+    styles.parse(&content)?;
+    let properties = DocumentProperties::read(&mut archive, "meta.xml")?;
+    let mut body = OdfBody::new(&styles, sections, name == "ods");
+    parse_xml(&content, &mut body)?;
     let mut info = properties.info(name);
     info.warnings.append(&mut body.warnings);
     body.finish().send(info, sink)
 }
 
-impl Format for Odt {
-    fn name(&self) -> &'static str {
-        "odt"
-    }
+/// OpenDocument texts.
+pub const ODT: Format = Format {
+    name: "odt",
+    label: "OpenDocument text (.odt)",
+    matches: |source| has_mimetype(source, "text"),
+    extract: |source, _options, sink| extract_odf_content(source, "odt", Sections::default(), sink),
+    render_page: None,
+};
 
-    fn label(&self) -> &'static str {
-        "OpenDocument text (.odt)"
-    }
+/// OpenDocument presentations.
+pub const ODP: Format = Format {
+    name: "odp",
+    label: "presentation (.odp)",
+    matches: |source| has_mimetype(source, "presentation"),
+    extract: |source, _options, sink| extract_odf_content(source, "odp", Sections::manual(), sink),
+    render_page: None,
+};
 
-    fn recognises(&self, source: &Source) -> bool {
-        is(source, "text")
-    }
-
-    fn read(&self, source: &Source, _: u32, _: bool, sink: &mut dyn Sink) -> Result<(), Failure> {
-        read(source, self.name(), Sections::default(), sink)
-    }
-}
-
-impl Format for Odp {
-    fn name(&self) -> &'static str {
-        "odp"
-    }
-
-    fn label(&self) -> &'static str {
-        "presentation (.odp)"
-    }
-
-    fn recognises(&self, source: &Source) -> bool {
-        is(source, "presentation")
-    }
-
-    fn read(&self, source: &Source, _: u32, _: bool, sink: &mut dyn Sink) -> Result<(), Failure> {
-        read(source, self.name(), Sections::by_hand(), sink)
-    }
-}
-
-impl Format for Ods {
-    fn name(&self) -> &'static str {
-        "ods"
-    }
-
-    fn label(&self) -> &'static str {
-        "spreadsheet (.ods)"
-    }
-
-    fn recognises(&self, source: &Source) -> bool {
-        is(source, "spreadsheet")
-    }
-
-    fn read(&self, source: &Source, _: u32, _: bool, sink: &mut dyn Sink) -> Result<(), Failure> {
-        read(source, self.name(), Sections::by_hand(), sink)
-    }
-}
+/// OpenDocument spreadsheets.
+pub const ODS: Format = Format {
+    name: "ods",
+    label: "spreadsheet (.ods)",
+    matches: |source| has_mimetype(source, "spreadsheet"),
+    extract: |source, _options, sink| extract_odf_content(source, "ods", Sections::manual(), sink),
+    render_page: None,
+};

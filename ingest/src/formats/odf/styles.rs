@@ -1,34 +1,34 @@
-//! Styles of OpenDocument files: which text is hidden, how lists and headings count.
+//! Styles of OpenDocument files: hidden text, and the numbering of lists and headings.
 
 use crate::formats::Failure;
-use crate::formats::numbers::Numerals;
-use crate::formats::xml::{Tag, Visitor, walk};
+use crate::formats::common::numbers::Numerals;
+use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 use std::collections::HashMap;
 
-/// Levels of a list.
+/// Number of levels of a list.
 pub const LEVELS: usize = 10;
-/// Styles inherit from each other this many steps at most.
-const LONGEST_LINE: usize = 20;
+/// Maximum length of a chain of inherited styles.
+const MAX_INHERITANCE: usize = 20;
 
-/// How one level of a list or of the headings counts.
+/// How one level of a list or of the headings is numbered.
 #[derive(Clone, Debug)]
-pub struct Level {
-    /// How numbers are written; none where the level has bullets.
+pub struct ListLevel {
+    /// The format of the numbers; `None` for bullets.
     pub numerals: Option<Numerals>,
-    /// What stands before the number.
+    /// The text before the number.
     pub prefix: String,
-    /// What stands after it.
+    /// The text after the number.
     pub suffix: String,
     /// The first number.
     pub start: u32,
-    /// How many levels are written, this one last.
+    /// The number of levels shown, the last of which is this one.
     pub shown: usize,
 }
 
-impl Default for Level {
+impl Default for ListLevel {
     fn default() -> Self {
         Self {
-            numerals: Some(Numerals::Nothing),
+            numerals: Some(Numerals::Hidden),
             prefix: String::new(),
             suffix: String::new(),
             start: 1,
@@ -37,11 +37,11 @@ impl Default for Level {
     }
 }
 
-/// How a list counts.
-pub type Levels = [Level; LEVELS];
+/// How a list is numbered.
+pub type ListLevels = [ListLevel; LEVELS];
 
-/// What an item begins with, when each level has counted so far.
-pub fn marker(levels: &Levels, level: usize, counted: &[u32]) -> String {
+/// The marker of an item, given the counters of all levels.
+pub fn format_marker(levels: &ListLevels, level: usize, counters: &[u32]) -> String {
     let Some(own) = levels.get(level) else {
         return String::new();
     };
@@ -51,10 +51,10 @@ pub fn marker(levels: &Levels, level: usize, counted: &[u32]) -> String {
     let first = (level + 1).saturating_sub(own.shown.max(1));
     let numbers: Vec<String> = levels
         .iter()
-        .zip(counted)
+        .zip(counters)
         .take(level + 1)
         .skip(first)
-        .map(|(level, count)| level.numerals.unwrap_or_default().write(*count))
+        .map(|(level, count)| level.numerals.unwrap_or_default().format(*count))
         .filter(|number| !number.is_empty())
         .collect();
     if numbers.is_empty() {
@@ -66,34 +66,34 @@ pub fn marker(levels: &Levels, level: usize, counted: &[u32]) -> String {
 }
 
 #[derive(Debug, Default)]
-struct Style {
+struct OdfStyle {
     parent: String,
     hidden: Option<bool>,
 }
 
 /// All styles of a file.
 #[derive(Debug, Default)]
-pub struct Styles {
-    found: HashMap<String, Style>,
-    lists: HashMap<String, Levels>,
-    /// How headings count.
-    pub outline: Option<Levels>,
+pub struct OdfStyles {
+    found: HashMap<String, OdfStyle>,
+    lists: HashMap<String, ListLevels>,
+    /// How headings are numbered.
+    pub outline: Option<ListLevels>,
     open: String,
     open_list: Option<String>,
 }
 
-impl Styles {
-    /// Adds the styles of one part.
-    pub fn read(&mut self, xml: &str) -> Result<(), Failure> {
-        walk(xml, self)
+impl OdfStyles {
+    /// Reads the styles of one part.
+    pub fn parse(&mut self, xml: &str) -> Result<(), Failure> {
+        parse_xml(xml, self)
     }
 
-    /// Whether text of this style is hidden.
+    /// Whether text with this style is hidden.
     pub fn is_hidden(&self, name: &str) -> bool {
         self.line(name).find_map(|s| s.1.hidden).unwrap_or(false)
     }
 
-    /// Whether this style is, or inherits from, one that the program calls by this name.
+    /// Whether this style is, or inherits from, the built-in style of this name.
     pub fn is_a(&self, name: &str, wanted: &str) -> bool {
         name == wanted
             || self
@@ -101,88 +101,92 @@ impl Styles {
                 .any(|(name, s)| name == wanted || s.parent == wanted)
     }
 
-    /// How lists of this style count.
-    pub fn list(&self, name: &str) -> Option<&Levels> {
+    /// The numbering of lists with this style.
+    pub fn list(&self, name: &str) -> Option<&ListLevels> {
         self.lists.get(name)
     }
 
-    fn line<'s>(&'s self, name: &'s str) -> impl Iterator<Item = (&'s str, &'s Style)> {
-        let find = |name: &'s str| self.found.get(name).map(|style| (name, style));
-        std::iter::successors(find(name), move |(_, style)| find(&style.parent)).take(LONGEST_LINE)
+    fn line<'s>(&'s self, name: &'s str) -> impl Iterator<Item = (&'s str, &'s OdfStyle)> {
+        std::iter::successors(self.find(name), |(_, style)| self.find(&style.parent))
+            .take(MAX_INHERITANCE)
     }
 
-    fn list_level(&mut self, tag: &Tag<'_>, numerals: Option<Numerals>) {
-        let level: usize = tag.number("text:level").unwrap_or(1);
-        let found = Level {
+    fn find<'s>(&'s self, name: &'s str) -> Option<(&'s str, &'s OdfStyle)> {
+        Some((name, self.found.get(name)?))
+    }
+
+    fn list_level(&mut self, tag: &XmlTag<'_>, numerals: Option<Numerals>) {
+        let level: usize = tag.parse_attribute("text:level").unwrap_or(1);
+        let found = ListLevel {
             numerals,
-            prefix: tag.get("style:num-prefix").unwrap_or_default(),
-            suffix: tag.get("style:num-suffix").unwrap_or_default(),
-            start: tag.number("text:start-value").unwrap_or(1),
-            shown: tag.number("text:display-levels").unwrap_or(1),
+            prefix: tag.attribute("style:num-prefix").unwrap_or_default(),
+            suffix: tag.attribute("style:num-suffix").unwrap_or_default(),
+            start: tag.parse_attribute("text:start-value").unwrap_or(1),
+            shown: tag.parse_attribute("text:display-levels").unwrap_or(1),
         };
         let levels = match &self.open_list {
             Some(name) => self.lists.get_mut(name),
             None => self.outline.as_mut(),
         };
-        // Levels below that the file does not describe count like the last that it does.
+        // Levels below the last described level are numbered like it.
         let places = levels.into_iter().flatten().skip(level.saturating_sub(1));
         places.for_each(|place| *place = found.clone());
     }
 }
 
-fn numerals(format: &str) -> Numerals {
-    match format {
+fn parse_numerals(tag: &XmlTag<'_>) -> Numerals {
+    let format = tag.attribute("style:num-format").unwrap_or_default();
+    match format.as_str() {
         "1" => Numerals::Decimal,
-        "a" => Numerals::Letter,
-        "A" => Numerals::Capital,
-        "i" => Numerals::Roman,
-        "I" => Numerals::CapitalRoman,
-        _ => Numerals::Nothing,
+        "a" => Numerals::LowerLetter,
+        "A" => Numerals::UpperLetter,
+        "i" => Numerals::LowerRoman,
+        "I" => Numerals::UpperRoman,
+        _ => Numerals::Hidden,
     }
 }
 
-impl Visitor for Styles {
-    fn start(&mut self, tag: &Tag<'_>) -> Result<(), Failure> {
-        let format = || numerals(&tag.get("style:num-format").unwrap_or_default());
+impl XmlHandler for OdfStyles {
+    fn start(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
         match tag.name.as_ref() {
             "style:style" => {
-                self.open = tag.get("style:name").unwrap_or_default();
-                let style = Style {
-                    parent: tag.get("style:parent-style-name").unwrap_or_default(),
+                self.open = tag.attribute("style:name").unwrap_or_default();
+                let style = OdfStyle {
+                    parent: tag.attribute("style:parent-style-name").unwrap_or_default(),
                     hidden: None,
                 };
                 self.found.insert(self.open.clone(), style);
             }
             "style:text-properties" => {
-                let display = tag.get("text:display");
+                let display = tag.attribute("text:display");
                 if let Some(style) = self.found.get_mut(&self.open) {
                     style.hidden = display.map(|display| display == "none");
                 }
             }
-            // A slide that is not shown.
+            // A hidden slide.
             "style:drawing-page-properties" => {
-                let visibility = tag.get("presentation:visibility");
+                let visibility = tag.attribute("presentation:visibility");
                 if let Some(style) = self.found.get_mut(&self.open) {
                     style.hidden = visibility.map(|visibility| visibility == "hidden");
                 }
             }
             "style:table-properties" => {
-                let display = tag.get("table:display");
+                let display = tag.attribute("table:display");
                 if let Some(style) = self.found.get_mut(&self.open) {
                     style.hidden = display.map(|display| display == "false");
                 }
             }
             "text:list-style" => {
-                let name = tag.get("style:name").unwrap_or_default();
-                self.lists.insert(name.clone(), Levels::default());
+                let name = tag.attribute("style:name").unwrap_or_default();
+                self.lists.insert(name.clone(), ListLevels::default());
                 self.open_list = Some(name);
             }
             "text:outline-style" => {
-                self.outline = Some(Levels::default());
+                self.outline = Some(ListLevels::default());
                 self.open_list = None;
             }
             "text:list-level-style-number" | "text:outline-level-style" => {
-                self.list_level(tag, Some(format()));
+                self.list_level(tag, Some(parse_numerals(tag)));
             }
             "text:list-level-style-bullet" | "text:list-level-style-image" => {
                 self.list_level(tag, None);

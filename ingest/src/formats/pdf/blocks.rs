@@ -1,56 +1,56 @@
-//! Rows become blocks, and blocks become the page's text.
+//! Joining rows into blocks, and writing the blocks as the text of a page.
 
-use super::marker::begins_item;
-use super::rows::{Piece, Row};
+use super::rows::{TextRow, TextRun};
+use crate::formats::common::list_marker::begins_item;
 use crate::wire::Style;
 use cloister_domain::{Block, BlockKind, ByteRange, PageText, Rect, Word};
 use std::collections::HashSet;
 
-/// A block before it is text.
-struct Draft {
+/// A block before its text is written.
+struct BlockDraft {
     kind: BlockKind,
-    rows: Vec<Row>,
+    rows: Vec<TextRow>,
 }
 
-/// The page's text, and how each of its blocks is set.
-pub fn page_text(rows: Vec<Row>) -> (PageText, Vec<Style>) {
-    let pitch = usual_pitch(&rows);
-    let mut drafts: Vec<Draft> = Vec::new();
+/// Builds the text of a page, and returns it with the typography of its blocks.
+pub fn build_page_text(rows: Vec<TextRow>) -> (PageText, Vec<Style>) {
+    let pitch = typical_line_pitch(&rows);
+    let mut drafts: Vec<BlockDraft> = Vec::new();
     for row in rows {
         match drafts.last_mut() {
-            Some(draft) if continues(draft, &row, pitch) => draft.rows.push(row),
-            _ => drafts.push(begin(row)),
+            Some(draft) if continues_block(draft, &row, pitch) => draft.rows.push(row),
+            _ => drafts.push(start_block(row)),
         }
     }
-    Writer::write(&drafts)
+    PageTextWriter::write(&drafts)
 }
 
-fn begin(row: Row) -> Draft {
+fn start_block(row: TextRow) -> BlockDraft {
     let kind = if row.cells.len() > 1 {
         BlockKind::TableRow
-    } else if begins_item(&text_of(&row)) {
+    } else if begins_item(&row_text(&row)) {
         BlockKind::ListItem
     } else if is_caption(&row) {
         BlockKind::Caption
     } else {
         BlockKind::Paragraph
     };
-    Draft {
+    BlockDraft {
         kind,
         rows: vec![row],
     }
 }
 
-fn text_of(row: &Row) -> String {
+fn row_text(row: &TextRow) -> String {
     row.cells
         .iter()
-        .map(Piece::text)
+        .map(TextRun::text)
         .collect::<Vec<_>>()
         .join(" ")
 }
 
-fn is_caption(row: &Row) -> bool {
-    let text = text_of(row);
+fn is_caption(row: &TextRow) -> bool {
+    let text = row_text(row);
     let mut words = text.split(' ');
     let named = words.next().is_some_and(|word| {
         matches!(
@@ -64,19 +64,19 @@ fn is_caption(row: &Row) -> bool {
     named && numbered
 }
 
-/// Whether `row` goes on with the block.
-fn continues(draft: &Draft, row: &Row, pitch: f32) -> bool {
+/// Whether `row` continues the block.
+fn continues_block(draft: &BlockDraft, row: &TextRow, pitch: f32) -> bool {
     let Some(last) = draft.rows.last() else {
         return false;
     };
     let size = last.size.max(row.size);
-    let alike = last.turn == row.turn
+    let alike = last.direction == row.direction
         && (last.size - row.size).abs() <= 0.1 * size
         && last.bold == row.bold;
     if draft.kind == BlockKind::TableRow || row.cells.len() > 1 || !alike {
         return false;
     }
-    if begins_item(&text_of(row)) {
+    if begins_item(&row_text(row)) {
         return false;
     }
     let down = row.frame.y0 - last.frame.y0;
@@ -87,8 +87,9 @@ fn continues(draft: &Draft, row: &Row, pitch: f32) -> bool {
     near && !begins_paragraph(draft, last, row)
 }
 
-/// A sentence that is cut off at the foot of a column goes on at the head of the next.
-fn continues_in_next_column(last: &Row, row: &Row) -> bool {
+/// Whether a sentence that is interrupted at the foot of a column continues at the head of the
+/// next.
+fn continues_in_next_column(last: &TextRow, row: &TextRow) -> bool {
     let beside = row.frame.x0 > last.frame.x0 + last.size;
     let small = row
         .first_word()
@@ -98,13 +99,14 @@ fn continues_in_next_column(last: &Row, row: &Row) -> bool {
     beside && small && !ends_sentence(last)
 }
 
-/// Whether `row` is set off as the beginning of a paragraph: indented, or after a short line.
-fn begins_paragraph(draft: &Draft, last: &Row, row: &Row) -> bool {
+/// Whether `row` starts a paragraph: it is indented, or follows a short line.
+fn begins_paragraph(draft: &BlockDraft, last: &TextRow, row: &TextRow) -> bool {
     let indent = row.frame.x0 - last.frame.x0;
     let is_item = draft.kind == BlockKind::ListItem;
     let first_line = draft.rows.len() == 1;
     if is_item {
-        // Lines of an item stand below its text; a line below its marker is not of the item.
+        // The lines of an item are aligned with its text. A line that is aligned with its marker
+        // does not belong to the item.
         return indent < 0.5 * row.size && first_line && ends_sentence(last)
             || indent < -row.size && ends_sentence(last);
     }
@@ -123,37 +125,38 @@ fn begins_paragraph(draft: &Draft, last: &Row, row: &Row) -> bool {
     ends_sentence(last) && (short || indented || indent < -row.size && !first_line)
 }
 
-fn ends_sentence(row: &Row) -> bool {
+fn ends_sentence(row: &TextRow) -> bool {
     row.last_word()
         .trim_end_matches(['"', '”', '’', '\'', ')', ']'])
         .ends_with(['.', '!', '?', ':', ';'])
 }
 
-/// How far apart the page's lines usually stand, in font sizes.
-fn usual_pitch(rows: &[Row]) -> f32 {
+/// The typical distance between lines, in font sizes.
+fn typical_line_pitch(rows: &[TextRow]) -> f32 {
     let mut pitches: Vec<f32> = rows
         .iter()
         .zip(rows.iter().skip(1))
-        .filter(|(a, b)| a.turn == b.turn && (a.size - b.size).abs() < 0.1 * a.size)
+        .filter(|(a, b)| a.direction == b.direction && (a.size - b.size).abs() < 0.1 * a.size)
         .map(|(a, b)| (b.frame.y0 - a.frame.y0) / a.size.max(0.1))
         .filter(|pitch| (0.8..2.6).contains(pitch))
         .collect();
     pitches.sort_by(f32::total_cmp);
-    // The lower third: paragraphs stand further apart than lines do.
+    // The lower third, because paragraphs are further apart than lines.
     let usual = pitches.get(pitches.len() / 3).copied();
     usual.unwrap_or(1.2).clamp(1.0, 2.2)
 }
 
-/// Writes drafts into a page's text.
-struct Writer {
+/// Writes blocks into the text of a page.
+struct PageTextWriter {
     page: PageText,
     styles: Vec<Style>,
-    /// Words of this page with a hyphen inside, to tell a broken word from a hyphenated one.
+    /// Words of this page with a hyphen inside, which distinguish hyphenated words from words that
+    /// were divided at the end of a line.
     hyphenated: HashSet<String>,
 }
 
-impl Writer {
-    fn write(drafts: &[Draft]) -> (PageText, Vec<Style>) {
+impl PageTextWriter {
+    fn write(drafts: &[BlockDraft]) -> (PageText, Vec<Style>) {
         let mut writer = Self {
             page: PageText::default(),
             styles: Vec::new(),
@@ -165,7 +168,7 @@ impl Writer {
         (writer.page, writer.styles)
     }
 
-    fn draft(&mut self, draft: &Draft) {
+    fn draft(&mut self, draft: &BlockDraft) {
         if !self.page.text.is_empty() {
             self.page.text.push('\n');
         }
@@ -182,10 +185,10 @@ impl Writer {
             range,
             place: None,
         });
-        self.styles.push(style(draft));
+        self.styles.push(block_style(draft));
     }
 
-    fn row(&mut self, row: &Row) {
+    fn row(&mut self, row: &TextRow) {
         for (index, cell) in row.cells.iter().enumerate() {
             if index > 0 {
                 self.page.text.push_str(" | ");
@@ -205,31 +208,31 @@ impl Writer {
         }
     }
 
-    /// Puts together a word that the end of the last line broke. Tells whether it did; where it
-    /// did not, a space belongs between the lines.
-    fn rejoin(&mut self, next: &Row) -> bool {
+    /// Joins a word that was divided at the end of the previous line. Returns whether it did; if
+    /// not, a space belongs between the lines.
+    fn rejoin(&mut self, next: &TextRow) -> bool {
         let Some(last) = self.page.words.last_mut() else {
             return false;
         };
-        let Some(left) = last.range.of(&self.page.text) else {
+        let Some(left) = last.range.slice(&self.page.text) else {
             return false;
         };
         let Some(stem) = left.strip_suffix(['-', '\u{ad}', '\u{2010}']) else {
             return false;
         };
         let right = next.first_word();
-        // `low- and middle-income`: the hyphen stands for a word that follows.
+        // `low- and middle-income`: the hyphen stands for the second part of a compound.
         if matches!(right, "and" | "or" | "to" | "und" | "oder" | "bis") {
             return false;
         }
         let letters = stem.chars().next_back().is_some_and(char::is_alphabetic)
             && right.chars().next().is_some_and(char::is_lowercase);
         if !letters {
-            // `2019-` and `2020` stay together, a dash before a word stays a dash.
+            // `2019-` and `2020` are joined with the hyphen. A dash before a word remains a dash.
             return stem.chars().next_back().is_some_and(char::is_alphanumeric)
                 && right.chars().next().is_some_and(char::is_alphanumeric);
         }
-        let compound = format!("{}-{}", bare(stem), bare(right));
+        let compound = format!("{}-{}", strip_punctuation(stem), strip_punctuation(right));
         if !self.hyphenated.contains(&compound) && !is_prefix(stem) {
             let end = last.range.start + stem.len();
             self.page.text.truncate(end);
@@ -239,11 +242,11 @@ impl Writer {
     }
 }
 
-/// Prefixes that keep their hyphen.
+/// Whether a prefix keeps its hyphen.
 fn is_prefix(stem: &str) -> bool {
     let stem = stem.rsplit('-').next().unwrap_or(stem).to_lowercase();
     matches!(
-        bare(&stem).as_str(),
+        strip_punctuation(&stem).as_str(),
         "medium"
             | "middle"
             | "self"
@@ -278,21 +281,21 @@ fn is_prefix(stem: &str) -> bool {
     )
 }
 
-fn bare(word: &str) -> String {
+fn strip_punctuation(word: &str) -> String {
     word.trim_matches(|c: char| !c.is_alphanumeric())
         .to_lowercase()
 }
 
-fn hyphenated_words(drafts: &[Draft]) -> HashSet<String> {
+fn hyphenated_words(drafts: &[BlockDraft]) -> HashSet<String> {
     let rows = drafts.iter().flat_map(|draft| &draft.rows);
     rows.flat_map(|row| &row.cells)
         .flat_map(|cell| &cell.words)
         .filter(|word| word.text.trim_end_matches('-').contains('-'))
-        .map(|word| bare(&word.text))
+        .map(|word| strip_punctuation(&word.text))
         .collect()
 }
 
-fn style(draft: &Draft) -> Style {
+fn block_style(draft: &BlockDraft) -> Style {
     let rows = &draft.rows;
     let mut visible: Option<Rect> = None;
     for word in rows.iter().flat_map(|r| &r.cells).flat_map(|c| &c.words) {

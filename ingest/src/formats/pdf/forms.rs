@@ -1,35 +1,35 @@
-//! What was filled into a PDF's form (ISO 32000-1, 12.7): names and values, and where they stand.
+//! The filled fields of a PDF form (ISO 32000-1, 12.7): names, values and positions.
 
-use crate::formats::sections::plain_spaces;
+use crate::formats::common::sections::normalize_whitespace;
 use crate::wire::Style;
 use cloister_domain::{Block, BlockKind, ByteRange, PageText, Rect, Word};
 use hayro_interpret::kurbo::{self, Affine};
 use lopdf::{Dictionary, Document, Object, ObjectId, decode_text_string};
 use std::collections::{HashMap, HashSet};
 
-/// Fields beyond these are left out.
-const MOST_FIELDS: usize = 20_000;
-/// Fields stand inside each other this deep at most.
-const DEEPEST: usize = 16;
-/// The font size that values are taken to have.
-const SIZE: f32 = 10.0;
-/// Flags (12.7.4.3): what is typed into the field is a password.
+/// Maximum number of fields.
+const MAX_FIELDS: usize = 20_000;
+/// Maximum nesting depth of fields.
+const MAX_DEPTH: usize = 16;
+/// The font size that is assumed for values.
+const VALUE_SIZE: f32 = 10.0;
+/// Field flag (12.7.4.3): the field contains a password.
 const IS_PASSWORD: i64 = 1 << 13;
 
 /// A field with a value.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Field {
-    /// What the form calls it.
+pub struct FormField {
+    /// Its label, or its name.
     pub name: String,
-    /// What stands in it.
+    /// Its value.
     pub value: String,
-    /// Where it stands, in the page's own space.
-    pub place: [f64; 4],
+    /// Its rectangle in the page's own coordinates: x0, y0, x1, y1.
+    pub rect_corners: [f64; 4],
 }
 
-/// The filled fields of each page, by its number.
-pub fn fields(document: &Document) -> HashMap<u32, Vec<Field>> {
-    let mut forms = Forms {
+/// The filled fields of each page, by page number.
+pub fn read_fields(document: &Document) -> HashMap<u32, Vec<FormField>> {
+    let mut forms = FormReader {
         document,
         pages: pages_of_widgets(document),
         seen: HashSet::new(),
@@ -42,12 +42,12 @@ pub fn fields(document: &Document) -> HashMap<u32, Vec<Field>> {
         fields.as_array().ok()
     });
     for root in roots.into_iter().flatten() {
-        forms.field(root, &Inherited::default(), 0);
+        forms.field(root, &InheritedField::default(), 0);
     }
     forms.found
 }
 
-/// Which page each widget stands on.
+/// The page number of each widget.
 fn pages_of_widgets(document: &Document) -> HashMap<ObjectId, u32> {
     let mut pages = HashMap::new();
     for (number, page) in document.get_pages() {
@@ -61,25 +61,25 @@ fn pages_of_widgets(document: &Document) -> HashMap<ObjectId, u32> {
     pages
 }
 
-/// What a field has from those around it.
+/// Attributes that a field inherits.
 #[derive(Clone, Debug, Default)]
-struct Inherited<'a> {
+struct InheritedField<'a> {
     name: String,
     kind: &'a [u8],
     flags: i64,
     value: Option<&'a Object>,
 }
 
-struct Forms<'a> {
+struct FormReader<'a> {
     document: &'a Document,
     pages: HashMap<ObjectId, u32>,
     seen: HashSet<ObjectId>,
-    found: HashMap<u32, Vec<Field>>,
+    found: HashMap<u32, Vec<FormField>>,
     count: usize,
 }
 
-impl<'a> Forms<'a> {
-    fn field(&mut self, object: &'a Object, outer: &Inherited<'a>, depth: usize) {
+impl<'a> FormReader<'a> {
+    fn field(&mut self, object: &'a Object, outer: &InheritedField<'a>, depth: usize) {
         let Ok((id, field)) = self.document.dereference(object) else {
             return;
         };
@@ -87,7 +87,7 @@ impl<'a> Forms<'a> {
         let Ok(field) = field.as_dict() else {
             return;
         };
-        if depth > DEEPEST || !is_new || self.count > MOST_FIELDS {
+        if depth > MAX_DEPTH || !is_new || self.count > MAX_FIELDS {
             return;
         }
         let own = self.inherit(field, outer);
@@ -101,38 +101,51 @@ impl<'a> Forms<'a> {
         }
     }
 
-    fn inherit(&self, field: &'a Dictionary, outer: &Inherited<'a>) -> Inherited<'a> {
-        let get = |key: &[u8]| field.get_deref(key, self.document).ok();
-        let said = get(b"TU").or_else(|| get(b"T")).and_then(text);
-        let kind = get(b"FT").and_then(|kind| kind.as_name().ok());
-        let flags = get(b"Ff").and_then(|flags| flags.as_i64().ok());
-        Inherited {
-            name: said.unwrap_or_else(|| outer.name.clone()),
+    fn inherit(&self, field: &'a Dictionary, outer: &InheritedField<'a>) -> InheritedField<'a> {
+        let name = self.entry(field, b"TU").or_else(|| self.entry(field, b"T"));
+        let kind = self
+            .entry(field, b"FT")
+            .and_then(|kind| kind.as_name().ok());
+        let flags = self
+            .entry(field, b"Ff")
+            .and_then(|flags| flags.as_i64().ok());
+        InheritedField {
+            name: name
+                .and_then(decode_text)
+                .unwrap_or_else(|| outer.name.clone()),
             kind: kind.unwrap_or(outer.kind),
             flags: flags.unwrap_or(outer.flags),
-            value: get(b"V").or(outer.value),
+            value: self.entry(field, b"V").or(outer.value),
         }
     }
 
-    fn widget(&mut self, page: u32, widget: &'a Dictionary, field: &Inherited<'a>) {
+    fn entry(&self, field: &'a Dictionary, key: &[u8]) -> Option<&'a Object> {
+        field.get_deref(key, self.document).ok()
+    }
+
+    fn widget(&mut self, page: u32, widget: &'a Dictionary, field: &InheritedField<'a>) {
         if field.kind == b"Sig" || field.flags & IS_PASSWORD != 0 {
             return;
         }
         let value = field.value.and_then(|value| self.value(widget, value));
-        let place = widget.get_deref(b"Rect", self.document);
-        let place = place
+        let rect_corners = widget.get_deref(b"Rect", self.document);
+        let rect_corners = rect_corners
             .and_then(Object::as_array)
             .ok()
-            .and_then(|p| corners(p));
-        if let (Some(value), Some(place)) = (value, place) {
+            .and_then(|p| parse_rect(p));
+        if let (Some(value), Some(rect_corners)) = (value, rect_corners) {
             self.count += 1;
             let name = field.name.clone();
             let fields = self.found.entry(page).or_default();
-            fields.push(Field { name, value, place });
+            fields.push(FormField {
+                name,
+                value,
+                rect_corners,
+            });
         }
     }
 
-    /// What a value says. A button's is the name of what it shows when it is on.
+    /// The text of a value. The value of a button is the name of its state if it is on.
     fn value(&self, widget: &'a Dictionary, value: &'a Object) -> Option<String> {
         if let Ok(name) = value.as_name() {
             let shown = widget.get_deref(b"AS", self.document);
@@ -141,48 +154,57 @@ impl<'a> Forms<'a> {
             return on.then(|| String::from_utf8_lossy(name).into_owned());
         }
         if let Ok(several) = value.as_array() {
-            let several: Vec<String> = several.iter().filter_map(text).collect();
+            let several: Vec<String> = several.iter().filter_map(decode_text).collect();
             return (!several.is_empty()).then(|| several.join(", "));
         }
-        text(value)
+        decode_text(value)
     }
 }
 
-fn text(object: &Object) -> Option<String> {
-    let text = plain_spaces(&decode_text_string(object).ok()?);
+fn decode_text(object: &Object) -> Option<String> {
+    let text = normalize_whitespace(&decode_text_string(object).ok()?);
     (!text.is_empty()).then_some(text)
 }
 
-fn corners(numbers: &[Object]) -> Option<[f64; 4]> {
-    let number = |index: usize| numbers.get(index)?.as_float().ok().map(f64::from);
-    Some([number(0)?, number(1)?, number(2)?, number(3)?])
+fn parse_rect(numbers: &[Object]) -> Option<[f64; 4]> {
+    let [x0, y0, x1, y1, ..] = numbers else {
+        return None;
+    };
+    Some([number(x0)?, number(y0)?, number(x1)?, number(y1)?])
 }
 
-/// Adds to a page what stands in its fields and not already in its text: a form that was filled in
-/// by hand shows its values, one that a program filled may not.
-pub fn add(
-    fields: &[Field],
+fn number(object: &Object) -> Option<f64> {
+    object.as_float().ok().map(f64::from)
+}
+
+/// Appends the values that are not part of a page's text yet. Forms filled in by hand usually
+/// contain them in the page's text, forms filled in by programs may not.
+pub fn append_fields(
+    fields: &[FormField],
     to_page: Affine,
     page: kurbo::Rect,
     content: &mut PageText,
     styles: &mut Vec<Style>,
 ) {
-    let squeezed = |text: &str| text.split_whitespace().collect::<String>();
-    let there = squeezed(&content.text);
+    let page_text = remove_whitespace(&content.text);
     for field in fields {
-        if there.contains(&squeezed(&field.value)) {
+        if page_text.contains(&remove_whitespace(&field.value)) {
             continue;
         }
-        let [x0, y0, x1, y1] = field.place;
+        let [x0, y0, x1, y1] = field.rect_corners;
         let drawn = to_page.transform_rect_bbox(kurbo::Rect::new(x0, y0, x1, y1).abs());
         let rect = super::glyphs::display(drawn.intersect(page));
         if drawn.is_finite() && page.overlaps(drawn) {
-            write(field, rect, content, styles);
+            append_field(field, rect, content, styles);
         }
     }
 }
 
-fn write(field: &Field, rect: Rect, content: &mut PageText, styles: &mut Vec<Style>) {
+fn remove_whitespace(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
+fn append_field(field: &FormField, rect: Rect, content: &mut PageText, styles: &mut Vec<Style>) {
     if !content.text.is_empty() {
         content.text.push('\n');
     }
@@ -204,7 +226,7 @@ fn write(field: &Field, rect: Rect, content: &mut PageText, styles: &mut Vec<Sty
         place: None,
     });
     styles.push(Style {
-        size: SIZE,
+        size: VALUE_SIZE,
         bold: false,
         lines: 1,
         left: rect.x0,

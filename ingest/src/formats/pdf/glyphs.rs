@@ -1,12 +1,12 @@
-//! The glyphs of a page: what they say and where they stand on the page as it is displayed.
+//! The glyphs of a page: their text, and their boxes on the page as displayed.
 //!
-//! A [`Device`] of our own stands where the renderer's would, so a box here is the box of the
-//! letter that [`super::draw`] paints.
+//! The interpreter draws into a [`Device`] that records glyphs, so a box here is the box of the
+//! glyph that [`super::render`] paints.
 
-use super::spoken::Spoken;
+use super::actual_text::ActualTextStack;
+use super::glyph_text::{font_text, normalize_text};
 use cloister_domain::Rect;
 use hayro_interpret::font::{Glyph as HayroGlyph, GlyphRun, PositionedGlyph};
-use hayro_interpret::hayro_cmap::BfString;
 use hayro_interpret::kurbo::{self, Affine, BezPath, Point, Shape, Vec2};
 use hayro_interpret::{
     BlendMode, ClipPath, Device, DrawMode, DrawProps, Image, ImageDrawProps, Paint, SoftMask,
@@ -14,68 +14,68 @@ use hayro_interpret::{
 use hayro_syntax::object::Dict;
 use std::collections::HashMap;
 
-/// A page with more glyphs than this is cut short: the interpreter cannot be stopped, but it need
-/// not be remembered.
-pub const MOST_GLYPHS: usize = 200_000;
+/// Maximum number of glyphs of a page. The interpreter cannot be stopped, but further glyphs are
+/// not recorded.
+pub const MAX_GLYPHS: usize = 200_000;
 
-/// Backgrounds beyond these are not remembered.
-const MOST_PAINTED: usize = 2_000;
+/// Maximum number of painted areas that are recorded.
+const MAX_PAINTED: usize = 2_000;
 
-/// Glyphs are measured in thousandths of their font's size.
-const UNITS: f64 = 1000.0;
+/// Glyph coordinates are in thousandths of the font size.
+const UNITS_PER_EM: f64 = 1000.0;
 
-/// A font's usual reach above and below the baseline, where the font itself is not asked.
+/// Typical height above and below the baseline. The font's own metrics are not used.
 const ASCENT: f64 = 780.0;
 const DESCENT: f64 = -220.0;
 
-/// One glyph.
+/// A glyph.
 #[derive(Clone, Debug)]
 pub struct Glyph {
-    /// What it says; a ligature says several letters.
+    /// Its text. A ligature has several characters.
     pub text: String,
     /// Its box on the page.
     pub rect: Rect,
-    /// Where its baseline begins.
+    /// The start of its baseline.
     pub start: Point,
-    /// Where its baseline ends, and the next glyph is expected.
+    /// The end of its baseline, where the next glyph is expected.
     pub end: Point,
-    /// The direction of its baseline, one point long.
+    /// The direction of its baseline, with length 1.
     pub along: Vec2,
     /// Its font size in points.
     pub size: f32,
-    /// Whether its font calls itself bold.
+    /// Whether its font is bold.
     pub bold: bool,
 }
 
-/// Collects the glyphs of one page.
+/// Records the glyphs of one page.
 #[derive(Debug)]
 pub struct Collector {
     page: kurbo::Rect,
-    /// The glyphs, in the order in which the page draws them.
+    /// The glyphs, in drawing order.
     pub glyphs: Vec<Glyph>,
-    /// Glyphs whose letter is unknown.
+    /// Glyphs without a mapping to Unicode.
     pub unreadable: u32,
     /// Glyphs outside the visible page.
     pub outside: u32,
-    /// Whether there were more than [`MOST_GLYPHS`].
+    /// Whether there were more than [`MAX_GLYPHS`].
     pub cut_short: bool,
-    /// Area of the page's pictures, as a share of the page.
+    /// Area of the page's pictures, as a fraction of the page.
     pub pictured: f64,
-    /// Glyphs that are drawn in white where nothing else was drawn.
+    /// Glyphs that are painted white on an unpainted background.
     white: u32,
-    /// Glyphs that are not drawn at all.
+    /// Glyphs that are not painted.
     invisible: u32,
-    /// Where something other than white was drawn: the background of white letters.
+    /// Areas painted in a colour other than white, which make white glyphs visible.
     painted: Vec<kurbo::Rect>,
-    /// Where each letter stands already, by letter and square point: fonts are made bold by
-    /// printing them twice.
+    /// Positions of the glyphs so far, by character and square point. Some documents print glyphs
+    /// twice to make them bold.
     seen: HashMap<(char, i32, i32), Vec<Point>>,
-    /// What the document says in place of its glyphs.
-    spoken: Spoken,
+    /// Replacement text of the document.
+    actual_text: ActualTextStack,
 }
 
 impl Collector {
-    /// For a page of this size in points.
+    /// A collector for a page of this size in points.
     pub fn new(width: f32, height: f32) -> Self {
         Self {
             page: kurbo::Rect::new(0.0, 0.0, f64::from(width), f64::from(height)),
@@ -88,46 +88,50 @@ impl Collector {
             invisible: 0,
             painted: Vec::new(),
             seen: HashMap::new(),
-            spoken: Spoken::default(),
+            actual_text: ActualTextStack::default(),
         }
     }
 
-    /// Glyphs that nobody sees. Over a picture, they are what a program recognised in it.
+    /// Number of invisible glyphs. Unpainted glyphs over a picture do not count: they are the text
+    /// that a program recognised in it.
     pub fn hidden(&self) -> u32 {
         let recognised = self.pictured > 0.5;
         self.white + if recognised { 0 } else { self.invisible }
     }
 
-    /// Takes note of letters that nobody sees.
-    fn conceal(&mut self, from: usize, props: &DrawProps<'_>, mode: &DrawMode) {
+    /// Counts invisible glyphs among those from index `from`.
+    fn count_hidden(&mut self, from: usize, props: &DrawProps<'_>, mode: &DrawMode) {
         let drawn = self.glyphs.get(from..).unwrap_or_default();
-        let count = |glyphs: &mut dyn Iterator<Item = &Glyph>| {
-            u32::try_from(glyphs.count()).unwrap_or(u32::MAX)
-        };
         if matches!(mode, DrawMode::Invisible) {
-            self.invisible = self.invisible.saturating_add(count(&mut drawn.iter()));
+            let count = u32::try_from(drawn.len()).unwrap_or(u32::MAX);
+            self.invisible = self.invisible.saturating_add(count);
         } else if is_white(&props.paint) {
-            let bare = |glyph: &&Glyph| {
-                let rect = glyph.rect;
-                let x = f64::from(f32::midpoint(rect.x0, rect.x1));
-                let y = f64::from(f32::midpoint(rect.y0, rect.y1));
-                !self.painted.iter().any(|r| r.contains(Point::new(x, y)))
-            };
-            let bare = count(&mut drawn.iter().filter(bare));
-            self.white = self.white.saturating_add(bare);
+            let unpainted = drawn.iter().filter(|glyph| !self.is_on_paint(glyph));
+            let count = u32::try_from(unpainted.count()).unwrap_or(u32::MAX);
+            self.white = self.white.saturating_add(count);
         }
     }
 
-    fn paint(&mut self, area: kurbo::Rect, props: &DrawProps<'_>, mode: &DrawMode) {
+    /// Whether the centre of a glyph is in a painted area.
+    fn is_on_paint(&self, glyph: &Glyph) -> bool {
+        let rect = glyph.rect;
+        let centre = Point::new(
+            f64::from(f32::midpoint(rect.x0, rect.x1)),
+            f64::from(f32::midpoint(rect.y0, rect.y1)),
+        );
+        self.painted.iter().any(|area| area.contains(centre))
+    }
+
+    fn record_painted(&mut self, area: kurbo::Rect, props: &DrawProps<'_>, mode: &DrawMode) {
         let fills = matches!(mode, DrawMode::Fill(_) | DrawMode::FillAndStroke(..));
-        if fills && !is_white(&props.paint) && self.painted.len() < MOST_PAINTED {
+        if fills && !is_white(&props.paint) && self.painted.len() < MAX_PAINTED {
             let area = props.transform.transform_rect_bbox(area);
             self.painted.push(area.intersect(self.page));
         }
     }
 
-    fn run(&mut self, run: &GlyphRun<'_, '_>, props: &DrawProps<'_>) {
-        if self.glyphs.len() >= MOST_GLYPHS {
+    fn add_run(&mut self, run: &GlyphRun<'_, '_>, props: &DrawProps<'_>) {
+        if self.glyphs.len() >= MAX_GLYPHS {
             self.cut_short = true;
             return;
         }
@@ -136,22 +140,28 @@ impl Collector {
         let stretched = is_stretched(glyphs);
         for glyph in glyphs {
             let placed = props.transform * glyph.transform();
-            self.glyph(glyph, placed, stretched, bold);
+            self.add_glyph(glyph, placed, stretched, bold);
         }
     }
 
-    fn glyph(&mut self, glyph: &PositionedGlyph<'_>, placed: Affine, stretched: bool, bold: bool) {
-        let Some(shape) = Placed::of(placed, advance(glyph), stretched) else {
+    fn add_glyph(
+        &mut self,
+        glyph: &PositionedGlyph<'_>,
+        placed: Affine,
+        stretched: bool,
+        bold: bool,
+    ) {
+        let Some(shape) = GlyphBox::from_transform(placed, advance(glyph), stretched) else {
             return;
         };
-        let spoken = self.spoken.take();
-        if spoken.as_ref().is_some_and(String::is_empty) {
-            self.widen(&shape);
+        let actual_text = self.actual_text.next_text();
+        if actual_text.as_ref().is_some_and(String::is_empty) {
+            self.extend_last(&shape);
             return;
         }
-        let Some(text) = spoken
-            .or_else(|| told(glyph))
-            .and_then(|text| letters(&text))
+        let Some(text) = actual_text
+            .or_else(|| font_text(glyph))
+            .and_then(|text| normalize_text(&text))
         else {
             self.unreadable = self.unreadable.saturating_add(1);
             return;
@@ -171,25 +181,25 @@ impl Collector {
             start: shape.start,
             end: shape.end,
             along: shape.along,
-            size: narrow(shape.size),
+            size: to_f32(shape.size),
             bold,
         });
     }
 
-    /// The last glyph said what this one would say.
-    fn widen(&mut self, shape: &Placed) {
+    /// Extends the last glyph's box by a glyph whose text it already contains.
+    fn extend_last(&mut self, shape: &GlyphBox) {
         if let Some(last) = self.glyphs.last_mut() {
             last.rect = last.rect.union(display(shape.rect.intersect(self.page)));
             last.end = shape.end;
         }
     }
 
-    fn is_repeated(&mut self, text: &str, shape: &Placed) -> bool {
+    fn is_repeated(&mut self, text: &str, shape: &GlyphBox) -> bool {
         let Some(first) = text.chars().next().filter(|c| !c.is_whitespace()) else {
             return false;
         };
         let near = 0.12 * shape.size;
-        let (column, row) = (whole(shape.start.x), whole(shape.start.y));
+        let (column, row) = (truncate(shape.start.x), truncate(shape.start.y));
         let around = (-1..=1).flat_map(|dx| (-1..=1).map(move |dy| (column + dx, row + dy)));
         let repeated = around.into_iter().any(|(x, y)| {
             self.seen
@@ -204,7 +214,7 @@ impl Collector {
     }
 }
 
-/// Whether this paint leaves no trace on white paper.
+/// Whether a paint is invisible on white paper.
 fn is_white(paint: &Paint<'_>) -> bool {
     match paint {
         Paint::Color(color) => {
@@ -215,8 +225,8 @@ fn is_white(paint: &Paint<'_>) -> bool {
     }
 }
 
-/// A glyph's place, before it is known to be a letter.
-struct Placed {
+/// The position of a glyph.
+struct GlyphBox {
     rect: kurbo::Rect,
     start: Point,
     end: Point,
@@ -224,28 +234,28 @@ struct Placed {
     size: f64,
 }
 
-impl Placed {
-    fn of(placed: Affine, advance: f64, stretched: bool) -> Option<Self> {
+impl GlyphBox {
+    fn from_transform(placed: Affine, advance: f64, stretched: bool) -> Option<Self> {
         let [a, b, c, d, _, _] = placed.as_coeffs();
         let across = Vec2::new(c, d);
         let mut along = Vec2::new(a, b);
-        let size = across.hypot() * UNITS;
+        let size = across.hypot() * UNITS_PER_EM;
         let sane = size.is_finite() && along.hypot().is_finite() && size > 0.05 && size < 10_000.0;
         if !sane || along.hypot() <= 0.0 {
             return None;
         }
         let direction = along / along.hypot();
-        // A substitute font's glyphs are stretched to the width that the document expects, which
-        // the advance names already.
+        // Glyphs of a substitute font are stretched to the width that the document expects. The
+        // advance already contains this width.
         if stretched {
             along = direction * across.hypot();
         }
         let origin = placed * Point::ZERO;
         let end = origin + along * advance;
-        let corner = |from: Point, reach: f64| from + across * reach;
-        let rect = kurbo::Rect::from_points(corner(origin, DESCENT), corner(end, ASCENT))
-            .union_pt(corner(origin, ASCENT))
-            .union_pt(corner(end, DESCENT));
+        let (ascent, descent) = (across * ASCENT, across * DESCENT);
+        let rect = kurbo::Rect::from_points(origin + descent, end + ascent)
+            .union_pt(origin + ascent)
+            .union_pt(end + descent);
         (rect.is_finite()).then_some(Self {
             rect,
             start: origin,
@@ -256,8 +266,8 @@ impl Placed {
     }
 }
 
-/// Whether the glyphs of a run are stretched one by one, as those of a substitute font are. A run
-/// that is stretched as a whole is set that way by the document.
+/// Whether glyphs are stretched individually, as those of a substitute font are. If all glyphs of a
+/// run are stretched equally, the document stretches them.
 fn is_stretched(glyphs: &[PositionedGlyph<'_>]) -> bool {
     let mut ratios = glyphs.iter().map(|glyph| {
         let [a, b, c, d, _, _] = glyph.transform().as_coeffs();
@@ -276,54 +286,7 @@ fn advance(glyph: &PositionedGlyph<'_>) -> f64 {
     };
     match width {
         Some(width) if width.is_finite() && width > 0.0 => f64::from(width),
-        _ => 0.5 * UNITS,
-    }
-}
-
-/// What a glyph's font says that it is.
-fn told(glyph: &PositionedGlyph<'_>) -> Option<String> {
-    match glyph.as_unicode() {
-        Some(BfString::Char(c)) => Some(c.to_string()),
-        Some(BfString::String(s)) => Some(s),
-        None => from_code(glyph),
-    }
-}
-
-/// The letters to keep, or `None` where nobody can tell. Control characters say nothing.
-fn letters(told: &str) -> Option<String> {
-    let mut text = String::with_capacity(told.len());
-    for c in told.chars() {
-        match c {
-            '\u{f0b7}' | '\u{f0a7}' | '\u{f0d8}' => text.push('•'),
-            // Private letters, and those that the file itself does not know.
-            '\u{e000}'..='\u{f8ff}' | '\u{fffd}' | '\0' => return None,
-            '\u{fb00}'..='\u{fb06}' => text.push_str(ligature(c)),
-            '\u{200b}'..='\u{200f}' | '\u{feff}' | '\u{2060}' => {}
-            c if c.is_whitespace() => text.push(' '),
-            c if c.is_control() => {}
-            c => text.push(c),
-        }
-    }
-    Some(text)
-}
-
-/// Glyphs of a Type 3 font often carry no name; their codes are mostly plain letters.
-fn from_code(glyph: &PositionedGlyph<'_>) -> Option<String> {
-    let HayroGlyph::Type3(drawn) = &**glyph else {
-        return None;
-    };
-    let c = char::from_u32(drawn.char_code())?;
-    (c.is_ascii_alphanumeric() || c.is_ascii_punctuation() || c == ' ').then(|| c.to_string())
-}
-
-const fn ligature(c: char) -> &'static str {
-    match c {
-        '\u{fb00}' => "ff",
-        '\u{fb01}' => "fi",
-        '\u{fb02}' => "fl",
-        '\u{fb03}' => "ffi",
-        '\u{fb04}' => "ffl",
-        _ => "st",
+        _ => 0.5 * UNITS_PER_EM,
     }
 }
 
@@ -347,7 +310,7 @@ fn is_bold(glyph: &PositionedGlyph<'_>) -> bool {
     clippy::cast_possible_truncation,
     reason = "a point on a page; the cast saturates"
 )]
-const fn whole(coordinate: f64) -> i32 {
+const fn truncate(coordinate: f64) -> i32 {
     coordinate as i32
 }
 
@@ -355,25 +318,25 @@ const fn whole(coordinate: f64) -> i32 {
     clippy::cast_possible_truncation,
     reason = "points on a page keep all the digits that a highlight needs"
 )]
-const fn narrow(coordinate: f64) -> f32 {
+const fn to_f32(coordinate: f64) -> f32 {
     coordinate as f32
 }
 
-/// A rectangle as pages have it.
+/// Converts a rectangle to the type that pages use.
 pub fn display(rect: kurbo::Rect) -> Rect {
     Rect {
-        x0: narrow(rect.x0),
-        y0: narrow(rect.y0),
-        x1: narrow(rect.x1),
-        y1: narrow(rect.y1),
+        x0: to_f32(rect.x0),
+        y0: to_f32(rect.y0),
+        x1: to_f32(rect.x1),
+        y1: to_f32(rect.y1),
     }
 }
 
 impl<'a> Device<'a> for Collector {
     fn draw_glyph_run(&mut self, run: &GlyphRun<'_, 'a>, props: DrawProps<'a>, mode: &DrawMode) {
         let from = self.glyphs.len();
-        self.run(run, &props);
-        self.conceal(from, &props, mode);
+        self.add_run(run, &props);
+        self.count_hidden(from, &props, mode);
     }
 
     fn draw_image(&mut self, image: Image<'a, '_>, props: ImageDrawProps<'a>) {
@@ -386,28 +349,28 @@ impl<'a> Device<'a> for Collector {
         let covered = (props.transform * pixels.to_path(0.1)).bounding_box();
         let visible = covered.intersect(self.page).area();
         self.pictured += visible / self.page.area().max(1.0);
-        if self.painted.len() < MOST_PAINTED {
+        if self.painted.len() < MAX_PAINTED {
             self.painted.push(covered.intersect(self.page));
         }
     }
 
     fn draw_path(&mut self, path: &BezPath, props: DrawProps<'a>, mode: &DrawMode) {
-        self.paint(path.bounding_box(), &props, mode);
+        self.record_painted(path.bounding_box(), &props, mode);
     }
 
     fn draw_rect(&mut self, rect: &kurbo::Rect, props: DrawProps<'a>, mode: &DrawMode) {
-        self.paint(*rect, &props, mode);
+        self.record_painted(*rect, &props, mode);
     }
 
     fn push_clip_path(&mut self, _: &ClipPath) {}
     fn push_clip_rect(&mut self, _: &kurbo::Rect) {}
     fn push_transparency_group(&mut self, _: f32, _: Option<SoftMask<'a>>, _: BlendMode) {}
     fn begin_marked_content(&mut self, _: &[u8], properties: Option<&Dict<'_>>) {
-        self.spoken.begin(properties);
+        self.actual_text.begin_content(properties);
     }
 
     fn end_marked_content(&mut self) {
-        self.spoken.end();
+        self.actual_text.end_content();
     }
 
     fn pop_clip(&mut self) {}

@@ -1,18 +1,18 @@
-//! PDF: hayro reads the text and draws the pages, lopdf reads title and outline.
+//! PDF: hayro extracts the text and renders the pages, lopdf reads the structure.
 
+pub mod actual_text;
 pub mod blocks;
-pub mod draw;
 pub mod forms;
-pub mod glyphs;
-pub mod marker;
+pub mod glyph_text;
+mod glyphs;
 pub mod names;
 pub mod order;
+pub mod render;
 pub mod rows;
-pub mod spoken;
 pub mod structure;
 pub mod words;
 
-use super::{Failure, Format, Picture, Sink, Source};
+use super::{Failure, Format, Picture, ReadOptions, Resolution, Sink, Source};
 use crate::wire::{Info, Notes, PageFrame, Refusal};
 use cloister_domain::Page;
 use hayro_interpret::{
@@ -21,92 +21,81 @@ use hayro_interpret::{
 use hayro_syntax::{DecryptionError, LoadPdfError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// The header may follow other bytes, which mail programs insert.
+const MAX_HEADER_OFFSET: usize = 1024;
+
 /// PDF.
-#[derive(Debug)]
-pub struct Pdf;
+pub const FORMAT: Format = Format {
+    name: "pdf",
+    label: "PDF",
+    matches,
+    extract,
+    render_page: Some(render_page),
+};
 
-/// The header may stand behind other bytes, as mail programs leave them.
-const HEADER_WITHIN: usize = 1024;
-
-impl Format for Pdf {
-    fn name(&self) -> &'static str {
-        "pdf"
-    }
-
-    fn label(&self) -> &'static str {
-        "PDF"
-    }
-
-    fn recognises(&self, source: &Source) -> bool {
-        source
-            .head(HEADER_WITHIN)
-            .windows(5)
-            .any(|bytes| bytes == b"%PDF-")
-    }
-
-    fn read(
-        &self,
-        source: &Source,
-        from_page: u32,
-        structure: bool,
-        sink: &mut dyn Sink,
-    ) -> Result<(), Failure> {
-        let (pdf, password) = open(source)?;
-        let found = if structure {
-            structure::read(&source.bytes, password)
-        } else {
-            structure::Structure::default()
-        };
-        let pages = pdf.pages();
-        sink.info(Info {
-            format: self.name().to_owned(),
-            title: found.title,
-            date: found.date,
-            pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
-            outline: found.outline,
-            ..Info::default()
-        })?;
-        for (name, bytes) in &found.files {
-            sink.attachment(name, bytes)?;
-        }
-        let cache = InterpreterCache::new();
-        for (number, page) in (1_u32..).zip(pages.iter()) {
-            if number < from_page {
-                continue;
-            }
-            let fields = found.fields.get(&number).map_or(&[][..], Vec::as_slice);
-            match catch_unwind(AssertUnwindSafe(|| read_page(number, page, &cache, fields))) {
-                Ok(frame) => sink.page(frame)?,
-                Err(_panic) => sink.lost(number)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn draw(&self, source: &Source, page: u32, dpi: u32, pixels: u32) -> Result<Picture, Failure> {
-        let (pdf, _) = open(source)?;
-        let index = usize::try_from(page).ok().and_then(|n| n.checked_sub(1));
-        let found = index.and_then(|index| pdf.pages().get(index));
-        draw::draw(found.ok_or(Refusal::NoSuchPage(page))?, dpi, pixels)
-    }
+fn matches(source: &Source) -> bool {
+    source
+        .head(MAX_HEADER_OFFSET)
+        .windows(5)
+        .any(|bytes| bytes == b"%PDF-")
 }
 
-/// Opens the file, with the first password that does, and tells which that was. Many files have
-/// an empty one.
-fn open(source: &Source) -> Result<(hayro_syntax::Pdf, &str), Failure> {
+fn extract(source: &Source, options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
+    let (pdf, password) = open_with_passwords(source)?;
+    let found = if options.structure {
+        structure::read_structure(&source.bytes, password)
+    } else {
+        structure::PdfStructure::default()
+    };
+    let pages = pdf.pages();
+    sink.info(Info {
+        format: FORMAT.name.to_owned(),
+        title: found.title,
+        date: found.date,
+        pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
+        outline: found.outline,
+        ..Info::default()
+    })?;
+    for (name, bytes) in &found.files {
+        sink.attachment(name, bytes)?;
+    }
+    let cache = InterpreterCache::new();
+    for (number, page) in (1_u32..).zip(pages.iter()) {
+        if number < options.first_page {
+            continue;
+        }
+        let fields = found.fields.get(&number).map_or(&[][..], Vec::as_slice);
+        match catch_unwind(AssertUnwindSafe(|| read_page(number, page, &cache, fields))) {
+            Ok(frame) => sink.page(frame)?,
+            Err(_panic) => sink.lost(number)?,
+        }
+    }
+    Ok(())
+}
+
+fn render_page(source: &Source, page: u32, resolution: Resolution) -> Result<Picture, Failure> {
+    let (pdf, _) = open_with_passwords(source)?;
+    let index = usize::try_from(page).ok().and_then(|n| n.checked_sub(1));
+    let found = index.and_then(|index| pdf.pages().get(index));
+    render::render(found.ok_or(Refusal::NoSuchPage(page))?, resolution)
+}
+
+/// Opens the file with the first password that works, and returns that password. Many encrypted
+/// files have an empty password.
+fn open_with_passwords(source: &Source) -> Result<(hayro_syntax::Pdf, &str), Failure> {
     let passwords = source.passwords.iter().map(String::as_str);
     for password in std::iter::once("").chain(passwords) {
         let opened = hayro_syntax::Pdf::new_with_password(source.bytes.clone(), password);
         let refusal = match opened {
             Ok(pdf) if pdf.pages().is_empty() => {
-                return Err(Refusal::Damaged("it has no pages".to_owned()).into());
+                return Err(Failure::damaged("it has no pages"));
             }
             Ok(pdf) => return Ok((pdf, password)),
             Err(LoadPdfError::Decryption(DecryptionError::PasswordProtected)) => continue,
             Err(LoadPdfError::Decryption(_)) => "its encryption is not one that can be undone",
             Err(LoadPdfError::Invalid) => "it begins like a PDF and has no pages that can be found",
         };
-        return Err(Refusal::Damaged(refusal.to_owned()).into());
+        return Err(Failure::damaged(refusal));
     }
     Err(Refusal::Encrypted.into())
 }
@@ -115,7 +104,7 @@ fn read_page<'a>(
     number: u32,
     page: &hayro_syntax::page::Page<'a>,
     cache: &InterpreterCache<'a>,
-    fields: &[forms::Field],
+    fields: &[forms::FormField],
 ) -> PageFrame {
     let (width, height) = page.render_dimensions();
     let mut context = Context::new(
@@ -127,11 +116,11 @@ fn read_page<'a>(
     );
     let mut collector = glyphs::Collector::new(width, height);
     interpret_page(page, &mut context, &mut collector);
-    let pieces = rows::pieces(words::words(&collector.glyphs));
-    let (mut content, mut styles) = blocks::page_text(order::in_order(pieces));
-    let whole = kurbo::Rect::new(0.0, 0.0, f64::from(width), f64::from(height));
+    let runs = rows::join_words(words::join_glyphs(&collector.glyphs));
+    let (mut content, mut styles) = blocks::build_page_text(order::reading_order(runs));
+    let page_rect = kurbo::Rect::new(0.0, 0.0, f64::from(width), f64::from(height));
     let to_page = page.initial_transform(true).to_kurbo();
-    forms::add(fields, to_page, whole, &mut content, &mut styles);
+    forms::append_fields(fields, to_page, page_rect, &mut content, &mut styles);
     PageFrame {
         page: Page {
             number,

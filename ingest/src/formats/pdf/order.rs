@@ -1,47 +1,47 @@
-//! The order in which a page is read.
+//! The reading order of a page.
 //!
-//! The order in which it is drawn is right more often than any guess from positions. It is given up
-//! only where it jumps about, or where it reads across columns.
+//! The drawing order is correct more often than any order derived from positions. It is discarded
+//! only if it jumps around, or reads across columns.
 
-use super::rows::{Piece, Row, rows};
+use super::rows::{TextRow, TextRun, join_rows};
 
-/// A page with more pieces than this is read as it is drawn.
-const MOST_PIECES: usize = 6_000;
-/// A column has at least this many lines.
-const COLUMN_LINES: usize = 6;
-/// Lines of running text fill this much of their column.
-const COLUMN_FILL: f32 = 0.72;
+/// A page with more text runs than this is read in drawing order.
+const MAX_RUNS: usize = 6_000;
+/// Minimum number of lines of a column.
+const MIN_COLUMN_LINES: usize = 6;
+/// The median line fills at least this fraction of a column.
+const MIN_COLUMN_FILL: f32 = 0.72;
 
-/// The page's rows, in reading order.
-pub fn in_order(pieces: Vec<Piece>) -> Vec<Row> {
-    if pieces.len() > MOST_PIECES || pieces.len() < 4 {
-        return rows(pieces);
+/// Returns the rows of a page in reading order.
+pub fn reading_order(runs: Vec<TextRun>) -> Vec<TextRow> {
+    if runs.len() > MAX_RUNS || runs.len() < 4 {
+        return join_rows(runs);
     }
-    let drawn = rows(pieces.clone());
+    let drawn = join_rows(runs.clone());
     let mut gutters = Vec::new();
     let mut placed = Vec::new();
-    cut(pieces, &mut placed, &mut gutters, 0);
+    xy_cut(runs, &mut placed, &mut gutters, 0);
     let across = gutters.iter().any(|gutter| gutter.is_crossed(&drawn));
-    let jumps = jumps(&drawn);
+    let jumps = count_jumps(&drawn);
     if !across && (jumps < 3 || jumps * 12 < drawn.len()) {
         return drawn;
     }
-    let by_place = rows(placed);
-    if across || self::jumps(&by_place) < jumps {
+    let by_place = join_rows(placed);
+    if across || count_jumps(&by_place) < jumps {
         by_place
     } else {
         drawn
     }
 }
 
-/// How often the next row stands above the last, and not at the top of a column beside it.
-fn jumps(rows: &[Row]) -> usize {
+/// How often a row is above the previous one, and not at the top of the next column.
+fn count_jumps(rows: &[TextRow]) -> usize {
     let pairs = rows.iter().zip(rows.iter().skip(1));
     pairs
         .filter(|(last, next)| {
             let up = next.frame.y0 < last.frame.y0 - last.size;
             let beside = next.frame.x0 > last.frame.x1 - last.size;
-            last.turn == next.turn && up && !beside
+            last.direction == next.direction && up && !beside
         })
         .count()
 }
@@ -54,10 +54,10 @@ struct Gutter {
 }
 
 impl Gutter {
-    /// Whether most of the rows beside it have cells on both of its sides.
-    fn is_crossed(&self, rows: &[Row]) -> bool {
+    /// Whether most rows next to the gutter have cells on both sides of it.
+    fn is_crossed(&self, rows: &[TextRow]) -> bool {
         let beside =
-            |row: &&Row| row.frame.y0 >= self.top - 1.0 && row.frame.y1 <= self.bottom + 1.0;
+            |row: &&TextRow| row.frame.y0 >= self.top - 1.0 && row.frame.y1 <= self.bottom + 1.0;
         let all = rows.iter().filter(beside).count();
         let crossing = rows
             .iter()
@@ -68,100 +68,107 @@ impl Gutter {
     }
 }
 
-/// Puts pieces in order of place: columns where there are some, else lines from the top.
-fn cut(mut pieces: Vec<Piece>, placed: &mut Vec<Piece>, gutters: &mut Vec<Gutter>, depth: u8) {
+/// Recursive XY cut: splits the runs at gutters between columns, and at horizontal bands, then
+/// appends them line by line.
+fn xy_cut(mut runs: Vec<TextRun>, placed: &mut Vec<TextRun>, gutters: &mut Vec<Gutter>, depth: u8) {
     if depth < 8 {
-        if let Some(gutter) = gutter(&pieces) {
-            let (left, right) = pieces.into_iter().partition(|p| p.frame.x0 < gutter.x);
+        if let Some(gutter) = find_gutter(&runs) {
+            let (left, right) = runs.into_iter().partition(|p| p.frame.x0 < gutter.x);
             gutters.push(gutter);
-            cut(left, placed, gutters, depth + 1);
-            cut(right, placed, gutters, depth + 1);
+            xy_cut(left, placed, gutters, depth + 1);
+            xy_cut(right, placed, gutters, depth + 1);
             return;
         }
-        if let Some(y) = band(&pieces) {
-            let (above, below) = pieces.into_iter().partition(|p| p.frame.y0 < y);
-            cut(above, placed, gutters, depth + 1);
-            cut(below, placed, gutters, depth + 1);
+        if let Some(y) = find_band(&runs) {
+            let (above, below) = runs.into_iter().partition(|p| p.frame.y0 < y);
+            xy_cut(above, placed, gutters, depth + 1);
+            xy_cut(below, placed, gutters, depth + 1);
             return;
         }
     }
-    by_lines(&mut pieces);
-    placed.append(&mut pieces);
+    sort_by_lines(&mut runs);
+    placed.append(&mut runs);
 }
 
-/// Sorts into lines from the top, and each line from the left.
-fn by_lines(pieces: &mut Vec<Piece>) {
-    pieces.sort_by(|a, b| a.frame.y0.total_cmp(&b.frame.y0));
-    let mut lines: Vec<Vec<Piece>> = Vec::new();
-    for piece in pieces.drain(..) {
+/// Sorts runs into lines from top to bottom, and each line from left to right.
+fn sort_by_lines(runs: &mut Vec<TextRun>) {
+    runs.sort_by(|a, b| a.frame.y0.total_cmp(&b.frame.y0));
+    let mut lines: Vec<Vec<TextRun>> = Vec::new();
+    for run in runs.drain(..) {
         match lines.last_mut() {
             Some(line)
                 if line
                     .first()
-                    .is_some_and(|first| first.shares_line(piece.turn, piece.frame)) =>
+                    .is_some_and(|first| first.shares_line(run.direction, run.frame)) =>
             {
-                line.push(piece);
+                line.push(run);
             }
-            _ => lines.push(vec![piece]),
+            _ => lines.push(vec![run]),
         }
     }
     for mut line in lines {
         line.sort_by(|a, b| a.frame.x0.total_cmp(&b.frame.x0));
-        pieces.append(&mut line);
+        runs.append(&mut line);
     }
 }
 
-/// A place where a horizontal band of white leaves columns below it, or above it.
-fn band(pieces: &[Piece]) -> Option<f32> {
-    let gaps = gaps(pieces, |p| (p.frame.y0, p.frame.y1), 0.0);
-    let split = |y: f32, below: bool| -> Vec<Piece> {
-        let side = pieces.iter().filter(|p| (p.frame.y0 >= y) == below);
-        side.cloned().collect()
-    };
-    let near_an_end = |index: &usize| *index < 12 || *index + 12 >= gaps.len();
-    let tried = || gaps.iter().enumerate().filter(|(i, _)| near_an_end(i));
-    tried()
+/// Finds a horizontal band of white space with columns below or above it.
+fn find_band(runs: &[TextRun]) -> Option<f32> {
+    let gaps = find_gaps(runs, |p| (p.frame.y0, p.frame.y1), 0.0);
+    // Only gaps near the top and the bottom are tried.
+    let near_top_or_bottom: Vec<f32> = gaps
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| *index < 12 || *index + 12 >= gaps.len())
         .map(|(_, y)| *y)
-        .find(|y| gutter(&split(*y, true)).is_some())
-        .or_else(|| {
-            tried()
-                .map(|(_, y)| *y)
-                .rfind(|y| gutter(&split(*y, false)).is_some())
-        })
+        .collect();
+    for y in &near_top_or_bottom {
+        let below: Vec<TextRun> = runs.iter().filter(|p| p.frame.y0 >= *y).cloned().collect();
+        if find_gutter(&below).is_some() {
+            return Some(*y);
+        }
+    }
+    for y in near_top_or_bottom.iter().rev() {
+        let above: Vec<TextRun> = runs.iter().filter(|p| p.frame.y0 < *y).cloned().collect();
+        if find_gutter(&above).is_some() {
+            return Some(*y);
+        }
+    }
+    None
 }
 
-/// White space from top to bottom with running text on both sides.
-fn gutter(pieces: &[Piece]) -> Option<Gutter> {
-    if pieces.len() < 2 * COLUMN_LINES {
+/// Finds white space from top to bottom with running text on both sides.
+fn find_gutter(runs: &[TextRun]) -> Option<Gutter> {
+    if runs.len() < 2 * MIN_COLUMN_LINES {
         return None;
     }
-    let size = pieces.iter().map(|p| p.size).sum::<f32>() / pieces.len() as f32;
-    let candidates = gaps(pieces, |p| (p.frame.x0, p.frame.x1), 0.8 * size);
+    let size = runs.iter().map(|p| p.size).sum::<f32>() / runs.len() as f32;
+    let candidates = find_gaps(runs, |p| (p.frame.x0, p.frame.x1), 0.8 * size);
     let x = candidates.into_iter().find(|x| {
-        let (left, right): (Vec<&Piece>, Vec<&Piece>) =
-            pieces.iter().partition(|p| p.frame.x0 < *x);
+        let (left, right): (Vec<&TextRun>, Vec<&TextRun>) =
+            runs.iter().partition(|p| p.frame.x0 < *x);
         is_column(&left) && is_column(&right)
     })?;
-    let top = pieces.iter().map(|p| p.frame.y0).fold(f32::MAX, f32::min);
-    let bottom = pieces.iter().map(|p| p.frame.y1).fold(f32::MIN, f32::max);
+    let top = runs.iter().map(|p| p.frame.y0).fold(f32::MAX, f32::min);
+    let bottom = runs.iter().map(|p| p.frame.y1).fold(f32::MIN, f32::max);
     Some(Gutter { x, top, bottom })
 }
 
-fn is_column(pieces: &[&Piece]) -> bool {
-    if pieces.len() < COLUMN_LINES {
+fn is_column(runs: &[&TextRun]) -> bool {
+    if runs.len() < MIN_COLUMN_LINES {
         return false;
     }
-    let left = pieces.iter().map(|p| p.frame.x0).fold(f32::MAX, f32::min);
-    let right = pieces.iter().map(|p| p.frame.x1).fold(f32::MIN, f32::max);
-    let mut widths: Vec<f32> = pieces.iter().map(|p| p.frame.width()).collect();
+    let left = runs.iter().map(|p| p.frame.x0).fold(f32::MAX, f32::min);
+    let right = runs.iter().map(|p| p.frame.x1).fold(f32::MIN, f32::max);
+    let mut widths: Vec<f32> = runs.iter().map(|p| p.frame.width()).collect();
     widths.sort_by(f32::total_cmp);
     let median = widths.get(widths.len() / 2).copied().unwrap_or(0.0);
-    median >= COLUMN_FILL * (right - left)
+    median >= MIN_COLUMN_FILL * (right - left)
 }
 
-/// The middles of the white gaps between the pieces' extents on one axis.
-fn gaps(pieces: &[Piece], extent: impl Fn(&Piece) -> (f32, f32), at_least: f32) -> Vec<f32> {
-    let mut extents: Vec<(f32, f32)> = pieces.iter().map(extent).collect();
+/// The middles of the gaps between the runs' extents on one axis.
+fn find_gaps(runs: &[TextRun], extent: impl Fn(&TextRun) -> (f32, f32), at_least: f32) -> Vec<f32> {
+    let mut extents: Vec<(f32, f32)> = runs.iter().map(extent).collect();
     extents.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut found = Vec::new();
     let mut reached: Option<f32> = None;

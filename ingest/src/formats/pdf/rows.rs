@@ -1,30 +1,30 @@
-//! Words become pieces, which no wide gap divides, and pieces on one line become a row.
+//! Joining words into text runs without wide gaps, and runs on one line into rows.
 
-use super::words::{PlacedWord, Turn};
+use super::words::{PlacedWord, TextDirection};
 use cloister_domain::Rect;
 
-/// A gap of more than this many font sizes divides cells of a table.
+/// A gap of more than this many font sizes separates cells of a table.
 const CELL_GAP: f32 = 1.3;
 
-/// Words on one line with ordinary gaps between them.
+/// Words on one line with normal gaps between them.
 #[derive(Clone, Debug)]
-pub struct Piece {
+pub struct TextRun {
     /// The words, from left to right.
     pub words: Vec<PlacedWord>,
-    /// Their box, turned upright.
+    /// Their box, rotated so that the text reads from left to right.
     pub frame: Rect,
-    /// Their size: the largest.
+    /// The largest font size, in points.
     pub size: f32,
-    /// How they are turned.
-    pub turn: Turn,
+    /// Their direction.
+    pub direction: TextDirection,
 }
 
-impl Piece {
-    fn of(word: PlacedWord) -> Self {
+impl TextRun {
+    fn from_word(word: PlacedWord) -> Self {
         Self {
             frame: word.frame,
             size: word.size,
-            turn: word.turn,
+            direction: word.direction,
             words: vec![word],
         }
     }
@@ -35,7 +35,7 @@ impl Piece {
         self.words.push(word);
     }
 
-    /// Takes off the currency sign at the end, where it belongs to the amount `next`.
+    /// Removes the currency symbol at the end if it belongs to the following amount `next`.
     fn trailing_currency(&mut self, next: &str) -> Option<PlacedWord> {
         let amount = next.starts_with(|c: char| c.is_ascii_digit() || c == '(' || c == '—');
         let last = self
@@ -48,68 +48,70 @@ impl Piece {
         self.words.pop()
     }
 
-    /// Whether this text stands on the same line as `frame`.
-    pub fn shares_line(&self, turn: Turn, frame: Rect) -> bool {
+    /// Whether this text is on the same line as `frame`.
+    pub fn shares_line(&self, direction: TextDirection, frame: Rect) -> bool {
         let shared = self.frame.y1.min(frame.y1) - self.frame.y0.max(frame.y0);
-        self.turn == turn && shared > 0.4 * self.frame.height().min(frame.height())
+        self.direction == direction && shared > 0.4 * self.frame.height().min(frame.height())
     }
 
-    /// The words, one space between them.
+    /// The words, separated by spaces.
     pub fn text(&self) -> String {
         let words: Vec<_> = self.words.iter().map(|word| word.text.as_str()).collect();
         words.join(" ")
     }
 }
 
-/// Joins words into pieces, in the order in which they were drawn.
-pub fn pieces(words: Vec<PlacedWord>) -> Vec<Piece> {
-    let mut pieces: Vec<Piece> = Vec::new();
+/// Joins words into runs, in drawing order.
+pub fn join_words(words: Vec<PlacedWord>) -> Vec<TextRun> {
+    let mut runs: Vec<TextRun> = Vec::new();
     for word in words {
-        match pieces.last_mut() {
-            Some(piece) if continues(piece, &word) => piece.push(word),
-            _ => pieces.push(Piece::of(word)),
+        match runs.last_mut() {
+            Some(run) if continues_run(run, &word) => run.push(word),
+            _ => runs.push(TextRun::from_word(word)),
         }
     }
-    pieces
+    runs
 }
 
-fn continues(piece: &Piece, word: &PlacedWord) -> bool {
-    let size = piece.size.max(word.size);
-    let gap = word.frame.x0 - piece.frame.x1;
-    piece.shares_line(word.turn, word.frame) && gap > -0.3 * size && gap < CELL_GAP * size
+fn continues_run(run: &TextRun, word: &PlacedWord) -> bool {
+    let size = run.size.max(word.size);
+    let gap = word.frame.x0 - run.frame.x1;
+    run.shares_line(word.direction, word.frame) && gap > -0.3 * size && gap < CELL_GAP * size
 }
 
-/// One line of the page: a piece, or the cells of a table's row.
+/// One line of a page: a run, or the cells of a table row.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct TextRow {
     /// The cells, from left to right; at least one.
-    pub cells: Vec<Piece>,
-    /// Their box, turned upright.
+    pub cells: Vec<TextRun>,
+    /// Their box, rotated so that the text reads from left to right.
     pub frame: Rect,
-    /// Their size: that of most of the letters.
+    /// The average font size in points, weighted by the number of letters.
     pub size: f32,
     /// Whether all letters are bold.
     pub bold: bool,
-    /// How they are turned.
-    pub turn: Turn,
+    /// Their direction.
+    pub direction: TextDirection,
 }
 
-impl Row {
-    fn of(cells: Vec<Piece>) -> Option<Self> {
+impl TextRow {
+    fn from_cells(cells: Vec<TextRun>) -> Option<Self> {
         let first = cells.first()?;
-        let (turn, mut frame) = (first.turn, first.frame);
+        let (direction, mut frame) = (first.direction, first.frame);
         for cell in &cells {
             frame = frame.union(cell.frame);
         }
-        let words = || cells.iter().flat_map(|cell| &cell.words);
-        let letters: usize = words().map(|word| word.text.len()).sum();
-        let weighted: f32 = words().map(|word| word.size * word.text.len() as f32).sum();
-        let bold = words().all(|word| word.bold);
+        let (mut letters, mut weighted, mut bold) = (0, 0.0, true);
+        for word in cells.iter().flat_map(|cell| &cell.words) {
+            letters += word.text.len();
+            weighted += word.size * word.text.len() as f32;
+            bold &= word.bold;
+        }
         Some(Self {
             frame,
             size: weighted / letters.max(1) as f32,
             bold,
-            turn,
+            direction,
             cells,
         })
     }
@@ -127,63 +129,68 @@ impl Row {
     }
 }
 
-/// Joins pieces that follow each other on one line, and the further lines of a table's cell to
-/// that cell: half a row of a table of doses would be worse than none.
-pub fn rows(pieces: Vec<Piece>) -> Vec<Row> {
-    let mut rows: Vec<Vec<Piece>> = Vec::new();
-    for piece in pieces {
+/// Joins runs that are on one line, and further lines of a table cell to that cell: half a row of a
+/// table of doses would be worse than none.
+pub fn join_rows(runs: Vec<TextRun>) -> Vec<TextRow> {
+    let mut rows: Vec<Vec<TextRun>> = Vec::new();
+    for run in runs {
         match rows.last_mut() {
-            Some(row) if follows(row, &piece) => row.push(piece),
-            Some(row) => match cell_above(row, &piece) {
-                Some(cell) => piece.words.into_iter().for_each(|word| cell.push(word)),
-                None => rows.push(vec![piece]),
+            Some(row) if follows(row, &run) => row.push(run),
+            Some(row) => match find_cell_above(row, &run) {
+                Some(cell) => run.words.into_iter().for_each(|word| cell.push(word)),
+                None => rows.push(vec![run]),
             },
-            None => rows.push(vec![piece]),
+            None => rows.push(vec![run]),
         }
     }
     rows.into_iter()
-        .filter_map(|cells| Row::of(join_cells(cells)))
+        .filter_map(|cells| TextRow::from_cells(join_cells(cells)))
         .collect()
 }
 
-/// Whether the piece stands to the right of the row, on the line on which the row begins.
-fn follows(row: &[Piece], piece: &Piece) -> bool {
+/// Whether the run is to the right of the row, on the row's first line.
+fn follows(row: &[TextRun], run: &TextRun) -> bool {
     let on_its_line = row
         .first()
-        .is_some_and(|first| first.shares_line(piece.turn, piece.frame));
+        .is_some_and(|first| first.shares_line(run.direction, run.frame));
     let to_its_right = row
         .last()
-        .is_some_and(|last| piece.frame.x0 > last.frame.x1 - 0.3 * last.size);
+        .is_some_and(|last| run.frame.x0 > last.frame.x1 - 0.3 * last.size);
     on_its_line && to_its_right
 }
 
-/// The cell of which the piece is the next line. A line below the first cell of a row is more often
-/// a row of its own, unless its words only go on.
-fn cell_above<'r>(row: &'r mut [Piece], piece: &Piece) -> Option<&'r mut Piece> {
+/// The cell that the run continues. A line below the first cell of a row is usually a row of its
+/// own, unless its words continue the cell's.
+fn find_cell_above<'r>(row: &'r mut [TextRun], run: &TextRun) -> Option<&'r mut TextRun> {
     let is_row = row.len() > 1;
-    let goes_on = |text: &str| text.starts_with(|c: char| c.is_lowercase() || c == '(');
+    let first_cell = usize::from(!(is_row && continues_sentence(&run.text())));
     row.iter_mut()
-        .enumerate()
-        .filter(|(index, _)| *index > 0 || is_row && goes_on(&piece.text()))
-        .map(|(_, cell)| cell)
-        .find(|cell| goes_on_below(cell, piece))
+        .skip(first_cell)
+        .find(|cell| continues_cell(cell, run))
 }
 
-/// Whether the piece is the next line of a cell: close below it, beginning where it begins. Columns
-/// of figures stand like that too, but each figure is a row's own.
-fn goes_on_below(cell: &Piece, piece: &Piece) -> bool {
-    let size = cell.size.max(piece.size);
-    let gap = piece.frame.y0 - cell.frame.y1;
-    let aligned = (piece.frame.x0 - cell.frame.x0).abs() < 0.4 * size;
-    let worded = |piece: &Piece| piece.text().chars().any(char::is_alphabetic);
+fn continues_sentence(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_lowercase() || c == '(')
+}
+
+/// Whether the run is the next line of a cell: close below it, with the same left edge. Columns of
+/// numbers are aligned like this too, but each number is a row of its own.
+fn continues_cell(cell: &TextRun, run: &TextRun) -> bool {
+    let size = cell.size.max(run.size);
+    let gap = run.frame.y0 - cell.frame.y1;
+    let aligned = (run.frame.x0 - cell.frame.x0).abs() < 0.4 * size;
     let close = gap > -0.4 * size && gap < 0.6 * size;
-    cell.turn == piece.turn && aligned && close && worded(cell) && worded(piece)
+    cell.direction == run.direction && aligned && close && has_letters(cell) && has_letters(run)
 }
 
-/// Puts together what a gap divided and meaning does not: a currency sign and its amount, an
-/// amount and its closing parenthesis, a list's marker and its item.
-fn join_cells(cells: Vec<Piece>) -> Vec<Piece> {
-    let mut joined: Vec<Piece> = Vec::new();
+fn has_letters(run: &TextRun) -> bool {
+    run.text().chars().any(char::is_alphabetic)
+}
+
+/// Joins cells that a gap separates but that belong together: a currency symbol and its amount, an
+/// amount and its closing parenthesis, a list marker and its item.
+fn join_cells(cells: Vec<TextRun>) -> Vec<TextRun> {
+    let mut joined: Vec<TextRun> = Vec::new();
     for mut cell in cells {
         let text = cell.text();
         if let Some(sign) = joined
@@ -196,7 +203,7 @@ fn join_cells(cells: Vec<Piece>) -> Vec<Piece> {
         }
         let first = joined.len() == 1;
         match joined.last_mut() {
-            Some(last) if belongs_together(&last.text(), &text, first) => {
+            Some(last) if belong_together(&last.text(), &text, first) => {
                 for word in cell.words {
                     last.push(word);
                 }
@@ -207,14 +214,15 @@ fn join_cells(cells: Vec<Piece>) -> Vec<Piece> {
     joined
 }
 
-fn belongs_together(left: &str, right: &str, left_is_first: bool) -> bool {
+fn belong_together(left: &str, right: &str, left_is_first: bool) -> bool {
     let currency = matches!(
         left,
         "$" | "€" | "£" | "¥" | "US$" | "$(" | "(" | "($" | "CHF" | "EUR" | "USD"
     );
     let closing = matches!(right, ")" | "%" | ")%" | "%)" | "x" | "bps");
     let marker = left_is_first
-        && (super::marker::is_marker(left) || super::marker::is_section_number(left))
+        && (crate::formats::common::list_marker::is_marker(left)
+            || crate::formats::common::list_marker::is_section_number(left))
         && right.chars().next().is_some_and(char::is_alphabetic);
     let leader = is_leader(right);
     currency || closing || marker || leader
@@ -227,7 +235,7 @@ fn is_currency(text: &str) -> bool {
     )
 }
 
-/// The dots that lead the eye to a number.
+/// Whether a text is a leader: dots that guide the eye to a number.
 fn is_leader(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| matches!(c, '.' | '…' | '_' | ' '))
 }

@@ -1,77 +1,76 @@
-//! What a PDF says about itself beside its pages: title, day, outline, what was filled into its
-//! form, and the files inside it. Read by lopdf.
+//! The structure of a PDF: title, date, outline, form fields and embedded files, read by lopdf.
 //!
-//! Nothing here is needed to read the text, so whatever fails is left out.
+//! The text can be read without the structure, so invalid parts are left out.
 
-use super::forms::{self, Field};
+use super::forms::{self, FormField};
 use super::names;
-use crate::formats::sections::plain_spaces;
+use crate::formats::common::sections::normalize_whitespace;
 use crate::wire::OutlineEntry;
 use cloister_domain::Day;
 use lopdf::{Dictionary, Document, LoadOptions, Object, ObjectId, decode_text_string};
 use std::collections::{HashMap, HashSet};
 
-/// The most that any stream of the structure may inflate to.
-const STREAM_BYTES: usize = 64 << 20;
-/// Entries beyond these are left out.
-const MOST_ENTRIES: usize = 20_000;
-const DEEPEST: u8 = 12;
+/// Maximum decompressed size of a stream.
+const MAX_STREAM_BYTES: usize = 64 << 20;
+/// Maximum number of outline entries.
+const MAX_ENTRIES: usize = 20_000;
+const MAX_DEPTH: u8 = 12;
 
-/// What was found.
+/// The structure of a document.
 #[derive(Debug, Default)]
-pub struct Structure {
+pub struct PdfStructure {
     /// The title.
     pub title: Option<String>,
-    /// The day of the last change, else of its making.
+    /// The day of the last change, or of the creation.
     pub date: Option<Day>,
     /// The table of contents.
     pub outline: Vec<OutlineEntry>,
-    /// What was filled into its form, by page.
-    pub fields: HashMap<u32, Vec<Field>>,
-    /// The files inside it, by name.
+    /// The filled form fields, by page.
+    pub fields: HashMap<u32, Vec<FormField>>,
+    /// The embedded files, with their names.
     pub files: Vec<(String, Vec<u8>)>,
 }
 
-/// Reads the structure, as far as it can be read.
-pub fn read(bytes: &[u8], password: &str) -> Structure {
+/// Reads the structure, as far as it is valid.
+pub fn read_structure(bytes: &[u8], password: &str) -> PdfStructure {
     let options = LoadOptions {
         password: (!password.is_empty()).then(|| password.to_owned()),
-        max_decompressed_size: Some(STREAM_BYTES),
+        max_decompressed_size: Some(MAX_STREAM_BYTES),
         ..LoadOptions::default()
     };
     let Ok(document) = Document::load_mem_with_options(bytes, options) else {
-        return Structure::default();
+        return PdfStructure::default();
     };
-    Structure {
-        title: title(&document),
-        date: date(&document),
-        outline: Outline::read(&document),
-        fields: forms::fields(&document),
-        files: names::files(&document),
+    PdfStructure {
+        title: read_title(&document),
+        date: read_date(&document),
+        outline: OutlineReader::read_entries(&document),
+        fields: forms::read_fields(&document),
+        files: names::embedded_files(&document),
     }
 }
 
-/// A date is written `D:20260301083000+01'00'`.
-fn date(document: &Document) -> Option<Day> {
+/// Reads a date, which has the form `D:20260301083000+01'00'`.
+fn read_date(document: &Document) -> Option<Day> {
     let info = document.trailer.get_deref(b"Info", document).ok()?;
     let info = info.as_dict().ok()?;
     let dates = [b"ModDate".as_slice(), b"CreationDate".as_slice()];
     dates.into_iter().find_map(|key| {
-        let date = text(info.get_deref(key, document).ok()?)?;
+        let date = decode_text(info.get_deref(key, document).ok()?)?;
         let digits = date.strip_prefix("D:").unwrap_or(&date);
         let (year, month, day) = (digits.get(..4)?, digits.get(4..6)?, digits.get(6..8)?);
-        crate::formats::xml::day(&format!("{year}-{month}-{day}"))
+        crate::formats::common::xml::parse_day(&format!("{year}-{month}-{day}"))
     })
 }
 
-fn title(document: &Document) -> Option<String> {
+fn read_title(document: &Document) -> Option<String> {
     let info = document.trailer.get_deref(b"Info", document).ok()?;
     let title = info.as_dict().ok()?.get_deref(b"Title", document).ok()?;
-    text(title).filter(|title| is_title(title))
+    decode_text(title).filter(|title| is_meaningful_title(title))
 }
 
-/// Programs that print to PDF write the file's name or their own name where a title belongs.
-fn is_title(title: &str) -> bool {
+/// Whether a title is meaningful. Programs that print to PDF use the file's name or their own name.
+fn is_meaningful_title(title: &str) -> bool {
     let lower = title.to_lowercase();
     let ending = [
         ".doc", ".docx", ".pdf", ".indd", ".xls", ".xlsx", ".qxd", ".ppt", ".pptx", ".htm",
@@ -82,12 +81,12 @@ fn is_title(title: &str) -> bool {
     !of_a_program && title.chars().filter(|c| c.is_alphabetic()).count() >= 3
 }
 
-fn text(object: &Object) -> Option<String> {
-    let text = plain_spaces(&decode_text_string(object).ok()?);
+fn decode_text(object: &Object) -> Option<String> {
+    let text = normalize_whitespace(&decode_text_string(object).ok()?);
     (!text.is_empty()).then_some(text)
 }
 
-struct Outline<'a> {
+struct OutlineReader<'a> {
     document: &'a Document,
     pages: HashMap<ObjectId, u32>,
     named: HashMap<Vec<u8>, &'a Object>,
@@ -95,8 +94,8 @@ struct Outline<'a> {
     entries: Vec<OutlineEntry>,
 }
 
-impl<'a> Outline<'a> {
-    fn read(document: &'a Document) -> Vec<OutlineEntry> {
+impl<'a> OutlineReader<'a> {
+    fn read_entries(document: &'a Document) -> Vec<OutlineEntry> {
         let root = document
             .catalog()
             .ok()
@@ -116,17 +115,21 @@ impl<'a> Outline<'a> {
         outline.entries
     }
 
-    /// The children of `parent`. Hostile outlines run in circles, so each entry is met once.
+    /// Reads the children of `parent`. Hostile outlines have cycles, so each entry is visited once.
     fn siblings(&mut self, parent: &'a Dictionary, level: u8) {
         let mut next = parent.get(b"First").and_then(Object::as_reference).ok();
         while let Some(id) = next {
-            if level > DEEPEST || self.entries.len() >= MOST_ENTRIES || !self.seen.insert(id) {
+            if level > MAX_DEPTH || self.entries.len() >= MAX_ENTRIES || !self.seen.insert(id) {
                 return;
             }
             let Ok(entry) = self.document.get_dictionary(id) else {
                 return;
             };
-            if let Some(title) = entry.get_deref(b"Title", self.document).ok().and_then(text) {
+            if let Some(title) = entry
+                .get_deref(b"Title", self.document)
+                .ok()
+                .and_then(decode_text)
+            {
                 let page = self.page(entry).unwrap_or(0);
                 self.entries.push(OutlineEntry { level, title, page });
             }
@@ -135,7 +138,7 @@ impl<'a> Outline<'a> {
         }
     }
 
-    /// The page of a destination, which is written out or called by name.
+    /// The page of a destination, which is explicit or named.
     fn page(&self, entry: &'a Dictionary) -> Option<u32> {
         let destination = entry.get_deref(b"Dest", self.document).or_else(|_| {
             let action = self.document.get_dict_in_dict(entry, b"A")?;

@@ -1,49 +1,49 @@
-//! Glyphs become words.
+//! Joining glyphs into words.
 
 use super::glyphs::Glyph;
 use cloister_domain::Rect;
 use hayro_interpret::kurbo::Vec2;
 
-/// A gap of more than this share of the font size is a space between words.
+/// A gap wider than this fraction of the font size separates words.
 const WORD_GAP: f64 = 0.15;
 
-/// A word on the page.
+/// A word on a page.
 #[derive(Clone, Debug)]
 pub struct PlacedWord {
     /// Its letters.
     pub text: String,
     /// Its box on the page as displayed.
     pub rect: Rect,
-    /// The same box, turned so that the word reads from left to right.
+    /// The same box, rotated so that the word reads from left to right.
     pub frame: Rect,
-    /// How the word is turned.
-    pub turn: Turn,
+    /// Its direction.
+    pub direction: TextDirection,
     /// Its font size in points.
     pub size: f32,
     /// Whether it is bold.
     pub bold: bool,
 }
 
-/// The direction that a word reads in, to the nearest quarter.
+/// The reading direction of a word, to the nearest quarter turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Turn {
+pub enum TextDirection {
     /// From left to right.
-    Upright,
+    LeftToRight,
     /// Downwards.
     Down,
     /// From right to left, upside down.
-    Over,
+    UpsideDown,
     /// Upwards.
     Up,
 }
 
-impl Turn {
-    fn of(along: Vec2) -> Self {
+impl TextDirection {
+    fn from_baseline(along: Vec2) -> Self {
         if along.x.abs() >= along.y.abs() {
             if along.x >= 0.0 {
-                Self::Upright
+                Self::LeftToRight
             } else {
-                Self::Over
+                Self::UpsideDown
             }
         } else if along.y >= 0.0 {
             Self::Down
@@ -52,20 +52,20 @@ impl Turn {
         }
     }
 
-    /// The rectangle as it stands when the page is turned so that this text is upright.
+    /// The rectangle on a page that is rotated so that this text is upright.
     pub fn frame(self, r: Rect) -> Rect {
         let (x0, y0, x1, y1) = match self {
-            Self::Upright => (r.x0, r.y0, r.x1, r.y1),
+            Self::LeftToRight => (r.x0, r.y0, r.x1, r.y1),
             Self::Down => (r.y0, -r.x1, r.y1, -r.x0),
-            Self::Over => (-r.x1, -r.y1, -r.x0, -r.y0),
+            Self::UpsideDown => (-r.x1, -r.y1, -r.x0, -r.y0),
             Self::Up => (-r.y1, r.x0, -r.y0, r.x1),
         };
         Rect { x0, y0, x1, y1 }
     }
 }
 
-/// Joins glyphs into words, in the order in which they were drawn.
-pub fn words(glyphs: &[Glyph]) -> Vec<PlacedWord> {
+/// Joins glyphs into words, in drawing order.
+pub fn join_glyphs(glyphs: &[Glyph]) -> Vec<PlacedWord> {
     let mut words = Vec::new();
     let mut open: Option<PlacedWord> = None;
     let mut last: Option<&Glyph> = None;
@@ -74,7 +74,7 @@ pub fn words(glyphs: &[Glyph]) -> Vec<PlacedWord> {
             words.extend(open.take());
             continue;
         }
-        let joins = last.is_some_and(|last| continues(last, glyph));
+        let joins = last.is_some_and(|last| continues_word(last, glyph));
         match open.as_mut().filter(|_| joins) {
             Some(word) => {
                 word.text.push_str(&glyph.text);
@@ -82,52 +82,52 @@ pub fn words(glyphs: &[Glyph]) -> Vec<PlacedWord> {
                 word.size = word.size.max(glyph.size);
                 word.bold &= glyph.bold;
             }
-            None => words.extend(open.replace(begin(glyph))),
+            None => words.extend(open.replace(start_word(glyph))),
         }
         last = Some(glyph);
     }
     words.extend(open);
     for word in &mut words {
-        word.text = without_spaces(&word.text);
-        word.frame = word.turn.frame(word.rect);
+        word.text = remove_spaces(&word.text);
+        word.frame = word.direction.frame(word.rect);
     }
     words.retain(|word| !word.text.is_empty());
     words
 }
 
-fn begin(glyph: &Glyph) -> PlacedWord {
+fn start_word(glyph: &Glyph) -> PlacedWord {
     PlacedWord {
         text: glyph.text.clone(),
         rect: glyph.rect,
         frame: glyph.rect,
-        turn: Turn::of(glyph.along),
+        direction: TextDirection::from_baseline(glyph.along),
         size: glyph.size,
         bold: glyph.bold,
     }
 }
 
-/// Whether `next` belongs to the word that `last` ended.
-fn continues(last: &Glyph, next: &Glyph) -> bool {
+/// Whether `next` continues the word that ends with `last`.
+fn continues_word(last: &Glyph, next: &Glyph) -> bool {
     if last.along.dot(next.along) < 0.99 {
         return false;
     }
     let size = f64::from(last.size.max(next.size));
     let gap = next.start - last.end;
     let forward = gap.dot(last.along);
-    // Positive is lower: the page's y grows downwards.
+    // Positive is lower, because y grows downwards.
     let lower = last.along.cross(gap);
     if lower.abs() > 0.5 * size || forward < -0.6 * size {
         return false;
     }
-    // A raised figure is a note or a power, and never part of the number before it.
+    // A raised number is a note or an exponent, and not a part of the number before it.
     let smaller = next.size < 0.85 * last.size || last.size < 0.85 * next.size;
     let apart = smaller && (lower < -0.15 * size || lower > 0.15 * size && last.size < next.size);
-    // `1st` and a trademark's sign stay with their word.
+    // The letters of `1st`, and a trademark symbol, belong to their word.
     let letter = next.text.chars().all(char::is_alphabetic) && lower < 0.0;
     forward < WORD_GAP * size && (!apart || letter)
 }
 
-/// Some fonts have glyphs that say a letter and a space.
-fn without_spaces(text: &str) -> String {
+/// Some fonts have glyphs for a letter with a space.
+fn remove_spaces(text: &str) -> String {
     text.split_whitespace().collect()
 }

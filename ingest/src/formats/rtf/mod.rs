@@ -1,42 +1,39 @@
-//! Rich text (.rtf): headings by style or outline level, lists with their markers, tables, notes;
-//! without what is hidden or was deleted.
+//! Rich text (.rtf): headings by style or outline level, lists with their markers, tables and
+//! notes. Hidden and deleted text is left out.
 
+mod destination;
 mod reader;
+mod styles;
 mod tokens;
 
-use super::flow::Flow;
-use super::{Failure, Format, Sink, Source};
-use reader::Reader;
+use super::{Failure, Format, ReadOptions, Sink, Source};
+use crate::formats::common::block_builder::BlockBuilder;
+use reader::RtfReader;
 
 /// Rich text.
-#[derive(Debug)]
-pub struct Rtf;
+pub const FORMAT: Format = Format {
+    name: "rtf",
+    label: "rich text (.rtf)",
+    matches,
+    extract,
+    render_page: None,
+};
 
-/// Reads rich text into `flow`.
-pub fn into_flow(bytes: &[u8], flow: &mut Flow) -> Result<(), Failure> {
-    let mut reader = Reader::into_flow(std::mem::take(flow));
-    let read = reader.read(bytes);
-    *flow = reader.flow();
+/// Reads rich text into `builder`.
+pub fn read_into(bytes: &[u8], builder: &mut BlockBuilder) -> Result<(), Failure> {
+    let mut reader = RtfReader::with_builder(std::mem::take(builder));
+    let read = reader.parse(bytes);
+    *builder = reader.builder();
     read
 }
 
-impl Format for Rtf {
-    fn name(&self) -> &'static str {
-        "rtf"
-    }
+fn matches(source: &Source) -> bool {
+    source.bytes.trim_ascii_start().starts_with(b"{\\rtf")
+}
 
-    fn label(&self) -> &'static str {
-        "rich text (.rtf)"
-    }
-
-    fn recognises(&self, source: &Source) -> bool {
-        source.bytes.trim_ascii_start().starts_with(b"{\\rtf")
-    }
-
-    fn read(&self, source: &Source, _: u32, _: bool, sink: &mut dyn Sink) -> Result<(), Failure> {
-        let mut reader = Reader::default();
-        reader.read(&source.bytes)?;
-        let info = reader.info(self.name());
-        reader.flow().finish().send(info, sink)
-    }
+fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
+    let mut reader = RtfReader::default();
+    reader.parse(&source.bytes)?;
+    let info = reader.info(FORMAT.name);
+    reader.builder().finish().send(info, sink)
 }

@@ -1,15 +1,15 @@
-//! The words of rich text (Rich Text Format Specification 1.9.1, "Conventions of an RTF reader").
+//! The tokens of rich text (Rich Text Format Specification 1.9.1, "Conventions of an RTF reader").
 
-/// A piece of the file.
+/// A token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Token<'a> {
     /// `{`
     Open,
     /// `}`
     Close,
-    /// `\par`, `\u8211`: a name, and the number after it.
+    /// `\par`, `\u8211`: a control word and its parameter.
     Word(&'a str, Option<i32>),
-    /// `\~`: a backslash and a character that is no letter.
+    /// `\~`: a control symbol.
     Symbol(u8),
     /// `\'e4`
     Hex(u8),
@@ -17,11 +17,11 @@ pub enum Token<'a> {
     Byte(u8),
 }
 
-/// The longest name and number that are read as such.
-const LONGEST_WORD: usize = 32;
-const LONGEST_NUMBER: usize = 10;
+/// Maximum length of a control word and of its parameter.
+const MAX_WORD_LEN: usize = 32;
+const MAX_NUMBER_LEN: usize = 10;
 
-/// Cuts a file into tokens.
+/// Divides a file into tokens.
 #[derive(Clone, Debug)]
 pub struct Tokens<'a> {
     rest: &'a [u8],
@@ -33,12 +33,12 @@ impl<'a> Tokens<'a> {
         Self { rest: bytes }
     }
 
-    /// Passes over bytes that are no text. There may be fewer than the file claims.
-    pub fn pass_over(&mut self, count: usize) {
+    /// Skips binary data. The file may contain fewer bytes than it claims.
+    pub fn skip_bytes(&mut self, count: usize) {
         self.rest = self.rest.get(count..).unwrap_or_default();
     }
 
-    fn take(&mut self, wanted: impl Fn(&u8) -> bool, most: usize) -> &'a str {
+    fn take_bytes(&mut self, wanted: impl Fn(&u8) -> bool, most: usize) -> &'a str {
         let length = self
             .rest
             .iter()
@@ -50,29 +50,29 @@ impl<'a> Tokens<'a> {
         std::str::from_utf8(taken).unwrap_or_default()
     }
 
-    fn after_backslash(&mut self) -> Option<Token<'a>> {
+    fn read_control(&mut self) -> Option<Token<'a>> {
         let (&next, rest) = self.rest.split_first()?;
         if next.is_ascii_alphabetic() {
-            return Some(self.word());
+            return Some(self.read_control_word());
         }
         self.rest = rest;
         if next != b'\'' {
             return Some(Token::Symbol(next));
         }
-        let digits = self.take(u8::is_ascii_hexdigit, 2);
+        let digits = self.take_bytes(u8::is_ascii_hexdigit, 2);
         Some(Token::Hex(u8::from_str_radix(digits, 16).unwrap_or(b'?')))
     }
 
-    fn word(&mut self) -> Token<'a> {
-        let name = self.take(u8::is_ascii_alphabetic, LONGEST_WORD);
+    fn read_control_word(&mut self) -> Token<'a> {
+        let name = self.take_bytes(u8::is_ascii_alphabetic, MAX_WORD_LEN);
         let negative = self.rest.starts_with(b"-");
         if negative {
-            self.pass_over(1);
+            self.skip_bytes(1);
         }
-        let digits = self.take(u8::is_ascii_digit, LONGEST_NUMBER);
+        let digits = self.take_bytes(u8::is_ascii_digit, MAX_NUMBER_LEN);
         let number = digits.parse::<i32>().ok();
         if self.rest.starts_with(b" ") {
-            self.pass_over(1);
+            self.skip_bytes(1);
         }
         Token::Word(name, number.map(|n| if negative { -n } else { n }))
     }
@@ -88,7 +88,7 @@ impl<'a> Iterator for Tokens<'a> {
             return match byte {
                 b'{' => Some(Token::Open),
                 b'}' => Some(Token::Close),
-                b'\\' => self.after_backslash(),
+                b'\\' => self.read_control(),
                 b'\r' | b'\n' | 0 => continue,
                 byte => Some(Token::Byte(byte)),
             };
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_end_where_the_specification_says() {
+    fn control_words_end_as_specified() {
         let tokens: Vec<_> = Tokens::new(b"{\\b0 a\\u-3913?\\'e4\\~\\par\n}\\").collect();
         assert_eq!(
             tokens,

@@ -1,0 +1,263 @@
+//! Answerability: the program decides from features and weights whether to answer or to refuse.
+//!
+//! The features are the score of the best sentence, how much of the question its passage covers,
+//! which names of the question the passage lacks, the cosine of the nearest passage, and how many
+//! passages are nearer than that of the best sentence. A wrong passage of the right article scores
+//! like the right one, but lacks the name or the year of the question. In unrelated documents the
+//! sentence that shares words with the question and the nearest passage are in different places.
+
+use crate::decision::weights::DecisionWeights;
+use crate::extraction::select::Selection;
+use crate::extraction::spelling::Corrections;
+use crate::model::hit::RetrievedPassage;
+use crate::model::question::AnalyzedQuestion;
+use cloister_text::content::{expands_abbreviation, name_roots};
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// The features on which a decision is based.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Basis {
+    /// The fast features, which left no doubt.
+    #[serde(rename = "fast-signs")]
+    FastFeatures,
+    /// The fast features, because no generator is ready.
+    #[serde(rename = "no-model")]
+    NoGenerator,
+    /// The fast features and the likelihoods of the generator.
+    #[serde(rename = "model")]
+    Generator,
+}
+
+/// A decision with its features. Stored in the audit log.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    /// Whether to answer.
+    pub answer: bool,
+    /// The weighted sum of the features.
+    #[serde(rename = "evidence")]
+    pub score: f32,
+    /// The threshold of `score`.
+    #[serde(rename = "evidence_needed")]
+    pub threshold: f32,
+    /// The score of the best sentence.
+    #[serde(rename = "sentence")]
+    pub sentence_score: f32,
+    /// How much of the question the passage covers; see [`Coverage::covered`].
+    #[serde(rename = "covered")]
+    pub coverage: f32,
+    /// The share of the named entities of the question that the passage lacks.
+    #[serde(rename = "missing")]
+    pub unmatched_entities: f32,
+    /// How many retrieved passages have a higher cosine to the question than this passage.
+    #[serde(rename = "outranked")]
+    pub dense_rank: usize,
+    /// The highest cosine of a passage to the question.
+    #[serde(rename = "passage")]
+    pub passage_similarity: f32,
+    /// The threshold of `passage_similarity`.
+    #[serde(rename = "passage_needed")]
+    pub min_passage_similarity: f32,
+    /// The score of the best sentence minus that of the second.
+    #[serde(rename = "clear")]
+    pub margin: f32,
+    /// The features on which the decision is based.
+    pub basis: Basis,
+}
+
+impl Verdict {
+    /// Whether the margin is large enough for a small generator to write.
+    pub fn has_clear_margin(&self, weights: &DecisionWeights) -> bool {
+        self.margin >= weights.min_margin
+    }
+
+    /// Whether the fast features leave a doubt that justifies asking the generator.
+    pub fn is_in_doubt(&self, weights: &DecisionWeights) -> bool {
+        (weights.refuse_below..weights.answer_above).contains(&self.score)
+    }
+}
+
+/// Decides whether the selected sentences answer the question.
+pub fn assess(
+    question: &AnalyzedQuestion,
+    selection: &Selection<'_>,
+    passages: &[RetrievedPassage],
+    weights: &DecisionWeights,
+    basis: Basis,
+) -> Verdict {
+    let best = selection.candidates.first();
+    let sentence_score = best.map_or(0.0, |best| best.score);
+    let second_score = selection.candidates.get(1).map_or(0.0, |next| next.score);
+    let coverage = best.map_or(Coverage::NONE, |best| {
+        Coverage::measure(question, best.hit, &selection.corrections)
+    });
+    let dense_rank = best.map_or(0, |best| dense_rank(best.hit, passages));
+    let passage_similarity = passages
+        .iter()
+        .filter_map(|hit| hit.dense)
+        .fold(0.0, f32::max);
+    let score = sentence_score + weights.coverage * coverage.covered
+        - weights.unmatched_entities * coverage.unmatched_entities
+        + weights.passage_similarity * passage_similarity
+        - weights.dense_rank * (dense_rank as f32).ln_1p();
+    let threshold = match basis {
+        Basis::FastFeatures => weights.answer_above,
+        Basis::NoGenerator => weights.threshold_without_model,
+        Basis::Generator => weights.threshold_with_model,
+    };
+    Verdict {
+        answer: best.is_some()
+            && score >= threshold
+            && passage_similarity >= weights.min_passage_similarity,
+        score,
+        threshold,
+        sentence_score,
+        coverage: coverage.covered,
+        unmatched_entities: coverage.unmatched_entities,
+        dense_rank,
+        passage_similarity,
+        min_passage_similarity: weights.min_passage_similarity,
+        margin: sentence_score - second_score,
+        basis,
+    }
+}
+
+/// How many of `passages` have a higher cosine to the question than `hit`.
+pub fn dense_rank(hit: &RetrievedPassage, passages: &[RetrievedPassage]) -> usize {
+    let similarity = hit.dense.unwrap_or(0.0);
+    passages
+        .iter()
+        .filter(|other| other.dense.unwrap_or(0.0) > similarity)
+        .count()
+}
+
+/// How far a passage covers the words and names of a question.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Coverage {
+    /// The share of the question's stems that are in the passage, its title or its headings, times
+    /// ln(1 + number of stems): half of a long question is covered by chance less often than half
+    /// of a short one.
+    pub covered: f32,
+    /// The share of the question's named entities that are not there.
+    pub unmatched_entities: f32,
+}
+
+impl Coverage {
+    const NONE: Self = Self {
+        covered: 0.0,
+        unmatched_entities: 1.0,
+    };
+
+    /// Measures how far `hit` covers `question` after `corrections`.
+    pub fn measure(
+        question: &AnalyzedQuestion,
+        hit: &RetrievedPassage,
+        corrections: &Corrections,
+    ) -> Self {
+        let passage_stems = hit.stems();
+        let passage_roots: BTreeSet<&str> = passage_stems
+            .iter()
+            .flat_map(|stem| name_roots(stem))
+            .collect();
+        let stems = corrections.apply(&question.stems);
+        let covered = share(&stems, |stem| passage_stems.contains(stem));
+        let entities = corrections.apply(&question.entities);
+        let unmatched_entities = share(&entities, |entity| {
+            !name_roots(entity).any(|root| passage_roots.contains(root))
+                && !is_expanded_in(hit, entity, question)
+        });
+        Self {
+            covered: covered * (stems.len() as f32).ln_1p(),
+            unmatched_entities,
+        }
+    }
+}
+
+/// Whether an entity is an abbreviation in the question, and the passage has its expanded form.
+fn is_expanded_in(hit: &RetrievedPassage, entity: &str, question: &AnalyzedQuestion) -> bool {
+    let abbreviation = entity.to_uppercase();
+    if !question.text.contains(&abbreviation) {
+        return false;
+    }
+    let draft = &hit.passage.draft;
+    [&hit.source.title, &draft.text]
+        .into_iter()
+        .chain(&draft.headings)
+        .any(|text| expands_abbreviation(text, &abbreviation))
+}
+
+/// The share of `words` for which `holds` is true. 0 if there are no words.
+fn share(words: &BTreeSet<String>, holds: impl Fn(&String) -> bool) -> f32 {
+    let count = words.iter().filter(|word| holds(word)).count();
+    count as f32 / words.len().max(1) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::weights::AnswerWeights;
+    use crate::extraction::select::SentenceCandidate;
+    use crate::test_support::retrieved;
+    use cloister_domain::ByteRange;
+
+    fn with_cosine(text: &str, dense: f32) -> RetrievedPassage {
+        RetrievedPassage {
+            dense: Some(dense),
+            ..retrieved(1, 1, text)
+        }
+    }
+
+    fn assess_first(question: &str, score: f32, passages: &[RetrievedPassage]) -> Verdict {
+        let candidates = passages.first().map(|hit| SentenceCandidate {
+            answer_type: 0.5,
+            score,
+            ..SentenceCandidate::new(hit, ByteRange::new(0, 1), "V")
+        });
+        let selection = Selection {
+            candidates: candidates.into_iter().collect(),
+            ..Selection::default()
+        };
+        let question = AnalyzedQuestion::new(question, Vec::new());
+        let weights = AnswerWeights::compiled_in().unwrap().decision;
+        assess(
+            &question,
+            &selection,
+            passages,
+            &weights,
+            Basis::NoGenerator,
+        )
+    }
+
+    #[test]
+    fn an_answer_needs_a_sentence_a_passage_and_the_names_of_the_question() {
+        let text = "Visitors are welcome between 14:00 and 18:00.";
+        let question = "When are visitors welcome in St Anne?";
+        let check = |question: &str, score: f32, dense: f32, expected: bool| {
+            let verdict = assess_first(question, score, &[with_cosine(text, dense)]);
+            assert_eq!(verdict.answer, expected, "{question}: {verdict:?}");
+        };
+        check(question, 0.7, 0.7, true);
+        check(question, 0.2, 0.7, false);
+        check(question, 0.7, 0.05, false);
+        check(
+            "When are guests welcome in St Mary of 1874?",
+            0.5,
+            0.5,
+            false,
+        );
+        assert!(!assess_first(question, 0.7, &[]).answer);
+    }
+
+    #[test]
+    fn nearer_passages_lower_the_score() {
+        let text = "Visitors are welcome between 14:00 and 18:00.";
+        let among = |others: &[f32]| {
+            let mut passages = vec![with_cosine(text, 0.5)];
+            passages.extend(others.iter().map(|cosine| with_cosine("Another.", *cosine)));
+            assess_first("When are visitors welcome?", 0.6, &passages)
+        };
+        let (first, behind) = (among(&[0.6, 0.5, 0.4]), among(&[0.6, 0.55, 0.51]));
+        assert_eq!((first.dense_rank, behind.dense_rank), (1, 3));
+        assert!(first.score > behind.score);
+    }
+}

@@ -1,0 +1,15 @@
+//! The inside of the pipeline, for programs that measure it. The appliance does not use it.
+
+pub use crate::decision::answerability::{Coverage, Verdict, dense_rank};
+pub use crate::decision::weights::{DecisionWeights, SentenceWeights};
+pub use crate::decision::{Decision, decide};
+pub use crate::extraction::select::{QuoteSpan, Scorers, Selection, SentenceCandidate};
+pub use crate::extraction::spelling::Corrections;
+pub use crate::generation::prompt::{QUOTE_INSTRUCTIONS, SYSTEM_PROMPT};
+pub use crate::generation::verify::{RejectionReason, SupportScores};
+pub use crate::generation::writer::{CheckedSentence, Generation, Writer};
+pub use crate::model::question::AnalyzedQuestion;
+pub use crate::retrieval::dedup::select_for_answer;
+pub use crate::retrieval::glossary::ExpandedQuery;
+pub use crate::retrieval::rerank::cloze_question;
+pub use crate::retrieval::{ANSWER_PASSAGES, CANDIDATE_PASSAGES};

@@ -1,0 +1,221 @@
+//! Expands a sentence to what must be quoted with it: the list that it introduces, or the sentence
+//! that it refers to. Finds the line that a list item or table row belongs to.
+
+use cloister_domain::{ByteRange, PassageDraft};
+
+/// A sentence that starts with one of these words refers to the previous sentence.
+const ANAPHORS: &[&str] = &[
+    "it", "this", "these", "that", "those", "they", "such", "he", "she",
+];
+
+/// The range of a sentence, expanded on its page: to the end of the list that it introduces, or to
+/// the previous sentence if it starts with `It`, `This` and the like.
+pub(crate) fn expand(draft: &PassageDraft, sentence: ByteRange) -> ByteRange {
+    end_of_list(draft, sentence)
+        .or_else(|| referenced_sentence(draft, sentence))
+        .and_then(|other| merge_ranges(draft, sentence, other))
+        .unwrap_or(sentence)
+}
+
+/// The range from the start of the first range to the end of the last one. `None` if it is not on
+/// a single page, since a quote is shown on one page.
+pub(crate) fn merge_ranges(
+    draft: &PassageDraft,
+    one: ByteRange,
+    other: ByteRange,
+) -> Option<ByteRange> {
+    let merged = ByteRange::new(one.start.min(other.start), one.end.max(other.end));
+    (draft.locate(merged).len() == 1).then_some(merged)
+}
+
+/// The sentence before one that starts with an anaphor.
+fn referenced_sentence(draft: &PassageDraft, sentence: ByteRange) -> Option<ByteRange> {
+    let first_word = sentence.slice(&draft.text)?.split_whitespace().next()?;
+    if !ANAPHORS.contains(&first_word.to_lowercase().as_str()) {
+        return None;
+    }
+    draft
+        .sentences
+        .iter()
+        .rev()
+        .find(|other| other.end <= sentence.start)
+        .copied()
+}
+
+/// The last sentence of the list that a sentence with a colon introduces.
+fn end_of_list(draft: &PassageDraft, sentence: ByteRange) -> Option<ByteRange> {
+    let introduction = sentence.slice(&draft.text)?.trim();
+    if !introduction.ends_with(':') {
+        return None;
+    }
+    let mut following = draft
+        .sentences
+        .iter()
+        .copied()
+        .filter(|other| other.start >= sentence.end);
+    let first = following.next()?;
+    let marker = ListMarker::of_sentence(draft, first)?;
+    // `13. The network is tested:` does not introduce `14.`
+    if ListMarker::parse(introduction) == Some(marker) {
+        return None;
+    }
+    let mut last = first;
+    for next in following {
+        let next_marker = ListMarker::of_sentence(draft, next);
+        let is_item = next_marker == Some(marker) || next_marker == Some(ListMarker::Bullet);
+        if !is_item && !is_same_line(draft, last, next) {
+            break;
+        }
+        last = next;
+    }
+    Some(last)
+}
+
+/// Whether a sentence continues the line of the previous one.
+fn is_same_line(draft: &PassageDraft, previous: ByteRange, next: ByteRange) -> bool {
+    ByteRange::new(previous.start, next.start)
+        .slice(&draft.text)
+        .is_some_and(|between| !between.contains('\n'))
+}
+
+/// How a list item starts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ListMarker {
+    /// `•`
+    Bullet,
+    /// `1.`, `(a)`
+    Number,
+}
+
+impl ListMarker {
+    fn of_sentence(draft: &PassageDraft, sentence: ByteRange) -> Option<Self> {
+        Self::parse(sentence.slice(&draft.text)?.trim_start())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        if text.starts_with(['•', '◦', '–']) {
+            return Some(Self::Bullet);
+        }
+        let first_word = text.split_whitespace().next()?;
+        let number = first_word.strip_suffix(['.', ')'])?.trim_start_matches('(');
+        let is_letter = number.len() == 1 && number.chars().all(|c| c.is_ascii_lowercase());
+        let is_number =
+            !number.is_empty() && number.chars().all(|c| c.is_ascii_digit() || c == '.');
+        (is_letter || is_number).then_some(Self::Number)
+    }
+}
+
+/// The line of the passage that a list item or a table row belongs to: the numbered item above a
+/// bullet (`13. The network is tested:` above `• Testing is monthly.`), or the first row of the
+/// table. `None` for other sentences.
+pub(crate) fn context_line(draft: &PassageDraft, sentence: ByteRange) -> Option<&str> {
+    let text = sentence.slice(&draft.text)?.trim();
+    let mut previous = draft
+        .sentences
+        .iter()
+        .rev()
+        .filter(|other| other.end <= sentence.start)
+        .filter_map(|other| other.slice(&draft.text).map(str::trim));
+    if is_bullet(text) {
+        previous.find(|line| !is_bullet(line))
+    } else if is_table_row(text) {
+        previous.take_while(|line| is_table_row(line)).last()
+    } else {
+        None
+    }
+}
+
+fn is_bullet(text: &str) -> bool {
+    ListMarker::parse(text) == Some(ListMarker::Bullet)
+}
+
+fn is_table_row(text: &str) -> bool {
+    text.contains(" | ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::retrieved_lines;
+    use cloister_domain::PassageSpan;
+
+    #[test]
+    fn a_list_is_quoted_with_its_introduction() {
+        let check = |lines: &[&str], from: usize, to: usize| {
+            let draft = retrieved_lines(lines).passage.draft;
+            let quoted = expand(&draft, draft.sentences[from]);
+            let expected = lines[from..=to].join("\n");
+            assert_eq!(quoted.slice(&draft.text), Some(expected.as_str()));
+        };
+        let keys = "Keys are counted.";
+        let steps = [
+            "To begin:",
+            "1. Wash.",
+            "a) both hands",
+            "• with soap",
+            "2. Dry.",
+            keys,
+        ];
+        check(&steps, 0, 4);
+        check(&steps, 1, 1);
+        check(&["Two things matter:", "• Calm.", "• Care.", keys], 0, 2);
+        check(&["Two things matter:", keys, "• Calm."], 0, 0);
+        check(
+            &["13. Tested:", "14. Cleaned:", "• Floors.", "• Walls."],
+            0,
+            0,
+        );
+        check(
+            &["13. Tested:", "14. Cleaned:", "• Floors.", "15. Locked."],
+            1,
+            2,
+        );
+        check(&["The porter decides.", "• Calm."], 0, 0);
+        check(&["The end:"], 0, 0);
+    }
+
+    #[test]
+    fn a_list_ends_with_its_page_and_an_item_with_its_last_sentence() {
+        let mut draft =
+            retrieved_lines(&["Seen to:", "• Floors.", "• Walls. Twice.", "Then rest."])
+                .passage
+                .draft;
+        let item = draft.sentences[2];
+        let middle = item.start + "• Walls.".len();
+        let parts = [
+            ByteRange::new(item.start, middle),
+            ByteRange::new(middle + 1, item.end),
+        ];
+        draft.sentences.splice(2..3, parts);
+        let all = expand(&draft, draft.sentences[0]);
+        assert_eq!(all, ByteRange::new(0, item.end));
+        let page = PassageSpan {
+            page: 2,
+            range: ByteRange::new(item.start, draft.text.len()),
+        };
+        draft.spans[0].range.end = item.start;
+        draft.spans.push(page);
+        assert_eq!(expand(&draft, draft.sentences[0]), draft.sentences[0]);
+    }
+
+    #[test]
+    fn a_bullet_has_its_item_as_context_and_a_row_the_first_row() {
+        let lines = [
+            "13. The network is tested:",
+            "• Scans are monthly.",
+            "• Probes are yearly.",
+            "Keys are counted.",
+            "Role | Days",
+            "Nurse | 30",
+            "Porter | 14",
+        ];
+        let draft = retrieved_lines(&lines).passage.draft;
+        let context: Vec<Option<&str>> = draft
+            .sentences
+            .iter()
+            .map(|sentence| context_line(&draft, *sentence))
+            .collect();
+        let (item, row) = (Some(lines[0]), Some(lines[4]));
+        assert_eq!(context, [None, item, item, None, None, row, row]);
+    }
+}

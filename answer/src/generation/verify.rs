@@ -1,0 +1,556 @@
+//! Decides whether a generated sentence may be shown.
+//!
+//! A sentence is shown only if its quote supports it and it bears on the question. Every check
+//! prefers to withhold: the quote is on the page already, so little is lost.
+
+use crate::extraction::answer_type::AnswerType;
+use cloister_text::content::{content_stems, is_negated, is_negation, names, stem, words};
+use cloister_text::numbers::{Quantity, quantities, values};
+use serde::Serialize;
+
+/// Words that a fluent model may add without changing what a sentence says. Any other added word
+/// may be the name of another drug or office, and no list of those is complete.
+const CONNECTIVES: &[&str] = &[
+    "according",
+    "followed",
+    "given",
+    "happen",
+    "included",
+    "means",
+    "mentioned",
+    "needed",
+    "occurs",
+    "provided",
+    "regarding",
+    "related",
+    "required",
+    "said",
+    "specified",
+    "stated",
+    "taken",
+    "used",
+];
+/// The minimum number of words.
+const MIN_WORDS: usize = 3;
+/// The minimum cosine to the question.
+const MIN_QUESTION_SIMILARITY: f32 = 0.45;
+/// The minimum probability of entailment by the quote, if the site has an NLI model.
+const MIN_ENTAILMENT: f32 = 0.5;
+/// Parts of markup, links and addresses.
+const MARKUP: &[&str] = &[
+    "<", ">", "](", "http", "www.", "```", "**", "{", "}", "|", "@",
+];
+
+/// How strictly a sentence is compared with its quote.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Strictness {
+    /// The minimum cosine to the quote.
+    min_quote_similarity: f32,
+    /// Whether the words of the quote must keep their order.
+    requires_order: bool,
+    /// Whether the sentence must contain the expected type of answer, because it is the only one.
+    requires_answer_type: bool,
+    /// Whether [`CONNECTIVES`] may be added.
+    allows_connectives: bool,
+}
+
+impl Strictness {
+    /// For a model that can be trusted with a paraphrase.
+    pub(crate) const PARAPHRASE: Self = Self {
+        min_quote_similarity: 0.55,
+        requires_order: false,
+        requires_answer_type: false,
+        allows_connectives: true,
+    };
+    /// For a small model. What it shortens is mostly right. What it reorders it often reverses:
+    /// `the Mongols defeated the Tran` from a quote that says the opposite.
+    pub(crate) const SHORTENING: Self = Self {
+        min_quote_similarity: 0.8,
+        requires_order: true,
+        requires_answer_type: true,
+        allows_connectives: false,
+    };
+}
+
+/// Why a sentence is withheld. Stored in the audit log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RejectionReason {
+    /// It has too few words.
+    Empty,
+    /// It has markup, a link or an address.
+    Markup,
+    /// It was cut off.
+    Unfinished,
+    /// It cites nothing, or a passage that the model was not given.
+    Citation,
+    /// A number or its unit differs from the quote.
+    Number,
+    /// Only one of sentence and quote is negated.
+    Negation,
+    /// The quote does not have a name of the sentence.
+    Name,
+    /// It says more than the quote.
+    Unsupported,
+    /// It has the words of the quote in another order, which may reverse the meaning.
+    Order,
+    /// The NLI model finds that the quote does not entail it.
+    #[serde(rename = "entailment")]
+    NliModel,
+    /// It only repeats the question.
+    Repetition,
+    /// It does not answer the question.
+    BesideThePoint,
+}
+
+/// Scores of models for a sentence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct SupportScores {
+    /// Cosine to the quote.
+    pub quote_similarity: f32,
+    /// Cosine to the question.
+    pub question_similarity: f32,
+    /// Probability that the quote entails the sentence. `None` without an NLI model.
+    pub entailment: Option<f32>,
+}
+
+/// What must support a sentence.
+#[derive(Clone, Copy, Debug)]
+pub struct Support<'a> {
+    /// The quote.
+    pub quote: &'a str,
+    /// The headings above it, which say what it is about.
+    pub headings: &'a [String],
+}
+
+impl Support<'_> {
+    /// Headings and quote.
+    pub(crate) fn text(self) -> String {
+        format!("{} {}", self.headings.join(" "), self.quote)
+    }
+}
+
+/// Checks whether `sentence` may be shown: first its words against its support and the question,
+/// then the scores of models.
+pub(crate) fn verify(
+    sentence: &str,
+    support: Support<'_>,
+    question: &str,
+    scores: &SupportScores,
+    strictness: Strictness,
+) -> Result<(), RejectionReason> {
+    check_words(sentence, support, question, strictness)?;
+    let requires_order = strictness.requires_order || is_reversible(support.quote);
+    if requires_order && !keeps_order(sentence, support.quote) {
+        return Err(RejectionReason::Order);
+    }
+    if strictness.requires_answer_type && !contains_expected_answer(sentence, question) {
+        return Err(RejectionReason::BesideThePoint);
+    }
+    if scores.quote_similarity < strictness.min_quote_similarity {
+        return Err(RejectionReason::Unsupported);
+    }
+    if scores.question_similarity < MIN_QUESTION_SIMILARITY {
+        return Err(RejectionReason::BesideThePoint);
+    }
+    if scores.entailment.is_some_and(|p| p < MIN_ENTAILMENT) {
+        return Err(RejectionReason::NliModel);
+    }
+    Ok(())
+}
+
+fn check_words(
+    sentence: &str,
+    support: Support<'_>,
+    question: &str,
+    strictness: Strictness,
+) -> Result<(), RejectionReason> {
+    if words(sentence).count() < MIN_WORDS {
+        return Err(RejectionReason::Empty);
+    }
+    if MARKUP.iter().any(|markup| sentence.contains(markup)) {
+        return Err(RejectionReason::Markup);
+    }
+    if !sentence.ends_with(['.', '!', '”', '"', ')']) {
+        return Err(RejectionReason::Unfinished);
+    }
+    if !numbers_are_supported(sentence, support.quote) {
+        return Err(RejectionReason::Number);
+    }
+    if is_negated(sentence) != is_negated(support.quote) {
+        return Err(RejectionReason::Negation);
+    }
+    let support = support.text();
+    let supported: Vec<String> = words(&support).collect();
+    let names = names(sentence);
+    let mut name_words = names.iter().flat_map(|name| words(name));
+    if name_words.any(|word| !supported.contains(&word)) {
+        return Err(RejectionReason::Name);
+    }
+    check_stems(sentence, &support, question, strictness)
+}
+
+fn check_stems(
+    sentence: &str,
+    support: &str,
+    question: &str,
+    strictness: Strictness,
+) -> Result<(), RejectionReason> {
+    let sentence = content_stems(sentence);
+    let support = content_stems(support);
+    let question = content_stems(question);
+    let added: Vec<&String> = sentence
+        .difference(&question)
+        .filter(|word| !(strictness.allows_connectives && is_connective(word)))
+        .collect();
+    if added.is_empty() {
+        return Err(RejectionReason::Repetition);
+    }
+    if added.iter().any(|word| !support.contains(*word)) {
+        return Err(RejectionReason::Unsupported);
+    }
+    // A word of the question is not thereby supported: asked about loan files, a model attributes
+    // to them what the quote says about complaint files.
+    if sentence
+        .intersection(&question)
+        .any(|word| !support.contains(word))
+    {
+        return Err(RejectionReason::Unsupported);
+    }
+    if !question.is_empty() && sentence.is_disjoint(&question) && support.is_disjoint(&question) {
+        return Err(RejectionReason::BesideThePoint);
+    }
+    Ok(())
+}
+
+fn is_connective(stemmed: &str) -> bool {
+    CONNECTIVES.iter().any(|word| stem(word) == stemmed)
+}
+
+/// Whether a sentence contains the expected type of answer. For [`AnswerType::Any`] nothing tells
+/// what the sentence leaves out, so no sentence does. A person must be another than the question
+/// names: `the team is responsible for the servers` does not say who leads the team.
+fn contains_expected_answer(sentence: &str, question: &str) -> bool {
+    let answer_type = AnswerType::detect(question);
+    if answer_type != AnswerType::Person {
+        return answer_type.is_contained_in(sentence);
+    }
+    let question = content_stems(question);
+    let added: Vec<&str> = sentence
+        .split_whitespace()
+        .filter(|word| {
+            let stems = content_stems(word);
+            stems.is_empty() || !stems.is_subset(&question)
+        })
+        .collect();
+    answer_type.is_contained_in(&added.join(" "))
+}
+
+/// Whether the words of a quote in another order may say something else. With two numbers, one may
+/// be attributed to what the other belongs to. With a negation, something else may be negated.
+fn is_reversible(quote: &str) -> bool {
+    values(quote).len() > 1 || is_negated(quote)
+}
+
+/// The stem of every negation.
+const NEGATION: &str = "not";
+
+/// The stems of a text in order, with all negations equal.
+fn ordered_stems(text: &str) -> Vec<String> {
+    words(text)
+        .map(|word| {
+            if is_negation(&word) {
+                NEGATION.to_owned()
+            } else {
+                stem(&word)
+            }
+        })
+        .collect()
+}
+
+/// Whether the words that a sentence shares with the quote, negations included, have the order of
+/// the quote, and no number between them is skipped before another number. *Adults 10 mg, children
+/// 5 mg* does not support *adults 5 mg*.
+fn keeps_order(sentence: &str, quote: &str) -> bool {
+    let content = content_stems(quote);
+    let mut shared = ordered_stems(sentence);
+    shared.retain(|word| content.contains(word) || word == NEGATION);
+    let quote = ordered_stems(quote);
+    let mut rest = quote
+        .iter()
+        .skip_while(|word| Some(*word) != shared.first());
+    let mut has_skipped_number = false;
+    for word in &shared {
+        let mut is_found = false;
+        for quoted in rest.by_ref() {
+            if quoted == word {
+                is_found = true;
+                break;
+            }
+            has_skipped_number |= is_number(quoted);
+        }
+        if !is_found || (has_skipped_number && is_number(word)) {
+            return false;
+        }
+    }
+    true
+}
+
+fn is_number(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// Whether the quote has every number of the sentence, with the same unit.
+fn numbers_are_supported(sentence: &str, quote: &str) -> bool {
+    let quoted = quantities(quote);
+    quantities(sentence)
+        .iter()
+        .all(|quantity| quoted.iter().any(|quoted| supports(quoted, quantity)))
+}
+
+fn supports(quoted: &Quantity, quantity: &Quantity) -> bool {
+    quoted.value == quantity.value
+        && match &quantity.unit {
+            None => true,
+            Some(unit) => quoted.unit.as_ref() == Some(unit) || is_no_unit(unit),
+        }
+}
+
+/// Whether the word after a number is not a unit but a function word, as in `72 of the`.
+fn is_no_unit(word: &str) -> bool {
+    content_stems(word).is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUOTE: &str = "The Privacy Officer notifies the supervisory authority within 72 hours \
+                         after the hospital became aware of the breach.";
+    const HEADINGS: [&str; 2] = [
+        "Breach Notification Policy",
+        "Notification of the authority",
+    ];
+    const QUESTION: &str = "When must a breach be reported to the authority?";
+
+    fn support(headings: &[String]) -> Support<'_> {
+        Support {
+            quote: QUOTE,
+            headings,
+        }
+    }
+
+    #[test]
+    fn a_sentence_that_is_all_of_the_answer_contains_expected_answer_for() {
+        let cases = [
+            (
+                QUESTION,
+                "The Privacy Officer notifies the authority within 72 hours.",
+                true,
+            ),
+            (
+                QUESTION,
+                "The Privacy Officer notifies the supervisory authority.",
+                false,
+            ),
+            (
+                "Who leads the team?",
+                "The team is responsible for all servers.",
+                false,
+            ),
+            (
+                "Who leads the team?",
+                "The team is led by the Security Officer.",
+                true,
+            ),
+            ("What is a breach?", "A breach is a loss of data.", false),
+        ];
+        for (question, sentence, expected) in cases {
+            assert_eq!(
+                contains_expected_answer(sentence, question),
+                expected,
+                "{sentence}"
+            );
+        }
+    }
+
+    #[test]
+    fn sentences_are_accepted_or_rejected_for_these_reasons() {
+        let headings = HEADINGS.map(str::to_owned);
+        let cases = [
+            (
+                "The supervisory authority is notified within 72 hours.",
+                Ok(()),
+            ),
+            (
+                "The breach notification is made within 72 hours.",
+                Err(RejectionReason::Unsupported),
+            ),
+            (
+                "A breach must be reported to the insurer within 72 hours.",
+                Err(RejectionReason::Unsupported),
+            ),
+            (
+                "The authority is notified within 24 hours.",
+                Err(RejectionReason::Number),
+            ),
+            (
+                "The authority is notified within 72 days.",
+                Err(RejectionReason::Number),
+            ),
+            (
+                "The authority is not notified within 72 hours.",
+                Err(RejectionReason::Negation),
+            ),
+            (
+                "The authority is notified by Doctor Ames within 72 hours.",
+                Err(RejectionReason::Name),
+            ),
+            (
+                "The insurance company pays damages to affected customers.",
+                Err(RejectionReason::Unsupported),
+            ),
+            (
+                "A breach must be reported to the authority.",
+                Err(RejectionReason::Repetition),
+            ),
+            ("", Err(RejectionReason::Empty)),
+            (
+                "See [this](http://example.org) within 72 hours.",
+                Err(RejectionReason::Markup),
+            ),
+            (
+                "<b>Within 72 hours</b> the authority is notified.",
+                Err(RejectionReason::Markup),
+            ),
+            (
+                "The supervisory authority is notified within",
+                Err(RejectionReason::Unfinished),
+            ),
+        ];
+        for (sentence, expected) in cases {
+            assert_eq!(
+                check_words(
+                    sentence,
+                    support(&headings),
+                    QUESTION,
+                    Strictness::PARAPHRASE
+                ),
+                expected,
+                "{sentence}"
+            );
+        }
+    }
+
+    #[test]
+    fn typical_errors_of_a_fluent_model_are_rejected() {
+        let scores = SupportScores {
+            quote_similarity: 1.0,
+            question_similarity: 1.0,
+            entailment: None,
+        };
+        let cases = [
+            (
+                "Give heparin 5000 units every 12 hours until the patient walks.",
+                "Give warfarin 5000 units every 12 hours until the patient walks.",
+                Err(RejectionReason::Unsupported),
+            ),
+            (
+                "Give heparin 5000 units every 12 hours until the patient walks.",
+                "It is stated that heparin is given every 12 hours.",
+                Err(RejectionReason::Order),
+            ),
+            (
+                "Heparin is stopped once the patient walks.",
+                "It is stated that once the patient walks, heparin is stopped.",
+                Ok(()),
+            ),
+            (
+                "Adults are given 10 mg, children 5 mg.",
+                "Children are given 10 mg.",
+                Err(RejectionReason::Order),
+            ),
+            (
+                "Adults are given 10 mg, children 5 mg.",
+                "Adults are given 5 mg.",
+                Err(RejectionReason::Order),
+            ),
+            (
+                "Adults are given 10 mg, children 5 mg.",
+                "Adults are given 10 mg.",
+                Ok(()),
+            ),
+            (
+                "Give paracetamol, not aspirin, to children.",
+                "Give aspirin, not paracetamol, to children.",
+                Err(RejectionReason::Order),
+            ),
+            (
+                "Give paracetamol, not aspirin, to children.",
+                "Do not give paracetamol to children.",
+                Err(RejectionReason::Order),
+            ),
+            (
+                "Transfers above $500 need a second signature.",
+                "Transfers above €500 need a second signature.",
+                Err(RejectionReason::Number),
+            ),
+            (
+                "Call the doctor if the potassium is <3.5 mmol/l.",
+                "Call the doctor if the potassium is ≥3.5 mmol/l.",
+                Err(RejectionReason::Number),
+            ),
+            (
+                "Keep the sample at -20 °C.",
+                "Keep the sample at 20 °C.",
+                Err(RejectionReason::Number),
+            ),
+        ];
+        for (quote, sentence, expected) in cases {
+            let support = Support {
+                quote,
+                headings: &[],
+            };
+            let verdict = verify(
+                sentence,
+                support,
+                "What is to be done?",
+                &scores,
+                Strictness::PARAPHRASE,
+            );
+            assert_eq!(verdict, expected, "{quote} {sentence}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_that_reverses_its_quote_does_not_keep_the_order() {
+        let quote = "The Mongols were defeated by the Tran dynasty in 1288, after a long war.";
+        let cases = [
+            ("The Mongols were defeated in 1288.", true),
+            ("The Tran dynasty was defeated by the Mongols.", false),
+            ("After a war the Mongols were defeated.", false),
+            ("They fought in 1288.", true),
+        ];
+        for (sentence, expected) in cases {
+            assert_eq!(keeps_order(sentence, quote), expected, "{sentence}");
+        }
+    }
+
+    #[test]
+    fn a_true_sentence_that_answers_another_question_is_rejected() {
+        let scores = SupportScores {
+            quote_similarity: 1.0,
+            question_similarity: 0.1,
+            entailment: None,
+        };
+        let sentence = "The supervisory authority is notified within 72 hours.";
+        let verdict = verify(
+            sentence,
+            support(&[]),
+            QUESTION,
+            &scores,
+            Strictness::PARAPHRASE,
+        );
+        assert_eq!(verdict, Err(RejectionReason::BesideThePoint));
+    }
+}

@@ -1,0 +1,61 @@
+//! Search queries and the passages that they retrieve.
+
+use cloister_domain::Passage;
+use cloister_store::{DocumentFilter, RevisionRecord};
+use cloister_text::content::content_stems;
+use std::collections::BTreeSet;
+
+/// A search by a person.
+#[derive(Clone, Debug)]
+pub struct SearchQuery {
+    /// The text to search for.
+    pub text: String,
+    /// The maximum number of passages.
+    pub limit: usize,
+    /// The documents to search.
+    pub filter: DocumentFilter,
+}
+
+/// A passage that a search retrieved.
+#[derive(Clone, Debug)]
+pub struct RetrievedPassage {
+    /// The passage.
+    pub passage: Passage,
+    /// The document revision that it is part of.
+    pub source: RevisionRecord,
+    /// The fused score, from 0 to 1.
+    pub score: f32,
+    /// The BM25 score. `None` if lexical retrieval did not find the passage.
+    pub lexical: Option<f32>,
+    /// The cosine to the query. `None` if dense retrieval did not find the passage.
+    pub dense: Option<f32>,
+}
+
+impl RetrievedPassage {
+    /// The stems of the title, the headings and the text.
+    pub(crate) fn stems(&self) -> BTreeSet<String> {
+        let draft = &self.passage.draft;
+        std::iter::once(&self.source.title)
+            .chain(&draft.headings)
+            .chain(std::iter::once(&draft.text))
+            .flat_map(|text| content_stems(text))
+            .collect()
+    }
+}
+
+/// The result of a search.
+#[derive(Clone, Debug)]
+pub struct SearchResults {
+    /// The passages, best first.
+    pub passages: Vec<RetrievedPassage>,
+    /// The vector of the query without its expansions.
+    pub query_vector: Vec<f32>,
+    /// The glossary meanings that were searched in addition to the query.
+    pub expansions: Vec<String>,
+    /// How many documents were searched.
+    pub documents: u64,
+    /// Whether the index was complete. It is not while a damaged index is rebuilt.
+    pub complete: bool,
+    /// The generation of the index.
+    pub index_generation: String,
+}

@@ -1,0 +1,5 @@
+//! Prepares what a person or the audit log reads: redaction, notices, snippets.
+
+pub mod notices;
+pub mod redact;
+pub mod snippet;

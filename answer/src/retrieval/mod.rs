@@ -1,0 +1,11 @@
+//! Retrieves passages for a question.
+
+pub mod dedup;
+pub mod glossary;
+pub mod rerank;
+pub mod search;
+
+/// Passages that are retrieved for a question, before duplicates are removed.
+pub const CANDIDATE_PASSAGES: usize = 24;
+/// Passages from which a question is answered.
+pub const ANSWER_PASSAGES: usize = 12;

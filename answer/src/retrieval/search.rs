@@ -1,0 +1,91 @@
+//! Runs a search and loads the passages that it hits.
+
+use crate::model::error::AnswerError;
+use crate::model::hit::{RetrievedPassage, SearchResults};
+use crate::retrieval::glossary::ExpandedQuery;
+use cloister_domain::{PassageId, RevisionId};
+use cloister_index::{Hit, Index, SearchOutcome, SearchRequest};
+use cloister_store::Library;
+use roaring::RoaringBitmap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Searches the passages of `revisions`, which must be revisions of `library`.
+pub(crate) async fn search(
+    index: &Arc<Index>,
+    library: &Library,
+    text: &str,
+    query: ExpandedQuery,
+    limit: usize,
+    revisions: &[RevisionId],
+) -> Result<SearchResults, AnswerError> {
+    let permitted: RoaringBitmap = revisions
+        .iter()
+        .filter_map(|revision| u32::try_from(revision.0).ok())
+        .collect();
+    let documents = permitted.len();
+    let outcome = search_index(index, text, &query, limit, permitted).await?;
+    Ok(SearchResults {
+        passages: load_passages(library, &outcome.hits).await?,
+        query_vector: query.question_vector,
+        expansions: query.expansions,
+        documents,
+        complete: outcome.complete,
+        index_generation: outcome.generation,
+    })
+}
+
+/// Searches on a blocking thread, because a search uses a core for milliseconds.
+async fn search_index(
+    index: &Arc<Index>,
+    text: &str,
+    query: &ExpandedQuery,
+    limit: usize,
+    permitted: RoaringBitmap,
+) -> Result<SearchOutcome, AnswerError> {
+    let index = Arc::clone(index);
+    let (text, expansion_terms, vector) = (
+        text.to_owned(),
+        query.expansion_text(),
+        query.retrieval_vector.clone(),
+    );
+    let search = move || {
+        index.search(&SearchRequest {
+            text: &text,
+            expansion_terms: &expansion_terms,
+            vector: &vector,
+            permitted: &permitted,
+            limit,
+            dense_weight: None,
+        })
+    };
+    Ok(tokio::task::spawn_blocking(search).await??)
+}
+
+/// Loads the passages that were hit and their revisions, in the order of the hits. Passages that
+/// are no longer in the library are left out.
+async fn load_passages(
+    library: &Library,
+    hits: &[Hit],
+) -> Result<Vec<RetrievedPassage>, AnswerError> {
+    let ids: Vec<PassageId> = hits.iter().map(|hit| hit.passage).collect();
+    let revisions: BTreeSet<RevisionId> = hits.iter().map(|hit| hit.revision).collect();
+    let revisions: Vec<RevisionId> = revisions.into_iter().collect();
+    let sources = library.revisions_by_id(&revisions).await?;
+    let hits: HashMap<PassageId, &Hit> = hits.iter().map(|hit| (hit.passage, hit)).collect();
+    let mut passages = Vec::new();
+    for passage in library.passages(&ids).await? {
+        if let Some(hit) = hits.get(&passage.id)
+            && let Some(source) = sources.get(&passage.revision)
+        {
+            passages.push(RetrievedPassage {
+                source: source.clone(),
+                score: hit.score,
+                lexical: hit.lexical,
+                dense: hit.dense,
+                passage,
+            });
+        }
+    }
+    Ok(passages)
+}

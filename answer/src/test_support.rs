@@ -1,0 +1,70 @@
+//! Retrieved passages for tests.
+
+use crate::model::hit::RetrievedPassage;
+use cloister_domain::{
+    ByteRange, CollectionId, DocumentId, DocumentMetadata, FileHash, Passage, PassageDraft,
+    PassageId, PassageSpan, RevisionId, Timestamp,
+};
+use cloister_store::RevisionRecord;
+
+/// A passage of one sentence, of the only revision of a document.
+pub(crate) fn retrieved(passage: i64, document: i64, text: &str) -> RetrievedPassage {
+    let revision = RevisionId(document);
+    let (document, collection) = (DocumentId(document), CollectionId(1));
+    let draft = PassageDraft {
+        text: text.into(),
+        spans: vec![],
+        headings: vec!["Visiting".into()],
+        sentences: vec![ByteRange::new(0, text.len())],
+        tokens: 9,
+        doubtful: Vec::new(),
+    };
+    RetrievedPassage {
+        passage: Passage {
+            id: PassageId(passage),
+            revision,
+            document,
+            collection,
+            draft,
+        },
+        source: RevisionRecord {
+            id: revision,
+            document,
+            collection,
+            collection_name: "wards".into(),
+            path: "hours.md".into(),
+            hash: FileHash::digest(text.as_bytes()),
+            title: "House rules of St Anne".into(),
+            format: "markdown".into(),
+            language: None,
+            dated: None,
+            pages: 1,
+            effective_from: Timestamp::from_millis(0),
+            superseded_at: None,
+            metadata: DocumentMetadata::default(),
+        },
+        score: 1.0,
+        lexical: None,
+        dense: Some(0.5),
+    }
+}
+
+/// A passage of these sentences, each on a line of one page.
+pub(crate) fn retrieved_lines(lines: &[&str]) -> RetrievedPassage {
+    let text = lines.join("\n");
+    let mut hit = retrieved(1, 1, &text);
+    let draft = &mut hit.passage.draft;
+    draft.spans = vec![PassageSpan {
+        page: 1,
+        range: ByteRange::new(0, text.len()),
+    }];
+    draft.sentences.clear();
+    let mut start = 0;
+    for line in lines {
+        draft
+            .sentences
+            .push(ByteRange::new(start, start + line.len()));
+        start += line.len() + 1;
+    }
+    hit
+}

@@ -1,0 +1,245 @@
+//! Opens what the settings describe: models, the file reader, weights and rules.
+
+use crate::model_selection::ModelSelection;
+use crate::settings::{Config, Rerank};
+use anyhow::Context;
+use cloister_answer::{AnswerWeights, Glossary, RerankModel, Reranker};
+use cloister_index::IndexSettings;
+use cloister_inference::{
+    CrossEncoder, Embedder, EmbedderService, GeneratorService, GeneratorState, ModelManifest,
+    NliEncoder, NliModel, QueueLimits, SentenceEncoder,
+};
+use cloister_ingest::{ActiveIndex, ChunkSettings, GoldenQuestion, Limits, OcrEngine, Reader};
+use cloister_policies::redaction::Redaction;
+use cloister_store::Store;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The name of the program that reads files. It is installed beside this program.
+const READER_PROGRAM: &str = "cloister-reader";
+
+/// Loads the active embedder.
+pub fn open_embedder(config: &Config) -> anyhow::Result<EmbedderService> {
+    let folder = model_folder(config, &ModelSelection::load(config)?.embedder);
+    let model = SentenceEncoder::open(&folder).with_context(|| unusable_model(&folder))?;
+    Ok(EmbedderService::start(
+        Arc::new(model),
+        QueueLimits::default(),
+    )?)
+}
+
+/// Loads the model with this SHA-256, or returns `None` if it is missing or damaged.
+fn open_embedder_by_hash(models: &Path, sha256: &str) -> Option<EmbedderService> {
+    for folder in std::fs::read_dir(models).ok()?.filter_map(Result::ok) {
+        let Ok(model) = SentenceEncoder::open(&folder.path()) else {
+            continue;
+        };
+        if model.identity().sha256 == sha256 {
+            return EmbedderService::start(Arc::new(model), QueueLimits::default()).ok();
+        }
+    }
+    None
+}
+
+/// Opens the index that is in use with its embedder. If another embedder is active, also opens the
+/// index that replaces it.
+pub async fn open_finding(config: &Config, store: &Store) -> anyhow::Result<ActiveIndex> {
+    let embedder = open_embedder(config)?;
+    let open_previous = |sha256: &str| open_embedder_by_hash(&config.paths.models, sha256);
+    let settings = |embedder: &EmbedderService| index_settings(config, embedder);
+    Ok(ActiveIndex::open(store, &config.paths.data, embedder, open_previous, settings).await?)
+}
+
+/// Opens the reranker of `search.rerank`, if there is one.
+pub fn open_reranker(
+    config: &Config,
+    generator: Option<&GeneratorService>,
+) -> anyhow::Result<Option<Reranker>> {
+    let model =
+        match config.search.rerank {
+            Rerank::Off => return Ok(None),
+            Rerank::Likelihood => RerankModel::Likelihood(generator.cloned().context(
+                "`search.rerank = \"likelihood\"` needs a generator in `models.generator`",
+            )?),
+            Rerank::CrossEncoder => {
+                let folder = model_folder(config, &ModelSelection::load(config)?.reranker);
+                let model = CrossEncoder::open(&folder).with_context(|| unusable_model(&folder))?;
+                RerankModel::CrossEncoder(Arc::new(model))
+            }
+        };
+    Ok(Some(Reranker::new(model, config.search.rerank_weight)))
+}
+
+/// Loads the NLI model, if one is active.
+pub fn open_nli_model(config: &Config) -> anyhow::Result<Option<Arc<dyn NliModel>>> {
+    let name = ModelSelection::load(config)?.nli;
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let folder = model_folder(config, &name);
+    let model = NliEncoder::open(&folder).with_context(|| unusable_model(&folder))?;
+    Ok(Some(Arc::new(model)))
+}
+
+/// A generator that loads in the background, and its manifest.
+pub struct OpenedGenerator {
+    /// The service. It accepts requests once the model is loaded.
+    pub service: GeneratorService,
+    /// The manifest of the model.
+    pub manifest: ModelManifest,
+}
+
+/// Starts to load the active generator, if there is one.
+pub fn open_generator(config: &Config) -> anyhow::Result<Option<OpenedGenerator>> {
+    let generator = ModelSelection::load(config)?.generator;
+    if generator.is_empty() {
+        return Ok(None);
+    }
+    let folder = model_folder(config, &generator);
+    let manifest = ModelManifest::load(&folder).with_context(|| unusable_model(&folder))?;
+    let service = GeneratorService::start(folder, QueueLimits::default())?;
+    Ok(Some(OpenedGenerator { service, manifest }))
+}
+
+/// Loads the active generator and waits until it is ready. `None` if there is none.
+pub async fn load_generator(config: &Config) -> anyhow::Result<Option<GeneratorService>> {
+    let Some(generator) = open_generator(config)? else {
+        return Ok(None);
+    };
+    wait_for_generator(&generator.service).await;
+    Ok(Some(generator.service))
+}
+
+/// Waits until the generator is loaded or has failed to load.
+pub async fn wait_for_generator(generator: &GeneratorService) {
+    const POLL_INTERVAL: Duration = Duration::from_millis(20);
+    while generator.state() == GeneratorState::Loading {
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+}
+
+/// Loads the redaction rules of the site, or the compiled-in ones.
+pub fn load_redaction(config: &Config) -> anyhow::Result<Redaction> {
+    load_or_default(
+        &config.paths.redaction,
+        "the redaction rules",
+        Redaction::load_default,
+        Redaction::parse,
+    )
+}
+
+/// Loads the answer weights of the site, or the compiled-in ones.
+pub fn load_answer_weights(config: &Config) -> anyhow::Result<AnswerWeights> {
+    load_or_default(
+        &config.paths.answer_weights,
+        "the answer weights",
+        AnswerWeights::compiled_in,
+        AnswerWeights::parse,
+    )
+}
+
+/// Loads the glossary of the site, or the compiled-in one.
+pub fn load_glossary(config: &Config) -> anyhow::Result<Glossary> {
+    load_or_default(
+        &config.paths.glossary,
+        "the glossary",
+        Glossary::compiled_in,
+        Glossary::parse,
+    )
+}
+
+/// Loads the golden questions of the site. Empty if the site has none.
+pub fn load_golden_questions(config: &Config) -> anyhow::Result<Vec<GoldenQuestion>> {
+    load_or_default(
+        &config.paths.golden_questions,
+        "the golden questions",
+        || GoldenQuestion::parse(""),
+        GoldenQuestion::parse,
+    )
+}
+
+/// Parses the file of the site, or returns the default if the site has none. `what` names the
+/// contents in an error.
+fn load_or_default<T, E: std::error::Error + Send + Sync + 'static>(
+    file: &Path,
+    what: &str,
+    default: fn() -> Result<T, E>,
+    parse: fn(&str) -> Result<T, E>,
+) -> anyhow::Result<T> {
+    if file.as_os_str().is_empty() {
+        return Ok(default()?);
+    }
+    let name = file.display();
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("could not read {what} in `{name}`"))?;
+    parse(&text).with_context(|| format!("could not parse {what} in `{name}`"))
+}
+
+/// Opens the file reader, with text recognition if tesseract is installed.
+pub fn open_reader(config: &Config) -> anyhow::Result<Reader> {
+    let reader = Reader::new(reader_program()?, reader_limits(config));
+    match OcrEngine::find(&config.ocr.program, &config.ocr.languages) {
+        Ok(recogniser) => Ok(reader.with_ocr(recogniser)),
+        Err(cause) => {
+            tracing::warn!("{cause}. Scanned pages are quarantined until text recognition works");
+            Ok(reader)
+        }
+    }
+}
+
+/// The path of the reader program, beside this program.
+pub fn reader_program() -> anyhow::Result<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name(READER_PROGRAM);
+    anyhow::ensure!(
+        program.exists(),
+        "`{}` is missing. It must be installed beside `cloister`",
+        program.display()
+    );
+    Ok(program)
+}
+
+/// The settings of an index for the vectors of `embedder`.
+pub fn index_settings(config: &Config, embedder: &EmbedderService) -> IndexSettings {
+    IndexSettings {
+        dimensions: embedder.dimensions(),
+        exact_limit: config.search.exact_search_limit,
+        dense_weight: config.search.dense_weight,
+        k1: config.search.bm25_k1,
+        b: config.search.bm25_b,
+        ..IndexSettings::default()
+    }
+}
+
+/// How documents are cut into passages.
+pub fn chunk_settings(config: &Config) -> ChunkSettings {
+    ChunkSettings {
+        most_tokens: config.chunking.max_tokens,
+        overlap_tokens: config.chunking.overlap_tokens,
+    }
+}
+
+/// The limits of the process that reads one file.
+pub fn reader_limits(config: &Config) -> Limits {
+    let reader = &config.reader;
+    Limits {
+        file_bytes: reader.max_file_mb << 20,
+        memory_bytes: reader.memory_mb << 20,
+        cpu: Duration::from_secs(reader.cpu_seconds),
+        page: Duration::from_secs(reader.page_timeout_seconds),
+        ..Limits::default()
+    }
+}
+
+fn model_folder(config: &Config, name: &str) -> PathBuf {
+    config.paths.models.join(name)
+}
+
+fn unusable_model(folder: &Path) -> String {
+    format!(
+        "could not use the model in `{}`. `make models` fetches and checks the default models; \
+         `cloister models list` shows those that are there, and `models.embedder` and \
+         `models.generator` in the settings select others",
+        folder.display()
+    )
+}

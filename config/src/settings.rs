@@ -1,0 +1,482 @@
+//! Settings: the compiled-in defaults, a file, and the environment, in this order.
+
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::{Table, Value};
+
+/// The documented defaults.
+pub const DEFAULTS: &str = include_str!("../cloister.toml");
+
+const ENVIRONMENT_PREFIX: &str = "CLOISTER_";
+
+/// Previous names of settings and their present names. A previous name still works, with a
+/// warning.
+pub const RENAMED: &[(&str, &str)] = &[
+    ("paths.evidence", "paths.answer_weights"),
+    ("paths.questions", "paths.golden_questions"),
+    ("models.verifier", "models.nli"),
+    ("session.longest_hours", "session.max_hours"),
+    ("session.wrong_passwords", "session.max_failed_sign_ins"),
+    ("session.locked_minutes", "session.lockout_minutes"),
+    ("inbox.stable_seconds", "inbox.stability_seconds"),
+    ("inbox.scan_seconds", "inbox.scan_interval_seconds"),
+    ("reading.memory_mb", "reader.memory_mb"),
+    ("reading.processor_seconds", "reader.cpu_seconds"),
+    ("reading.page_seconds", "reader.page_timeout_seconds"),
+    ("reading.largest_file_mb", "reader.max_file_mb"),
+    ("recognition.program", "ocr.program"),
+    ("recognition.languages", "ocr.languages"),
+    ("passages.tokens", "chunking.max_tokens"),
+    ("passages.overlap", "chunking.overlap_tokens"),
+    ("search.meaning", "search.dense_weight"),
+    ("search.k1", "search.bm25_k1"),
+    ("search.b", "search.bm25_b"),
+    ("search.exact_up_to", "search.exact_search_limit"),
+    ("history.days", "history.retention_days"),
+    ("isolation.confinement", "sandbox.mode"),
+];
+
+/// The settings of one appliance. `cloister.toml` documents each.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `[server]`
+    pub server: ServerSettings,
+    /// `[paths]`
+    pub paths: PathSettings,
+    /// `[models]`
+    pub models: ModelSettings,
+    /// `[session]`
+    pub session: SessionSettings,
+    /// `[inbox]`
+    pub inbox: InboxSettings,
+    /// `[reader]`
+    pub reader: ReaderSettings,
+    /// `[ocr]`
+    pub ocr: OcrSettings,
+    /// `[chunking]`
+    pub chunking: ChunkingSettings,
+    /// `[search]`
+    pub search: SearchSettings,
+    /// `[history]`
+    pub history: HistorySettings,
+    /// `[sandbox]`
+    pub sandbox: SandboxSettings,
+    /// Previous names of settings that were read.
+    #[serde(skip)]
+    pub deprecations: Vec<Deprecation>,
+}
+
+macro_rules! section {
+    ($name:ident, $table:literal { $($field:ident: $type:ty),* $(,)? }) => {
+        #[doc = concat!("The settings of `[", $table, "]`. `cloister.toml` documents each.")]
+        #[derive(Clone, Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(missing_docs, reason = "`cloister.toml` documents each setting")]
+        pub struct $name { $(pub $field: $type,)* }
+    };
+}
+
+section!(ServerSettings, "server" { address: SocketAddr, names: Vec<String> });
+section!(PathSettings, "paths" {
+    data: PathBuf,
+    inbox: PathBuf,
+    models: PathBuf,
+    redaction: PathBuf,
+    answer_weights: PathBuf,
+    glossary: PathBuf,
+    golden_questions: PathBuf,
+});
+section!(ModelSettings, "models" {
+    embedder: String,
+    generator: String,
+    reranker: String,
+    nli: String,
+});
+section!(SessionSettings, "session" {
+    idle_minutes: u64,
+    max_hours: u64,
+    max_failed_sign_ins: u32,
+    lockout_minutes: u64,
+});
+section!(InboxSettings, "inbox" { stability_seconds: u64, scan_interval_seconds: u64 });
+section!(ReaderSettings, "reader" {
+    memory_mb: u64,
+    cpu_seconds: u64,
+    page_timeout_seconds: u64,
+    max_file_mb: u64,
+});
+section!(OcrSettings, "ocr" { program: PathBuf, languages: Vec<String> });
+section!(ChunkingSettings, "chunking" { max_tokens: usize, overlap_tokens: usize });
+section!(SearchSettings, "search" {
+    dense_weight: f32,
+    bm25_k1: f32,
+    bm25_b: f32,
+    exact_search_limit: usize,
+    rerank: Rerank,
+    rerank_weight: f32,
+});
+section!(HistorySettings, "history" { retention_days: u64 });
+section!(SandboxSettings, "sandbox" { mode: SandboxMode });
+
+/// Which model reorders search results.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rerank {
+    /// None.
+    Off,
+    /// The cross-encoder of `models.reranker`.
+    CrossEncoder,
+    /// The generator, by the likelihood of the question given the passage.
+    Likelihood,
+}
+
+/// Whether the process must be confined.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum SandboxMode {
+    /// Refuse to start without confinement.
+    Require,
+    /// Start without confinement.
+    Off,
+}
+
+/// A previous name of a setting that a file or variable used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deprecation {
+    /// The file or `the environment`.
+    pub origin: String,
+    /// The previous name.
+    pub old: String,
+    /// The present name.
+    pub new: String,
+}
+
+impl std::fmt::Display for Deprecation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { origin, old, new } = self;
+        write!(
+            f,
+            "{origin} uses the old setting name `{old}`. Use `{new}` instead"
+        )
+    }
+}
+
+/// An error in the settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read.
+    #[error("could not read the settings file `{path}`: {cause}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The error of the operating system.
+        cause: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{origin} is not valid TOML: {cause}")]
+    NotToml {
+        /// The file.
+        origin: String,
+        /// The position and the reason.
+        cause: Box<toml::de::Error>,
+    },
+    /// A setting does not exist.
+    #[error("{origin} has the setting `{key}`, which does not exist.{hint}")]
+    Unknown {
+        /// The file or variable.
+        origin: String,
+        /// The name as written.
+        key: String,
+        /// The most similar name that exists.
+        hint: String,
+    },
+    /// A value has the wrong type.
+    #[error("a setting has a value of the wrong type: {0}")]
+    WrongType(Box<toml::de::Error>),
+}
+
+impl Config {
+    /// Loads the settings from the defaults, a file, and variables such as
+    /// `CLOISTER_SERVER_ADDRESS`.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut layers = Layers::with_defaults()?;
+        if let Some(path) = file {
+            layers.merge_file(path)?;
+        }
+        for (name, value) in environment {
+            if let Some(key) = name.strip_prefix(ENVIRONMENT_PREFIX) {
+                layers.merge_variable(key, &value)?;
+            }
+        }
+        let mut config: Self = layers
+            .settings
+            .try_into()
+            .map_err(|cause| ConfigError::WrongType(Box::new(cause)))?;
+        config.deprecations = layers.deprecations;
+        Ok(config)
+    }
+
+    /// How long a session lives without a request.
+    pub fn session_idle(&self) -> Duration {
+        Duration::from_secs(self.session.idle_minutes * 60)
+    }
+
+    /// How long a session lives at most.
+    pub fn session_max(&self) -> Duration {
+        Duration::from_secs(self.session.max_hours * 3600)
+    }
+
+    /// How long a question stays in a person's history.
+    pub fn history_retention(&self) -> Duration {
+        Duration::from_secs(self.history.retention_days * 24 * 3600)
+    }
+}
+
+/// Settings while they are merged.
+struct Layers {
+    /// Tables of settings. Every setting that exists is in it, with its default.
+    settings: Table,
+    deprecations: Vec<Deprecation>,
+}
+
+impl Layers {
+    fn with_defaults() -> Result<Self, ConfigError> {
+        Ok(Self {
+            settings: parse(DEFAULTS, "the compiled-in default")?,
+            deprecations: Vec::new(),
+        })
+    }
+
+    fn merge_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Unreadable {
+            path: path.to_owned(),
+            cause,
+        })?;
+        let origin = format!("`{}`", path.display());
+        for (section, values) in parse(&text, &origin)? {
+            let Value::Table(values) = values else {
+                return Err(self.unknown(&origin, &section));
+            };
+            for (key, value) in values {
+                self.set(&origin, &format!("{section}.{key}"), |_| value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Merges the variable `CLOISTER_<key>`.
+    fn merge_variable(&mut self, key: &str, value: &str) -> Result<(), ConfigError> {
+        let renamed = RENAMED.iter().map(|(old, _)| (*old).to_owned());
+        let name = self
+            .names()
+            .into_iter()
+            .chain(renamed)
+            .find(|name| variable_suffix(name) == key);
+        let Some(name) = name else {
+            return Err(self.unknown_variable(key));
+        };
+        self.set("the environment", &name, |default| {
+            value_of_type(value, default)
+        })
+    }
+
+    /// Replaces the value of `name`, which may be a previous name.
+    fn set(
+        &mut self,
+        origin: &str,
+        name: &str,
+        value: impl FnOnce(&Value) -> Value,
+    ) -> Result<(), ConfigError> {
+        let present = self.present_name(origin, name);
+        let slot = present
+            .split_once('.')
+            .and_then(|(section, key)| self.settings.get_mut(section)?.get_mut(key));
+        let Some(slot) = slot else {
+            return Err(self.unknown(origin, name));
+        };
+        *slot = value(slot);
+        Ok(())
+    }
+
+    /// The present name of a setting. Notes the use of a previous name.
+    fn present_name(&mut self, origin: &str, name: &str) -> String {
+        let Some((_, present)) = RENAMED.iter().find(|(old, _)| *old == name) else {
+            return name.to_owned();
+        };
+        self.deprecations.push(Deprecation {
+            origin: origin.to_owned(),
+            old: name.to_owned(),
+            new: (*present).to_owned(),
+        });
+        (*present).to_owned()
+    }
+
+    /// The names of all settings: `section.key`.
+    fn names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for (section, values) in &self.settings {
+            let keys = values.as_table().into_iter().flat_map(Table::keys);
+            names.extend(keys.map(|key| format!("{section}.{key}")));
+        }
+        names
+    }
+
+    fn unknown(&self, origin: &str, key: &str) -> ConfigError {
+        ConfigError::Unknown {
+            origin: origin.to_owned(),
+            key: key.to_owned(),
+            hint: suggestion(key, &self.names()),
+        }
+    }
+
+    fn unknown_variable(&self, key: &str) -> ConfigError {
+        let variables: Vec<String> = self
+            .names()
+            .iter()
+            .map(|name| format!("{ENVIRONMENT_PREFIX}{}", variable_suffix(name)))
+            .collect();
+        let variable = format!("{ENVIRONMENT_PREFIX}{key}");
+        ConfigError::Unknown {
+            origin: "the environment".to_owned(),
+            hint: suggestion(&variable, &variables),
+            key: variable,
+        }
+    }
+}
+
+fn parse(text: &str, origin: &str) -> Result<Table, ConfigError> {
+    text.parse::<Table>().map_err(|cause| ConfigError::NotToml {
+        origin: origin.to_owned(),
+        cause: Box::new(cause),
+    })
+}
+
+/// `SERVER_ADDRESS` for `server.address`.
+fn variable_suffix(name: &str) -> String {
+    name.replace('.', "_").to_uppercase()
+}
+
+/// Parses a variable as the type that the default has. Items of a list are separated by commas.
+fn value_of_type(text: &str, default: &Value) -> Value {
+    let parsed = match default {
+        Value::Integer(_) => text.parse().ok().map(Value::Integer),
+        Value::Float(_) => text.parse().ok().map(Value::Float),
+        Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
+        Value::Array(_) => Some(Value::Array(
+            text.split(',')
+                .map(|item| Value::String(item.trim().to_owned()))
+                .collect(),
+        )),
+        Value::String(_) | Value::Datetime(_) | Value::Table(_) => None,
+    };
+    parsed.unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+/// A hint that names the most similar of `names`, if one is similar enough.
+fn suggestion(name: &str, names: &[String]) -> String {
+    const MIN_SIMILARITY: f64 = 0.7;
+    let nearest = names
+        .iter()
+        .map(|known| (strsim::jaro_winkler(known, name), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    match nearest {
+        Some((similarity, known)) if similarity > MIN_SIMILARITY => {
+            format!(" Did you mean `{known}`?")
+        }
+        _ => " `cloister config show` lists all settings".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("site.toml");
+        std::fs::write(&path, file).unwrap();
+        let environment = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::load(Some(&path), environment).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_file_overrides_the_defaults_and_the_environment_overrides_the_file() {
+        let config = load(
+            "[session]\nidle_minutes = 5\nmax_hours = 8",
+            &[("CLOISTER_SESSION_MAX_HOURS", "1"), ("HOME", "/")],
+        )
+        .unwrap();
+        assert_eq!(
+            (config.session.idle_minutes, config.session.max_hours),
+            (5, 1)
+        );
+        assert_eq!(config.server.address.port(), 8443);
+        assert!(config.deprecations.is_empty());
+    }
+
+    #[test]
+    fn an_unknown_setting_is_an_error_with_a_suggestion() {
+        let check = |file: &str, environment: &[(&str, &str)], expected: &str| {
+            let message = load(file, environment).unwrap_err();
+            assert!(message.contains(expected), "{message}");
+        };
+        check(
+            "[session]\nidle_minute = 5",
+            &[],
+            "Did you mean `session.idle_minutes`?",
+        );
+        check("[sesion]\nidle_minutes = 5", &[], "does not exist");
+        check("sesion = 5", &[], "does not exist");
+        let misspelled = [("CLOISTER_SERVER_ADRESS", "x")];
+        check("", &misspelled, "Did you mean `CLOISTER_SERVER_ADDRESS`?");
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_an_error() {
+        let message = load("[server]\naddress = \"nowhere\"", &[]).unwrap_err();
+        assert!(message.contains("wrong type"), "{message}");
+    }
+
+    #[test]
+    fn an_old_name_is_read_with_a_warning_that_names_the_new_one() {
+        let config = load(
+            "[search]\nmeaning = 0.5\n[reading]\nlargest_file_mb = 7",
+            &[("CLOISTER_PASSAGES_TOKENS", "99")],
+        )
+        .unwrap();
+        assert!((config.search.dense_weight - 0.5).abs() < f32::EPSILON);
+        assert_eq!(config.reader.max_file_mb, 7);
+        assert_eq!(config.chunking.max_tokens, 99);
+        let warnings: Vec<String> = config
+            .deprecations
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(warnings.len(), 3);
+        for name in [
+            "search.dense_weight",
+            "reader.max_file_mb",
+            "chunking.max_tokens",
+        ] {
+            let is_named = warnings.iter().any(|w| w.contains(&format!("`{name}`")));
+            assert!(is_named, "{name}: {warnings:?}");
+        }
+    }
+
+    #[test]
+    fn every_renamed_setting_exists_and_its_old_name_does_not() {
+        let names = Layers::with_defaults().unwrap().names();
+        for (old, new) in RENAMED {
+            assert!(names.contains(&(*new).to_owned()), "{new}");
+            assert!(!names.contains(&(*old).to_owned()), "{old}");
+        }
+    }
+}

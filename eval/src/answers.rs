@@ -1,0 +1,574 @@
+//! `cloister-eval answers`: how often quotes answer, and how often unanswerable questions are
+//! refused.
+
+use crate::console;
+use crate::dataset::{Dataset, Question};
+use crate::generation_metrics::{GenerationMetrics, contains_answer, judge_all};
+use crate::metrics::percentile;
+use crate::test_index::{TestIndex, document_of};
+use clap::Args;
+use cloister_answer::evaluation::{
+    AnalyzedQuestion, Coverage, Decision, QuoteSpan, Scorers, Writer, decide, dense_rank,
+};
+use cloister_answer::{AnswerWeights, PreviousTurn, Quote, RetrievedPassage, contextualize};
+use cloister_config::{Config, components};
+use cloister_inference::{GeneratorService, NliModel};
+use roaring::RoaringBitmap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The arguments of the command.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
+#[derive(Clone, Debug, Args)]
+pub struct Answers {
+    /// A folder in the BEIR layout with an `answers.jsonl`, or with --questions a folder of
+    /// documents.
+    folder: PathBuf,
+    /// A file of questions about the documents of the folder: `_id`, `question`, `answers`,
+    /// `document` (a path in the folder), and `after` for a follow-up question.
+    #[arg(long, value_name = "FILE")]
+    questions: Option<PathBuf>,
+    /// A folder in the BEIR layout with documents that are unrelated to the questions.
+    #[arg(long, value_name = "FOLDER")]
+    far: Option<PathBuf>,
+    /// Ask only this many questions, spread evenly.
+    #[arg(long)]
+    count: Option<usize>,
+    /// Ask follow-up questions as typed, without rewriting them.
+    #[arg(long)]
+    as_typed: bool,
+    /// Also generate sentences and measure how many are shown and right.
+    #[arg(long)]
+    generate: bool,
+    /// Do not use the generator.
+    #[arg(long)]
+    without_generator: bool,
+    /// Write the features of each question for `calibrate` to this file, one JSON object per line.
+    #[arg(long, value_name = "FILE")]
+    signals: Option<PathBuf>,
+    /// Write the decision and the quotes of each question to this file, one JSON object per line.
+    #[arg(long, value_name = "FILE")]
+    decisions: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is known about the answer to a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answerability {
+    /// The documents answer it.
+    Answerable,
+    /// The documents that answer it were removed.
+    Near,
+    /// The documents are unrelated.
+    Far,
+}
+
+impl Answerability {
+    /// Whether the documents answer the question.
+    pub fn is_answerable(self) -> bool {
+        self == Self::Answerable
+    }
+}
+
+/// The decision on one question.
+struct Outcome {
+    answerability: Answerability,
+    is_answered: bool,
+    /// The decision score.
+    score: f32,
+    /// Whether a quote contains an answer.
+    is_right: bool,
+    quotes: usize,
+    /// Quotes whose citation resolves to a place on one page.
+    resolved: usize,
+    /// Quotes that are at their cited place byte for byte.
+    exact: usize,
+    took_ms: f64,
+}
+
+/// The report. Rates are from 0 to 1.
+#[derive(Debug, Serialize)]
+struct AnswersReport {
+    questions: usize,
+    /// Answerable questions with an answer in the quotes.
+    right: f64,
+    /// The same among those that were answered.
+    right_of_answered: f64,
+    false_refusals: f64,
+    near_refusals: f64,
+    far_refusals: Option<f64>,
+    citations_resolved: f64,
+    quotes_exact: f64,
+    p50_ms: f64,
+    p95_ms: f64,
+    /// Refusals at other thresholds.
+    curve: Vec<ThresholdReport>,
+    generation: Option<GenerationMetrics>,
+}
+
+/// The refusals at one threshold.
+#[derive(Debug, Serialize)]
+struct ThresholdReport {
+    threshold: f32,
+    false_refusals: f64,
+    near_refusals: f64,
+    far_refusals: Option<f64>,
+}
+
+/// The rates of false refusals on the curve, in percent.
+const CURVE_PERCENT: [usize; 5] = [3, 5, 10, 15, 20];
+
+/// Asks the questions with all documents, without those that answer, and with unrelated documents.
+pub async fn run(arguments: &Answers, config: &Config) -> anyhow::Result<()> {
+    let reader = components::open_reader(config)?;
+    let folder = &arguments.folder;
+    let dataset = match &arguments.questions {
+        Some(questions) => Dataset::load_documents(folder, questions, &reader).await?,
+        None => Dataset::load(folder, &reader).await?,
+    };
+    let dataset = dataset.require_questions(folder)?;
+    let generator = if arguments.without_generator {
+        None
+    } else {
+        components::load_generator(config).await?
+    };
+    let mut files = OutputFiles {
+        signals: arguments.signals.as_ref().map(File::create).transpose()?,
+        decisions: arguments.decisions.as_ref().map(File::create).transpose()?,
+    };
+    let questions = spread(&dataset.questions, arguments.count);
+    console::note(&format!("{} questions", questions.len()));
+    let mut outcomes = Vec::new();
+    let mut generation = arguments.generate.then(GenerationMetrics::default);
+    let bench = AnswersBench::build(&dataset, generator.clone(), arguments, config).await?;
+    for question in &questions {
+        bench
+            .ask_with_and_without_answer(question, &mut outcomes, &mut files, &mut generation)
+            .await?;
+    }
+    if let Some(far) = &arguments.far {
+        let unrelated = Dataset::load(far, &reader).await?;
+        let bench = AnswersBench::build(&unrelated, generator, arguments, config).await?;
+        for question in &questions {
+            let (case, permitted) = (Answerability::Far, &bench.index.all_revisions);
+            let outcome = bench
+                .ask(question, case, permitted, &mut files, &mut None)
+                .await?;
+            outcomes.push(outcome);
+        }
+    }
+    let report = AnswersReport::new(&outcomes, generation);
+    if arguments.json {
+        console::line(&serde_json::to_string(&report)?);
+    } else {
+        console::line(&report.to_string());
+    }
+    Ok(())
+}
+
+/// `count` of the questions, spread evenly, or all.
+fn spread(questions: &[Question], count: Option<usize>) -> Vec<&Question> {
+    let step = count.map_or(1, |count| (questions.len() / count.max(1)).max(1));
+    questions
+        .iter()
+        .step_by(step)
+        .take(count.unwrap_or(usize::MAX))
+        .collect()
+}
+
+/// The files of `--signals` and `--decisions`.
+struct OutputFiles {
+    signals: Option<File>,
+    decisions: Option<File>,
+}
+
+/// Indexed documents, and the models that answer from them.
+struct AnswersBench<'a> {
+    dataset: &'a Dataset,
+    index: TestIndex,
+    generator: Option<GeneratorService>,
+    nli: Option<Arc<dyn NliModel>>,
+    weights: AnswerWeights,
+    rewrites_follow_ups: bool,
+}
+
+impl<'a> AnswersBench<'a> {
+    async fn build(
+        dataset: &'a Dataset,
+        generator: Option<GeneratorService>,
+        arguments: &Answers,
+        config: &Config,
+    ) -> anyhow::Result<Self> {
+        let mut weights = components::load_answer_weights(config)?;
+        if arguments.signals.is_some() {
+            // Calibration needs the likelihoods of every question.
+            weights.decision.answer_above = f32::INFINITY;
+            weights.decision.refuse_below = f32::NEG_INFINITY;
+        }
+        Ok(Self {
+            index: TestIndex::build(&dataset.documents, config).await?,
+            dataset,
+            generator,
+            nli: components::open_nli_model(config)?,
+            weights,
+            rewrites_follow_ups: !arguments.as_typed,
+        })
+    }
+
+    async fn ask_with_and_without_answer(
+        &self,
+        question: &Question,
+        outcomes: &mut Vec<Outcome>,
+        files: &mut OutputFiles,
+        generation: &mut Option<GenerationMetrics>,
+    ) -> anyhow::Result<()> {
+        let all = &self.index.all_revisions;
+        let question = &self.contextualized(question, all).await?;
+        let case = Answerability::Answerable;
+        outcomes.push(self.ask(question, case, all, files, generation).await?);
+        let mut without_answer = all.clone();
+        for (number, document) in (1..).zip(&self.dataset.documents) {
+            if question.relevance.contains_key(&document.id) {
+                without_answer.remove(number);
+            }
+        }
+        let case = Answerability::Near;
+        let outcome = self
+            .ask(question, case, &without_answer, files, &mut None)
+            .await?;
+        outcomes.push(outcome);
+        Ok(())
+    }
+
+    /// A follow-up question, rewritten as the product does.
+    async fn contextualized(
+        &self,
+        question: &Question,
+        permitted: &RoaringBitmap,
+    ) -> anyhow::Result<Question> {
+        let mut rewritten = question.clone();
+        let Some(previous) = question
+            .previous
+            .as_ref()
+            .filter(|_| self.rewrites_follow_ups)
+        else {
+            return Ok(rewritten);
+        };
+        let (analyzed, passages) = self
+            .index
+            .retrieve(previous, permitted, &self.dataset.documents)
+            .await?;
+        let decision = decide(&analyzed, &passages, &self.scorers(), &self.weights).await?;
+        let quotes = Quote::from_spans(&decision.quotes);
+        let turn = PreviousTurn::new(previous, &quotes);
+        if let Some(text) = contextualize(&question.text, &turn) {
+            console::note(&format!("“{}” after “{previous}”: “{text}”", question.text));
+            rewritten.text = text;
+        }
+        Ok(rewritten)
+    }
+
+    fn scorers(&self) -> Scorers<'_> {
+        Scorers {
+            embedder: &self.index.embedder,
+            generator: self.generator.as_ref(),
+            weights: &self.weights.sentence,
+        }
+    }
+
+    /// Asks a question, and generates sentences if it is answered and `generation` counts them.
+    async fn ask(
+        &self,
+        question: &Question,
+        answerability: Answerability,
+        permitted: &RoaringBitmap,
+        files: &mut OutputFiles,
+        generation: &mut Option<GenerationMetrics>,
+    ) -> anyhow::Result<Outcome> {
+        let started = Instant::now();
+        let (analyzed, passages) = self
+            .index
+            .retrieve(&question.text, permitted, &self.dataset.documents)
+            .await?;
+        let decision = decide(&analyzed, &passages, &self.scorers(), &self.weights).await?;
+        let took_ms = started.elapsed().as_secs_f64() * 1000.0;
+        let outcome = self.outcome(question, answerability, &decision, took_ms);
+        let mut sentences = Vec::new();
+        if let (Some(metrics), Some(generator)) = (generation, &self.generator)
+            && outcome.is_answered
+        {
+            let quotes = Quote::from_spans(&decision.quotes);
+            let has_clear_margin = decision.verdict.has_clear_margin(&self.weights.decision);
+            let generation = self.writer(generator, question, &analyzed).start(
+                has_clear_margin,
+                &quotes,
+                &passages,
+            )?;
+            sentences = judge_all(generation, |text| contains_answer(text, question)).await?;
+            metrics.count(&sentences);
+        }
+        if let Some(file) = &mut files.signals {
+            let mut line = signals(question, &analyzed, answerability, &decision, &passages);
+            line["sentences"] = serde_json::to_value(&sentences)?;
+            writeln!(file, "{line}")?;
+        }
+        if let Some(file) = &mut files.decisions {
+            writeln!(
+                file,
+                "{}",
+                decision_line(question, answerability, &decision)
+            )?;
+        }
+        Ok(outcome)
+    }
+
+    fn outcome(
+        &self,
+        question: &Question,
+        answerability: Answerability,
+        decision: &Decision<'_>,
+        took_ms: f64,
+    ) -> Outcome {
+        let mut outcome = Outcome {
+            answerability,
+            is_answered: decision.verdict.answer,
+            score: decision.verdict.score,
+            is_right: false,
+            quotes: decision.quotes.len(),
+            resolved: 0,
+            exact: 0,
+            took_ms,
+        };
+        for quote in &decision.quotes {
+            let text = quote.text().unwrap_or_default();
+            let cited = self.cited_text(quote);
+            outcome.is_right |= contains_answer(text, question);
+            outcome.resolved += usize::from(cited.is_some());
+            outcome.exact += usize::from(cited == Some(text));
+        }
+        outcome
+    }
+
+    fn writer(
+        &self,
+        generator: &GeneratorService,
+        question: &Question,
+        analyzed: &AnalyzedQuestion,
+    ) -> Writer {
+        Writer {
+            generator: generator.clone(),
+            embedder: self.index.embedder.clone(),
+            nli: self.nli.clone(),
+            question: question.text.clone(),
+            previous_questions: question.previous.iter().cloned().collect(),
+            question_vector: analyzed.vector.clone(),
+            person: None,
+            cache_namespace: None,
+        }
+    }
+
+    /// The text at the cited place. `None` if the place is not on exactly one page.
+    fn cited_text(&self, quote: &QuoteSpan<'_>) -> Option<&str> {
+        let passage = &quote.hit.passage;
+        let document = document_of(passage.revision, &self.dataset.documents)?;
+        match passage.draft.locate(quote.range).as_slice() {
+            [place] => document.text_at(place),
+            _ => None,
+        }
+    }
+}
+
+fn decision_line(
+    question: &Question,
+    answerability: Answerability,
+    decision: &Decision<'_>,
+) -> Value {
+    let quotes: Vec<Value> = decision
+        .quotes
+        .iter()
+        .map(|quote| {
+            json!({
+                "passage": quote.hit.passage.id, "start": quote.range.start,
+                "end": quote.range.end, "text": quote.text(),
+            })
+        })
+        .collect();
+    json!({
+        "id": question.id, "case": answerability, "answered": decision.verdict.answer,
+        "score": decision.verdict.score, "quotes": quotes,
+    })
+}
+
+/// The features of a question, as `calibrate` reads them.
+fn signals(
+    question: &Question,
+    analyzed: &AnalyzedQuestion,
+    answerability: Answerability,
+    decision: &Decision<'_>,
+    passages: &[RetrievedPassage],
+) -> Value {
+    let corrections = &decision.selection.corrections;
+    let mut candidates = Vec::new();
+    for candidate in &decision.selection.candidates {
+        let coverage = Coverage::measure(analyzed, candidate.hit, corrections);
+        candidates.push(json!({
+            "text": candidate.text, "passage": candidate.hit.passage.id,
+            "dense_similarity": candidate.dense_similarity,
+            "term_overlap": candidate.term_overlap, "answer_type": candidate.answer_type,
+            "likelihood": candidate.likelihood, "coverage": coverage.covered,
+            "unmatched_entities": coverage.unmatched_entities,
+            "dense_rank": dense_rank(candidate.hit, passages),
+            "right": contains_answer(candidate.text, question),
+        }));
+    }
+    let passages: Vec<Value> = passages
+        .iter()
+        .map(|hit| {
+            json!({
+                "passage": hit.passage.id, "score": hit.score,
+                "lexical": hit.lexical, "dense": hit.dense,
+            })
+        })
+        .collect();
+    json!({
+        "id": question.id, "question": question.text, "case": answerability,
+        "answers": question.answers, "verdict": decision.verdict,
+        "passage_similarity": decision.verdict.passage_similarity,
+        "candidates": candidates, "passages": passages,
+    })
+}
+
+fn share(part: usize, total: usize) -> f64 {
+    part as f64 / total.max(1) as f64
+}
+
+/// The share of questions of this kind that `is_refused`. `None` if there are no such questions.
+fn refusal_rate(
+    outcomes: &[Outcome],
+    answerability: Answerability,
+    is_refused: impl Fn(&Outcome) -> bool,
+) -> Option<f64> {
+    let of_kind: Vec<&Outcome> = outcomes
+        .iter()
+        .filter(|outcome| outcome.answerability == answerability)
+        .collect();
+    let refused = of_kind.iter().filter(|outcome| is_refused(outcome)).count();
+    (!of_kind.is_empty()).then(|| share(refused, of_kind.len()))
+}
+
+impl ThresholdReport {
+    /// The threshold at which this percentage of the answerable questions is refused.
+    fn at_false_refusals(percent: usize, outcomes: &[Outcome]) -> Self {
+        let mut scores: Vec<f32> = outcomes
+            .iter()
+            .filter(|outcome| outcome.answerability.is_answerable())
+            .map(|outcome| outcome.score)
+            .collect();
+        scores.sort_by(f32::total_cmp);
+        let position = scores.len() * percent / 100;
+        let threshold = scores.get(position).copied().unwrap_or(f32::MAX);
+        let rate = |case| refusal_rate(outcomes, case, |outcome| outcome.score < threshold);
+        Self {
+            threshold,
+            false_refusals: rate(Answerability::Answerable).unwrap_or(0.0),
+            near_refusals: rate(Answerability::Near).unwrap_or(0.0),
+            far_refusals: rate(Answerability::Far),
+        }
+    }
+}
+
+impl AnswersReport {
+    fn new(outcomes: &[Outcome], generation: Option<GenerationMetrics>) -> Self {
+        let answerable: Vec<&Outcome> = outcomes
+            .iter()
+            .filter(|outcome| outcome.answerability.is_answerable())
+            .collect();
+        let answered = answerable.iter().filter(|o| o.is_answered).count();
+        let right = answerable.iter().filter(|o| o.is_right).count();
+        let quotes = outcomes.iter().map(|o| o.quotes).sum();
+        let resolved = outcomes.iter().map(|o| o.resolved).sum();
+        let exact = outcomes.iter().map(|o| o.exact).sum();
+        let times_ms: Vec<f64> = outcomes.iter().map(|o| o.took_ms).collect();
+        let refusals = |case| refusal_rate(outcomes, case, |outcome| !outcome.is_answered);
+        Self {
+            questions: answerable.len(),
+            right: share(right, answerable.len()),
+            right_of_answered: share(right, answered),
+            false_refusals: refusals(Answerability::Answerable).unwrap_or(0.0),
+            near_refusals: refusals(Answerability::Near).unwrap_or(0.0),
+            far_refusals: refusals(Answerability::Far),
+            citations_resolved: share(resolved, quotes),
+            quotes_exact: share(exact, quotes),
+            p50_ms: percentile(&times_ms, 0.5),
+            p95_ms: percentile(&times_ms, 0.95),
+            curve: CURVE_PERCENT
+                .map(|percent| ThresholdReport::at_false_refusals(percent, outcomes))
+                .into(),
+            generation,
+        }
+    }
+}
+
+impl std::fmt::Display for AnswersReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{} answerable questions", self.questions)?;
+        write_rate(f, "answer in the quotes", self.right)?;
+        write_rate(
+            f,
+            "answer in the quotes, of those answered",
+            self.right_of_answered,
+        )?;
+        write_rate(f, "falsely refused", self.false_refusals)?;
+        write_rate(
+            f,
+            "refused without the document that answers",
+            self.near_refusals,
+        )?;
+        if let Some(far) = self.far_refusals {
+            write_rate(f, "refused with unrelated documents", far)?;
+        }
+        write_rate(
+            f,
+            "citations that resolve to one page",
+            self.citations_resolved,
+        )?;
+        write_rate(f, "quotes that are exact at their place", self.quotes_exact)?;
+        writeln!(
+            f,
+            "decision: p50 {:.0} ms, p95 {:.0} ms",
+            self.p50_ms, self.p95_ms
+        )?;
+        write!(f, "threshold  falsely refused  near  far")?;
+        for at in &self.curve {
+            let far = at
+                .far_refusals
+                .map_or("-".to_owned(), |far| format!("{:.0} %", 100.0 * far));
+            write!(
+                f,
+                "\n{:>9.2}  {:>13.0} %  {:>4.0} %  {far:>5}",
+                at.threshold,
+                100.0 * at.false_refusals,
+                100.0 * at.near_refusals
+            )?;
+        }
+        if let Some(generation) = &self.generation {
+            write!(f, "\n{generation}")?;
+        }
+        Ok(())
+    }
+}
+
+fn write_rate(f: &mut std::fmt::Formatter<'_>, name: &str, rate: f64) -> std::fmt::Result {
+    writeln!(f, "  {name:<42} {:5.1} %", 100.0 * rate)
+}

@@ -1,0 +1,216 @@
+//! A temporary index of a dataset, built as the appliance builds its index.
+
+use crate::dataset::Document;
+use crate::dense_weight::Source;
+use cloister_answer::evaluation::{
+    ANSWER_PASSAGES, AnalyzedQuestion, CANDIDATE_PASSAGES, ExpandedQuery, select_for_answer,
+};
+use cloister_answer::{Glossary, RetrievedPassage};
+use cloister_config::{Config, components};
+use cloister_domain::{
+    CollectionId, DocumentId, DocumentMetadata, FileHash, Passage, PassageDraft, PassageId,
+    RevisionId, Timestamp,
+};
+use cloister_index::{Hit, Index, IndexEntry, SearchRequest};
+use cloister_inference::EmbedderService;
+use cloister_ingest::{chunk_pages, embedding_input};
+use cloister_store::RevisionRecord;
+use roaring::RoaringBitmap;
+
+/// Passages embedded at a time.
+const BATCH: usize = 256;
+
+/// A temporary index. Document `i` is revision `i + 1`, and passages are numbered from 1.
+pub struct TestIndex {
+    /// The index.
+    pub index: Index,
+    /// The embedder of the index.
+    pub embedder: EmbedderService,
+    /// The glossary.
+    pub glossary: Glossary,
+    /// All revisions.
+    pub all_revisions: RoaringBitmap,
+    passages: Vec<IndexedPassage>,
+    _folder: tempfile::TempDir,
+}
+
+struct IndexedPassage {
+    revision: RevisionId,
+    draft: PassageDraft,
+    vector: Vec<f32>,
+    judgement_ids: Vec<String>,
+}
+
+impl TestIndex {
+    /// Chunks, embeds and indexes documents.
+    pub async fn build(documents: &[Document], config: &Config) -> anyhow::Result<Self> {
+        let embedder = components::open_embedder(config)?;
+        let folder = tempfile::tempdir()?;
+        let settings = components::index_settings(config, &embedder);
+        let mut index = Self {
+            index: Index::open(folder.path(), settings)?,
+            embedder,
+            glossary: components::load_glossary(config)?,
+            passages: Vec::new(),
+            all_revisions: (1..=u32::try_from(documents.len())?).collect(),
+            _folder: folder,
+        };
+        let chunk_settings = components::chunk_settings(config);
+        let mut batch = Vec::new();
+        for (number, document) in (1_i64..).zip(documents) {
+            let mut about = Some(document.id.clone());
+            for draft in chunk_pages(&document.pages, &index.embedder, &chunk_settings) {
+                let pages = draft.spans.iter().map(|span| span.page);
+                index.passages.push(IndexedPassage {
+                    revision: RevisionId(number),
+                    judgement_ids: document.judgement_ids(pages),
+                    draft: draft.clone(),
+                    vector: Vec::new(),
+                });
+                batch.push(IndexEntry {
+                    passage: PassageId(i64::try_from(index.passages.len())?),
+                    revision: RevisionId(number),
+                    document_metadata: about.take(),
+                    language: document.language.clone(),
+                    title: document.title.clone(),
+                    headings: draft.headings,
+                    text: draft.text,
+                    vector: Vec::new(),
+                });
+            }
+            if batch.len() >= BATCH {
+                index.add(&mut batch).await?;
+            }
+        }
+        index.add(&mut batch).await?;
+        Ok(index)
+    }
+
+    /// Embeds and indexes the newest passages.
+    async fn add(&mut self, batch: &mut Vec<IndexEntry>) -> anyhow::Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let texts = batch
+            .iter()
+            .map(|entry| embedding_input(&entry.title, &entry.headings, &entry.text))
+            .collect();
+        let vectors = self.embedder.embed_passages(texts).await?;
+        let start = self.passages.len() - batch.len();
+        let passages = self.passages.iter_mut().skip(start);
+        for ((entry, passage), vector) in batch.iter_mut().zip(passages).zip(vectors) {
+            passage.vector.clone_from(&vector);
+            entry.vector = vector;
+        }
+        self.index.add(batch)?;
+        batch.clear();
+        Ok(())
+    }
+
+    /// How many passages there are.
+    pub fn passage_count(&self) -> usize {
+        self.passages.len()
+    }
+
+    /// The passages, as sources of generated questions.
+    pub fn sources(&self, documents: &[Document]) -> Vec<Source> {
+        let mut sources = Vec::new();
+        for (id, passage) in (1..).zip(&self.passages) {
+            let Some(document) = document_of(passage.revision, documents) else {
+                continue;
+            };
+            sources.push(Source {
+                entry: IndexEntry {
+                    passage: PassageId(id),
+                    revision: passage.revision,
+                    document_metadata: None,
+                    language: document.language.clone(),
+                    title: document.title.clone(),
+                    headings: passage.draft.headings.clone(),
+                    text: passage.draft.text.clone(),
+                    vector: passage.vector.clone(),
+                },
+                sentences: passage.draft.sentences.clone(),
+            });
+        }
+        sources
+    }
+
+    /// The ids by which relevance is judged for a passage.
+    pub fn judgement_ids(&self, id: PassageId) -> &[String] {
+        self.passage(id)
+            .map_or(&[], |passage| passage.judgement_ids.as_slice())
+    }
+
+    /// Analyses a question and retrieves the passages from which it is answered.
+    pub async fn retrieve(
+        &self,
+        question: &str,
+        permitted: &RoaringBitmap,
+        documents: &[Document],
+    ) -> anyhow::Result<(AnalyzedQuestion, Vec<RetrievedPassage>)> {
+        let query = ExpandedQuery::new(question, &self.glossary, &self.embedder).await?;
+        let request = SearchRequest {
+            text: question,
+            expansion_terms: &query.expansion_text(),
+            vector: &query.retrieval_vector,
+            permitted,
+            limit: CANDIDATE_PASSAGES,
+            dense_weight: None,
+        };
+        let hits = self.index.search(&request)?.hits;
+        let retrieved = hits
+            .iter()
+            .filter_map(|hit| self.retrieved(hit, documents))
+            .collect();
+        let passages = select_for_answer(retrieved, ANSWER_PASSAGES);
+        Ok((
+            AnalyzedQuestion::new(question, query.question_vector),
+            passages,
+        ))
+    }
+
+    /// A hit with its passage and document.
+    pub fn retrieved(&self, hit: &Hit, documents: &[Document]) -> Option<RetrievedPassage> {
+        let passage = self.passage(hit.passage)?;
+        let document = document_of(passage.revision, documents)?;
+        let (revision, document_id) = (passage.revision, DocumentId(passage.revision.0));
+        Some(RetrievedPassage {
+            passage: Passage {
+                id: hit.passage,
+                revision,
+                document: document_id,
+                collection: CollectionId(1),
+                draft: passage.draft.clone(),
+            },
+            source: RevisionRecord {
+                id: revision,
+                document: document_id,
+                collection: CollectionId(1),
+                collection_name: "measured".into(),
+                path: document.id.clone(),
+                hash: FileHash::digest(document.id.as_bytes()),
+                title: document.title.clone(),
+                format: "text".into(),
+                language: document.language.clone(),
+                dated: None,
+                pages: u32::try_from(document.pages.len()).unwrap_or(u32::MAX),
+                effective_from: Timestamp::from_millis(0),
+                superseded_at: None,
+                metadata: DocumentMetadata::default(),
+            },
+            score: hit.score,
+            lexical: hit.lexical,
+            dense: hit.dense,
+        })
+    }
+
+    fn passage(&self, id: PassageId) -> Option<&IndexedPassage> {
+        self.passages.get(usize::try_from(id.0 - 1).ok()?)
+    }
+}
+
+/// The document of a revision.
+pub fn document_of(revision: RevisionId, documents: &[Document]) -> Option<&Document> {
+    documents.get(usize::try_from(revision.0 - 1).ok()?)
+}

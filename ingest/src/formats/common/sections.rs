@@ -1,0 +1,207 @@
+//! Pages for formats without fixed pages: one for each top-level section, and several for a long
+//! one. A format with slides or sheets ends its pages itself.
+
+use crate::formats::{Failure, Sink};
+use crate::wire::{Info, Notes, PageFrame};
+use cloister_domain::{Block, BlockKind, ByteRange, DocumentMetadata, Page, PageText};
+
+/// After this many bytes, a section continues on a new page at the next block.
+const SECTION_BYTES: usize = 6_000;
+/// The same for a sheet. It is larger, because rows are read together.
+const SHEET_BYTES: usize = 60_000;
+
+/// Collects blocks into pages.
+#[derive(Debug, Default)]
+pub struct Sections {
+    pages: Vec<Page>,
+    open: PageText,
+    /// The highest level of the headings so far. Headings of this level start a page.
+    top_level: Option<u8>,
+    /// Whether the format ends its pages itself.
+    manual: bool,
+    /// Where the following blocks are in the file.
+    location: Option<String>,
+    /// Metadata from the document's front matter.
+    pub metadata: DocumentMetadata,
+}
+
+impl Sections {
+    /// For a format that ends its pages itself.
+    pub fn manual() -> Self {
+        Self {
+            manual: true,
+            ..Self::default()
+        }
+    }
+
+    /// Sets where the following blocks are in the file, for people who look them up there.
+    pub fn set_location(&mut self, location: Option<String>) {
+        self.location = location;
+    }
+
+    /// Adds a block. Its white space is normalized, and an empty block is left out.
+    pub fn push_block(&mut self, kind: BlockKind, text: &str) {
+        self.add(kind, &normalize_whitespace(text));
+    }
+
+    /// Adds a row of a table. Empty cells are kept, so that every cell stays below its column name,
+    /// except those at the end of the row.
+    pub fn push_row<S: AsRef<str>>(&mut self, cells: &[S]) {
+        self.add(BlockKind::TableRow, &join_cells(cells));
+    }
+
+    fn add(&mut self, kind: BlockKind, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        if self.starts_page(kind) {
+            self.end_page();
+        }
+        if !self.open.text.is_empty() {
+            self.open.text.push('\n');
+        }
+        let start = self.open.text.len();
+        self.open.text.push_str(text);
+        let range = ByteRange::new(start, self.open.text.len());
+        let location = self.location.clone();
+        self.open.blocks.push(Block {
+            kind,
+            range,
+            place: location,
+        });
+    }
+
+    fn starts_page(&mut self, kind: BlockKind) -> bool {
+        if self.manual {
+            return self.open.text.len() >= SHEET_BYTES;
+        }
+        let long = self.open.text.len() >= SECTION_BYTES;
+        let BlockKind::Heading(level) = kind else {
+            return long;
+        };
+        let top = self.top_level.map_or(level, |top| top.min(level));
+        self.top_level = Some(top);
+        // A document with one title and sections below it is divided at the sections.
+        let divides = level <= top.max(2);
+        let mut blocks = self.open.blocks.iter();
+        let has_text = blocks
+            .any(|block| !matches!(block.kind, BlockKind::Heading(_) | BlockKind::RunningHeader));
+        divides && has_text || long
+    }
+
+    /// Ends the page, even if it is empty.
+    pub fn end_page(&mut self) {
+        let number = u32::try_from(self.pages.len()).map_or(u32::MAX, |count| count + 1);
+        self.pages.push(Page {
+            number,
+            width: 0.0,
+            height: 0.0,
+            content: std::mem::take(&mut self.open),
+        });
+    }
+
+    /// Sends the information about the file, and then the pages.
+    pub fn send(mut self, info: Info, sink: &mut dyn Sink) -> Result<(), Failure> {
+        let metadata = std::mem::take(&mut self.metadata);
+        let pages = self.finish();
+        sink.info(Info {
+            pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
+            metadata,
+            ..info
+        })?;
+        for page in pages {
+            sink.page(page)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the last page and returns all pages.
+    pub fn finish(mut self) -> Vec<PageFrame> {
+        if !self.open.text.is_empty() {
+            self.end_page();
+        }
+        self.pages
+            .into_iter()
+            .map(|page| PageFrame {
+                page,
+                styles: Vec::new(),
+                notes: Notes::default(),
+            })
+            .collect()
+    }
+}
+
+/// Joins the cells of a row into one line.
+pub fn join_cells<S: AsRef<str>>(cells: &[S]) -> String {
+    let mut cells: Vec<String> = cells
+        .iter()
+        .map(|c| normalize_whitespace(c.as_ref()))
+        .collect();
+    while cells.last().is_some_and(String::is_empty) {
+        cells.pop();
+    }
+    cells.join(" | ")
+}
+
+/// Replaces each run of white space and control characters by one space, and trims the ends.
+pub fn normalize_whitespace(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
+        let word = word.trim_matches(['\u{feff}', '\u{200b}']);
+        if word.is_empty() {
+            continue;
+        }
+        if !plain.is_empty() {
+            plain.push(' ');
+        }
+        plain.push_str(word);
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(sections: Sections) -> Vec<String> {
+        let pages = sections.finish();
+        pages.into_iter().map(|f| f.page.content.text).collect()
+    }
+
+    #[test]
+    fn a_title_stays_with_the_first_section_and_each_section_is_a_page() {
+        let mut sections = Sections::default();
+        sections.push_block(BlockKind::Heading(1), "Handbook");
+        sections.push_block(BlockKind::Heading(2), "Leave");
+        sections.push_block(BlockKind::Paragraph, "Ask  early.\nAlways.");
+        sections.push_block(BlockKind::Heading(3), "Sick leave");
+        sections.push_block(BlockKind::Paragraph, "Call in.");
+        sections.push_block(BlockKind::Heading(2), "Pay");
+        sections.push_block(BlockKind::Paragraph, "Monthly.");
+        assert_eq!(
+            texts(sections),
+            [
+                "Handbook\nLeave\nAsk early. Always.\nSick leave\nCall in.",
+                "Pay\nMonthly."
+            ]
+        );
+    }
+
+    #[test]
+    fn empty_slides_are_pages_too() {
+        let mut sections = Sections::manual();
+        sections.push_block(BlockKind::Heading(1), "One");
+        sections.end_page();
+        sections.end_page();
+        sections.push_block(BlockKind::Heading(1), "Three");
+        sections.push_block(BlockKind::Heading(1), "Still three");
+        sections.end_page();
+        assert_eq!(texts(sections), ["One", "", "Three\nStill three"]);
+    }
+
+    #[test]
+    fn an_empty_cell_keeps_its_position() {
+        assert_eq!(join_cells(&["", " a ", "", "b\n c", " "]), " | a |  | b c");
+        assert_eq!(join_cells(&["", " "]), "");
+    }
+}

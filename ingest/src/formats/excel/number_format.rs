@@ -1,0 +1,295 @@
+//! Number formats: `0.052` with the format `0.0%` is displayed as `5.2%`.
+//!
+//! A format has up to four sections (ECMA-376 Part 1, 18.8.31): for positive numbers, negative
+//! numbers, zero, and text. Each section is text with placeholders for digits, or for the parts of
+//! a date.
+
+/// Significant digits of a number without a format.
+const SIGNIFICANT_DIGITS: usize = 11;
+/// Maximum number of decimals.
+const MAX_DECIMALS: usize = 30;
+/// Maximum length of a format.
+const MAX_FORMAT_CHARS: usize = 255;
+
+/// Formats a number.
+pub fn format_number(value: f64, format: &str) -> String {
+    if !value.is_finite() {
+        return String::new();
+    }
+    let sections = split_sections(format);
+    let section = match sections.as_slice() {
+        [] => return format_general(value),
+        [only] => only,
+        [positive, negative] => {
+            if value < 0.0 {
+                negative
+            } else {
+                positive
+            }
+        }
+        [positive, negative, zero, ..] => {
+            if value < 0.0 {
+                negative
+            } else if value > 0.0 {
+                positive
+            } else {
+                zero
+            }
+        }
+    };
+    let pieces = parse_pieces(section);
+    let has_digits = pieces
+        .iter()
+        .any(|piece| matches!(piece, FormatPiece::Digits(_)));
+    let is_general = section.to_ascii_lowercase().contains("general");
+    if is_general || !has_digits && !has_text(&pieces) {
+        return format_general(value);
+    }
+    // A separate section for negative numbers contains its own sign.
+    let magnitude = if sections.len() > 1 {
+        value.abs()
+    } else {
+        value
+    };
+    render_number(magnitude, &pieces)
+}
+
+/// Splits a format into its sections, and removes colours, conditions and languages.
+pub(super) fn split_sections(format: &str) -> Vec<String> {
+    let mut sections = vec![String::new()];
+    let mut quoted = false;
+    let mut chars = format.chars().take(MAX_FORMAT_CHARS).peekable();
+    while let Some(c) = chars.next() {
+        let Some(open) = sections.last_mut() else {
+            break;
+        };
+        match c {
+            '"' => {
+                quoted = !quoted;
+                open.push(c);
+            }
+            '\\' if !quoted => {
+                open.push(c);
+                open.extend(chars.next());
+            }
+            ';' if !quoted => sections.push(String::new()),
+            '[' if !quoted => {
+                let inside: String = chars.by_ref().take_while(|c| *c != ']').collect();
+                open.push_str(&resolve_brackets(&inside));
+            }
+            c => open.push(c),
+        }
+    }
+    sections.retain(|section| !section.is_empty());
+    sections
+}
+
+/// What a bracketed expression becomes: elapsed time, such as `[h]`, or a currency symbol.
+fn resolve_brackets(inside: &str) -> String {
+    let lower = inside.to_ascii_lowercase();
+    if !lower.is_empty() && lower.chars().all(|c| matches!(c, 'h' | 'm' | 's')) {
+        return format!("[{lower}]");
+    }
+    let sign = inside.strip_prefix('$').unwrap_or_default();
+    let sign = sign.split('-').next().unwrap_or_default();
+    if sign.is_empty() {
+        String::new()
+    } else {
+        format!("\"{sign}\"")
+    }
+}
+
+/// A part of a section for numbers.
+#[derive(Debug)]
+enum FormatPiece {
+    Text(String),
+    Digits(String),
+    Percent,
+}
+
+fn has_text(pieces: &[FormatPiece]) -> bool {
+    pieces
+        .iter()
+        .any(|piece| matches!(piece, FormatPiece::Text(text) if !text.trim().is_empty()))
+}
+
+fn parse_pieces(section: &str) -> Vec<FormatPiece> {
+    let mut chars = section.chars().peekable();
+    let mut found: Vec<FormatPiece> = Vec::new();
+    let mut text = String::new();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => text.extend(chars.by_ref().take_while(|c| *c != '"')),
+            '\\' => text.extend(chars.next()),
+            // A space as wide as the next character, or filled with it.
+            '_' => {
+                chars.next();
+                text.push(' ');
+            }
+            '*' => {
+                chars.next();
+            }
+            '0' | '#' | '?' | '.' => {
+                flush_text(&mut text, &mut found);
+                let mut code = String::from(c);
+                while let Some(next) = chars.next_if(|c| matches!(c, '0' | '#' | '?' | '.' | ',')) {
+                    code.push(next);
+                }
+                if let Some(exponent) = chars.next_if(|c| matches!(c, 'E' | 'e')) {
+                    code.push(exponent);
+                    while let Some(next) = chars.next_if(|c| matches!(c, '+' | '-' | '0')) {
+                        code.push(next);
+                    }
+                }
+                found.push(FormatPiece::Digits(code));
+            }
+            '%' => {
+                flush_text(&mut text, &mut found);
+                found.push(FormatPiece::Percent);
+            }
+            '@' => {}
+            c => text.push(c),
+        }
+    }
+    flush_text(&mut text, &mut found);
+    found
+}
+
+fn flush_text(text: &mut String, pieces: &mut Vec<FormatPiece>) {
+    if !text.is_empty() {
+        pieces.push(FormatPiece::Text(std::mem::take(text)));
+    }
+}
+
+fn render_number(value: f64, pieces: &[FormatPiece]) -> String {
+    let percent = pieces
+        .iter()
+        .any(|piece| matches!(piece, FormatPiece::Percent));
+    let value = if percent { value * 100.0 } else { value };
+    let mut shown = String::new();
+    let mut first = true;
+    for piece in pieces {
+        match piece {
+            FormatPiece::Text(text) => shown.push_str(text),
+            FormatPiece::Percent => shown.push('%'),
+            // A second run of digits belongs to a fraction or a telephone number, which is not
+            // supported.
+            FormatPiece::Digits(_) if !first => return format_general(value),
+            FormatPiece::Digits(code) => {
+                first = false;
+                shown.push_str(&render_digits(value, code));
+            }
+        }
+    }
+    shown
+}
+
+/// Formats a number with a run of placeholders: `#,##0.00`, `0.0,,`, `0.00E+00`.
+fn render_digits(value: f64, code: &str) -> String {
+    if let Some((mantissa, exponent)) = code.split_once(['E', 'e']) {
+        return format_scientific(value, count_decimals(mantissa), exponent);
+    }
+    let bare = code.trim_end_matches(',');
+    let scaled = value / 1000_f64.powi(i32::try_from(code.len() - bare.len()).unwrap_or(0));
+    let (integer, fraction) = bare.split_once('.').unwrap_or((bare, ""));
+    let most = count_decimals(bare);
+    let least = fraction.chars().filter(|c| *c == '0').count();
+    // Half of a digit is rounded up, even if the floating-point number is slightly less than half.
+    let nudged = scaled.abs() * (1.0 + 4.0 * f64::EPSILON);
+    let rounded = format!("{nudged:.most$}");
+    let (units, rest) = rounded.split_once('.').unwrap_or((rounded.as_str(), ""));
+    let shown = rest.trim_end_matches('0').len().max(least).min(rest.len());
+    let rest = rest.get(..shown).unwrap_or(rest);
+    let padded = integer.chars().filter(|c| *c == '0').count();
+    let mut units = format!("{units:0>padded$}");
+    if padded == 0 && units == "0" {
+        units.clear();
+    }
+    if integer.contains(',') {
+        units = group_thousands(&units);
+    }
+    let is_zero = rounded.chars().all(|c| matches!(c, '0' | '.'));
+    let sign = if scaled < 0.0 && !is_zero { "-" } else { "" };
+    let point = if rest.is_empty() { "" } else { "." };
+    format!("{sign}{units}{point}{rest}")
+}
+
+fn count_decimals(code: &str) -> usize {
+    let fraction = code.split_once('.').map_or("", |(_, fraction)| fraction);
+    let places = fraction.chars().filter(|c| matches!(c, '0' | '#' | '?'));
+    places.count().min(MAX_DECIMALS)
+}
+
+fn format_scientific(value: f64, decimals: usize, exponent: &str) -> String {
+    let written = format!("{value:.decimals$e}");
+    let (mantissa, power) = written.split_once('e').unwrap_or((&written, "0"));
+    let (sign, power) = match power.strip_prefix('-') {
+        Some(power) => ("-", power),
+        None => (if exponent.starts_with('+') { "+" } else { "" }, power),
+    };
+    let width = exponent.chars().filter(|c| *c == '0').count();
+    format!("{mantissa}E{sign}{power:0>width$}")
+}
+
+fn group_thousands(units: &str) -> String {
+    let mut grouped = String::new();
+    for (index, digit) in units.chars().enumerate() {
+        if index > 0 && (units.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// Formats a number without a format, as a cell of the default width does.
+pub fn format_general(value: f64) -> String {
+    let size = value.abs();
+    if size >= 1e15 || size > 0.0 && size < 1e-9 {
+        return format_scientific(value, 5, "+00");
+    }
+    let integer_digits = format!("{:.0}", size.trunc()).len();
+    let decimals = SIGNIFICANT_DIGITS.saturating_sub(integer_digits);
+    let shown = format!("{value:.decimals$}");
+    let shown = if shown.contains('.') {
+        shown.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &shown
+    };
+    if shown == "-0" { "0" } else { shown }.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_displayed_in_their_format() {
+        for (value, format, expected) in [
+            (0.052, "0.0%", "5.2%"),
+            (1_234_567.891, "#,##0.00", "1,234,567.89"),
+            (-1_234.5, "#,##0;(#,##0)", "(1,235)"),
+            (-1_234.5, "#,##0", "-1,235"),
+            (0.0, "0;-0;\"none\"", "none"),
+            (12.5, "[$€-407] #,##0.00", "€ 12.50"),
+            (12.5, "#,##0.00\\ \"CHF\"", "12.50 CHF"),
+            (7.0, "000", "007"),
+            (0.25, "#.##", ".25"),
+            (1_500_000.0, "0.0,,\"M\"", "1.5M"),
+            (12_345.0, "0.00E+00", "1.23E+04"),
+            (0.1 + 0.2, "General", "0.3"),
+            (1_234_567_890_123.0, "", "1234567890123"),
+            (2.0, "", "2"),
+            (-0.0, "", "0"),
+            (1e300, "", "1.00000E+300"),
+            (3.5, "[Red]0.0_);[Blue](0.0)", "3.5 "),
+            (f64::NAN, "0", ""),
+        ] {
+            assert_eq!(
+                format_number(value, format),
+                expected,
+                "{value} as {format}"
+            );
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Asks a question, and rates an answer.
+
+use super::conversations::{StandaloneQuestion, save_turn, with_saved_sentences};
+use super::error::{ErrorCode, Result};
+use super::search::validate_query;
+use super::{App, AppState, Caller};
+use cloister_answer::{AnswerEvent, AnswerRequest};
+use cloister_audit::{EntryFilter, EventKind};
+use cloister_domain::Principal;
+use cloister_store::DocumentFilter;
+use futures_util::stream::{BoxStream, StreamExt, unfold};
+use serde_json::json;
+
+/// The maximum length of a reason, in bytes.
+const MAX_REASON_BYTES: usize = 1000;
+
+/// A question of a person.
+pub struct AskCommand {
+    /// The question.
+    pub question: String,
+    /// The documents to search.
+    pub filter: DocumentFilter,
+    /// The question that it follows, if it does.
+    pub follow_up: Option<FollowUp>,
+}
+
+/// How a question continues a conversation.
+pub struct FollowUp {
+    /// The conversation.
+    pub conversation: String,
+    /// Whether the question is answered as typed, without rewriting.
+    pub as_typed: bool,
+}
+
+impl App {
+    /// Answers a question, and keeps it in the person's history if the settings keep one. The audit
+    /// record is on the disk before the stream has its first event.
+    pub async fn ask(
+        self: &AppState,
+        caller: &Caller,
+        person: &Principal,
+        command: AskCommand,
+    ) -> Result<BoxStream<'static, AnswerEvent>> {
+        let library = self.library(person).await?;
+        let id = self.answer_id(caller)?;
+        let typed = validate_query(&command.question)?;
+        let question = match command.follow_up {
+            Some(follow_up) => {
+                StandaloneQuestion::following(self, person, &library, typed, &id, follow_up).await?
+            }
+            None => StandaloneQuestion::first(typed, &id),
+        };
+        let request = self
+            .answer_request(caller, person, id.clone(), question, command.filter)
+            .await?;
+        let answer = self.answerer().ask(library, request.clone()).await?;
+        save_turn(self, person.user, &request, &answer).await?;
+        let app = AppState::clone(self);
+        Ok(with_saved_sentences(app, person.user, id, answer).boxed())
+    }
+
+    /// Answers a question once the generator is loaded, and does not keep it in a history.
+    pub async fn ask_without_history(
+        &self,
+        caller: &Caller,
+        person: &Principal,
+        question: &str,
+        filter: DocumentFilter,
+    ) -> Result<BoxStream<'static, AnswerEvent>> {
+        let library = self.library(person).await?;
+        let id = self.answer_id(caller)?;
+        let question = StandaloneQuestion::first(validate_query(question)?, &id);
+        let request = self
+            .answer_request(caller, person, id, question, filter)
+            .await?;
+        self.wait_for_generator().await;
+        let answer = self.answerer().ask(library, request).await?;
+        let events = unfold(answer.events, |mut events| async move {
+            let event = events.recv().await?;
+            Some((event, events))
+        });
+        Ok(events.boxed())
+    }
+
+    /// The id of an answer: that of the request, so that all its audit records share it.
+    fn answer_id(&self, caller: &Caller) -> Result<String> {
+        match &caller.request {
+            Some(id) => Ok(id.clone()),
+            None => Ok(self.request_id()?),
+        }
+    }
+
+    async fn answer_request(
+        &self,
+        caller: &Caller,
+        person: &Principal,
+        id: String,
+        question: StandaloneQuestion,
+        filter: DocumentFilter,
+    ) -> Result<AnswerRequest> {
+        Ok(AnswerRequest {
+            id,
+            question: question.text,
+            typed: question.typed,
+            previous_questions: question.previous_questions,
+            conversation: question.conversation,
+            actor: caller.actor.clone(),
+            origin: caller.origin.clone(),
+            generation_allowed_in: self.generation_allowed_in().await?,
+            policy_version: self.policies.version().to_owned(),
+            filter,
+            roles: person.roles.clone(),
+        })
+    }
+
+    /// Logs whether an answer of the person's own helped, with a reason.
+    pub async fn rate_answer(
+        &self,
+        caller: &Caller,
+        person: &Principal,
+        receipt: &str,
+        helpful: bool,
+        reason: &str,
+    ) -> Result<()> {
+        if reason.len() > MAX_REASON_BYTES {
+            let detail = "The reason is too long. Use at most 1,000 characters";
+            return Err(ErrorCode::Invalid.with_detail(detail));
+        }
+        let filter = EntryFilter {
+            kinds: vec![EventKind::QuestionAnswered, EventKind::QuestionRefused],
+            request: Some(receipt.to_owned()),
+            ..EntryFilter::default()
+        };
+        let entries = self.audit.find(&filter, 1)?.entries;
+        if !entries
+            .iter()
+            .any(|entry| entry.actor.user == Some(person.user))
+        {
+            return Err(ErrorCode::NotFound.into());
+        }
+        let reason = self.answerer().redact_typed(reason.trim());
+        let detail = json!({ "receipt": receipt, "helpful": helpful, "reason": reason });
+        self.audit
+            .append(caller.event(EventKind::AnswerRated, detail))
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! Who calls a use case, as the audit log names them.
+
+use super::App;
+use super::error::{ErrorCode, Result};
+use cloister_audit::{Actor, Event, EventKind, Outcome};
+use cloister_domain::Principal;
+use cloister_domain::entropy::EntropyError;
+use cloister_policies::AuthorizationRequest;
+use serde_json::{Value, json};
+
+/// The origin of everything that is done at the console.
+const CONSOLE: &str = "console";
+
+/// Who calls, from where, and in which request.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The person or the console.
+    pub actor: Actor,
+    /// The address of the client, or `console`.
+    pub origin: String,
+    /// The id of the request. The audit records of a request share it.
+    pub request: Option<String>,
+}
+
+impl Caller {
+    /// The console itself, which acts for no person.
+    pub fn console() -> Self {
+        Self {
+            actor: Actor {
+                user: None,
+                name: CONSOLE.into(),
+            },
+            origin: CONSOLE.into(),
+            request: None,
+        }
+    }
+
+    /// A person, on whose behalf a command of the console acts. The log names both.
+    pub fn person_at_console(
+        app: &App,
+        person: &Principal,
+    ) -> std::result::Result<Self, EntropyError> {
+        Ok(Self {
+            actor: Actor {
+                user: Some(person.user),
+                name: format!("{} (at the console)", person.name),
+            },
+            origin: CONSOLE.into(),
+            request: Some(app.request_id()?),
+        })
+    }
+
+    /// A successful event.
+    pub fn event(&self, kind: EventKind, detail: Value) -> Event {
+        Event {
+            kind,
+            outcome: Outcome::Success,
+            actor: self.actor.clone(),
+            origin: self.origin.clone(),
+            request: self.request.clone(),
+            detail,
+        }
+    }
+}
+
+impl App {
+    /// Asks the access policy whether a person may do something. A denial is logged.
+    pub async fn authorize(
+        &self,
+        caller: &Caller,
+        person: &Principal,
+        action: AuthorizationRequest<'_>,
+    ) -> Result<()> {
+        if self.policies.decide(person, &action)?.allowed {
+            return Ok(());
+        }
+        let detail = json!({ "asked": format!("{action:?}") });
+        self.audit
+            .append(Event {
+                outcome: Outcome::Denied,
+                ..caller.event(EventKind::AccessDenied, detail)
+            })
+            .await?;
+        Err(ErrorCode::Forbidden.into())
+    }
+
+    /// Logs what is about to be done, does it, and logs a failure. What cannot be logged is not
+    /// done.
+    pub async fn logged<T, E>(
+        &self,
+        event: Event,
+        action: impl Future<Output = std::result::Result<T, E>>,
+    ) -> Result<T>
+    where
+        super::AppError: From<E>,
+        E: std::fmt::Display,
+    {
+        self.audit.append(event.clone()).await?;
+        match action.await {
+            Ok(done) => Ok(done),
+            Err(cause) => {
+                let mut failed = Event {
+                    outcome: Outcome::Failure,
+                    ..event
+                };
+                failed.detail["failed"] = cause.to_string().into();
+                self.audit.append(failed).await?;
+                Err(cause.into())
+            }
+        }
+    }
+}

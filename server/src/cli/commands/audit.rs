@@ -1,0 +1,160 @@
+//! `cloister audit`.
+
+use crate::app::{AppState, Caller};
+use crate::cli::output::OutputSink;
+use anyhow::Context;
+use clap::Subcommand;
+use cloister_answer::Replay;
+use cloister_audit::{Entry, EntryFilter, Verification};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The exit status of a log that is not intact.
+const NOT_INTACT: u8 = 2;
+
+/// The exit status of a replay that gives another answer.
+const DIFFERENT_ANSWER: u8 = 3;
+
+/// List and verify the audit log, and replay answers.
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+pub enum AuditCommand {
+    /// Verify the log.
+    Verify {
+        /// A checkpoint that was kept outside the appliance. May be repeated.
+        #[arg(long = "against", value_name = "CHECKPOINT")]
+        files: Vec<PathBuf>,
+        /// The contents of these files.
+        #[arg(skip)]
+        checkpoints: Vec<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Replay an answer from its receipt, with the permissions that its asker has today, and say
+    /// what is equal and what has changed.
+    Replay {
+        /// The id of the receipt.
+        id: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the newest checkpoint, to be kept outside the appliance.
+    Checkpoint,
+    /// Print the newest entries.
+    List {
+        /// The number of entries.
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+        /// Only entries with this text.
+        #[arg(long)]
+        text: Option<String>,
+        /// Print JSON, one line for each entry.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl AuditCommand {
+    /// Reads the files of checkpoints.
+    pub fn read_files(&mut self) -> anyhow::Result<()> {
+        if let Self::Verify {
+            files, checkpoints, ..
+        } = self
+        {
+            for path in files {
+                let checkpoint = std::fs::read_to_string(&path).with_context(|| {
+                    format!("could not read the checkpoint `{}`", path.display())
+                })?;
+                checkpoints.push(checkpoint);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs the command.
+pub async fn run(app: &AppState, command: AuditCommand, output: &OutputSink) -> anyhow::Result<u8> {
+    let caller = Caller::console();
+    match command {
+        AuditCommand::Verify {
+            checkpoints, json, ..
+        } => {
+            let verified = app.verify_audit(&caller, checkpoints).await?;
+            let value = serde_json::to_value(&verified)?;
+            output
+                .result(json, value, verification_lines(&verified))
+                .await;
+            Ok(if verified.is_intact() { 0 } else { NOT_INTACT })
+        }
+        AuditCommand::Replay { id, json } => {
+            let replay = app.replay_answer(&caller, &id).await?;
+            let is_same = replay.is_same_answer();
+            let mut value = serde_json::to_value(&replay)?;
+            value["same_answer"] = is_same.into();
+            output.result(json, value, replay_lines(&replay)).await;
+            Ok(if is_same { 0 } else { DIFFERENT_ANSWER })
+        }
+        AuditCommand::Checkpoint => {
+            output.line(app.audit.checkpoint_note()?.trim_end()).await;
+            Ok(0)
+        }
+        AuditCommand::List { limit, text, json } => {
+            let filter = EntryFilter {
+                text,
+                ..EntryFilter::default()
+            };
+            for entry in app.audit.find(&filter, limit)?.entries {
+                let value = serde_json::to_value(&entry)?;
+                output.result(json, value, entry_line(&entry)).await;
+            }
+            Ok(0)
+        }
+    }
+}
+
+fn verification_lines(verified: &Verification) -> String {
+    let result = if verified.is_intact() {
+        "the log is intact"
+    } else {
+        "THE LOG IS NOT INTACT"
+    };
+    let mut lines = format!(
+        "{} entries, root {}, {} external checkpoints compared: {result}",
+        verified.entries, verified.root, verified.compared,
+    );
+    for finding in &verified.findings {
+        lines.extend([format!("\n  - {}", finding.0)]);
+    }
+    lines
+}
+
+fn replay_lines(replay: &Replay) -> String {
+    let mut lines = format!("“{}”", replay.question);
+    for part in &replay.parts {
+        let result = if part.equal {
+            "equal"
+        } else {
+            &part.difference
+        };
+        lines.extend([format!("\n  {:<19} {result}", part.part)]);
+    }
+    lines.push_str(if replay.is_same_answer() {
+        "\nThe answer is the same."
+    } else {
+        "\nThe answer is not the same. The parts above say what has changed."
+    });
+    lines
+}
+
+fn entry_line(entry: &Entry) -> String {
+    format!(
+        "{:>6}  {}  {:<24} {:<8} {}  {}",
+        entry.seq,
+        entry.at,
+        entry.kind.as_str(),
+        entry.outcome.as_str(),
+        entry.actor.name,
+        entry.detail
+    )
+}

@@ -1,0 +1,105 @@
+//! All routes, grouped by the people whom they serve. Each route is listed once: its path and
+//! method are in the `utoipa::path` attribute of its function.
+
+use super::routes::{
+    access, answers, audit, conversations, documents, files, people, search, sign_in, status,
+};
+use super::{problem::Problem, security_headers, static_files};
+use crate::app::{AppState, ErrorCode};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+/// The largest request body: a question, or a few checkpoints.
+const MAX_BODY_BYTES: usize = 256 * 1024;
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Cloister",
+    description = "Answers from your own documents, inside your own walls."
+))]
+struct ApiInfo;
+
+/// The routes of the API and their description.
+fn api() -> OpenApiRouter<AppState> {
+    let api = OpenApiRouter::new()
+        .merge(everybody())
+        .merge(staff())
+        .merge(administrators())
+        .merge(compliance_officers());
+    OpenApiRouter::with_openapi(ApiInfo::openapi()).nest("/api/v1", api)
+}
+
+fn everybody() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(sign_in::set_up))
+        .routes(routes!(
+            sign_in::sign_in,
+            sign_in::current_person,
+            sign_in::sign_out
+        ))
+        .routes(routes!(status::about))
+}
+
+fn staff() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(answers::ask))
+        .routes(routes!(answers::rate))
+        .routes(routes!(conversations::list))
+        .routes(routes!(conversations::open, conversations::delete))
+        .routes(routes!(search::search))
+        .routes(routes!(documents::list))
+        .routes(routes!(documents::page))
+        .routes(routes!(documents::image))
+}
+
+fn administrators() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(status::status))
+        .routes(routes!(people::list, people::add))
+        .routes(routes!(people::change))
+        .routes(routes!(people::set_password))
+        .routes(routes!(access::list_groups, access::add_group))
+        .routes(routes!(access::remove_group))
+        .routes(routes!(access::join_group, access::leave_group))
+        .routes(routes!(access::list_collections, access::add_collection))
+        .routes(routes!(access::change_collection))
+        .routes(routes!(access::grant, access::revoke))
+        .routes(routes!(files::list))
+        .routes(routes!(files::retry))
+        .routes(routes!(files::cancel))
+        .routes(routes!(files::pause))
+}
+
+fn compliance_officers() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::replay))
+        .routes(routes!(audit::verify))
+        .routes(routes!(audit::checkpoint))
+}
+
+/// The OpenAPI description of the API.
+pub fn openapi_document() -> utoipa::openapi::OpenApi {
+    api().into_openapi()
+}
+
+/// The interface: the API and the web application.
+pub fn router(app: AppState) -> Router {
+    let (api, _) = api().split_for_parts();
+    Router::new()
+        .merge(api)
+        .route("/api/{*path}", axum::routing::any(unknown_route))
+        .fallback(static_files::serve)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn(security_headers::refuse_cross_site))
+        .layer(from_fn(security_headers::add))
+        .with_state(app)
+}
+
+async fn unknown_route() -> Problem {
+    ErrorCode::NotFound.into()
+}

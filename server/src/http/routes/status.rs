@@ -1,0 +1,25 @@
+//! The status of the appliance.
+
+use crate::app::AppState;
+use crate::app::status::{AboutView, StatusView};
+use crate::http::problem::HttpResult;
+use crate::http::session::{Administrator, SignedIn};
+use axum::Json;
+use axum::extract::State;
+
+/// What this person can ask the appliance.
+#[utoipa::path(get, path = "/about", tag = "questions",
+    responses((status = 200, body = AboutView)))]
+pub async fn about(
+    State(app): State<AppState>,
+    signed_in: SignedIn,
+) -> HttpResult<Json<AboutView>> {
+    Ok(Json(app.about(&signed_in.person).await?))
+}
+
+/// The status of the appliance, for administrators.
+#[utoipa::path(get, path = "/status", tag = "administration",
+    responses((status = 200, body = StatusView)))]
+pub async fn status(State(app): State<AppState>, _: Administrator) -> HttpResult<Json<StatusView>> {
+    Ok(Json(app.status().await?))
+}

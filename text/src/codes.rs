@@ -1,0 +1,180 @@
+//! Words as they are written: codes (`§ 12(3)`, `E11.9`, `DE-41/2`), which stemming would destroy,
+//! and quoted phrases.
+
+use crate::iban::find_iban;
+use crate::tokens::{MAX_QUERY_WORDS, MAX_WORD_BYTES, Token};
+
+/// The words of a text as they are written, in lower case and in order. An IBAN in groups of four
+/// is also one word, at the position of its first group.
+///
+/// The byte ranges of the tokens are empty.
+pub fn code_tokens(text: &str) -> Vec<Token> {
+    let words = written_words(text);
+    let mut tokens = Vec::with_capacity(words.len());
+    for (position, word) in words.iter().enumerate() {
+        let iban = words.get(position..).and_then(find_iban);
+        for text in [Some(word.clone()), iban].into_iter().flatten() {
+            if text.len() <= MAX_WORD_BYTES {
+                tokens.push(Token {
+                    text,
+                    position,
+                    range: 0..0,
+                });
+            }
+        }
+    }
+    tokens
+}
+
+/// The distinct codes of a query, sorted: its written words that are more than a plain word, and
+/// its IBANs.
+pub fn query_codes(text: &str) -> Vec<String> {
+    let mut codes = written_words(text);
+    for position in 0..codes.len() {
+        if let Some(iban) = codes.get(position..).and_then(find_iban) {
+            codes.push(iban);
+        }
+    }
+    codes.sort_unstable();
+    codes.dedup();
+    codes.retain(|code| code.len() <= MAX_WORD_BYTES && is_code(code));
+    codes.truncate(MAX_QUERY_WORDS);
+    codes
+}
+
+/// The phrases in quotation marks that a query requires, each as its written words.
+///
+/// A single plain word in quotation marks inside a question (*what is meant by "surge"?*) is a
+/// term that the question is about, not a required phrase.
+pub fn quoted_phrases(text: &str) -> Vec<Vec<String>> {
+    let is_question = text.trim_end().ends_with('?');
+    let mut phrases = Vec::new();
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once(['"', '“', '„', '«']) {
+        let Some((inside, later)) = after.split_once(['"', '”', '“', '»']) else {
+            break;
+        };
+        rest = later;
+        let words: Vec<String> = written_words(inside)
+            .into_iter()
+            .take(MAX_QUERY_WORDS)
+            .collect();
+        let is_plain_word = matches!(&*words, [word] if !is_code(word));
+        if !(words.is_empty() || is_question && is_plain_word) {
+            phrases.push(words);
+        }
+    }
+    phrases
+}
+
+/// Whether a word has a digit or a sign in it. Plain words are searched by their stems.
+fn is_code(word: &str) -> bool {
+    word.chars().any(|c| !c.is_alphabetic())
+}
+
+/// Whether a code is a number, an amount or a year. Numbers are common and are rarely what a
+/// question asks for.
+pub fn is_number(code: &str) -> bool {
+    code.chars()
+        .all(|c| c.is_numeric() || (!c.is_alphanumeric() && c != '§'))
+}
+
+/// The words of a text as they are written, in lower case, without the punctuation around them. A
+/// paragraph sign is joined to the word that follows it.
+pub fn written_words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut paragraph_sign = "";
+    for word in text.split_whitespace() {
+        let trimmed = trim_punctuation(word);
+        if trimmed.is_empty() {
+            continue;
+        }
+        if trimmed.chars().all(|c| c == '§') {
+            paragraph_sign = "§";
+            continue;
+        }
+        words.push(format!("{paragraph_sign}{}", trimmed.to_lowercase()));
+        paragraph_sign = "";
+    }
+    words
+}
+
+/// A word without the punctuation at its ends. A bracket whose partner is inside the word stays.
+pub(crate) fn trim_punctuation(word: &str) -> &str {
+    let mut rest = word;
+    loop {
+        let first = rest.chars().next().filter(|c| is_edge_punctuation(*c));
+        let last = rest.chars().next_back().filter(|c| is_edge_punctuation(*c));
+        let shorter = match (first, last) {
+            (Some('('), _) if rest.contains(')') && !rest.ends_with(')') => None,
+            (Some(first), _) => rest.strip_prefix(first),
+            (None, Some(')')) if rest.contains('(') => None,
+            (None, Some(last)) => rest.strip_suffix(last),
+            (None, None) => None,
+        };
+        match shorter {
+            Some(shorter) => rest = shorter,
+            None => return rest,
+        }
+    }
+}
+
+fn is_edge_punctuation(c: char) -> bool {
+    !c.is_alphanumeric() && !matches!(c, '§' | '%' | '€' | '$' | '£' | '°' | '+' | '#')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_stay_as_they_are_written() {
+        let check = |text: &str, expected: &[&str]| assert_eq!(written_words(text), expected);
+        check("See § 12(3), please.", &["see", "§12(3)", "please"]);
+        check("(ICD E11.9)", &["icd", "e11.9"]);
+        check("under §5(a).", &["under", "§5(a)"]);
+        check("\"IBAN: DE89-3704\"", &["iban", "de89-3704"]);
+        check("2–6 °C, 5 %", &["2–6", "°c", "5", "%"]);
+        check("... --- ", &[]);
+    }
+
+    #[test]
+    fn an_iban_is_one_word_however_it_is_written() {
+        let check = |text: &str, expected: &str| {
+            assert!(query_codes(text).contains(&expected.to_owned()), "{text}");
+            let tokens = code_tokens(text);
+            let last = written_words(text).len() - 1;
+            assert_eq!(tokens.last().unwrap().position, last, "{text}");
+            assert!(tokens.iter().any(|token| token.text == expected), "{text}");
+        };
+        let german = "de89370400440532013000";
+        check("IBAN DE89 3704 0044 0532 0130 00, please", german);
+        check("IBAN: DE89370400440532013000", german);
+        check("from BE68 5390 0754 7034 is paid", "be68539007547034");
+        check("(GB29 NWBK 6016 1331 9268 19)", "gb29nwbk60161331926819");
+        let wrong = "DE88 3704 0044 0532 0130 00";
+        assert_eq!(code_tokens(wrong).len(), 6);
+        assert_eq!(code_tokens("ab12 this that more even").len(), 5);
+        assert_eq!(code_tokens("ab12").len(), 1);
+    }
+
+    #[test]
+    fn a_question_has_codes_beside_its_plain_words() {
+        assert_eq!(
+            query_codes("the dose in § 12(3) or E11.9?"),
+            ["e11.9", "§12(3)"]
+        );
+    }
+
+    #[test]
+    fn quotation_marks_hold_phrases() {
+        assert_eq!(
+            quoted_phrases("What is \"minimum necessary\" in “§ 12(3)”?"),
+            [vec!["minimum", "necessary"], vec!["§12(3)"]]
+        );
+        assert!(quoted_phrases("5\" pipe").is_empty());
+        assert_eq!(quoted_phrases("\"surge\" capacity"), [vec!["surge"]]);
+        assert_eq!(quoted_phrases("Where is “E11.9”?"), [vec!["e11.9"]]);
+        assert!(quoted_phrases("What is meant by \"surge\"?").is_empty());
+    }
+}

@@ -1,0 +1,220 @@
+//! What a text is about: its content words, its names, whether it negates.
+//!
+//! The word lists are those of English.
+
+use crate::language::Language;
+use std::collections::BTreeSet;
+use unicode_segmentation::UnicodeSegmentation;
+
+/// The words of a text in lower case (UAX 29).
+pub fn words(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.unicode_words().map(str::to_lowercase)
+}
+
+/// The distinct stems of the content words of a text: all words except function words and
+/// negations.
+pub fn content_stems(text: &str) -> BTreeSet<String> {
+    let english = Language::ENGLISH.data();
+    words(text)
+        .filter(|word| !english.function_words.contains(word) && !english.negations.contains(word))
+        .map(|word| stem(&word))
+        .collect()
+}
+
+/// A word without its most common English endings. The word must be in lower case.
+///
+/// Words with digits are codes and keep their form, except decades: `1970s` and `1970's` are equal.
+/// Small ordinals become digits: `third` and `3rd` are equal.
+pub fn stem(word: &str) -> String {
+    let word = word.trim_end_matches("'s").trim_end_matches("’s");
+    let ordinals = &Language::ENGLISH.data().ordinals;
+    if let Some(position) = ordinals.iter().position(|ordinal| ordinal == word) {
+        let ending = ["st", "nd", "rd"].get(position).unwrap_or(&"th");
+        return format!("{}{ending}", position + 1);
+    }
+    if word.chars().any(|c| c.is_ascii_digit()) {
+        return without_plural_of_decade(word).to_owned();
+    }
+    for (ending, min_chars, replacement) in [
+        ("ational", 4, "ate"),
+        ("ication", 3, "y"),
+        ("ations", 4, ""),
+        ("ation", 4, ""),
+        ("ments", 4, ""),
+        ("ment", 4, ""),
+        ("ying", 3, "y"),
+        ("ings", 4, ""),
+        ("ing", 4, ""),
+        ("ies", 2, "y"),
+        ("ied", 2, "y"),
+        ("edly", 3, ""),
+        ("ed", 3, ""),
+        ("es", 3, ""),
+        ("ly", 4, ""),
+        ("s", 3, ""),
+        ("e", 3, ""),
+    ] {
+        if let Some(start) = word.strip_suffix(ending)
+            && start.chars().count() >= min_chars
+            && !(ending == "s" && start.ends_with('s'))
+        {
+            return format!("{start}{replacement}");
+        }
+    }
+    word.to_owned()
+}
+
+/// `1970` for `1970s`, any other word unchanged.
+fn without_plural_of_decade(word: &str) -> &str {
+    match word.strip_suffix('s') {
+        Some(year) if year.len() == 4 && year.ends_with('0') => year,
+        _ => word,
+    }
+}
+
+/// A name, and the name without an ending that makes it an adjective or a country: `india` is a
+/// root of `indian`, `west` of `western`, `ital` of `italy` and of `italian`.
+pub fn name_roots(name: &str) -> impl Iterator<Item = &str> {
+    const ENDINGS: [&str; 7] = ["ern", "ian", "ean", "ese", "an", "n", "y"];
+    const MIN_CHARS: usize = 4;
+    let roots = ENDINGS
+        .iter()
+        .filter_map(|ending| name.strip_suffix(ending))
+        .filter(|root| root.chars().count() >= MIN_CHARS && root.chars().all(char::is_alphabetic));
+    std::iter::once(name).chain(roots)
+}
+
+/// Whether a text has words with the initials of an abbreviation: *Scottish Parliament* for `SP`.
+pub fn expands_abbreviation(text: &str, abbreviation: &str) -> bool {
+    const UNCOUNTED: [&str; 6] = ["of", "and", "the", "for", "in", "on"];
+    let letters: Vec<char> = abbreviation.chars().collect();
+    if letters.len() < 2 || !letters.iter().all(|letter| letter.is_uppercase()) {
+        return false;
+    }
+    let initials: Vec<char> = text
+        .unicode_words()
+        .filter(|word| !UNCOUNTED.contains(word))
+        .filter_map(|word| word.chars().next())
+        .collect();
+    initials
+        .windows(letters.len())
+        .any(|window| window == letters)
+}
+
+/// Whether a text negates something.
+pub fn is_negated(text: &str) -> bool {
+    words(text).any(|word| is_negation(&word))
+}
+
+/// Whether a word negates. The word must be in lower case.
+pub fn is_negation(word: &str) -> bool {
+    Language::ENGLISH.data().negations.contains(word)
+        || word.ends_with("n't")
+        || word.ends_with("n’t")
+}
+
+/// The capitalised words of a text that do not start a sentence, in lower case. Most are names.
+pub fn names(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut starts_sentence = true;
+    for token in text.split_whitespace() {
+        let word = token.trim_matches(|c: char| !c.is_alphanumeric());
+        if !starts_sentence && word.chars().next().is_some_and(char::is_uppercase) {
+            names.push(word.to_lowercase());
+        }
+        starts_sentence = token.ends_with(['.', '!', '?', ':']);
+    }
+    names
+}
+
+/// What a question names: the stems of its names, its numbers and its codes. In a question that is
+/// mostly capitals, capitals do not mark names.
+pub fn named_entities(question: &str) -> BTreeSet<String> {
+    let mut names = names(question);
+    if 2 * names.len() > question.split_whitespace().count() {
+        names.clear();
+    }
+    let content = content_stems(question);
+    let mut entities: BTreeSet<String> = names
+        .iter()
+        .flat_map(|name| words(name))
+        .map(|word| stem(&word))
+        .filter(|stem| content.contains(stem))
+        .collect();
+    entities.extend(
+        words(question)
+            .filter(|word| word.chars().any(|c| c.is_ascii_digit()))
+            .map(|word| stem(&word)),
+    );
+    entities
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_a_word_share_a_stem() {
+        for (one, other) in [
+            ("notifies", "notified"),
+            ("notification", "notify"),
+            ("reported", "reports"),
+            ("doses", "dose"),
+            ("patients", "patient"),
+            ("measured", "measure"),
+            ("1970's", "1970s"),
+            ("tenth", "10th"),
+            ("third", "3rd"),
+        ] {
+            assert_eq!(stem(one), stem(other), "{one}, {other}");
+        }
+        assert_ne!(stem("class"), stem("clas"));
+        assert_ne!(stem("b12s"), stem("b12"));
+    }
+
+    #[test]
+    fn a_name_matches_its_adjective_and_its_expanded_form() {
+        let share_a_root =
+            |one: &str, other: &str| name_roots(one).any(|r| name_roots(other).any(|o| o == r));
+        for (one, other) in [
+            ("west", "western"),
+            ("indian", "india"),
+            ("italy", "italian"),
+            ("german", "germany"),
+            ("melfi", "melfi"),
+        ] {
+            assert!(share_a_root(one, other), "{one}, {other}");
+        }
+        for (one, other) in [("paris", "parish"), ("iran", "iraq"), ("1059", "1058")] {
+            assert!(!share_a_root(one, other), "{one}, {other}");
+        }
+        assert!(expands_abbreviation(
+            "a seat in the Scottish Parliament",
+            "SP"
+        ));
+        assert!(expands_abbreviation("the Bank of England and others", "BE"));
+        assert!(!expands_abbreviation(
+            "a Scottish member of parliament",
+            "SP"
+        ));
+        assert!(!expands_abbreviation(
+            "a seat in the Scottish Parliament",
+            "S"
+        ));
+    }
+
+    #[test]
+    fn a_question_names_what_a_passage_must_hold() {
+        let check = |question: &str, expected: &[&str]| {
+            let found: Vec<String> = named_entities(question).into_iter().collect();
+            assert_eq!(found, expected, "{question}");
+        };
+        check(
+            "Who was Count of Melfi in 1059?",
+            &["1059", "count", "melfi"],
+        );
+        check("what is the dose for E11.9", &["e11.9"]);
+        check("WHERE IS THE KEY?", &[]);
+        check("When may I visit?", &[]);
+    }
+}

@@ -1,0 +1,142 @@
+//! The languages whose text is analysed, each from one data file.
+
+use frostem::Stemmer;
+use serde::Deserialize;
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+/// One file a language, sorted by the English name of the language. The order is part of query
+/// analysis: terms of a multilingual query are scored in it.
+const FILES: [&str; 7] = [
+    include_str!("../languages/nld.toml"),
+    include_str!("../languages/eng.toml"),
+    include_str!("../languages/fra.toml"),
+    include_str!("../languages/deu.toml"),
+    include_str!("../languages/ita.toml"),
+    include_str!("../languages/por.toml"),
+    include_str!("../languages/spa.toml"),
+];
+
+/// The position of English in [`FILES`].
+const ENGLISH: u8 = 1;
+
+static LANGUAGES: LazyLock<Vec<LanguageData>> =
+    LazyLock::new(|| FILES.iter().map(|file| LanguageData::parse(file)).collect());
+
+/// A language that is stemmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Language(u8);
+
+impl Language {
+    /// English, the language of texts whose language is unknown.
+    pub const ENGLISH: Self = Self(ENGLISH);
+
+    /// All languages.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..).take(FILES.len()).map(Self)
+    }
+
+    /// The language with this ISO 639-3 code. English if the code is absent or unknown.
+    pub fn from_code(code: Option<&str>) -> Self {
+        Self::all()
+            .find(|language| Some(language.code()) == code)
+            .unwrap_or(Self::ENGLISH)
+    }
+
+    /// The ISO 639-3 code.
+    pub fn code(self) -> &'static str {
+        &self.data().code
+    }
+
+    /// Whether the lexical index leaves out this word. The word must be in lower case.
+    pub fn is_stop_word(self, word: &str) -> bool {
+        self.data().stop_words.contains(word)
+    }
+
+    /// The Snowball stem of a word. The word must be in lower case.
+    pub fn stem(self, word: &str) -> String {
+        self.data().stemmer.stem(word).into_owned()
+    }
+
+    pub(crate) fn data(self) -> &'static LanguageData {
+        // INVARIANT: a `Language` is made from positions in `FILES` only.
+        &LANGUAGES[usize::from(self.0)]
+    }
+}
+
+/// The contents of a language file.
+pub(crate) struct LanguageData {
+    pub code: String,
+    pub stop_words: HashSet<String>,
+    pub abbreviations: HashSet<String>,
+    pub company_suffixes: HashSet<String>,
+    pub sentence_starters: HashSet<String>,
+    pub function_words: HashSet<String>,
+    pub negations: HashSet<String>,
+    /// Words for 0, 1, 2 …
+    pub numerals: Vec<String>,
+    /// Words for 1st, 2nd, 3rd …
+    pub ordinals: Vec<String>,
+    stemmer: Stemmer,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LanguageFile {
+    code: String,
+    stemmer: String,
+    stop_words: HashSet<String>,
+    #[serde(default)]
+    abbreviations: HashSet<String>,
+    #[serde(default)]
+    company_suffixes: HashSet<String>,
+    #[serde(default)]
+    sentence_starters: HashSet<String>,
+    #[serde(default)]
+    function_words: HashSet<String>,
+    #[serde(default)]
+    negations: HashSet<String>,
+    #[serde(default)]
+    numerals: Vec<String>,
+    #[serde(default)]
+    ordinals: Vec<String>,
+}
+
+impl LanguageData {
+    #[expect(
+        clippy::expect_used,
+        reason = "the files are compiled in, and a test parses each of them"
+    )]
+    fn parse(file: &str) -> Self {
+        let file: LanguageFile = toml::from_str(file).expect("a compiled-in language file");
+        Self {
+            code: file.code,
+            stop_words: file.stop_words,
+            abbreviations: file.abbreviations,
+            company_suffixes: file.company_suffixes,
+            sentence_starters: file.sentence_starters,
+            function_words: file.function_words,
+            negations: file.negations,
+            numerals: file.numerals,
+            ordinals: file.ordinals,
+            stemmer: Stemmer::try_from_name(&file.stemmer).expect("a Snowball algorithm"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_language_file_parses_and_has_its_own_code() {
+        let codes: HashSet<_> = Language::all().map(Language::code).collect();
+        assert_eq!(codes.len(), FILES.len());
+        for language in Language::all() {
+            assert_eq!(Language::from_code(Some(language.code())), language);
+        }
+        assert_eq!(Language::ENGLISH.code(), "eng");
+        assert_eq!(Language::from_code(None), Language::ENGLISH);
+        assert_eq!(Language::from_code(Some("lat")), Language::ENGLISH);
+    }
+}
