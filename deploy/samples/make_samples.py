@@ -230,9 +230,9 @@ def main():
         kind = settings["format"]
         target = pathlib.Path(sys.argv[1]) / source.parent.name / f"{source.stem}.{kind}"
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside = target.with_name(f".{target.name}.part")
-        aside.write_bytes(WRITERS[kind](settings, blocks, body))
-        aside.rename(target)
+        partial = target.with_name(f".{target.name}.part")
+        partial.write_bytes(WRITERS[kind](settings, blocks, body))
+        partial.rename(target)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 //! Limits the number of concurrent searches to what uses the machine fully. More of them would not be
 //! faster, and would evict each other's data from the CPU caches. Searches are admitted in the order of
-//! their arrival, whoever asks and whatever they may read.
+//! their arrival, for every caller and every set of permitted revisions.
 
 use parking_lot::Mutex;
 use std::collections::VecDeque;

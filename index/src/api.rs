@@ -325,7 +325,7 @@ impl Index {
 
     /// Starts an empty generation, and recovers the intact part of the existing ones.
     fn rebuild_empty(dir: &Path, settings: IndexSettings, error: &IndexError) -> Result<Live> {
-        tracing::warn!(%error, "the index is begun anew: {error}");
+        tracing::warn!(%error, "the index is rebuilt from the rows: {error}");
         let numbers = current::generation_numbers(dir)?.into_iter();
         let recovered = numbers
             .filter_map(|number| {

@@ -147,7 +147,7 @@ pub struct IndexStatus {
 impl fmt::Display for IndexStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.condition, self.rebuilding) {
-            (_, Some(done)) => write!(f, "being rebuilt aside, {done} passages so far")?,
+            (_, Some(done)) => write!(f, "being rebuilt, {done} passages so far")?,
             (IndexCondition::Sound, None) => f.write_str("sound")?,
             (IndexCondition::Absent, None) => f.write_str("new")?,
             (IndexCondition::Damaged(reason), None) => write!(

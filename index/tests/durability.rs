@@ -190,7 +190,7 @@ fn an_index_of_format_1_answers_by_meaning_until_it_is_fed_again() {
     assert_eq!(index.status().condition, IndexCondition::Sound);
 }
 
-/// What an installation of today has on its disk must open tomorrow, or be built anew as the format
+/// What an installation of today has on its disk must open tomorrow, or be rebuilt as the format
 /// before it is.
 #[test]
 fn an_index_of_format_2_opens_as_it_is() {

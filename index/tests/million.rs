@@ -84,7 +84,7 @@ impl World {
         self.index.add(&entries).unwrap();
     }
 
-    /// Supersedes, removes or moves revisions, or builds the index anew.
+    /// Supersedes, removes or moves revisions, or rebuilds the index.
     fn change_documents(&mut self) {
         let known: Vec<u32> = self.revisions.keys().copied().collect();
         let one = known.get(usize::try_from(self.random.below(known.len().max(1) as u64)).unwrap());
