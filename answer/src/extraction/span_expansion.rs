@@ -78,6 +78,9 @@ fn is_same_line(draft: &PassageDraft, previous: ByteRange, next: ByteRange) -> b
         .is_some_and(|between| !between.contains('\n'))
 }
 
+/// Between the cells of a table row.
+const CELL_SEPARATOR: &str = " | ";
+
 /// How a list item starts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ListMarker {
@@ -106,8 +109,8 @@ impl ListMarker {
 }
 
 /// The line of the passage that a list item or a table row belongs to: the numbered item above a
-/// bullet (`13. The network is tested:` above `• Testing is monthly.`), or the first row of the
-/// table. `None` for other sentences.
+/// bullet (`13. The network is tested:` above `• Testing is monthly.`), or the header row of the
+/// table. `None` for other sentences, and if no row can be the header.
 pub(crate) fn context_line(draft: &PassageDraft, sentence: ByteRange) -> Option<&str> {
     let text = sentence.slice(&draft.text)?.trim();
     let mut previous = draft
@@ -119,7 +122,8 @@ pub(crate) fn context_line(draft: &PassageDraft, sentence: ByteRange) -> Option<
     if is_bullet(text) {
         previous.find(|line| !is_bullet(line))
     } else if is_table_row(text) {
-        previous.take_while(|line| is_table_row(line)).last()
+        let rows_above: Vec<&str> = previous.take_while(|line| is_table_row(line)).collect();
+        header_row(&rows_above, cell_count(text))
     } else {
         None
     }
@@ -130,7 +134,27 @@ fn is_bullet(text: &str) -> bool {
 }
 
 fn is_table_row(text: &str) -> bool {
-    text.contains(" | ")
+    text.contains(CELL_SEPARATOR)
+}
+
+fn cell_count(row: &str) -> usize {
+    row.split(CELL_SEPARATOR).count()
+}
+
+/// The header of a row with `cells` cells, of the rows above it, nearest first. This is the top row
+/// if it has as many cells. Otherwise another table starts below the top row: its first row is the
+/// header if it has no digits, because a row of values under a wrong header would be misread.
+fn header_row<'a>(rows_above: &[&'a str], cells: usize) -> Option<&'a str> {
+    let top = *rows_above.last()?;
+    if cell_count(top) == cells {
+        return Some(top);
+    }
+    let first_of_table = rows_above
+        .iter()
+        .take_while(|row| cell_count(row) == cells)
+        .last()?;
+    let is_header = !first_of_table.chars().any(|c| c.is_ascii_digit());
+    is_header.then_some(first_of_table)
 }
 
 #[cfg(test)]
@@ -138,6 +162,34 @@ mod tests {
     use super::*;
     use crate::test_support::retrieved_lines;
     use cloister_domain::PassageSpan;
+
+    #[test]
+    fn a_row_has_the_header_of_its_own_table() {
+        let lines = [
+            "Service | Basic | Standard | Premium",
+            "Account | 2.00 | 4.00 | 9.00",
+            "Service | Online | Counter",
+            "SEPA transfer | 0.00 | 3.50",
+            "Other transfer | 12.00 | 25.00",
+        ];
+        let draft = retrieved_lines(&lines).passage.draft;
+        let context = |row: usize| context_line(&draft, draft.sentences[row]);
+        assert_eq!(context(1), Some(lines[0]));
+        assert_eq!(context(3), Some(lines[2]));
+        assert_eq!(context(4), Some(lines[2]));
+    }
+
+    #[test]
+    fn a_row_of_values_is_no_header_of_a_row_with_more_cells() {
+        let lines = [
+            "5 years | End of the relationship | Branches",
+            "Complaints | 5 years | Final response | Legal",
+            "Recordings | 5 years | Day of recording | Care",
+        ];
+        let draft = retrieved_lines(&lines).passage.draft;
+        assert_eq!(context_line(&draft, draft.sentences[1]), None);
+        assert_eq!(context_line(&draft, draft.sentences[2]), None);
+    }
 
     #[test]
     fn a_list_is_quoted_with_its_introduction() {
