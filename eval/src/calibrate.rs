@@ -1,7 +1,7 @@
 //! `cloister-eval calibrate`: fits the answer weights and thresholds to questions with known
 //! answers.
 
-use crate::answers::Answerability;
+use crate::answers_report::Answerability;
 use crate::console;
 use anyhow::{Context, bail};
 use clap::Args;

@@ -7,6 +7,7 @@
 //! struct of arguments and a `run` function, and its variant to [`Command`].
 
 mod answers;
+mod answers_report;
 mod calibrate;
 mod console;
 mod dataset;
