@@ -18,6 +18,7 @@ pub(crate) fn retrieved(passage: i64, document: i64, text: &str) -> RetrievedPas
         sentences: vec![ByteRange::new(0, text.len())],
         tokens: 9,
         doubtful: Vec::new(),
+        rows: Vec::new(),
     };
     RetrievedPassage {
         passage: Passage {

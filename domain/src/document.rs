@@ -64,6 +64,37 @@ pub enum BlockKind {
     RunningHeader,
 }
 
+/// A cell of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableCell {
+    /// Its range in the text of the page, or of the passage.
+    pub range: ByteRange,
+    /// Its first column, counted from 0.
+    pub column: u16,
+    /// The number of columns that it covers, at least 1.
+    pub span: u16,
+}
+
+impl TableCell {
+    /// Whether it covers this column.
+    pub const fn covers(self, column: u16) -> bool {
+        self.column <= column && column - self.column < self.span
+    }
+}
+
+/// What a row is in its table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableRow {
+    /// Whether a new table begins with this row. Otherwise the row continues the table of the row
+    /// before it, also across pages.
+    pub starts_table: bool,
+    /// Whether it names columns.
+    pub is_header: bool,
+    /// Its cells that are not empty, in the order of the columns. The text of a cell that covers
+    /// several rows is part of each of them.
+    pub cells: Vec<TableCell>,
+}
+
 /// A part of a page's text: a heading, a paragraph, a row of a table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Block {
@@ -76,6 +107,9 @@ pub struct Block {
     /// 3`, `part 2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
+    /// What it is in its table, if it is a row whose cells are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<TableRow>,
 }
 
 /// A word and its box. Only formats with fixed pages have words.
@@ -176,6 +210,16 @@ pub struct PassageSpan {
     pub range: ByteRange,
 }
 
+/// A row of a table in a passage. The rows that name its columns come before it in the passage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassageRow {
+    /// The range of the row in the text of the passage.
+    pub range: ByteRange,
+    /// What it is in its table. The ranges of its cells are in the text of the passage.
+    #[serde(flatten)]
+    pub row: TableRow,
+}
+
 /// A passage before it has an id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PassageDraft {
@@ -192,6 +236,9 @@ pub struct PassageDraft {
     /// Ranges of `text` with a low recognition confidence, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubtful: Vec<ByteRange>,
+    /// The rows of tables whose cells are known, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<PassageRow>,
 }
 
 impl PassageDraft {
@@ -253,6 +300,7 @@ mod tests {
             sentences: vec![],
             tokens: 4,
             doubtful: Vec::new(),
+            rows: Vec::new(),
         };
         let found = draft.locate(ByteRange::new(6, 17));
         assert_eq!(

@@ -19,7 +19,8 @@ pub mod time;
 
 pub use access::Permitted;
 pub use document::{
-    Block, BlockKind, DocumentInfo, Page, PageText, Passage, PassageDraft, PassageSpan, Rect, Word,
+    Block, BlockKind, DocumentInfo, Page, PageText, Passage, PassageDraft, PassageRow, PassageSpan,
+    Rect, TableCell, TableRow, Word,
 };
 pub use entropy::Entropy;
 pub use ids::{

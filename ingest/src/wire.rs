@@ -4,6 +4,8 @@
 //! see the passwords in it. The file is the child's standard input. The child answers on standard
 //! output with frames: a length in bytes (`u32`, little endian), followed by that many bytes of
 //! JSON. The frame of a picture or an attachment is followed by one more frame with its raw bytes.
+//!
+//! Test programs outside this repository drive the reader too, so the names in the JSON are stable.
 
 use crate::limits::Limits;
 use cloister_domain::{Day, DocumentMetadata, Page};
@@ -24,12 +26,14 @@ pub enum Task {
     /// Extract text, blocks and words of every page from `first_page`.
     Extract {
         /// The first page wanted, counted from 1.
+        #[serde(rename = "from_page")]
         first_page: u32,
         /// Whether to read title, outline, form fields and attachments as well. False after a
         /// crash.
         structure: bool,
     },
     /// Render one page as a picture.
+    #[serde(rename = "draw")]
     Render {
         /// The page, counted from 1.
         page: u32,
@@ -47,6 +51,7 @@ pub enum Task {
         languages: Vec<String>,
     },
     /// Attempt what the child must not be able to do, and report the outcome.
+    #[serde(rename = "selfcheck")]
     SelfCheck,
 }
 
@@ -119,7 +124,7 @@ pub struct Info {
     /// Sentences for the administrator.
     pub warnings: Vec<String>,
     /// What its front matter says.
-    #[serde(default)]
+    #[serde(default, rename = "labels")]
     pub metadata: DocumentMetadata,
 }
 

@@ -57,6 +57,7 @@ fn page(number: u32, blocks: Vec<(BlockKind, String)>) -> Page {
             kind,
             range,
             place: None,
+            row: None,
         });
     }
     Page {

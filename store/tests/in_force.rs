@@ -60,6 +60,7 @@ impl DatedWorkspace {
             sentences: vec![range],
             tokens: 3,
             doubtful: Vec::new(),
+            rows: Vec::new(),
         };
         let content = PageText {
             text: text.into(),

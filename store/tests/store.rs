@@ -131,6 +131,7 @@ fn revision(file: &FileRecord, text: &str) -> NewRevision {
         sentences: vec![range],
         tokens: 3,
         doubtful: Vec::new(),
+        rows: Vec::new(),
     };
     NewRevision {
         file: file.id,

@@ -171,6 +171,7 @@ async fn publish(store: &Store, collection: CollectionId, text: &Text<'_>) {
         sentences,
         tokens: 40,
         doubtful: Vec::new(),
+        rows: Vec::new(),
     };
     let new = NewRevision {
         file: file.id,

@@ -158,6 +158,7 @@ fn assemble(
         sentences: Vec::new(),
         tokens: 0,
         doubtful: Vec::new(),
+        rows: Vec::new(),
     };
     for run in units.chunk_by(|a, b| are_adjacent(a, b, pages)) {
         let (first, last) = (run.first()?, run.last()?);

@@ -59,29 +59,6 @@ impl App {
         Ok(with_saved_sentences(app, person.user, id, answer).boxed())
     }
 
-    /// Answers a question once the generator is loaded, and does not keep it in a history.
-    pub async fn ask_without_history(
-        &self,
-        caller: &Caller,
-        person: &Principal,
-        question: &str,
-        filter: DocumentFilter,
-    ) -> Result<BoxStream<'static, AnswerEvent>> {
-        let library = self.library(person).await?;
-        let id = self.answer_id(caller)?;
-        let question = StandaloneQuestion::first(validate_query(question)?, &id);
-        let request = self
-            .answer_request(caller, person, id, question, filter)
-            .await?;
-        self.wait_for_generator().await;
-        let answer = self.answerer().ask(library, request).await?;
-        let events = unfold(answer.events, |mut events| async move {
-            let event = events.recv().await?;
-            Some((event, events))
-        });
-        Ok(events.boxed())
-    }
-
     /// The id of an answer: that of the request, so that all its audit records share it.
     fn answer_id(&self, caller: &Caller) -> Result<String> {
         match &caller.request {

@@ -127,6 +127,19 @@ impl App {
         Ok(TurnsView { turns: views })
     }
 
+    /// Fails if the person has no such conversation.
+    pub async fn check_conversation(&self, person: &Principal, id: &str) -> Result<()> {
+        if self.store.turns(person.user, id).await?.is_empty() {
+            let detail = format!(
+                "{} has no conversation `{id}`. It may be older than `history.retention_days`. \
+                 Ask without `--conversation` to start a new one",
+                person.name
+            );
+            return Err(ErrorCode::NotFound.with_detail(detail));
+        }
+        Ok(())
+    }
+
     /// Deletes a conversation of the person's own. The audit log keeps its entries.
     pub async fn delete_conversation(
         &self,

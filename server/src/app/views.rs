@@ -208,7 +208,7 @@ pub enum AnswerEventView {
     /// The question has several readings.
     Ambiguity {
         /// The readings.
-        readings: Vec<ReadingView>,
+        choices: Vec<ReadingView>,
     },
     /// The quotes spell words of the question differently.
     Spelling {
@@ -281,7 +281,7 @@ impl From<Notice> for AnswerEventView {
         match notice {
             Notice::Conflict { quotes } => Self::Conflict { quotes },
             Notice::Ambiguity { readings } => Self::Ambiguity {
-                readings: readings.into_iter().map(ReadingView::from).collect(),
+                choices: readings.into_iter().map(ReadingView::from).collect(),
             },
             Notice::Spelling { words } => Self::Spelling {
                 words: words.into_iter().map(SpellingView::from).collect(),

@@ -100,8 +100,8 @@ pub fn event_lines(event: &AnswerEventView) -> Option<String> {
                 numbers.join(" and ")
             ))
         }
-        AnswerEventView::Ambiguity { readings } => {
-            let labels: Vec<&str> = readings.iter().map(|r| r.label.as_str()).collect();
+        AnswerEventView::Ambiguity { choices } => {
+            let labels: Vec<&str> = choices.iter().map(|r| r.label.as_str()).collect();
             Some(format!(
                 "The question may be about {}\n",
                 labels.join(", or about ")
@@ -138,10 +138,15 @@ pub fn event_lines(event: &AnswerEventView) -> Option<String> {
 
 /// The last line of an answer.
 pub fn receipt_line(receipt: &ReceiptView) -> String {
-    let ReceiptView { id, documents, .. } = receipt;
+    let ReceiptView {
+        id,
+        documents,
+        conversation,
+        ..
+    } = receipt;
     format!(
         "\nDocuments searched: {documents}. Receipt {id}: `cloister audit replay {id}` replays the \
-         answer."
+         answer. `cloister ask --conversation {conversation}` asks a further question."
     )
 }
 

@@ -357,6 +357,7 @@ impl World {
             sentences: vec![ByteRange::new(0, text.len())],
             tokens: 3,
             doubtful: Vec::new(),
+            rows: Vec::new(),
         };
         let vectors: Vec<Vec<f32>> = texts.iter().map(|_| vector(self.dice.below(300))).collect();
         let labels = DocumentMetadata {

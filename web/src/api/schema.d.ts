@@ -553,10 +553,10 @@ export interface components {
             /** @description Their numbers. */
             quotes: number[];
         } | {
+            /** @description The readings. */
+            choices: components["schemas"]["ReadingView"][];
             /** @enum {string} */
             event: "ambiguity";
-            /** @description The readings. */
-            readings: components["schemas"]["ReadingView"][];
         } | {
             /** @enum {string} */
             event: "spelling";

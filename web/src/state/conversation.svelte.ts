@@ -132,7 +132,7 @@ class Conversation {
         this.conflict = event.quotes;
         break;
       case "ambiguity":
-        this.readings = event.readings;
+        this.readings = event.choices;
         break;
       case "spelling":
         this.spellingVariants = event.words;

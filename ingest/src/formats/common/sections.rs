@@ -68,6 +68,7 @@ impl Sections {
             kind,
             range,
             place: location,
+            row: None,
         });
     }
 

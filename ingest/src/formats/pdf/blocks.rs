@@ -184,6 +184,7 @@ impl PageTextWriter {
             kind: draft.kind,
             range,
             place: None,
+            row: None,
         });
         self.styles.push(block_style(draft));
     }

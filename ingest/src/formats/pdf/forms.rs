@@ -224,6 +224,7 @@ fn append_field(field: &FormField, rect: Rect, content: &mut PageText, styles: &
         kind: BlockKind::Paragraph,
         range: ByteRange::new(start, content.text.len()),
         place: None,
+        row: None,
     });
     styles.push(Style {
         size: VALUE_SIZE,

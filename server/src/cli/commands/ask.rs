@@ -1,7 +1,7 @@
 //! `cloister search` and `cloister ask`, with the permissions of a person.
 
 use crate::app::views::AnswerEventView;
-use crate::app::{AppState, Caller};
+use crate::app::{AppState, AskCommand, Caller, FollowUp};
 use crate::cli::output::OutputSink;
 use crate::cli::render::{event_lines, receipt_line, search_lines};
 use clap::Args;
@@ -40,6 +40,12 @@ pub struct Ask {
     /// The person whose permissions apply.
     #[arg(long = "as", value_name = "PERSON")]
     person: String,
+    /// Continue this conversation. The receipt of each answer names its conversation.
+    #[arg(long, value_name = "ID")]
+    conversation: Option<String>,
+    /// Answer the question as typed, without words of earlier questions.
+    #[arg(long, requires = "conversation")]
+    as_typed: bool,
     #[command(flatten)]
     filter: FilterArguments,
     /// Print JSON, one line for each event.
@@ -115,9 +121,24 @@ pub async fn search(app: &AppState, task: Search, output: &OutputSink) -> anyhow
 pub async fn ask(app: &AppState, task: Ask, output: &OutputSink) -> anyhow::Result<u8> {
     let person = Principal::from(app.person_named(&task.person).await?);
     let caller = Caller::person_at_console(app, &person)?;
-    let mut events = app
-        .ask_without_history(&caller, &person, &task.question, task.filter.into())
-        .await?;
+    let follow_up = match task.conversation {
+        Some(conversation) => {
+            app.check_conversation(&person, &conversation).await?;
+            let as_typed = task.as_typed;
+            Some(FollowUp {
+                conversation,
+                as_typed,
+            })
+        }
+        None => None,
+    };
+    let command = AskCommand {
+        question: task.question,
+        filter: task.filter.into(),
+        follow_up,
+    };
+    app.wait_for_generator().await;
+    let mut events = app.ask(&caller, &person, command).await?;
     let mut is_refused = false;
     let mut last_line = None;
     while let Some(event) = events.next().await {
