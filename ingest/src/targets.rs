@@ -37,6 +37,18 @@ pub static TARGETS: &[FuzzTarget] = &[
     target("markdown", |bytes| check_format(bytes, "fuzz.md")),
     target("text", |bytes| check_format(bytes, "fuzz.txt")),
     target("csv", |bytes| check_format(bytes, "fuzz.csv")),
+    target("xml", |bytes| check_format(bytes, "fuzz.xml")),
+    target("json", |bytes| check_format(bytes, "fuzz.json")),
+    target("calendar", |bytes| check_format(bytes, "fuzz.ics")),
+    target("mbox", |bytes| check_format(bytes, "fuzz.mbox")),
+    target("winmail", |bytes| check_format(bytes, "winmail.dat")),
+    target("p7m", |bytes| check_format(bytes, "fuzz.p7m")),
+    target("doc", |bytes| {
+        check_format(&build_compound_file(bytes), "fuzz.doc");
+    }),
+    target("ppt", |bytes| {
+        check_format(&build_compound_file(bytes), "fuzz.ppt");
+    }),
     target("chunks", check_chunks),
     target("wire", check_wire),
 ];
@@ -161,7 +173,7 @@ fn write_compound_file(bytes: &[u8]) -> io::Result<Vec<u8>> {
 
 fn is_valid_stream_name(name: &str) -> bool {
     let mut chars = name.chars();
-    name.len() < 32 && chars.all(|c| c.is_ascii_alphanumeric() || "_.#-".contains(c))
+    name.len() < 32 && chars.all(|c| c.is_ascii_alphanumeric() || "_.#- ".contains(c))
 }
 
 /// Counts bytes, so that short inputs make several passages.

@@ -181,6 +181,9 @@ pub struct Notes {
     /// Invisible glyphs: white on white, or not painted.
     #[serde(default)]
     pub hidden: u32,
+    /// Whether it has lines that are read from right to left, whose order was derived.
+    #[serde(default)]
+    pub right_to_left: bool,
 }
 
 /// Why the child does not read a file.

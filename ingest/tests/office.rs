@@ -274,6 +274,7 @@ async fn an_open_document_text_is_read_with_tracked_changes_accepted() {
                 "fur Sick leave 1",
                 "p Ask early, always [1].",
                 "p [1] By phone.",
+                "p Comment: Really?",
             ],
             &[
                 "h2 1. Sick leave",

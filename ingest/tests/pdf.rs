@@ -70,7 +70,7 @@ async fn filled_form_fields_are_read_with_their_positions() {
         [
             "p Name of the patient: Ada",
             "p Ward: North wing",
-            "p Fasting: Yes"
+            "p ☒ Fasting"
         ]
     );
     let content = &page.content;

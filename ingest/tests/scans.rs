@@ -11,10 +11,10 @@ mod support;
 use cloister_domain::ByteRange;
 use cloister_ingest::{Limits, OcrEngine, Reader};
 use image::{ImageFormat, RgbImage};
-use lopdf::Dictionary;
+use lopdf::{Dictionary, Stream, dictionary};
 use std::io::Cursor;
 use std::path::Path;
-use support::{Line, file, outline, pdf, read, reader};
+use support::{Line, file, outline, pdf, pdf_of, read, reader};
 
 /// A reader with text recognition, or `None` if tesseract is not installed.
 fn recognising() -> Option<Reader> {
@@ -131,6 +131,42 @@ async fn every_page_of_a_fax_is_read() {
         .render_page(file(bytes.get_ref()), "fax.tif", 2, 100)
         .await;
     assert!(drawn.expect("the second page").starts_with(b"\x89PNG"));
+}
+
+/// The scanned page in a PDF, with a line of text that a fax machine put above it.
+async fn stamped() -> Vec<u8> {
+    let picture = scanned().await;
+    let bytes = saved(&picture, ImageFormat::Jpeg);
+    let (width, height) = picture.dimensions();
+    let stamp = "FAX 2026-03-04 09:12 FROM 0049 40 555 0100 TO NORTH CLINIC ARCHIVE NO 20260304-117 PAGE 001/001";
+    let content = format!("q 612 0 0 792 0 0 cm /Scan Do Q BT /F1 8 Tf 30 775 Td ({stamp}) Tj ET");
+    pdf_of(&[content.into_bytes()], &Dictionary::new(), |document| {
+        let image = dictionary! {
+            "Type" => "XObject", "Subtype" => "Image", "Width" => i64::from(width), "Height" => i64::from(height),
+            "ColorSpace" => "DeviceRGB", "BitsPerComponent" => 8, "Filter" => "DCTDecode",
+        };
+        let image = document.add_object(Stream::new(image, bytes.clone()));
+        dictionary! { "Scan" => image }
+    })
+}
+
+#[tokio::test]
+async fn a_line_of_text_on_a_scan_does_not_keep_it_from_being_recognised() {
+    let bytes = stamped().await;
+    let plain = read("fax.pdf", &bytes).await.expect("the stamp");
+    let warnings = plain.info.warnings.join(" ");
+    assert!(warnings.contains("is a picture"), "{warnings}");
+    let Some(reader) = recognising() else { return };
+    let read = reader.extract(file(&bytes), "fax.pdf", |_, _| {}).await;
+    let read = read.expect("a scanned page");
+    let text = &read.pages[0].content.text;
+    assert!(warns_about_recognised_pages(text), "{text}");
+    assert!(text.contains("ARCHIVE NO 20260304-117"), "{text}");
+    assert_eq!(
+        text.matches("NORTH CLINIC").count(),
+        1,
+        "the stamp stands once: {text}"
+    );
 }
 
 #[tokio::test]

@@ -103,9 +103,17 @@ const OWNERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("store", &["sqlx", "libsqlite3-sys"]),
-    ("inference", &["candle-core", "candle-nn", "tokenizers"]),
+    (
+        "inference",
+        &[
+            "candle-core",
+            "candle-nn",
+            "candle-transformers",
+            "tokenizers",
+        ],
+    ),
     ("kernels", &["gemm"]),
-    ("index", &["tantivy"]),
+    ("index", &["tantivy", "hnsw_rs", "anndists"]),
     ("text", &["frostem"]),
     (
         "ingest",

@@ -7,9 +7,11 @@
 
 mod units;
 
-use cloister_domain::{ByteRange, Page, PassageDraft, PassageSpan};
+use cloister_domain::{
+    ByteRange, Page, PassageDraft, PassageRow, PassageSpan, TableCell, TableRow,
+};
 use serde::{Deserialize, Serialize};
-use units::{Section, Unit};
+use units::{DocumentUnits, Section, TableHeader, Unit};
 
 /// Counts tokens as the embedder does.
 pub trait CountTokens {
@@ -63,47 +65,87 @@ pub fn chunk_pages(
     settings: &ChunkSettings,
 ) -> Vec<PassageDraft> {
     let most = settings.most_tokens.max(1);
+    let DocumentUnits { sections, tables } = units::collect_units(pages, tokenizer, most);
     let mut passages = Vec::new();
-    for section in units::collect_sections(pages, tokenizer, most) {
-        chunk_section(&section, pages, tokenizer, settings, &mut passages);
+    for section in &sections {
+        let mut chunker = SectionChunker {
+            section,
+            tables: &tables,
+            pages,
+            tokenizer,
+            settings,
+            open: OpenPassage::default(),
+            passages: &mut passages,
+        };
+        chunker.chunk(most);
     }
     passages
 }
 
-fn chunk_section(
-    section: &Section,
-    pages: &[Page],
-    tokenizer: &impl CountTokens,
-    settings: &ChunkSettings,
-    passages: &mut Vec<PassageDraft>,
-) {
-    let most = settings.most_tokens.max(1);
-    let mut open = OpenPassage::default();
-    // Finishes the open passage. The next one repeats at most `overlap` tokens of it.
-    let mut finish = |open: &mut OpenPassage, overlap: usize| {
-        passages.extend(assemble(&open.units, &section.headings, pages, tokenizer));
-        open.restart(settings.overlap_tokens.min(overlap));
-    };
-    for block in section.units.chunk_by(|_, next| !next.begins_block) {
-        let block_tokens: usize = block.iter().map(|unit| unit.tokens).sum();
-        // A paragraph that exceeds the passage by a few tokens starts a new passage instead of
-        // being divided.
-        let exceeds = open.tokens + block_tokens > most;
-        if exceeds && block_tokens <= most && open.tokens * 2 > most {
-            finish(&mut open, most - block_tokens);
-        }
-        for unit in block {
-            if open.tokens + unit.tokens > most && !open.units.is_empty() {
-                finish(&mut open, most.saturating_sub(unit.tokens));
+struct SectionChunker<'a, C> {
+    section: &'a Section,
+    tables: &'a [TableHeader],
+    pages: &'a [Page],
+    tokenizer: &'a C,
+    settings: &'a ChunkSettings,
+    open: OpenPassage,
+    passages: &'a mut Vec<PassageDraft>,
+}
+
+impl<'a, C: CountTokens> SectionChunker<'a, C> {
+    fn chunk(&mut self, most: usize) {
+        let section = self.section;
+        for block in section.units.chunk_by(|_, next| !next.begins_block) {
+            let block_tokens: usize = block.iter().map(|unit| unit.tokens).sum();
+            // A paragraph that exceeds the passage by a few tokens starts a new passage instead of
+            // being divided.
+            let exceeds = self.open.tokens + block_tokens > most;
+            if exceeds && block_tokens <= most && self.open.tokens * 2 > most {
+                self.finish(most - block_tokens);
             }
-            let header = unit.header.filter(|_| open.units.is_empty());
-            if let Some(row) = header.filter(|row| row.tokens() + unit.tokens <= most) {
-                open.push(row.to_unit());
+            for unit in block {
+                self.push(*unit, most);
             }
-            open.push(*unit);
         }
+        self.finish(0);
     }
-    finish(&mut open, 0);
+
+    /// Adds a unit. A row of another table than the last unit comes after its header.
+    fn push(&mut self, unit: Unit, most: usize) {
+        let header = self.missing_header(unit);
+        let tokens = header.map_or(0, TableHeader::tokens) + unit.tokens;
+        if self.open.tokens + tokens > most && !self.open.units.is_empty() {
+            self.finish(most.saturating_sub(tokens));
+        }
+        let header = self.missing_header(unit);
+        if let Some(header) = header.filter(|header| header.tokens() + unit.tokens <= most) {
+            for row in &header.rows {
+                self.open.push(*row);
+            }
+        }
+        self.open.push(unit);
+    }
+
+    /// The header of the unit's table, if the open passage does not have it.
+    fn missing_header(&self, unit: Unit) -> Option<&'a TableHeader> {
+        let tables: &'a [TableHeader] = self.tables;
+        let header = tables.get(unit.table?)?;
+        let first = header.rows.first()?;
+        let is_there = self
+            .open
+            .units
+            .iter()
+            .any(|other| other.is_same_place(first));
+        (!is_there).then_some(header)
+    }
+
+    /// Finishes the open passage. The next one repeats at most `overlap` tokens of it.
+    fn finish(&mut self, overlap: usize) {
+        let headings = &self.section.headings;
+        let draft = assemble(&self.open.units, headings, self.pages, self.tokenizer);
+        self.passages.extend(draft);
+        self.open.restart(self.settings.overlap_tokens.min(overlap));
+    }
 }
 
 /// The passage under construction.
@@ -171,6 +213,9 @@ fn assemble(
         draft.text.push_str(range.slice(&page.content.text)?);
         for unit in run {
             draft.sentences.push(rebase(unit.range, range.start, base));
+            draft
+                .rows
+                .extend(passage_row(unit, page, range.start, base));
         }
         for word in &page.content.doubtful {
             if let Some(shared) = word.intersection(range) {
@@ -184,6 +229,26 @@ fn assemble(
     }
     draft.tokens = u32::try_from(tokenizer.count(&draft.text)).unwrap_or(u32::MAX);
     (!draft.text.is_empty()).then_some(draft)
+}
+
+/// The row that a unit is, or is a part of. `None` if the cells of the row are not known.
+fn passage_row(unit: &Unit, page: &Page, from: usize, to: usize) -> Option<PassageRow> {
+    let row = page.content.blocks.get(unit.block)?.row.as_ref()?;
+    let cells = row
+        .cells
+        .iter()
+        .filter(|cell| unit.range.contains(cell.range))
+        .map(|cell| TableCell {
+            range: rebase(cell.range, from, to),
+            ..*cell
+        });
+    Some(PassageRow {
+        range: rebase(unit.range, from, to),
+        row: TableRow {
+            cells: cells.collect(),
+            ..*row
+        },
+    })
 }
 
 /// Whether there is only white space between two units on one page.

@@ -1,52 +1,50 @@
 //! Sections, and the units (sentences, rows, list items) that passages are made of.
 
 use super::CountTokens;
-use cloister_domain::{BlockKind, ByteRange, Page};
+use cloister_domain::{BlockKind, ByteRange, Page, TableRow};
 use cloister_text::{split_sentences, trim_range};
-
-/// The row with the column names of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RowRef {
-    page: usize,
-    range: ByteRange,
-    tokens: usize,
-}
-
-impl RowRef {
-    /// The number of its tokens.
-    pub const fn tokens(self) -> usize {
-        self.tokens
-    }
-
-    /// The row as a unit of its own.
-    pub const fn to_unit(self) -> Unit {
-        Unit {
-            page: self.page,
-            range: self.range,
-            tokens: self.tokens,
-            begins_block: true,
-            header: None,
-        }
-    }
-}
 
 /// A sentence, a row of a table, an item of a list, or a part of one that is too long.
 #[derive(Clone, Copy, Debug)]
 pub struct Unit {
     /// Index of its page.
     pub page: usize,
+    /// Index of its block on the page.
+    pub block: usize,
     /// Its range in the page's text.
     pub range: ByteRange,
     /// The number of its tokens.
     pub tokens: usize,
     /// Whether it is the first unit of its block.
     pub begins_block: bool,
-    /// The row with the column names, if it is a later row of the same table.
-    pub header: Option<RowRef>,
+    /// Index of its table, if it is a row of one. Rows that name columns have none, because they do
+    /// not repeat themselves.
+    pub table: Option<usize>,
 }
 
-/// Running text longer than this, in bytes, ends a table. A shorter line may be a heading inside
-/// it.
+impl Unit {
+    /// Whether both are the same text of the document.
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        self.page == other.page && self.range == other.range
+    }
+}
+
+/// The rows that name the columns of a table.
+#[derive(Clone, Debug, Default)]
+pub struct TableHeader {
+    /// The rows, from top to bottom.
+    pub rows: Vec<Unit>,
+}
+
+impl TableHeader {
+    /// The number of its tokens.
+    pub fn tokens(&self) -> usize {
+        self.rows.iter().map(|row| row.tokens).sum()
+    }
+}
+
+/// Running text longer than this, in bytes, ends a table whose cells are not known. A shorter line
+/// may be a heading inside it.
 const MAX_LINE_IN_TABLE: usize = 140;
 
 /// The text under one heading.
@@ -58,48 +56,55 @@ pub struct Section {
     pub units: Vec<Unit>,
 }
 
-/// Collects the sections of a document, across its pages. A heading without text under it becomes
-/// part of the path of the next section. `most` is the maximum number of tokens of a passage.
-pub fn collect_sections(pages: &[Page], tokenizer: &impl CountTokens, most: usize) -> Vec<Section> {
-    let mut collector = SectionCollector {
+/// The sections and the tables of a document, across its pages.
+#[derive(Debug, Default)]
+pub struct DocumentUnits {
+    /// The sections, in order.
+    pub sections: Vec<Section>,
+    /// The headers of the tables. [`Unit::table`] is an index.
+    pub tables: Vec<TableHeader>,
+}
+
+/// Collects the sections of a document. A heading without text under it becomes part of the path
+/// of the next section. `most` is the maximum number of tokens of a passage.
+pub fn collect_units(pages: &[Page], tokenizer: &impl CountTokens, most: usize) -> DocumentUnits {
+    let mut collector = UnitCollector {
         tokenizer,
         most,
         path: Vec::new(),
         open: Section::default(),
-        done: Vec::new(),
-        header: None,
-        in_row: false,
+        done: DocumentUnits::default(),
+        table: None,
     };
     for (index, page) in pages.iter().enumerate() {
-        for block in &page.content.blocks {
-            let Some(text) = block.range.slice(&page.content.text) else {
+        for (block, content) in page.content.blocks.iter().enumerate() {
+            let Some(text) = content.range.slice(&page.content.text) else {
                 continue;
             };
-            match block.kind {
+            let place = BlockPlace {
+                page: index,
+                block,
+                offset: content.range.start,
+            };
+            match content.kind {
                 BlockKind::RunningHeader => {}
                 BlockKind::Heading(level) => {
                     collector.heading(level, text);
                     // The name of a sheet ends the table of the previous sheet.
-                    let names_page = block.range.start == 0 && !page.is_drawn();
-                    collector.header = collector.header.filter(|_| !names_page);
+                    let names_page = content.range.start == 0 && !page.is_drawn();
+                    collector.table = collector.table.filter(|_| !names_page);
                 }
-                BlockKind::TableRow => {
-                    let range = trim_range(text, 0..text.len()).into();
-                    collector.in_row = true;
-                    collector.block(index, block.range.start, text, &[range]);
-                    collector.in_row = false;
-                    collector.row(text);
-                }
+                BlockKind::TableRow => collector.row(place, text, content.row.as_ref()),
                 BlockKind::ListItem => {
-                    let range = trim_range(text, 0..text.len()).into();
                     collector.prose(text);
-                    collector.block(index, block.range.start, text, &[range]);
+                    let range = trim_range(text, 0..text.len()).into();
+                    collector.block(place, text, &[range], None);
                 }
                 BlockKind::Paragraph | BlockKind::Caption => {
+                    collector.prose(text);
                     let found = split_sentences(text);
                     let found: Vec<_> = found.into_iter().map(ByteRange::from).collect();
-                    collector.prose(text);
-                    collector.block(index, block.range.start, text, &found);
+                    collector.block(place, text, &found, None);
                 }
             }
         }
@@ -108,19 +113,34 @@ pub fn collect_sections(pages: &[Page], tokenizer: &impl CountTokens, most: usiz
     collector.done
 }
 
-struct SectionCollector<'a, C> {
+/// Where a block is.
+#[derive(Clone, Copy)]
+struct BlockPlace {
+    page: usize,
+    block: usize,
+    /// Where its text begins in the text of the page.
+    offset: usize,
+}
+
+/// The table that the next row may belong to.
+#[derive(Clone, Copy)]
+struct OpenTable {
+    /// Index of its header.
+    index: usize,
+    /// Whether its reader knows its cells. Otherwise the header is found by the words in it.
+    has_cells: bool,
+}
+
+struct UnitCollector<'a, C> {
     tokenizer: &'a C,
     most: usize,
     path: Vec<(u8, String)>,
     open: Section,
-    done: Vec<Section>,
-    /// The row with the column names of the open table.
-    header: Option<RowRef>,
-    /// Whether the current block is a row of a table.
-    in_row: bool,
+    done: DocumentUnits,
+    table: Option<OpenTable>,
 }
 
-impl<C: CountTokens> SectionCollector<'_, C> {
+impl<C: CountTokens> UnitCollector<'_, C> {
     fn heading(&mut self, level: u8, text: &str) {
         // A heading without text under it has several lines, or is followed by headings of lower
         // levels. If the next heading has the same level, the empty one stays in the path as its
@@ -138,12 +158,11 @@ impl<C: CountTokens> SectionCollector<'_, C> {
     fn close(&mut self) {
         let section = std::mem::take(&mut self.open);
         if !section.units.is_empty() {
-            self.done.push(section);
+            self.done.sections.push(section);
         }
     }
 
-    fn block(&mut self, page: usize, offset: usize, text: &str, pieces: &[ByteRange]) {
-        let is_row = self.in_row;
+    fn block(&mut self, place: BlockPlace, text: &str, pieces: &[ByteRange], table: Option<usize>) {
         if self.open.units.is_empty() {
             self.open.headings = self.path.iter().map(|(_, text)| text.clone()).collect();
         }
@@ -151,34 +170,78 @@ impl<C: CountTokens> SectionCollector<'_, C> {
         for piece in pieces {
             for (part, tokens) in self.fit(text, *piece) {
                 self.open.units.push(Unit {
-                    page,
-                    range: ByteRange::new(offset + part.start, offset + part.end),
+                    page: place.page,
+                    block: place.block,
+                    range: ByteRange::new(place.offset + part.start, place.offset + part.end),
                     tokens,
                     begins_block,
-                    header: self.header.filter(|_| is_row),
+                    table,
                 });
                 begins_block = false;
             }
         }
     }
 
-    /// Remembers the first row of a table that names its columns.
-    fn row(&mut self, text: &str) {
-        let last = self.open.units.last().filter(|_| self.header.is_none());
-        let Some(last) = last.filter(|unit| unit.begins_block && names_columns(text)) else {
+    /// Adds a row, and remembers it if it names the columns of the rows below.
+    fn row(&mut self, place: BlockPlace, text: &str, row: Option<&TableRow>) {
+        let range = trim_range(text, 0..text.len()).into();
+        let Some(row) = row else {
+            self.row_without_cells(place, text, range);
             return;
         };
-        self.header = (last.tokens * 3 <= self.most).then_some(RowRef {
-            page: last.page,
-            range: last.range,
-            tokens: last.tokens,
-        });
+        let open = self
+            .table
+            .filter(|open| open.has_cells && !row.starts_table);
+        let index = open.map_or_else(|| self.open_table(true), |open| open.index);
+        // A title above the header is not under it.
+        let has_header = self
+            .done
+            .tables
+            .get(index)
+            .is_some_and(|header| !header.rows.is_empty());
+        let table = (has_header && !row.is_header).then_some(index);
+        self.block(place, text, &[range], table);
+        if row.is_header {
+            self.add_header_row(index);
+        }
     }
 
-    /// Running text ends a table. A short line between its rows does not.
+    fn row_without_cells(&mut self, place: BlockPlace, text: &str, range: ByteRange) {
+        self.table = self.table.filter(|open| !open.has_cells);
+        let index = self.table.map(|open| open.index);
+        self.block(place, text, &[range], index);
+        if index.is_none() && names_columns(text) {
+            let index = self.open_table(false);
+            self.add_header_row(index);
+        }
+    }
+
+    fn open_table(&mut self, has_cells: bool) -> usize {
+        let index = self.done.tables.len();
+        self.done.tables.push(TableHeader::default());
+        self.table = Some(OpenTable { index, has_cells });
+        index
+    }
+
+    /// Makes the last unit part of a header, unless it would take too much of each passage.
+    fn add_header_row(&mut self, index: usize) {
+        let Some(row) = self.open.units.last().filter(|unit| unit.begins_block) else {
+            return;
+        };
+        if let Some(header) = self.done.tables.get_mut(index)
+            && (header.tokens() + row.tokens) * 3 <= self.most
+        {
+            header.rows.push(Unit {
+                table: None,
+                ..*row
+            });
+        }
+    }
+
+    /// Running text ends a table whose cells are not known. A short line between its rows does not.
     fn prose(&mut self, text: &str) {
         if text.len() > MAX_LINE_IN_TABLE {
-            self.header = None;
+            self.table = self.table.filter(|open| open.has_cells);
         }
     }
 

@@ -1,12 +1,16 @@
 //! Markdown: headings, paragraphs, lists and tables. Front matter becomes metadata.
 
 use super::{Failure, Format, ReadOptions, Sink, Source};
-use crate::formats::common::encoding::{decode, is_text};
+use crate::formats::common::block_builder::BlockBuilder;
+use crate::formats::common::encoding::{decode_and_name, guessed_encoding, is_text};
+use crate::formats::common::scripts::{Script, join_struck, write_struck};
 use crate::formats::common::sections::Sections;
 use crate::formats::common::sniff;
+use crate::formats::common::tables::RowDraft;
+use crate::metadata::split_front_matter;
 use crate::wire::Info;
 use cloister_domain::BlockKind;
-use pulldown_cmark::{Event, HeadingLevel, MetadataBlockKind, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 /// Markdown.
 pub const FORMAT: Format = Format {
@@ -26,10 +30,16 @@ fn matches(source: &Source) -> bool {
 }
 
 fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
-    let text = decode(&source.bytes);
+    let (text, guessed) = decode_and_name(&source.bytes);
     let mut reader = MarkdownReader::default();
-    for event in Parser::new_ext(&text, options()) {
-        reader.event(event);
+    let (metadata, body) = split_front_matter(&text);
+    reader.title.clone_from(&metadata.title);
+    reader.sections.metadata = metadata;
+    if let Some(name) = guessed {
+        reader.sections.warn(guessed_encoding(name));
+    }
+    for event in Parser::new_ext(body, options()) {
+        reader.event(event)?;
     }
     reader.close();
     let info = Info {
@@ -45,7 +55,6 @@ fn options() -> Options {
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
         | Options::ENABLE_HEADING_ATTRIBUTES
 }
 
@@ -60,24 +69,72 @@ struct MarkdownReader {
     cells: Vec<String>,
     /// For each open list, the number of its next item; `None` for bullets.
     lists: Vec<Option<u64>>,
-    in_front_matter: bool,
+    /// Whether a table begins with the next row, because its head is empty.
+    table_begins: bool,
+    /// The HTML of the open block.
+    html: String,
+    script: Script,
+    /// Number of open elements with struck text.
+    struck: usize,
 }
 
 impl MarkdownReader {
-    fn event(&mut self, event: Event<'_>) {
+    fn event(&mut self, event: Event<'_>) -> Result<(), Failure> {
         match event {
             Event::Start(tag) => self.start(&tag),
+            Event::End(TagEnd::HtmlBlock) => self.end_html()?,
             Event::End(tag) => self.end(tag),
-            Event::Text(text) if self.in_front_matter => self.front_matter(&text),
-            Event::Text(text) | Event::Code(text) => self.text.push_str(&text),
-            Event::SoftBreak | Event::HardBreak => self.text.push(' '),
-            Event::Html(html) | Event::InlineHtml(html) => {
-                self.text.push_str(&super::html::text_of(&html));
+            Event::Text(text) | Event::Code(text) => {
+                let text = self.script.write(&text);
+                let text = if self.struck > 0 {
+                    write_struck(&text)
+                } else {
+                    text
+                };
+                self.text.push_str(&text);
             }
+            Event::SoftBreak | Event::HardBreak => self.text.push(' '),
+            Event::Html(html) => self.html.push_str(&html),
+            Event::InlineHtml(html) => self.inline_html(&html),
             Event::TaskListMarker(done) => self.text.push_str(if done { "[x] " } else { "[ ] " }),
             Event::Rule => self.close(),
-            Event::FootnoteReference(_) | Event::InlineMath(_) | Event::DisplayMath(_) => {}
+            Event::FootnoteReference(label) => self.text.extend([" [", &label, "]"]),
+            Event::InlineMath(_) | Event::DisplayMath(_) => {}
         }
+        Ok(())
+    }
+
+    /// Tags inside of a paragraph.
+    fn inline_html(&mut self, html: &str) {
+        match html
+            .trim_matches(['<', '>', ' '])
+            .to_ascii_lowercase()
+            .as_str()
+        {
+            "sup" => self.script = Script::Raised,
+            "sub" => self.script = Script::Lowered,
+            "/sup" | "/sub" => self.script = Script::Normal,
+            "s" | "del" | "strike" => self.struck += 1,
+            "/s" | "/del" | "/strike" => self.struck = self.struck.saturating_sub(1),
+            "br" | "br/" | "br /" => self.text.push(' '),
+            tag if tag.starts_with("input") => {
+                let sign = crate::formats::common::drawings::box_sign(tag.contains("checked"));
+                if tag.contains("checkbox") || tag.contains("radio") {
+                    self.text.push_str(sign);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A block of HTML is read as HTML is, with its tables and boxes.
+    fn end_html(&mut self) -> Result<(), Failure> {
+        let html = std::mem::take(&mut self.html);
+        let mut builder = BlockBuilder::with_sections(std::mem::take(&mut self.sections));
+        let read = super::html::read_into(&html, &mut builder);
+        self.sections = builder.finish();
+        self.kind = None;
+        read.map(drop)
     }
 
     fn start(&mut self, tag: &Tag<'_>) {
@@ -89,12 +146,15 @@ impl MarkdownReader {
             }
             Tag::Item => self.open_item(),
             Tag::TableHead | Tag::TableRow => self.open(BlockKind::TableRow),
-            Tag::MetadataBlock(MetadataBlockKind::YamlStyle) => self.in_front_matter = true,
             // A paragraph inside a list item belongs to the item.
             Tag::Paragraph if self.kind == Some(BlockKind::ListItem) => self.text.push(' '),
             Tag::Paragraph | Tag::CodeBlock(_) | Tag::HtmlBlock => self.open(BlockKind::Paragraph),
+            Tag::FootnoteDefinition(label) => {
+                self.open(BlockKind::ListItem);
+                self.text = format!("[{label}] ");
+            }
+            Tag::Strikethrough => self.struck += 1,
             Tag::BlockQuote(_)
-            | Tag::FootnoteDefinition(_)
             | Tag::DefinitionList
             | Tag::DefinitionListTitle
             | Tag::DefinitionListDefinition
@@ -102,42 +162,49 @@ impl MarkdownReader {
             | Tag::TableCell
             | Tag::Emphasis
             | Tag::Strong
-            | Tag::Strikethrough
             | Tag::Superscript
             | Tag::Subscript
             | Tag::Link { .. }
             | Tag::Image { .. }
-            | Tag::MetadataBlock(MetadataBlockKind::PlusesStyle) => {}
+            | Tag::MetadataBlock(_) => {}
         }
     }
 
     fn end(&mut self, tag: TagEnd) {
         match tag {
-            TagEnd::TableCell => self.cells.push(std::mem::take(&mut self.text)),
+            TagEnd::TableCell => {
+                let text = std::mem::take(&mut self.text);
+                self.cells.push(join_struck(&text));
+            }
             TagEnd::TableHead | TagEnd::TableRow => {
                 let cells = std::mem::take(&mut self.cells);
-                self.sections.push_row(&cells);
+                let is_head = tag == TagEnd::TableHead;
+                let mut row = RowDraft::from_texts(&cells);
+                row.is_header = is_head;
+                row.starts_table = is_head || self.table_begins;
+                self.table_begins = is_head && row.cells.is_empty();
+                self.sections.push_row(&row);
                 self.kind = None;
             }
-            TagEnd::Heading(_) | TagEnd::Item | TagEnd::CodeBlock | TagEnd::HtmlBlock => {
+            TagEnd::Heading(_) | TagEnd::Item | TagEnd::CodeBlock | TagEnd::FootnoteDefinition => {
                 self.close();
             }
+            TagEnd::Strikethrough => self.struck = self.struck.saturating_sub(1),
             TagEnd::Paragraph if self.kind != Some(BlockKind::ListItem) => self.close(),
             TagEnd::List(_) => {
                 self.close();
                 self.lists.pop();
             }
-            TagEnd::MetadataBlock(_) => self.in_front_matter = false,
             TagEnd::Paragraph
+            | TagEnd::HtmlBlock
+            | TagEnd::MetadataBlock(_)
             | TagEnd::BlockQuote(_)
-            | TagEnd::FootnoteDefinition
             | TagEnd::DefinitionList
             | TagEnd::DefinitionListTitle
             | TagEnd::DefinitionListDefinition
             | TagEnd::Table
             | TagEnd::Emphasis
             | TagEnd::Strong
-            | TagEnd::Strikethrough
             | TagEnd::Superscript
             | TagEnd::Subscript
             | TagEnd::Link
@@ -165,13 +232,8 @@ impl MarkdownReader {
         let kind = self.kind.take().unwrap_or(BlockKind::Paragraph);
         let text = std::mem::take(&mut self.text);
         if !matches!(text.trim(), "•") {
-            self.sections.push_block(kind, &text);
+            self.sections.push_block(kind, &join_struck(&text));
         }
-    }
-
-    fn front_matter(&mut self, lines: &str) {
-        self.sections.metadata = crate::metadata::parse_front_matter(lines);
-        self.title = self.title.take().or(self.sections.metadata.title.clone());
     }
 }
 

@@ -4,13 +4,16 @@
 //! such as Markdown and plain text.
 
 pub mod common;
+pub mod data;
 pub mod docx;
+pub mod encrypted_office;
 pub mod excel;
 pub mod html;
 pub mod image;
 pub mod mail;
 pub mod markdown;
 pub mod odf;
+pub mod old_office;
 pub mod pdf;
 pub mod pptx;
 pub mod rtf;
@@ -70,17 +73,28 @@ pub struct Resolution {
 pub static FORMATS: &[Format] = &[
     pdf::FORMAT,
     image::FORMAT,
+    encrypted_office::FORMAT,
     docx::FORMAT,
     pptx::FORMAT,
     excel::XLSX,
     excel::XLS,
+    old_office::DOC,
+    old_office::PPT,
     odf::ODT,
     odf::ODP,
     odf::ODS,
+    data::EPUB,
+    data::ZIP,
     mail::MSG,
+    mail::WINMAIL,
+    mail::SIGNED,
+    mail::MBOX,
     mail::EML,
     rtf::FORMAT,
+    data::CARDS,
     html::FORMAT,
+    data::XML,
+    data::JSON,
     markdown::FORMAT,
     text::FORMAT,
 ];

@@ -6,12 +6,17 @@
 
 use super::{Failure, Format, ReadOptions, Sink, Source};
 use crate::formats::common::archive::{self, Archive};
-use crate::formats::common::block_builder::{BlockBuilder, BuiltBlock};
+use crate::formats::common::block_builder::{BlockBuilder, BuiltBlock, CellShape};
+use crate::formats::common::charts::read_chart;
+use crate::formats::common::math::MathBuilder;
 use crate::formats::common::numbers::Numerals;
 use crate::formats::common::opc::{self, Relationships};
+use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::sections::Sections;
 use crate::formats::common::slides::{SlideContent, write_slide};
+use crate::formats::common::symbols::{is_symbol_font, write_symbols};
 use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
+use crate::wire::Refusal;
 use cloister_domain::BlockKind;
 use std::collections::HashMap;
 
@@ -19,6 +24,18 @@ use std::collections::HashMap;
 const MAX_SLIDES: usize = 10_000;
 /// Number of levels of a list.
 const LEVELS: usize = 9;
+/// Maximum number of diagrams, of charts and of comments of a slide.
+const MAX_INSERTS: usize = 200;
+
+/// Content types of the main part of a presentation.
+const CONTENT_TYPES: &[&str] = &[
+    "presentationml.presentation.main+xml",
+    "presentationml.slideshow.main+xml",
+    "presentationml.template.main+xml",
+    "ms-powerpoint.presentation.macroEnabled.main+xml",
+    "ms-powerpoint.slideshow.macroEnabled.main+xml",
+    "ms-powerpoint.template.macroEnabled.main+xml",
+];
 
 /// PowerPoint presentations.
 pub const FORMAT: Format = Format {
@@ -31,6 +48,7 @@ pub const FORMAT: Format = Format {
 
 fn matches(source: &Source) -> bool {
     archive::contains_part(source, |part| part == "ppt/presentation.xml")
+        || opc::is_package(source, CONTENT_TYPES)
 }
 
 fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
@@ -44,8 +62,13 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
     let mut hidden = Vec::new();
     for (number, id) in (1_usize..).zip(&order.slides) {
         let part = related.target(id).unwrap_or_default();
-        if !read_slide(&mut archive, part, number, &mut sections)? {
-            hidden.push(number.to_string());
+        match read_slide(&mut archive, part, number, &mut sections) {
+            Ok(true) => {}
+            Ok(false) => hidden.push(number.to_string()),
+            Err(Failure::Refused(Refusal::Damaged(why))) => {
+                sections.warn(format!("slide {number} could not be read: {why}"));
+            }
+            Err(failure) => return Err(failure),
         }
         sections.end_page();
     }
@@ -67,16 +90,28 @@ fn read_slide(
     sections: &mut Sections,
 ) -> Result<bool, Failure> {
     let related = Relationships::load(archive, part)?;
-    let mut diagrams = HashMap::new();
-    for (id, target) in related.of_kind("diagramData") {
-        diagrams.insert(id.to_owned(), opc::read_diagram(archive, target)?);
+    let mut inserts = HashMap::new();
+    for (id, target) in related.of_kind("diagramData").take(MAX_INSERTS) {
+        inserts.insert(id.to_owned(), opc::read_diagram(archive, target)?);
     }
-    let mut shapes = SlideReader::new(diagrams);
-    parse_xml(&archive.text(part)?, &mut shapes)?;
+    for (id, target) in related.of_kind("chart").take(MAX_INSERTS) {
+        inserts.insert(id.to_owned(), read_chart(archive, target)?);
+    }
+    let mut shapes = SlideReader::new(inserts);
+    let xml = archive.text(part)?;
+    if xml.is_empty() {
+        return Err(Failure::damaged("its part is missing"));
+    }
+    parse_xml(&xml, &mut shapes)?;
     if shapes.is_hidden {
         return Ok(false);
     }
-    let (title, body) = shapes.finish();
+    let (title, mut body) = shapes.finish();
+    for (_, target) in related.of_kind("comments").take(MAX_INSERTS) {
+        let mut comments = CommentReader::default();
+        let _broken = parse_xml(&archive.text(target)?, &mut comments);
+        body.extend(comments.found);
+    }
     let notes = match related.first_of_kind("notesSlide") {
         Some(part) => {
             let mut shapes = SlideReader::new(HashMap::new());
@@ -88,6 +123,43 @@ fn read_slide(
     };
     write_slide(sections, number, SlideContent { title, body, notes });
     Ok(true)
+}
+
+/// Reads the comments on a slide.
+#[derive(Debug, Default)]
+struct CommentReader {
+    text: String,
+    in_text: bool,
+    found: Vec<BuiltBlock>,
+}
+
+impl XmlHandler for CommentReader {
+    fn start(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
+        self.in_text = matches!(tag.name.as_ref(), "p:text" | "a:t");
+        Ok(())
+    }
+
+    fn end(&mut self, name: &str) -> Result<(), Failure> {
+        self.in_text = false;
+        let ends = matches!(name.rsplit(':').next(), Some("cm" | "reply"));
+        let text = if ends {
+            std::mem::take(&mut self.text)
+        } else {
+            String::new()
+        };
+        if !text.trim().is_empty() {
+            let text = format!("Comment: {}", text.trim());
+            self.found
+                .push(BuiltBlock::Block(BlockKind::Paragraph, text));
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str) {
+        if self.in_text {
+            self.text.push_str(text);
+        }
+    }
 }
 
 /// The slides, in the order in which they are shown.
@@ -148,6 +220,15 @@ struct SlideReader {
     numbered: bool,
     is_hidden: bool,
     of_notes: bool,
+    bold: bool,
+    struck: bool,
+    script: Script,
+    /// The symbol font of the run.
+    symbol_font: Option<String>,
+    math: MathBuilder,
+    math_depth: usize,
+    /// The column of the next cell.
+    column: usize,
 }
 
 impl SlideReader {
@@ -164,13 +245,20 @@ impl SlideReader {
             numbered: false,
             is_hidden: false,
             of_notes: false,
+            bold: false,
+            struck: false,
+            script: Script::Normal,
+            symbol_font: None,
+            math: MathBuilder::default(),
+            math_depth: 0,
+            column: 0,
         }
     }
 
     fn finish(mut self) -> (String, Vec<BuiltBlock>) {
         let words = self.title.into_iter().map(|item| match item {
             BuiltBlock::Block(_, text) => text,
-            BuiltBlock::Row(cells) => cells.join(" "),
+            BuiltBlock::Row(row) => row.text(),
         });
         let title: Vec<String> = words.collect();
         (title.join(" "), self.builder.take_float())
@@ -247,6 +335,39 @@ impl SlideReader {
         self.builder.end_paragraph();
     }
 
+    fn set_run(&mut self, tag: &XmlTag<'_>) {
+        self.bold = tag.attribute("b").is_some() && tag.is_on("b");
+        self.struck = tag
+            .attribute("strike")
+            .is_some_and(|strike| strike != "noStrike");
+        let baseline = tag.attribute("baseline").unwrap_or_default();
+        let baseline: f64 = baseline.trim_end_matches('%').parse().unwrap_or(0.0);
+        self.script = if baseline > 0.0 {
+            Script::Raised
+        } else if baseline < 0.0 {
+            Script::Lowered
+        } else {
+            Script::Normal
+        };
+    }
+
+    /// Each column has an element, also if a cell before it or above it covers it.
+    fn begin_cell(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
+        let is_merged = |name: &str| tag.attribute(name).is_some() && tag.is_on(name);
+        let column = self.column;
+        self.column += 1;
+        if is_merged("hMerge") || is_merged("vMerge") {
+            self.skip_depth += 1;
+            return Ok(());
+        }
+        self.builder.open_cell(CellShape {
+            columns: tag.parse_attribute("gridSpan").unwrap_or(1),
+            rows: tag.parse_attribute("rowSpan").unwrap_or(1),
+            column: Some(column),
+            ..CellShape::default()
+        })
+    }
+
     fn begin_text(&mut self) -> Result<(), Failure> {
         if self.role() == ShapeRole::Title {
             self.builder.open_float()?;
@@ -317,8 +438,37 @@ impl XmlHandler for SlideReader {
             "a:t" => self.in_text = true,
             "a:br" | "a:tab" => self.builder.push_text(" "),
             "a:tbl" => self.builder.open_table()?,
-            "a:tr" => self.builder.open_row(),
-            "a:tc" => self.builder.open_cell(1)?,
+            "a:tblPr" if tag.attribute("firstRow").is_some() && tag.is_on("firstRow") => {
+                self.builder.mark_header_table();
+            }
+            "a:tr" => {
+                self.builder.open_row();
+                self.column = 0;
+            }
+            "a:tc" => self.begin_cell(tag)?,
+            "a:rPr" => self.set_run(tag),
+            "a:latin" | "a:sym" => {
+                let font = tag
+                    .attribute("typeface")
+                    .filter(|font| is_symbol_font(font));
+                self.symbol_font = font.or(self.symbol_font.take());
+            }
+            "c:chart" => {
+                let id = tag.attribute("r:id").unwrap_or_default();
+                self.builder
+                    .append_float(self.diagrams.remove(&id).unwrap_or_default());
+            }
+            name if name.starts_with("m:") => {
+                let local = name.strip_prefix("m:").unwrap_or(name);
+                if local != "oMathPara" {
+                    self.math_depth += 1;
+                    self.math.start(local);
+                    if matches!(local, "begChr" | "endChr" | "chr") {
+                        self.math
+                            .sign(local, &tag.attribute("m:val").unwrap_or_default());
+                    }
+                }
+            }
             "dgm:relIds" => {
                 let diagram = self
                     .diagrams
@@ -342,6 +492,19 @@ impl XmlHandler for SlideReader {
             "p:txBody" => self.end_text(),
             "a:p" => self.end_paragraph(),
             "a:t" => self.in_text = false,
+            "a:r" => {
+                self.bold = false;
+                self.struck = false;
+                self.script = Script::Normal;
+                self.symbol_font = None;
+            }
+            "m:oMathPara" => {}
+            _ if self.math_depth > 0 && name.starts_with("m:") => {
+                self.math_depth -= 1;
+                if let Some(text) = self.math.end().filter(|_| self.is_seen()) {
+                    self.builder.push_text(&text);
+                }
+            }
             "a:tc" => self.builder.close_cell(),
             "a:tbl" => self.builder.close_table(),
             _ => {}
@@ -350,8 +513,22 @@ impl XmlHandler for SlideReader {
     }
 
     fn text(&mut self, text: &str) {
+        if self.math_depth > 0 && self.skip_depth == 0 {
+            self.math.text(text);
+            return;
+        }
         if self.in_text && self.skip_depth == 0 && self.is_seen() {
-            self.builder.push_text(text);
+            let written = match &self.symbol_font {
+                Some(font) => write_symbols(text, font),
+                None => self.script.write(text),
+            };
+            let written = if self.struck {
+                write_struck(&written)
+            } else {
+                written
+            };
+            self.builder.note_weight(text, self.bold);
+            self.builder.push_text(&written);
         }
     }
 }

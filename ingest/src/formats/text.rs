@@ -1,10 +1,10 @@
 //! Plain text in any encoding, and tables of separated values.
 
 use super::{Failure, Format, ReadOptions, Sink, Source};
-use crate::formats::common::encoding::{decode, is_text};
+use crate::formats::common::encoding::{decode_and_name, guessed_encoding, is_text};
 use crate::formats::common::list_marker;
 use crate::formats::common::sections::Sections;
-use crate::formats::common::sheets::Sheet;
+use crate::formats::common::separated;
 use crate::formats::common::sniff;
 use crate::wire::Info;
 use cloister_domain::BlockKind;
@@ -23,10 +23,14 @@ fn matches(source: &Source) -> bool {
 }
 
 fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
-    let text = decode(&source.bytes);
+    let (text, guessed) = decode_and_name(&source.bytes);
     let mut sections = Sections::default();
+    if let Some(name) = guessed {
+        sections.warn(guessed_encoding(name));
+    }
     match source.extension().as_str() {
-        "csv" | "tsv" | "tab" => read_table(&text, &mut sections)?,
+        "csv" | "tsv" | "tab" | "psv" => separated::read_table(&text, &mut sections)?,
+        _ if separated::is_table(&text) => separated::read_table(&text, &mut sections)?,
         _ => {
             for (kind, block) in split_blocks(&text) {
                 sections.push_block(kind, &block);
@@ -38,34 +42,6 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
         ..Info::default()
     };
     sections.send(info, sink)
-}
-
-/// Reads separated values.
-fn read_table(text: &str, sections: &mut Sections) -> Result<(), Failure> {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(detect_separator(text))
-        .from_reader(text.as_bytes());
-    let mut sheet = Sheet::new(None);
-    for (row, record) in (0_u32..).zip(reader.records()) {
-        let record = record.map_err(|_cause| Failure::damaged("its rows cannot be separated"))?;
-        for (column, cell) in (0_u32..).zip(&record) {
-            sheet.push_cell(row, column, cell)?;
-        }
-    }
-    sheet.write_rows(sections);
-    Ok(())
-}
-
-/// Detects the separator in the first line: a comma, tab or vertical bar, or a semicolon, which is
-/// used in countries with a decimal comma.
-fn detect_separator(text: &str) -> u8 {
-    let first = text.lines().next().unwrap_or_default();
-    let ranked = [b',', b';', b'\t', b'|'].into_iter().rev();
-    ranked
-        .max_by_key(|separator| first.bytes().filter(|b| b == separator).count())
-        .unwrap_or(b',')
 }
 
 /// Splits text into blocks. Paragraphs are separated by empty lines; a list item starts a block of
@@ -113,22 +89,5 @@ mod tests {
         ];
         let found: Vec<_> = found.iter().map(|(k, t)| (*k, t.as_str())).collect();
         assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn tables_are_read_with_any_separator() {
-        for text in [
-            "Drug;Dose\n\"A; B\";1,5\n",
-            "Drug,Dose\n\n\"A; B\",\"1,5\"",
-            "Drug\tDose\r\n\"A;\nB\"\t1,5\r\n",
-        ] {
-            let mut sections = Sections::default();
-            assert!(read_table(text, &mut sections).is_ok());
-            let pages = sections.finish();
-            let content = &pages.first().expect("a page").page.content;
-            assert_eq!(content.text, "Drug | Dose\nA; B | 1,5", "{text}");
-            let places = content.blocks.iter().map(|b| b.place.as_deref());
-            assert_eq!(places.collect::<Vec<_>>(), [Some("A1:B1"), Some("A2:B2")]);
-        }
     }
 }

@@ -34,12 +34,19 @@ impl Ingestion {
         if let (Some(_), Some(hash)) = (file.parent, &file.hash) {
             return Ok((hash.clone(), file.size));
         }
-        let Ok(mut opened) = inbox::open(&self.settings.inbox, collection, &file.path) else {
-            // The file was removed, or replaced by a link. The next scan finds out which.
-            self.release(file).await?;
-            let now = self.services.clock.now();
-            self.services.store.remove_files(&[file.id], now).await?;
-            return Err(IngestFailure::Gone);
+        let mut opened = match inbox::open(&self.settings.inbox, collection, &file.path) {
+            Ok(opened) => opened,
+            Err(cause) if inbox::is_gone(&cause) => {
+                // The file was removed, or replaced by a link.
+                self.release(file).await?;
+                let detail = json!({ "collection": collection, "path": file.path });
+                self.log(EventKind::DocumentRemoved, Outcome::Success, detail)
+                    .await?;
+                let now = self.services.clock.now();
+                self.services.store.remove_files(&[file.id], now).await?;
+                return Err(IngestFailure::Gone);
+            }
+            Err(cause) => return Err(IngestFailure::Locked(inbox::locked_reason(&cause))),
         };
         let limit = self.settings.limits.file_bytes;
         if file.size > limit {

@@ -26,6 +26,8 @@ pub(super) enum IngestFailure {
     File(Quarantine),
     /// The appliance is at fault. The file is tried again later.
     Appliance(IngestError),
+    /// The file cannot be opened now. What it said before answers on, and it is tried again.
+    Locked(String),
     /// The file changed or was removed. There is nothing to do.
     Gone,
 }
@@ -113,6 +115,7 @@ impl Ingestion {
     ) -> Result<(), IngestError> {
         match outcome {
             Ok(()) | Err(IngestFailure::Gone) => Ok(()),
+            Err(IngestFailure::Locked(reason)) => self.quarantine(file, hash, &reason).await,
             Err(IngestFailure::File(reason)) => {
                 self.quarantine(file, hash, &reason.to_string()).await
             }

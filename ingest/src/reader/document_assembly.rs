@@ -7,7 +7,7 @@ use super::read_page::ReadPage;
 use crate::limits::Limits;
 use crate::quarantine::Quarantine;
 use crate::wire::{Info, Notes, PageFrame, Refusal};
-use cloister_domain::{BlockKind, ByteRange, Page, PageText, Rect};
+use cloister_domain::{Block, BlockKind, ByteRange, Page, PageText, Rect, Word};
 
 /// Warnings and outline entries beyond these limits are dropped.
 const MAX_WARNINGS: usize = 50;
@@ -166,6 +166,18 @@ impl DocumentAssembly {
             page.blank = page.page.content.text.is_empty();
             return;
         }
+        let has_text = page
+            .page
+            .content
+            .text
+            .chars()
+            .filter(|c| c.is_alphanumeric())
+            .count()
+            > 0;
+        if has_text && page.notes.unreadable == 0 {
+            add_recognised(page, recognised);
+            return;
+        }
         let content = std::mem::replace(&mut page.page.content, recognised.content);
         if !is_valid_page(&page.page) || page.page.content.text.len() < content.text.len() {
             // The original text is longer, or the recognised page is invalid.
@@ -235,6 +247,81 @@ impl DocumentAssembly {
     }
 }
 
+/// Adds what was recognised in a picture to the text that the page has beside it. What was recognised
+/// of that text itself is left out.
+fn add_recognised(page: &mut ReadPage, recognised: RecognisedPage) {
+    let RecognisedPage {
+        content: found,
+        styles,
+    } = recognised;
+    let own: Vec<Rect> = page
+        .page
+        .content
+        .words
+        .iter()
+        .map(|word| word.rect)
+        .collect();
+    let is_known = |rect: Rect| {
+        let (x, y) = (
+            f32::midpoint(rect.x0, rect.x1),
+            f32::midpoint(rect.y0, rect.y1),
+        );
+        own.iter()
+            .any(|known| known.x0 <= x && x <= known.x1 && known.y0 <= y && y <= known.y1)
+    };
+    let before = (page.page.content.clone(), page.styles.clone());
+    let content = &mut page.page.content;
+    for (block, style) in found.blocks.into_iter().zip(styles) {
+        let words = || {
+            found
+                .words
+                .iter()
+                .filter(|word| word.range.overlaps(block.range))
+        };
+        let Some(text) = block.range.slice(&found.text) else {
+            continue;
+        };
+        if words().count() > 0 && words().all(|word| is_known(word.rect)) {
+            continue;
+        }
+        if !content.text.is_empty() {
+            content.text.push('\n');
+        }
+        let start = content.text.len();
+        let moved = |range: ByteRange| {
+            let at = |offset: usize| offset.saturating_sub(block.range.start) + start;
+            ByteRange::new(at(range.start), at(range.end))
+        };
+        content.text.push_str(text);
+        content.words.extend(words().map(|word| Word {
+            range: moved(word.range),
+            rect: word.rect,
+        }));
+        let doubtful = found
+            .doubtful
+            .iter()
+            .filter(|range| range.overlaps(block.range));
+        content.doubtful.extend(doubtful.map(|range| moved(*range)));
+        let row = block.row.clone().map(|mut row| {
+            row.cells
+                .iter_mut()
+                .for_each(|cell| cell.range = moved(cell.range));
+            row
+        });
+        content.blocks.push(Block {
+            range: moved(block.range),
+            row,
+            ..block.clone()
+        });
+        page.styles.push(style);
+    }
+    if is_valid_page(&page.page) && page.styles.len() == page.page.content.blocks.len() {
+        page.recognised = true;
+    } else {
+        (page.page.content, page.styles) = before;
+    }
+}
+
 /// A file name without folders and control characters, shortened to fit into a path.
 fn sanitize_name(name: &str, number: usize) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
@@ -262,13 +349,25 @@ fn is_valid_page(page: &Page) -> bool {
         && are_in_order(text, blocks.iter().map(|block| block.range))
         && blocks
             .iter()
-            .all(|block| is_place_valid(block.place.as_deref()))
+            .all(|block| is_place_valid(block.place.as_deref()) && has_valid_cells(text, block))
         && are_in_order(text, words.iter().map(|word| word.range))
         && are_in_order(text, doubtful.iter().copied())
         && words.iter().all(|word| is_finite(word.rect))
         && blocks.iter().all(
             |block| !matches!(block.kind, BlockKind::Heading(level) if !(1..=9).contains(&level)),
         )
+}
+
+/// Whether the cells of a row are in its text, in order.
+fn has_valid_cells(text: &str, block: &Block) -> bool {
+    let cells = block
+        .row
+        .as_ref()
+        .map_or(&[][..], |row| row.cells.as_slice());
+    let inside = cells.iter().all(|cell| {
+        block.range.start <= cell.range.start && cell.range.end <= block.range.end && cell.span > 0
+    });
+    inside && are_in_order(text, cells.iter().map(|cell| cell.range))
 }
 
 fn is_place_valid(place: Option<&str>) -> bool {

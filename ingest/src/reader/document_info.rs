@@ -123,6 +123,18 @@ fn collect_warnings(info: &Info, pages: &[ReadPage]) -> Vec<String> {
         "has text that nobody sees on it, white or not drawn, which is read all the same",
         |p| p.notes.hidden > 20,
     );
+    push_warning(
+        &mut warnings,
+        pages,
+        "has characters that could not be decoded, and stand as �",
+        |p| p.page.content.text.contains('\u{fffd}'),
+    );
+    push_warning(
+        &mut warnings,
+        pages,
+        "has text from right to left, whose order was derived from its places and may have mistakes",
+        |p| p.notes.right_to_left,
+    );
     warnings
 }
 

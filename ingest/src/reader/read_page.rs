@@ -3,8 +3,11 @@
 use crate::wire::{Notes, Style};
 use cloister_domain::{Block, Page};
 
-/// A scanned page may have a few letters besides the picture, such as its number or a stamp.
-const MAX_STRAY_LETTERS: usize = 40;
+/// A scanned page may have some letters besides the picture: its number, the line that a fax machine
+/// or an archive put on it, a stamp.
+const MAX_STRAY_LETTERS: usize = 700;
+/// The words of a page with text of its own cover more of it than this.
+const MIN_TEXT_COVER: f32 = 0.035;
 /// More unmapped glyphs than this are a defect of the font, fewer may be ornaments.
 const MIN_UNMAPPED_GLYPHS: usize = 20;
 
@@ -34,8 +37,19 @@ impl ReadPage {
         let unreadable = self.notes.unreadable as usize;
         let nameless = unreadable > MIN_UNMAPPED_GLYPHS && unreadable * 4 > read;
         // Letters may also be drawn as vector graphics, without a picture and without text.
-        let silent = read == 0 || self.notes.pictured && read < MAX_STRAY_LETTERS;
+        let stamped = read < MAX_STRAY_LETTERS && self.text_cover() < MIN_TEXT_COVER;
+        let silent = read == 0 || self.notes.pictured && stamped;
         self.page.is_drawn() && !self.blank && (silent || nameless)
+    }
+
+    /// The part of the page that its words cover.
+    fn text_cover(&self) -> f32 {
+        let words = &self.page.content.words;
+        let covered: f32 = words
+            .iter()
+            .map(|word| word.rect.width() * word.rect.height())
+            .sum();
+        covered / (self.page.width * self.page.height).max(1.0)
     }
 
     /// Each block with its typography and its text. Empty if the format has no typography.

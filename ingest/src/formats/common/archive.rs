@@ -4,6 +4,7 @@
 use super::encoding::decode;
 use crate::formats::{Failure, Source};
 use crate::wire::Refusal;
+use std::collections::HashMap;
 use std::io::{Cursor, Read};
 use zip::result::ZipError;
 
@@ -18,6 +19,9 @@ const MAX_PARTS: usize = 20_000;
 #[derive(Debug)]
 pub struct Archive<'a> {
     parts: zip::ZipArchive<Cursor<&'a [u8]>>,
+    /// The index of each part by its name in lower case, with slashes between folders. Programs find
+    /// parts in this way, and some write backslashes.
+    index: HashMap<String, usize>,
     /// How many bytes may still be decompressed.
     remaining_bytes: u64,
 }
@@ -30,22 +34,32 @@ impl<'a> Archive<'a> {
         if parts.len() > MAX_PARTS {
             return Err(Refusal::Inflates.into());
         }
-        let remaining_bytes = MAX_TOTAL_BYTES;
+        let names = parts
+            .file_names()
+            .map(|name| name.map(|n| part_key(&n)).unwrap_or_default());
+        let index = names
+            .enumerate()
+            .map(|(index, name)| (name, index))
+            .collect();
         Ok(Self {
             parts,
-            remaining_bytes,
+            index,
+            remaining_bytes: MAX_TOTAL_BYTES,
         })
     }
 
     /// The names of its parts.
     pub fn names(&self) -> Vec<String> {
         let names = self.parts.file_names().filter_map(Result::ok);
-        names.map(std::borrow::Cow::into_owned).collect()
+        names.map(|name| name.replace('\\', "/")).collect()
     }
 
     /// The bytes of a part, or `None` if there is no part of this name.
     pub fn bytes(&mut self, name: &str) -> Result<Option<Vec<u8>>, Failure> {
-        let entry = match self.parts.by_name(name) {
+        let Some(index) = self.index.get(&part_key(name)).copied() else {
+            return Ok(None);
+        };
+        let entry = match self.parts.by_index(index) {
             Ok(entry) => entry,
             Err(ZipError::FileNotFound) => return Ok(None),
             Err(ZipError::UnsupportedArchive(reason)) if reason == ZipError::PASSWORD_REQUIRED => {
@@ -94,11 +108,17 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// Whether the file is an archive that contains a part whose name matches.
+fn part_key(name: &str) -> String {
+    name.replace('\\', "/")
+        .trim_start_matches('/')
+        .to_lowercase()
+}
+
+/// Whether the file is an archive that contains a part whose name, in lower case, matches.
 pub fn contains_part(source: &Source, part: impl Fn(&str) -> bool) -> bool {
     source.bytes.starts_with(b"PK\x03\x04")
         && Archive::open(&source.bytes)
-            .is_ok_and(|archive| archive.names().iter().any(|name| part(name)))
+            .is_ok_and(|archive| archive.names().iter().any(|name| part(&part_key(name))))
 }
 
 /// The media type in the part `mimetype`, with which OpenDocument files begin.

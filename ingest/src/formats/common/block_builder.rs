@@ -1,14 +1,14 @@
 //! Builds blocks from the elements of a word processor's file: paragraphs, rows of tables, and
 //! floats (boxes and notes), which follow the paragraph that contains them.
 
+use super::scripts::{join_struck, part_notes};
 use super::sections::{Sections, join_cells, normalize_whitespace};
+use super::tables::{RowDraft, SpannedCell, SpannedRow, is_number, lay_out};
 use crate::formats::Failure;
 use cloister_domain::BlockKind;
 
 /// Maximum nesting depth of tables, cells and floats.
 const MAX_DEPTH: usize = 400;
-/// Maximum number of columns that a cell spans.
-const MAX_SPAN: usize = 64;
 
 /// A finished block.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +16,7 @@ pub enum BuiltBlock {
     /// Text of one kind.
     Block(BlockKind, String),
     /// A row of a table.
-    Row(Vec<String>),
+    Row(RowDraft),
 }
 
 impl BuiltBlock {
@@ -28,7 +28,7 @@ impl BuiltBlock {
     pub fn into_text(self) -> String {
         match self {
             Self::Block(_, text) => text,
-            Self::Row(cells) => join_cells(&cells),
+            Self::Row(row) => join_cells(&row).0,
         }
     }
 }
@@ -41,32 +41,93 @@ struct OpenParagraph {
     text: String,
 }
 
-#[derive(Debug, Default)]
-struct TableCell {
-    items: Vec<BuiltBlock>,
-    span: usize,
+/// The shape of a cell, as its format gives it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CellShape {
+    /// The number of columns that it covers; 0 means 1.
+    pub columns: usize,
+    /// The number of rows that it covers; 0 means 1.
+    pub rows: usize,
+    /// Its column, if the format gives it.
+    pub column: Option<usize>,
+    /// Whether it continues the cell above it.
+    pub continues_above: bool,
+    /// Whether it names columns.
+    pub is_header: bool,
 }
 
-impl TableCell {
+/// Where a cell is, in formats whose cells have positions in place of columns.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CellPlacement {
+    /// Its right edge, in twips.
+    pub edge: i32,
+    /// Whether it continues the cell above it.
+    pub continues_above: bool,
+    /// Whether it continues the cell to its left.
+    pub continues_left: bool,
+}
+
+#[derive(Debug, Default)]
+struct OpenCell {
+    items: Vec<BuiltBlock>,
+    shape: CellShape,
+    /// Letters of its text, and those of them that are bold.
+    letters: usize,
+    bold_letters: usize,
+}
+
+impl OpenCell {
     /// Whether the cell contains a table, or a heading and other blocks.
     fn is_layout(&self) -> bool {
         let has_table = self.items.iter().any(|i| matches!(i, BuiltBlock::Row(_)));
         has_table || self.items.len() > 1 && self.items.iter().any(BuiltBlock::is_heading)
     }
+
+    fn into_spanned(self) -> SpannedCell {
+        let CellShape {
+            columns,
+            rows,
+            column,
+            continues_above,
+            is_header,
+        } = self.shape;
+        let texts: Vec<String> = self.items.into_iter().map(BuiltBlock::into_text).collect();
+        SpannedCell {
+            text: texts.join(" "),
+            columns,
+            rows,
+            column,
+            continues_above,
+            is_header,
+            is_bold: self.letters > 0 && self.bold_letters == self.letters,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct OpenRow {
+    cells: Vec<OpenCell>,
+    is_header: bool,
+    group: usize,
+    /// The positions of its cells, if the format gives positions in place of columns.
+    placements: Vec<CellPlacement>,
 }
 
 #[derive(Debug, Default)]
 struct TableContent {
     /// Blocks outside the cells, such as a caption.
     before: Vec<BuiltBlock>,
-    rows: Vec<Vec<TableCell>>,
+    rows: Vec<OpenRow>,
+    group: usize,
+    /// Whether the format says that the first row names the columns.
+    has_header: bool,
 }
 
 /// A container that the following text belongs to.
 #[derive(Debug)]
 enum OpenContainer {
     Table(TableContent),
-    Cell(TableCell),
+    Cell(OpenCell),
     Float {
         items: Vec<BuiltBlock>,
         outer: OpenParagraph,
@@ -130,7 +191,7 @@ impl BlockBuilder {
     /// Ends the open paragraph.
     pub fn end_paragraph(&mut self) {
         let OpenParagraph { kind, marker, text } = std::mem::take(&mut self.open);
-        let text = normalize_whitespace(&text);
+        let text = part_notes(&join_struck(&normalize_whitespace(&text)));
         if !text.is_empty() {
             let kind = kind.unwrap_or(BlockKind::Paragraph);
             let text = if marker.is_empty() {
@@ -153,7 +214,51 @@ impl BlockBuilder {
     pub fn open_row(&mut self) {
         self.end_paragraph();
         if let Some(OpenContainer::Table(table)) = self.containers.last_mut() {
-            table.rows.push(Vec::new());
+            let group = table.group;
+            table.rows.push(OpenRow {
+                group,
+                ..OpenRow::default()
+            });
+        }
+    }
+
+    fn last_row(&mut self) -> Option<&mut OpenRow> {
+        let table = self
+            .containers
+            .iter_mut()
+            .rev()
+            .find_map(|open| match open {
+                OpenContainer::Table(table) => Some(table),
+                OpenContainer::Cell(_) | OpenContainer::Float { .. } => None,
+            });
+        table.and_then(|table| table.rows.last_mut())
+    }
+
+    /// Marks the last row as one that names columns.
+    pub fn mark_header_row(&mut self) {
+        if let Some(row) = self.last_row() {
+            row.is_header = true;
+        }
+    }
+
+    /// Sets the positions of the cells of the last row.
+    pub fn place_cells(&mut self, placements: Vec<CellPlacement>) {
+        if let Some(row) = self.last_row() {
+            row.placements = placements;
+        }
+    }
+
+    /// Marks the open table as one whose first row names the columns.
+    pub fn mark_header_table(&mut self) {
+        if let Some(OpenContainer::Table(table)) = self.containers.last_mut() {
+            table.has_header = true;
+        }
+    }
+
+    /// Ends a group of rows: no cell covers rows of two groups.
+    pub fn end_row_group(&mut self) {
+        if let Some(OpenContainer::Table(table)) = self.containers.last_mut() {
+            table.group += 1;
         }
     }
 
@@ -164,17 +269,31 @@ impl BlockBuilder {
         }
     }
 
-    /// Starts a cell that spans this many columns.
-    pub fn open_cell(&mut self, span: usize) -> Result<(), Failure> {
+    /// Starts a cell.
+    pub fn open_cell(&mut self, shape: CellShape) -> Result<(), Failure> {
         self.end_paragraph();
-        let items = Vec::new();
-        self.enter(OpenContainer::Cell(TableCell { items, span }))
+        let cell = OpenCell {
+            shape,
+            ..OpenCell::default()
+        };
+        self.enter(OpenContainer::Cell(cell))
     }
 
-    /// Sets the number of columns that the open cell spans.
-    pub fn set_span(&mut self, columns: usize) {
+    /// The shape of the open cell.
+    pub fn shape_mut(&mut self) -> Option<&mut CellShape> {
         if let Some(OpenContainer::Cell(cell)) = self.containers.last_mut() {
-            cell.span = columns;
+            Some(&mut cell.shape)
+        } else {
+            None
+        }
+    }
+
+    /// Notes that the text that follows in a cell is bold, or not. Called with each text.
+    pub fn note_weight(&mut self, text: &str, is_bold: bool) {
+        if let Some(OpenContainer::Cell(cell)) = self.containers.last_mut() {
+            let letters = text.chars().filter(|c| !c.is_whitespace()).count();
+            cell.letters += letters;
+            cell.bold_letters += if is_bold { letters } else { 0 };
         }
     }
 
@@ -188,9 +307,11 @@ impl BlockBuilder {
             return;
         };
         if let Some(OpenContainer::Table(table)) = self.containers.last_mut() {
-            match table.rows.last_mut() {
-                Some(row) => row.push(cell),
-                None => table.rows.push(vec![cell]),
+            if table.rows.is_empty() {
+                table.rows.push(OpenRow::default());
+            }
+            if let Some(row) = table.rows.last_mut() {
+                row.cells.push(cell);
             }
         }
     }
@@ -208,8 +329,14 @@ impl BlockBuilder {
             return;
         };
         if let Some(OpenContainer::Table(table)) = self.containers.pop() {
-            for item in table_items(table) {
+            let mut lost = 0;
+            for item in table_items(table, &mut lost) {
                 self.emit(item);
+            }
+            if lost > 0 {
+                self.sections.warn(
+                    "a cell that covers several rows is too long to be repeated, and stands in its first row",
+                );
             }
         }
         self.flush_floats();
@@ -287,7 +414,7 @@ impl BlockBuilder {
     fn emit(&mut self, item: BuiltBlock) {
         match self.containers.last_mut() {
             Some(
-                OpenContainer::Cell(TableCell { items, .. }) | OpenContainer::Float { items, .. },
+                OpenContainer::Cell(OpenCell { items, .. }) | OpenContainer::Float { items, .. },
             ) => items.push(item),
             Some(OpenContainer::Table(table)) => table.before.push(item),
             None => write_block(&mut self.sections, item),
@@ -327,33 +454,103 @@ pub fn write_blocks(sections: &mut Sections, blocks: Vec<BuiltBlock>) {
 fn write_block(sections: &mut Sections, block: BuiltBlock) {
     match block {
         BuiltBlock::Block(kind, text) => sections.push_block(kind, &text),
-        BuiltBlock::Row(cells) => sections.push_row(&cells),
+        BuiltBlock::Row(row) => sections.push_row(&row),
     }
 }
 
 /// The blocks of a table. A table is used for layout if it contains other tables, or a heading with
 /// other text in one cell, or has only one column. The cells of such a table are read one after
 /// another.
-fn table_items(table: TableContent) -> Vec<BuiltBlock> {
-    let TableContent { mut before, rows } = table;
-    let widest = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let is_layout = widest < 2 || rows.iter().flatten().any(TableCell::is_layout);
-    for row in rows {
-        if is_layout {
-            before.extend(row.into_iter().flat_map(|cell| cell.items));
-        } else {
-            let texts = row.into_iter().flat_map(columns).collect();
-            before.push(BuiltBlock::Row(texts));
-        }
+fn table_items(table: TableContent, lost: &mut usize) -> Vec<BuiltBlock> {
+    let TableContent {
+        mut before,
+        mut rows,
+        has_header,
+        ..
+    } = table;
+    place_by_edges(&mut rows);
+    let widest = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
+    let is_layout = widest < 2 || rows.iter().flat_map(|r| &r.cells).any(OpenCell::is_layout);
+    if is_layout {
+        let cells = rows.into_iter().flat_map(|row| row.cells);
+        before.extend(cells.flat_map(|cell| cell.items));
+        return before;
     }
+    if has_header
+        && !rows.iter().any(|row| row.is_header)
+        && let Some(first) = rows.first_mut()
+    {
+        let mut texts = first.cells.iter().flat_map(|cell| &cell.items);
+        first.is_header = !texts.any(|item| match item {
+            BuiltBlock::Block(_, text) => is_number(text),
+            BuiltBlock::Row(_) => false,
+        });
+    }
+    let rows = rows.into_iter().map(|row| SpannedRow {
+        is_header: row.is_header,
+        group: row.group,
+        cells: row.cells.into_iter().map(OpenCell::into_spanned).collect(),
+    });
+    before.extend(
+        lay_out(rows.collect(), lost)
+            .into_iter()
+            .map(BuiltBlock::Row),
+    );
     before
 }
 
-/// The text of a cell, followed by an empty string for each further column that it spans.
-fn columns(cell: TableCell) -> impl Iterator<Item = String> {
-    let texts: Vec<String> = cell.items.into_iter().map(BuiltBlock::into_text).collect();
-    let covered = cell.span.clamp(1, MAX_SPAN) - 1;
-    std::iter::once(texts.join(" ")).chain(std::iter::repeat_n(String::new(), covered))
+/// Edges that are nearer than this, in twips, are one.
+const SAME_EDGE: i32 = 40;
+
+/// Gives cells with positions their columns: an edge of any row parts two columns.
+fn place_by_edges(rows: &mut [OpenRow]) {
+    let placed = rows
+        .iter()
+        .all(|row| row.placements.len() >= row.cells.len() && !row.placements.is_empty());
+    if !placed {
+        return;
+    }
+    let mut all: Vec<i32> = rows
+        .iter()
+        .flat_map(|r| &r.placements)
+        .map(|p| p.edge)
+        .collect();
+    all.sort_unstable();
+    let mut edges: Vec<i32> = Vec::new();
+    for edge in all {
+        if edges
+            .last()
+            .is_none_or(|last| edge.saturating_sub(*last) > SAME_EDGE)
+        {
+            edges.push(edge);
+        }
+    }
+    for row in rows {
+        place_row(row, &edges);
+    }
+}
+
+fn place_row(row: &mut OpenRow, edges: &[i32]) {
+    let mut start = 0;
+    let mut placed: Vec<OpenCell> = Vec::new();
+    for (mut cell, placement) in std::mem::take(&mut row.cells)
+        .into_iter()
+        .zip(&row.placements)
+    {
+        let column = edges.partition_point(|e| e.saturating_add(SAME_EDGE) < placement.edge);
+        let columns = (column + 1).saturating_sub(start).max(1);
+        if let Some(left) = placed.last_mut().filter(|_| placement.continues_left) {
+            left.shape.columns += columns;
+            left.items.append(&mut cell.items);
+        } else {
+            cell.shape.column = Some(start);
+            cell.shape.columns = columns;
+            cell.shape.continues_above = placement.continues_above;
+            placed.push(cell);
+        }
+        start += columns;
+    }
+    row.cells = placed;
 }
 
 #[cfg(test)]
@@ -371,7 +568,7 @@ mod tests {
     fn cells(builder: &mut BlockBuilder, row: &[&str]) -> Result<(), Failure> {
         builder.open_row();
         for cell in row {
-            builder.open_cell(1)?;
+            builder.open_cell(CellShape::default())?;
             builder.push_text(cell);
             builder.close_cell();
         }
@@ -409,13 +606,13 @@ mod tests {
                 builder.close_table();
                 builder.open_table()?;
                 builder.open_row();
-                builder.open_cell(1)?;
+                builder.open_cell(CellShape::default())?;
                 builder.push_text("Outside");
                 builder.open_table()?;
                 cells(builder, &["a", "b"])?;
                 builder.close_table();
                 builder.close_cell();
-                builder.open_cell(1)?;
+                builder.open_cell(CellShape::default())?;
                 builder.push_text("Beside");
                 builder.close_table();
                 builder.open_table()?;

@@ -3,14 +3,22 @@
 
 pub mod archive;
 pub mod block_builder;
+pub mod charts;
+pub mod dos_code_pages;
+pub mod drawings;
 pub mod encoding;
 pub mod list_marker;
+pub mod math;
 pub mod numbers;
 pub mod ole;
 pub mod opc;
 pub mod png;
+pub mod scripts;
 pub mod sections;
+pub mod separated;
 pub mod sheets;
 pub mod slides;
 pub mod sniff;
+pub mod symbols;
+pub mod tables;
 pub mod xml;

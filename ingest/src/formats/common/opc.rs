@@ -5,7 +5,7 @@ use super::archive::Archive;
 use super::block_builder::BuiltBlock;
 use super::sections::normalize_whitespace;
 use super::xml::{DocumentProperties, XmlHandler, XmlTag, parse_xml};
-use crate::formats::{Failure, Sink};
+use crate::formats::{Failure, Sink, Source};
 use cloister_domain::BlockKind;
 
 /// A relationship of a part to another part.
@@ -46,6 +46,12 @@ impl Relationships {
         found.map(|r| r.target.as_str())
     }
 
+    /// The kind and the path of the part with this relationship id.
+    pub fn kind_and_target(&self, id: &str) -> Option<(&str, &str)> {
+        let found = self.found.iter().find(|r| r.id == id);
+        found.map(|r| (r.kind.as_str(), r.target.as_str()))
+    }
+
     /// The path of the first part of this kind.
     pub fn first_of_kind(&self, kind: &str) -> Option<&str> {
         let found = self.found.iter().find(|r| r.kind == kind);
@@ -75,7 +81,10 @@ impl XmlHandler for Relationships {
             .is_some_and(|mode| mode == "External");
         if tag.name == "Relationship" && !external {
             let kind = tag.attribute("Type").unwrap_or_default();
-            let target = tag.attribute("Target").unwrap_or_default();
+            let target = tag
+                .attribute("Target")
+                .unwrap_or_default()
+                .replace('\\', "/");
             self.found.push(Relationship {
                 id: tag.attribute("Id").unwrap_or_default(),
                 kind: kind.rsplit('/').next().unwrap_or_default().to_owned(),
@@ -108,6 +117,19 @@ fn resolve(folder: &str, target: &str) -> String {
         }
     }
     path.join("/")
+}
+
+/// Whether the file is a package whose main part has one of these content types: `word/document` for
+/// instance is found by its type, whatever its name is.
+pub fn is_package(source: &Source, content_types: &[&str]) -> bool {
+    if !source.bytes.starts_with(b"PK") {
+        return false;
+    }
+    let Ok(mut archive) = Archive::open(&source.bytes) else {
+        return false;
+    };
+    let types = archive.text("[Content_Types].xml").unwrap_or_default();
+    content_types.iter().any(|kind| types.contains(kind))
 }
 
 /// Reads title and date of the package.

@@ -1,14 +1,19 @@
 //! Pages for formats without fixed pages: one for each top-level section, and several for a long
 //! one. A format with slides or sheets ends its pages itself.
 
+use super::tables::RowDraft;
 use crate::formats::{Failure, Sink};
 use crate::wire::{Info, Notes, PageFrame};
-use cloister_domain::{Block, BlockKind, ByteRange, DocumentMetadata, Page, PageText};
+use cloister_domain::{
+    Block, BlockKind, ByteRange, DocumentMetadata, Page, PageText, TableCell, TableRow,
+};
 
 /// After this many bytes, a section continues on a new page at the next block.
 const SECTION_BYTES: usize = 6_000;
 /// The same for a sheet. It is larger, because rows are read together.
 const SHEET_BYTES: usize = 60_000;
+/// Maximum number of warnings of one file.
+const MAX_WARNINGS: usize = 40;
 
 /// Collects blocks into pages.
 #[derive(Debug, Default)]
@@ -23,6 +28,8 @@ pub struct Sections {
     location: Option<String>,
     /// Metadata from the document's front matter.
     pub metadata: DocumentMetadata,
+    /// Sentences for the administrator.
+    pub warnings: Vec<String>,
 }
 
 impl Sections {
@@ -46,11 +53,29 @@ impl Sections {
 
     /// Adds a row of a table. Empty cells are kept, so that every cell stays below its column name,
     /// except those at the end of the row.
-    pub fn push_row<S: AsRef<str>>(&mut self, cells: &[S]) {
-        self.add(BlockKind::TableRow, &join_cells(cells));
+    pub fn push_row(&mut self, row: &RowDraft) {
+        let (text, cells) = join_cells(row);
+        let row = TableRow {
+            starts_table: row.starts_table,
+            is_header: row.is_header,
+            cells,
+        };
+        self.add_block(BlockKind::TableRow, &text, Some(row));
+    }
+
+    /// Adds a sentence for the administrator, once.
+    pub fn warn(&mut self, warning: impl Into<String>) {
+        let warning = warning.into();
+        if !self.warnings.contains(&warning) && self.warnings.len() < MAX_WARNINGS {
+            self.warnings.push(warning);
+        }
     }
 
     fn add(&mut self, kind: BlockKind, text: &str) {
+        self.add_block(kind, text, None);
+    }
+
+    fn add_block(&mut self, kind: BlockKind, text: &str, row: Option<TableRow>) {
         if text.is_empty() {
             return;
         }
@@ -63,12 +88,17 @@ impl Sections {
         let start = self.open.text.len();
         self.open.text.push_str(text);
         let range = ByteRange::new(start, self.open.text.len());
-        let location = self.location.clone();
+        let row = row.map(|mut row| {
+            for cell in &mut row.cells {
+                cell.range = ByteRange::new(cell.range.start + start, cell.range.end + start);
+            }
+            row
+        });
         self.open.blocks.push(Block {
             kind,
             range,
-            place: location,
-            row: None,
+            place: self.location.clone(),
+            row,
         });
     }
 
@@ -104,10 +134,13 @@ impl Sections {
     /// Sends the information about the file, and then the pages.
     pub fn send(mut self, info: Info, sink: &mut dyn Sink) -> Result<(), Failure> {
         let metadata = std::mem::take(&mut self.metadata);
+        let mut warnings = info.warnings;
+        warnings.append(&mut self.warnings);
         let pages = self.finish();
         sink.info(Info {
             pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
             metadata,
+            warnings,
             ..info
         })?;
         for page in pages {
@@ -132,16 +165,25 @@ impl Sections {
     }
 }
 
-/// Joins the cells of a row into one line.
-pub fn join_cells<S: AsRef<str>>(cells: &[S]) -> String {
-    let mut cells: Vec<String> = cells
-        .iter()
-        .map(|c| normalize_whitespace(c.as_ref()))
-        .collect();
-    while cells.last().is_some_and(String::is_empty) {
-        cells.pop();
+/// Joins the cells of a row into one line, and returns their ranges in it. Each column without a cell
+/// of its own is empty.
+pub fn join_cells(row: &RowDraft) -> (String, Vec<TableCell>) {
+    let mut text = String::new();
+    let mut cells = Vec::new();
+    let mut reached = 0;
+    for cell in &row.cells {
+        let separators = cell.column.saturating_sub(reached);
+        (0..separators).for_each(|_| text.push_str(" | "));
+        reached = reached.max(cell.column);
+        let start = text.len();
+        text.push_str(&cell.text);
+        cells.push(TableCell {
+            range: ByteRange::new(start, text.len()),
+            column: u16::try_from(cell.column).unwrap_or(u16::MAX),
+            span: u16::try_from(cell.span.max(1)).unwrap_or(u16::MAX),
+        });
     }
-    cells.join(" | ")
+    (text, cells)
 }
 
 /// Replaces each run of white space and control characters by one space, and trims the ends.
@@ -202,7 +244,14 @@ mod tests {
 
     #[test]
     fn an_empty_cell_keeps_its_position() {
-        assert_eq!(join_cells(&["", " a ", "", "b\n c", " "]), " | a |  | b c");
-        assert_eq!(join_cells(&["", " "]), "");
+        let row = RowDraft::from_texts(&["", " a ", "", "b\n c", " "]);
+        let (text, cells) = join_cells(&row);
+        assert_eq!(text, " | a |  | b c");
+        let found: Vec<_> = cells
+            .iter()
+            .map(|c| (c.column, c.range.slice(&text)))
+            .collect();
+        assert_eq!(found, [(1, Some("a")), (3, Some("b c"))]);
+        assert_eq!(join_cells(&RowDraft::from_texts(&["", " "])).0, "");
     }
 }

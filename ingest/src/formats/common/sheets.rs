@@ -1,6 +1,7 @@
 //! Sheets become pages: one page for each sheet, and one block for each row with its cell range.
 
 use super::sections::{Sections, normalize_whitespace};
+use super::tables::{CellDraft, RowDraft, finish_table};
 use crate::formats::Failure;
 use crate::wire::Refusal;
 use cloister_domain::BlockKind;
@@ -12,6 +13,14 @@ const MAX_CELLS: usize = 4_000_000;
 const MAX_NAME_CHARS: usize = 40;
 /// In a table with more columns, empty cells are left out.
 const MAX_ALIGNED_COLUMNS: usize = 256;
+/// Maximum number of merged cells of a sheet.
+const MAX_MERGED: usize = 100_000;
+/// Bytes that the texts of merged cells may add to a sheet by being repeated.
+const MAX_REPEATED_BYTES: usize = 4 << 20;
+/// The same, as a factor of the sheet's own text.
+const REPEATED_FACTOR: usize = 4;
+/// A merged text of more bytes than this is not repeated.
+const MAX_REPEATED_TEXT: usize = 2_000;
 
 /// The cells of a sheet that contain text, by row.
 #[derive(Debug, Default)]
@@ -19,12 +28,33 @@ pub struct Sheet {
     name: Option<String>,
     rows: Vec<(u32, Vec<SheetCell>)>,
     cells: usize,
+    merged: Vec<MergedCells>,
+    /// Rows that name columns, as the format says.
+    header_rows: BTreeSet<u32>,
+    /// Rows with text that is not bold.
+    plain_rows: BTreeSet<u32>,
+    /// Rows that begin a table, as the format says.
+    first_rows: BTreeSet<u32>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct SheetCell {
     column: u32,
+    span: u32,
     text: String,
+}
+
+/// Cells that are merged into one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MergedCells {
+    /// The first row.
+    pub top: u32,
+    /// The first column.
+    pub left: u32,
+    /// The last row.
+    pub bottom: u32,
+    /// The last column.
+    pub right: u32,
 }
 
 impl Sheet {
@@ -47,12 +77,36 @@ impl Sheet {
         if self.cells > MAX_CELLS {
             return Err(Refusal::Inflates.into());
         }
-        let cell = SheetCell { column, text };
+        let span = 1;
+        let cell = SheetCell { column, span, text };
         match self.rows.last_mut() {
             Some((last, cells)) if *last == row => cells.push(cell),
             _ => self.rows.push((row, vec![cell])),
         }
         Ok(())
+    }
+
+    /// Merges cells. Their text is that of the first of them.
+    pub fn merge(&mut self, merged: MergedCells) {
+        let is_several = merged.bottom > merged.top || merged.right > merged.left;
+        if is_several && self.merged.len() < MAX_MERGED {
+            self.merged.push(merged);
+        }
+    }
+
+    /// Marks a row as one that names columns.
+    pub fn mark_header(&mut self, row: u32) {
+        self.header_rows.insert(row);
+    }
+
+    /// Marks a row as one with text that is not bold.
+    pub fn mark_plain(&mut self, row: u32) {
+        self.plain_rows.insert(row);
+    }
+
+    /// Marks a row as the first of a table.
+    pub fn mark_table(&mut self, row: u32) {
+        self.first_rows.insert(row);
     }
 
     /// Writes the sheet as a page, unless it is empty.
@@ -63,38 +117,136 @@ impl Sheet {
         }
     }
 
+    /// Whether it has no text.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Writes the rows, without empty columns.
-    pub fn write_rows(self, sections: &mut Sections) {
-        let all = self.rows.iter().flat_map(|(_, cells)| cells);
-        let columns: BTreeSet<u32> = all.map(|cell| cell.column).collect();
-        let columns: Vec<u32> = columns.into_iter().collect();
+    pub fn write_rows(mut self, sections: &mut Sections) {
+        self.spread_merged();
         if let Some(name) = &self.name {
             sections.set_location(Some(quote_sheet_name(name)));
             sections.push_block(BlockKind::Heading(1), name);
         }
-        for (row, cells) in &self.rows {
-            sections.set_location(cell_range(self.name.as_deref(), *row, cells));
-            sections.push_row(&align_to_columns(&columns, cells));
+        let columns = self.columns();
+        for (row, draft) in self.drafts(&columns) {
+            let cells = self.rows.binary_search_by_key(&row, |(row, _)| *row);
+            let cells = cells.ok().and_then(|index| self.rows.get(index));
+            let cells = cells.map_or(&[][..], |(_, cells)| cells.as_slice());
+            sections.set_location(cell_range(self.name.as_deref(), row, cells));
+            sections.push_row(&draft);
         }
         sections.set_location(None);
     }
-}
 
-/// The texts of a row, with an empty one for each column without a cell.
-fn align_to_columns<'a>(columns: &[u32], cells: &'a [SheetCell]) -> Vec<&'a str> {
-    if columns.len() > MAX_ALIGNED_COLUMNS {
-        return cells.iter().map(|cell| cell.text.as_str()).collect();
+    /// The columns that have text, without those that only the span of a merged cell covers.
+    fn columns(&self) -> Vec<u32> {
+        let all = self.rows.iter().flat_map(|(_, cells)| cells);
+        let columns: BTreeSet<u32> = all.map(|cell| cell.column).collect();
+        columns.into_iter().collect()
     }
-    let mut cells = cells.iter().peekable();
-    let mut texts = Vec::new();
-    for column in columns {
-        let here = cells.next_if(|cell| cell.column <= *column);
-        texts.push(here.map_or("", |cell| cell.text.as_str()));
-        if cells.peek().is_none() {
-            break;
+
+    /// Writes the text of merged cells into each row that they cover and that has other text.
+    fn spread_merged(&mut self) {
+        let own: usize = self
+            .rows
+            .iter()
+            .flat_map(|(_, cells)| cells)
+            .map(|c| c.text.len())
+            .sum();
+        let mut budget = MAX_REPEATED_BYTES.min((64 << 10) + own.saturating_mul(REPEATED_FACTOR));
+        for merged in std::mem::take(&mut self.merged) {
+            let Ok(top) = self.rows.binary_search_by_key(&merged.top, |(row, _)| *row) else {
+                continue;
+            };
+            let Some((_, cells)) = self.rows.get_mut(top) else {
+                continue;
+            };
+            let Some(first) = cells.iter_mut().find(|cell| cell.column == merged.left) else {
+                continue;
+            };
+            first.span = merged.right.saturating_sub(merged.left).saturating_add(1);
+            let label = first.clone();
+            for (row, cells) in self.rows.iter_mut().skip(top + 1) {
+                if *row > merged.bottom || label.text.len() > budget.min(MAX_REPEATED_TEXT) {
+                    break;
+                }
+                let at = cells.partition_point(|cell| cell.column < merged.left);
+                // What a merged cell hides is not shown.
+                cells.retain(|cell| cell.column < merged.left || cell.column > merged.right);
+                if !cells.is_empty() {
+                    budget -= label.text.len();
+                    cells.insert(at.min(cells.len()), label.clone());
+                }
+            }
         }
     }
-    texts
+
+    /// The rows as rows of tables. A row without text above a row that names columns ends a table.
+    fn drafts(&self, columns: &[u32]) -> Vec<(u32, RowDraft)> {
+        let mut tables: Vec<Vec<(u32, RowDraft)>> = Vec::new();
+        let mut last: Option<u32> = None;
+        for (row, cells) in self.rows.iter().filter(|(_, cells)| !cells.is_empty()) {
+            let mut draft = align_to_columns(columns, cells);
+            draft.is_header = self.header_rows.contains(row);
+            let gap = last.is_none_or(|last| row - last > 1);
+            last = Some(*row);
+            match tables.last_mut() {
+                Some(table) if !gap && !self.first_rows.contains(row) => table.push((*row, draft)),
+                _ => tables.push(vec![(*row, draft)]),
+            }
+        }
+        let mut found: Vec<(u32, RowDraft)> = Vec::new();
+        for table in tables {
+            let is_bold: Vec<bool> = table
+                .iter()
+                .map(|(row, _)| !self.plain_rows.contains(row))
+                .collect();
+            let is_bold = if self.plain_rows.is_empty() {
+                Vec::new()
+            } else {
+                is_bold
+            };
+            let (numbers, mut drafts): (Vec<u32>, Vec<RowDraft>) = table.into_iter().unzip();
+            finish_table(&mut drafts, &is_bold);
+            // Rows below a gap continue the table above, unless they have names of their own.
+            let named = drafts.iter().any(|draft| draft.is_header);
+            let declared = numbers
+                .first()
+                .is_some_and(|row| self.first_rows.contains(row));
+            let starts = found.is_empty() || named || declared || is_title(&drafts);
+            if let Some(first) = drafts.first_mut() {
+                first.starts_table = starts;
+            }
+            found.extend(numbers.into_iter().zip(drafts));
+        }
+        found
+    }
+}
+
+/// Whether a part of a sheet is a line of text rather than rows of a table.
+fn is_title(drafts: &[RowDraft]) -> bool {
+    drafts.iter().all(|draft| draft.cells.len() == 1)
+}
+
+/// The cells of a row in the columns that have text.
+fn align_to_columns(columns: &[u32], cells: &[SheetCell]) -> RowDraft {
+    let aligned = columns.len() <= MAX_ALIGNED_COLUMNS;
+    let found = cells.iter().enumerate().map(|(index, cell)| {
+        let start = columns.partition_point(|column| *column < cell.column);
+        let end = cell.column.saturating_add(cell.span);
+        let end = columns.partition_point(|column| *column < end);
+        CellDraft {
+            text: cell.text.clone(),
+            column: if aligned { start } else { index },
+            span: if aligned { (end - start).max(1) } else { 1 },
+        }
+    });
+    RowDraft {
+        cells: found.collect(),
+        ..RowDraft::default()
+    }
 }
 
 /// `Budget!A7:F7`, or `A7:F7` if there is only one sheet.
@@ -110,7 +262,8 @@ fn cell_range(name: Option<&str>, row: u32, cells: &[SheetCell]) -> Option<Strin
     })
 }
 
-fn cell_reference(column: u32, row: u32) -> String {
+/// The name of a cell: `B3` for column 1 and row 2.
+pub fn cell_reference(column: u32, row: u32) -> String {
     format!("{}{}", column_letters(column), u64::from(row) + 1)
 }
 
@@ -122,7 +275,7 @@ fn shorten_name(name: &str) -> String {
 }
 
 /// Quotes a sheet's name as formulas do.
-fn quote_sheet_name(name: &str) -> String {
+pub fn quote_sheet_name(name: &str) -> String {
     let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_');
     if plain && !name.starts_with(|c: char| c.is_ascii_digit()) {
         name.to_owned()

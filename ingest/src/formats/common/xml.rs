@@ -23,6 +23,7 @@ const NAMESPACES: &[(&str, &str)] = &[
         "w",
     ),
     ("http://purl.oclc.org/ooxml/wordprocessingml/main", "w"),
+    ("http://schemas.microsoft.com/office/word/2003/wordml", "w"),
     (
         "http://schemas.openxmlformats.org/presentationml/2006/main",
         "p",
@@ -57,6 +58,30 @@ const NAMESPACES: &[(&str, &str)] = &[
         "presentation",
     ),
     ("urn:oasis:names:tc:opendocument:xmlns:meta:1.0", "meta"),
+    (
+        "http://schemas.microsoft.com/office/word/2010/wordml",
+        "w14",
+    ),
+    (
+        "http://schemas.openxmlformats.org/drawingml/2006/chart",
+        "c",
+    ),
+    ("http://purl.oclc.org/ooxml/drawingml/chart", "c"),
+    (
+        "http://schemas.openxmlformats.org/drawingml/2006/diagram",
+        "dgm",
+    ),
+    ("urn:oasis:names:tc:opendocument:xmlns:form:1.0", "form"),
+    (
+        "urn:oasis:names:tc:opendocument:xmlns:xsl-fo-compatible:1.0",
+        "fo",
+    ),
+    (
+        "urn:org:documentfoundation:names:experimental:office:xmlns:loext:1.0",
+        "loext",
+    ),
+    ("http://www.w3.org/1999/xlink", "xlink"),
+    ("http://www.w3.org/1998/Math/MathML", "math"),
     ("http://purl.org/dc/elements/1.1/", "dc"),
     ("http://purl.org/dc/terms/", "dcterms"),
 ];
@@ -77,6 +102,11 @@ pub struct XmlTag<'a> {
 }
 
 impl XmlTag<'_> {
+    /// The name without its prefix.
+    pub fn local(&self) -> &str {
+        self.name.rsplit(':').next().unwrap_or_default()
+    }
+
     /// The value of an attribute, by its name with the canonical prefix.
     pub fn attribute(&self, wanted: &str) -> Option<String> {
         let mut attributes = self.start.attributes();
@@ -86,6 +116,22 @@ impl XmlTag<'_> {
             .find(|attribute| self.prefixes.canonical(attribute.key.as_ref()) == wanted)?;
         let value = found.normalized_value(XmlVersion::Explicit1_0);
         Some(value.map_or_else(|_| found.value.to_string(), Cow::into_owned))
+    }
+
+    /// All attributes, as the file names them. At most 64 are read.
+    pub fn attributes(&self) -> Vec<(String, String)> {
+        let mut attributes = self.start.attributes();
+        let attributes = attributes
+            .with_checks(false)
+            .filter_map(Result::ok)
+            .take(64);
+        attributes
+            .map(|attribute| {
+                let value = attribute.normalized_value(XmlVersion::Explicit1_0);
+                let value = value.map_or_else(|_| attribute.value.to_string(), Cow::into_owned);
+                (attribute.key.as_ref().to_owned(), value)
+            })
+            .collect()
     }
 
     /// The value of an attribute as a number.

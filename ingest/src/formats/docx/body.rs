@@ -1,12 +1,17 @@
 //! Reading the body of a Word document, one element at a time.
 
+use super::fields::{self, WordFormField};
 use super::lists::{Marker, Numbering};
 use super::styles::DocxStyles;
 use super::value_of;
 use crate::formats::Failure;
-use crate::formats::common::block_builder::{BlockBuilder, BuiltBlock};
+use crate::formats::common::block_builder::{BlockBuilder, BuiltBlock, CellShape};
+use crate::formats::common::drawings::box_sign;
 use crate::formats::common::list_marker;
+use crate::formats::common::math::MathBuilder;
+use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::sections::Sections;
+use crate::formats::common::symbols::{is_symbol_font, symbol, write_symbols};
 use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 use cloister_domain::BlockKind;
 use std::collections::HashMap;
@@ -16,7 +21,6 @@ use std::collections::HashMap;
 const SKIPPED_ELEMENTS: &[&str] = &[
     "w:del",
     "w:moveFrom",
-    "w:instrText",
     "w:delInstrText",
     "w:rPrChange",
     "w:pPrChange",
@@ -27,6 +31,9 @@ const SKIPPED_ELEMENTS: &[&str] = &[
     "mc:Fallback",
     "w:rt",
 ];
+
+/// Maximum number of free columns before the first cell of a row.
+const MAX_GRID_BEFORE: usize = 64;
 
 /// The footnotes and endnotes of a document, by the kind and id of their reference.
 #[derive(Debug, Default)]
@@ -39,12 +46,28 @@ impl DocxNotes {
             styles,
             Numbering::default(),
             Self::default(),
-            HashMap::new(),
+            Inserts::default(),
         );
         element.clone_into(&mut body.note_element);
         parse_xml(xml, &mut body)?;
         self.0.extend(body.found.0);
         Ok(())
+    }
+}
+
+/// Parts that stand in the text: diagrams, charts and chunks of other formats, by their relationship
+/// id.
+#[derive(Debug, Default)]
+pub struct Inserts {
+    found: HashMap<String, Vec<BuiltBlock>>,
+    /// Sentences for the administrator.
+    pub warnings: Vec<String>,
+}
+
+impl Inserts {
+    /// Adds the part with this relationship id.
+    pub fn add(&mut self, id: &str, blocks: Vec<BuiltBlock>) {
+        self.found.insert(id.to_owned(), blocks);
     }
 }
 
@@ -59,6 +82,9 @@ struct BodyState {
     in_paragraph_settings: bool,
     in_row_settings: bool,
     hidden_run: bool,
+    bold_run: bool,
+    struck_run: bool,
+    script: Script,
     hidden_paragraph: bool,
     row_is_gone: bool,
     /// The paragraph mark was deleted, so the next paragraph continues this one.
@@ -71,7 +97,7 @@ pub struct DocxBody<'a> {
     styles: &'a DocxStyles,
     lists: Numbering,
     notes: DocxNotes,
-    diagrams: HashMap<String, Vec<BuiltBlock>>,
+    inserts: Inserts,
     builder: BlockBuilder,
     state: BodyState,
     /// The states outside each open box.
@@ -81,6 +107,22 @@ pub struct DocxBody<'a> {
     list_level: Option<usize>,
     style: String,
     skip_depth: usize,
+    /// The number of free columns before the next cell.
+    grid_before: usize,
+    math: MathBuilder,
+    math_depth: usize,
+    /// The open field of a form.
+    form_field: Option<WordFormField>,
+    /// The code of the open field.
+    instruction: String,
+    in_instruction: bool,
+    /// The state of the box of the open content control.
+    control_box: Option<bool>,
+    /// Number of open contents inside of a control with a box.
+    box_depth: usize,
+    has_changes: bool,
+    /// The symbol font of the run.
+    symbol_font: Option<String>,
     /// For each open content control, whether it shows a placeholder.
     prompts: Vec<bool>,
     note_count: usize,
@@ -91,19 +133,18 @@ pub struct DocxBody<'a> {
 }
 
 impl<'a> DocxBody<'a> {
-    /// A reader with these styles, numbering and notes. Diagrams are given by their relationship
-    /// id.
+    /// A reader with these styles, numbering, notes and parts in the text.
     pub fn new(
         styles: &'a DocxStyles,
         lists: Numbering,
         notes: DocxNotes,
-        diagrams: HashMap<String, Vec<BuiltBlock>>,
+        inserts: Inserts,
     ) -> Self {
         Self {
             styles,
             lists,
             notes,
-            diagrams,
+            inserts,
             builder: BlockBuilder::default(),
             state: BodyState::default(),
             outer_states: Vec::new(),
@@ -111,6 +152,16 @@ impl<'a> DocxBody<'a> {
             list_level: None,
             style: String::new(),
             skip_depth: 0,
+            grid_before: 0,
+            math: MathBuilder::default(),
+            math_depth: 0,
+            form_field: None,
+            instruction: String::new(),
+            in_instruction: false,
+            control_box: None,
+            box_depth: 0,
+            has_changes: false,
+            symbol_font: None,
             prompts: Vec::new(),
             note_count: 0,
             note_element: String::new(),
@@ -120,8 +171,35 @@ impl<'a> DocxBody<'a> {
     }
 
     /// Returns the pages.
-    pub fn finish(self) -> Sections {
+    pub fn finish(mut self) -> Sections {
+        for warning in std::mem::take(&mut self.inserts.warnings) {
+            self.builder.sections.warn(warning);
+        }
+        if self.has_changes {
+            self.builder
+                .sections
+                .warn("tracked changes are read as if they were accepted");
+        }
         self.builder.finish()
+    }
+
+    /// Starts a header or footer.
+    pub fn begin_margin(&mut self) -> Result<(), Failure> {
+        self.builder.open_float()
+    }
+
+    /// Returns the blocks of a header or footer. Its headings are text.
+    pub fn finish_margin(mut self) -> Vec<BuiltBlock> {
+        let blocks = self.builder.take_float();
+        blocks
+            .into_iter()
+            .map(|block| match block {
+                BuiltBlock::Block(BlockKind::Heading(_), text) => {
+                    BuiltBlock::Block(BlockKind::Paragraph, text)
+                }
+                BuiltBlock::Block(..) | BuiltBlock::Row(_) => block,
+            })
+            .collect()
     }
 
     /// Whether the text of this element does not belong to the document. Inside of properties,
@@ -137,10 +215,90 @@ impl<'a> DocxBody<'a> {
         !(self.state.hidden_run || self.state.hidden_paragraph)
     }
 
-    fn push_space(&mut self) {
-        if self.is_seen() {
+    fn begin_run(&mut self) {
+        self.state.hidden_run = false;
+        self.state.bold_run = false;
+        self.state.struck_run = false;
+        self.state.script = Script::Normal;
+        self.symbol_font = None;
+    }
+
+    fn begin_math(&mut self, name: &str, tag: &XmlTag<'_>) {
+        let local = name.strip_prefix("m:").unwrap_or(name);
+        // Several formulas stand in a paragraph of formulas.
+        if local == "oMathPara" || local == "oMathParaPr" && self.math_depth == 0 {
+            return;
+        }
+        self.math_depth += 1;
+        self.math.start(local);
+        if matches!(local, "begChr" | "endChr" | "chr") {
+            self.math
+                .sign(local, &tag.attribute("m:val").unwrap_or_default());
+        }
+    }
+
+    fn end_math(&mut self) {
+        if self.math_depth == 0 {
+            return;
+        }
+        self.math_depth -= 1;
+        if let Some(text) = self.math.end().filter(|_| self.is_seen()) {
+            self.builder.push_text(&text);
             self.builder.push_text(" ");
         }
+    }
+
+    /// A field begins, shows its result, or ends.
+    fn field_character(&mut self, kind: &str) {
+        match kind {
+            "begin" => {
+                self.form_field = None;
+                self.instruction.clear();
+            }
+            "separate" | "end" => {
+                let instruction = std::mem::take(&mut self.instruction);
+                self.push_field(&instruction);
+            }
+            _ => {}
+        }
+    }
+
+    fn push_field(&mut self, instruction: &str) {
+        let form = self.form_field.take().map(|field| field.shown());
+        let shown = form
+            .or_else(|| fields::equation(instruction))
+            .unwrap_or_default();
+        if self.is_seen() {
+            self.builder.push_text(&shown);
+        }
+    }
+
+    /// The content of a control starts. A box has its sign in place of its content.
+    fn begin_control(&mut self) {
+        if let Some(is_ticked) = self.control_box.take() {
+            if self.is_seen() {
+                self.builder.push_text(&format!("{} ", box_sign(is_ticked)));
+            }
+            self.box_depth += 1;
+        } else if self.box_depth > 0 {
+            self.box_depth += 1;
+        }
+    }
+
+    fn end_control(&mut self) {
+        self.box_depth = self.box_depth.saturating_sub(1);
+    }
+
+    fn insert_comment(&mut self, tag: &XmlTag<'_>) {
+        let id = tag.attribute("w:id").unwrap_or_default();
+        let comment = self.notes.0.remove(&("w:comment".to_owned(), id));
+        let Some(mut items) = comment.filter(|items| !items.is_empty()) else {
+            return;
+        };
+        if let Some(BuiltBlock::Block(_, text)) = items.first_mut() {
+            text.insert_str(0, "Comment: ");
+        }
+        self.builder.append_float(items);
     }
 
     fn begin_paragraph(&mut self) {
@@ -207,6 +365,30 @@ impl<'a> DocxBody<'a> {
     fn apply_run_setting(&mut self, tag: &XmlTag<'_>) {
         match tag.name.as_ref() {
             "w:vanish" => self.state.hidden_run = tag.is_on("w:val"),
+            "w:b" => self.state.bold_run = tag.is_on("w:val"),
+            "w:strike" | "w:dstrike" => self.state.struck_run |= tag.is_on("w:val"),
+            "w:vertAlign" => {
+                self.state.script = match value_of(tag).as_str() {
+                    "superscript" => Script::Raised,
+                    "subscript" => Script::Lowered,
+                    _ => Script::Normal,
+                }
+            }
+            "w:rFonts" => {
+                let font = tag
+                    .attribute("w:ascii")
+                    .or_else(|| tag.attribute("w:hAnsi"));
+                self.symbol_font = font.filter(|font| is_symbol_font(font));
+            }
+            "w:position" => {
+                // Half points above or below the line.
+                let half_points: i32 = tag.parse_attribute("w:val").unwrap_or(0);
+                self.state.script = match half_points {
+                    4.. => Script::Raised,
+                    ..=-4 => Script::Lowered,
+                    _ => self.state.script,
+                };
+            }
             "w:rStyle" => {
                 let style = value_of(tag);
                 self.state.hidden_run |= self.styles.is_hidden(&style);
@@ -217,13 +399,13 @@ impl<'a> DocxBody<'a> {
 
     fn push_special_character(&mut self, tag: &XmlTag<'_>) {
         let text = match tag.name.as_ref() {
-            "w:tab" | "w:ptab" | "w:br" | "w:cr" => " ",
-            "w:noBreakHyphen" => "-",
-            "w:sym" => symbol(&tag.attribute("w:char").unwrap_or_default()),
+            "w:tab" | "w:ptab" | "w:br" | "w:cr" => " ".to_owned(),
+            "w:noBreakHyphen" => "-".to_owned(),
+            "w:sym" => symbol_of(tag),
             _ => return,
         };
-        if self.is_seen() {
-            self.builder.push_text(text);
+        if self.is_seen() && self.box_depth == 0 {
+            self.builder.push_text(&text);
         }
     }
 
@@ -242,13 +424,38 @@ impl<'a> DocxBody<'a> {
             "w:tbl" => self.builder.open_table()?,
             "w:tr" => self.builder.open_row(),
             "w:trPr" => self.state.in_row_settings = true,
-            "w:tc" => self.builder.open_cell(1)?,
-            "w:gridSpan" => self
-                .builder
-                .set_span(tag.parse_attribute("w:val").unwrap_or(1)),
-            _ => {}
+            "w:gridBefore" => self.grid_before = tag.parse_attribute("w:val").unwrap_or(0),
+            "w:tblHeader" if tag.is_on("w:val") => self.builder.mark_header_row(),
+            "w:tc" => self.begin_cell()?,
+            _ => self.apply_cell_setting(tag),
         }
         Ok(())
+    }
+
+    fn begin_cell(&mut self) -> Result<(), Failure> {
+        // Columns before the first cell of a row are free.
+        for column in 0..std::mem::take(&mut self.grid_before).min(MAX_GRID_BEFORE) {
+            let column = Some(column);
+            self.builder.open_cell(CellShape {
+                column,
+                ..CellShape::default()
+            })?;
+            self.builder.close_cell();
+        }
+        self.builder.open_cell(CellShape::default())
+    }
+
+    fn apply_cell_setting(&mut self, tag: &XmlTag<'_>) {
+        let value = value_of(tag);
+        let Some(shape) = self.builder.shape_mut() else {
+            return;
+        };
+        match tag.name.as_ref() {
+            "w:gridSpan" => shape.columns = value.trim().parse().unwrap_or(1),
+            // Without a value, the cell continues the one above it.
+            "w:vMerge" => shape.continues_above = value != "restart",
+            _ => {}
+        }
     }
 
     fn begin_box(&mut self) -> Result<(), Failure> {
@@ -258,23 +465,26 @@ impl<'a> DocxBody<'a> {
     }
 }
 
-/// Symbols of symbol fonts that have an equivalent in Unicode.
-fn symbol(code: &str) -> &'static str {
-    match code.to_ascii_uppercase().as_str() {
-        "F0B7" | "F0A7" | "F0D8" => "•",
-        "F0FC" => "✓",
-        "F0FB" => "✗",
-        "F0A8" | "F06F" | "F071" => "☐",
-        "F0FE" | "F053" | "F052" => "☑",
-        "F0E0" => "→",
-        _ => "",
+/// The sign of a symbol element.
+fn symbol_of(tag: &XmlTag<'_>) -> String {
+    let font = tag.attribute("w:font").unwrap_or_default();
+    let code = tag.attribute("w:char").unwrap_or_default();
+    let Ok(code) = u32::from_str_radix(code.trim(), 16) else {
+        return String::new();
+    };
+    if !(0xF000..=0xF0FF).contains(&code) && code > 0xFF {
+        return char::from_u32(code).map(String::from).unwrap_or_default();
     }
+    symbol(code, font.trim_end().ends_with('2'))
+        .unwrap_or_default()
+        .to_owned()
 }
 
 impl XmlHandler for DocxBody<'_> {
     fn start(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
         let name = tag.name.as_ref();
         if self.skip_depth > 0 || self.is_skipped(name) {
+            self.has_changes |= self.skip_depth == 0 && matches!(name, "w:del" | "w:moveFrom");
             self.skip_depth += 1;
             return Ok(());
         }
@@ -288,8 +498,8 @@ impl XmlHandler for DocxBody<'_> {
             "w:pPr" => self.state.in_paragraph_settings = true,
             _ if self.state.in_paragraph_settings => self.apply_paragraph_setting(tag),
             "w:del" | "w:hidden" if self.state.in_row_settings => self.state.row_is_gone = true,
-            "w:r" => self.state.hidden_run = false,
-            "w:t" | "m:t" => self.state.in_text = true,
+            "w:r" => self.begin_run(),
+            "w:t" => self.state.in_text = true,
             "w:txbxContent" => self.begin_box()?,
             "w:footnoteReference" => self.insert_note(tag, "w:footnote"),
             "w:endnoteReference" => self.insert_note(tag, "w:endnote"),
@@ -301,12 +511,50 @@ impl XmlHandler for DocxBody<'_> {
             }
             "dgm:relIds" => {
                 let diagram = self
-                    .diagrams
+                    .inserts
+                    .found
                     .remove(&tag.attribute("r:dm").unwrap_or_default());
                 self.builder.append_float(diagram.unwrap_or_default());
             }
-            "w:tbl" | "w:tr" | "w:trPr" | "w:tc" | "w:gridSpan" => self.handle_table(tag)?,
-            "w:vanish" | "w:rStyle" => self.apply_run_setting(tag),
+            "w:tbl" | "w:tr" | "w:trPr" | "w:tc" | "w:gridSpan" | "w:vMerge" | "w:gridBefore"
+            | "w:tblHeader" => self.handle_table(tag)?,
+            "w:vanish" | "w:rStyle" | "w:b" | "w:strike" | "w:dstrike" | "w:vertAlign"
+            | "w:position" | "w:rFonts" => self.apply_run_setting(tag),
+            "w:ffData" => self.form_field = Some(WordFormField::default()),
+            "w:checkBox" | "w:ddList" | "w:checked" | "w:default" | "w:result" | "w:listEntry" => {
+                if let Some(field) = &mut self.form_field {
+                    field.read(tag);
+                }
+            }
+            "w:fldChar" => {
+                self.field_character(&tag.attribute("w:fldCharType").unwrap_or_default());
+            }
+            "w:fldSimple" => {
+                let instruction = tag.attribute("w:instr").unwrap_or_default();
+                self.push_field(&instruction);
+            }
+            "w:instrText" => self.in_instruction = true,
+            "w14:checkbox" => self.control_box = Some(false),
+            "w14:checked" => {
+                if self.control_box.is_some() {
+                    self.control_box = Some(
+                        tag.attribute("w14:val")
+                            .is_none_or(|v| v == "1" || v == "true"),
+                    );
+                }
+            }
+            "w:sdtContent" => self.begin_control(),
+            "w:altChunk" | "c:chart" => {
+                let id = tag.attribute("r:id").unwrap_or_default();
+                let blocks = self.inserts.found.remove(&id).unwrap_or_default();
+                if name == "w:altChunk" {
+                    self.builder.end_paragraph();
+                }
+                self.builder.append_float(blocks);
+            }
+            "w:commentReference" => self.insert_comment(tag),
+            "w:ins" | "w:moveTo" => self.has_changes = true,
+            _ if name.starts_with("m:") => self.begin_math(name, tag),
             _ => self.push_special_character(tag),
         }
         Ok(())
@@ -325,8 +573,11 @@ impl XmlHandler for DocxBody<'_> {
             return Ok(());
         }
         match name {
-            "w:t" | "m:t" => self.state.in_text = false,
+            "w:t" => self.state.in_text = false,
             "w:r" => self.state.hidden_run = false,
+            "w:instrText" => self.in_instruction = false,
+            "w:sdtContent" => self.end_control(),
+            _ if name.starts_with("m:") => self.end_math(),
             "w:pPr" => self.finish_paragraph_settings(),
             "w:p" if !self.state.joins_next => self.builder.end_paragraph(),
             "w:trPr" => self.state.in_row_settings = false,
@@ -343,21 +594,41 @@ impl XmlHandler for DocxBody<'_> {
             "w:sdt" => {
                 self.prompts.pop();
             }
-            "m:oMath" => self.push_space(),
             _ => {}
         }
         Ok(())
     }
 
     fn text(&mut self, text: &str) {
-        if self.state.in_text && self.skip_depth == 0 && self.is_seen() {
+        if self.skip_depth > 0 {
+            return;
+        }
+        if self.in_instruction {
+            self.instruction.push_str(text);
+            return;
+        }
+        if self.math_depth > 0 {
+            self.math.text(text);
+            return;
+        }
+        if self.state.in_text && self.box_depth == 0 && self.is_seen() {
             let repeats_marker = self.builder.is_empty()
                 && self.builder.kind() == BlockKind::ListItem
                 && list_marker::begins_item(text);
             if repeats_marker {
                 self.builder.set_marker("");
             }
-            self.builder.push_text(text);
+            let written = match &self.symbol_font {
+                Some(font) => write_symbols(text, font),
+                None => self.state.script.write(text),
+            };
+            let written = if self.state.struck_run {
+                write_struck(&written)
+            } else {
+                written
+            };
+            self.builder.note_weight(text, self.state.bold_run);
+            self.builder.push_text(&written);
         }
     }
 }

@@ -31,7 +31,7 @@ struct ListInstance {
 }
 
 /// All lists of a document.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Numbering {
     definitions: HashMap<String, NumberingLevels>,
     named: HashMap<String, ListInstance>,

@@ -1,22 +1,29 @@
-//! Excel workbooks (.xlsx, .xlsm, .xlsb, and .xls of earlier versions), parsed by calamine.
+//! Excel workbooks: .xlsx and .xlsm; .xlsb and .xls are parsed by calamine.
 //!
 //! calamine has no limits. The decompressed size of an archive is checked before calamine opens it,
 //! and cells are read one at a time if the format allows it.
 
+mod cell_styles;
 mod date_format;
 mod number_format;
+mod old_remarks;
+mod rich_text;
+mod shared_strings;
+mod worksheet;
+mod xlsx;
+
+pub use number_format::format_general;
 
 use super::{Failure, Format, ReadOptions, Sink, Source};
 use crate::formats::common::archive::{self, Archive};
 use crate::formats::common::ole;
 use crate::formats::common::opc;
 use crate::formats::common::sections::Sections;
-use crate::formats::common::sheets::Sheet;
+use crate::formats::common::sheets::{MergedCells, Sheet};
 use crate::formats::common::xml::DocumentProperties;
 use crate::wire::Refusal;
-use calamine::{
-    Data, DataRef, Reader, SheetVisible, Xls, XlsError, Xlsb, XlsbError, Xlsx, XlsxError,
-};
+use calamine::{Data, DataRef, Reader, SheetVisible, Xls, XlsError, Xlsb, XlsbError};
+use cloister_domain::BlockKind;
 use std::io::Cursor;
 
 /// Maximum number of sheets.
@@ -31,8 +38,19 @@ pub const XLSX: Format = Format {
     render_page: None,
 };
 
+/// Content types of the main part of a workbook.
+const CONTENT_TYPES: &[&str] = &[
+    "spreadsheetml.sheet.main+xml",
+    "spreadsheetml.template.main+xml",
+    "ms-excel.sheet.macroEnabled.main+xml",
+    "ms-excel.template.macroEnabled.main+xml",
+    "ms-excel.addin.macroEnabled.main+xml",
+    "ms-excel.sheet.binary.macroEnabled.main",
+];
+
 fn matches_xlsx(source: &Source) -> bool {
     archive::contains_part(source, |part| part.starts_with("xl/workbook."))
+        || opc::is_package(source, CONTENT_TYPES)
 }
 
 fn extract_xlsx(
@@ -40,18 +58,22 @@ fn extract_xlsx(
     _options: ReadOptions,
     sink: &mut dyn Sink,
 ) -> Result<(), Failure> {
-    Archive::open(&source.bytes)?.check_inflated_size()?;
     let mut archive = Archive::open(&source.bytes)?;
     let properties = opc::read_properties(&mut archive)?;
-    let file = Cursor::new(source.bytes.as_slice());
-    let is_binary = archive.names().iter().any(|name| name == "xl/workbook.bin");
+    let is_binary = archive
+        .names()
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case("xl/workbook.bin"));
     let mut book = WorkbookReader::default();
     if is_binary {
+        Archive::open(&source.bytes)?.check_inflated_size()?;
+        let file = Cursor::new(source.bytes.as_slice());
         book.read_xlsb(&mut Xlsb::new(file)?)?;
     } else {
-        book.read_xlsx(&mut Xlsx::new(file)?)?;
+        xlsx::read_workbook(&mut archive, &mut book.sections)?;
     }
     book.send(XLSX.name, properties, sink)?;
+    let mut archive = Archive::open(&source.bytes)?;
     opc::send_embedded_files(&mut archive, sink)
 }
 
@@ -71,6 +93,7 @@ fn matches_xls(source: &Source) -> bool {
 fn extract_xls(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
     let mut book = WorkbookReader::default();
     book.read_xls(&mut Xls::new(Cursor::new(source.bytes.as_slice()))?)?;
+    book.add_old_remarks(source);
     book.send(XLS.name, ole::read_properties(source), sink)
 }
 
@@ -106,25 +129,6 @@ impl WorkbookReader {
         shown.into_iter().map(|sheet| sheet.name.clone()).collect()
     }
 
-    fn read_xlsx(&mut self, workbook: &mut Xlsx<WorkbookBytes<'_>>) -> Result<(), Failure> {
-        for name in self.visible_sheets(workbook.sheets_metadata()) {
-            // A chart sheet has no cells.
-            let Ok(mut cells) = workbook.worksheet_cells_reader(&name) else {
-                continue;
-            };
-            let mut sheet = Sheet::new(Some(&name));
-            while let Some((cell, style)) = cells.next_cell_with_style_id()? {
-                let style = cells.styles().get(style);
-                let format = style.and_then(|style| style.number_format.as_ref());
-                let format = format.map_or("", |format| format.format_code.as_str());
-                let (row, column) = cell.get_position();
-                sheet.push_cell(row, column, &display_value(cell.get_value(), format))?;
-            }
-            sheet.write_page(&mut self.sections);
-        }
-        Ok(())
-    }
-
     fn read_xlsb(&mut self, workbook: &mut Xlsb<WorkbookBytes<'_>>) -> Result<(), Failure> {
         for name in self.visible_sheets(workbook.sheets_metadata()) {
             let Ok(mut cells) = workbook.worksheet_cells_reader(&name) else {
@@ -147,6 +151,18 @@ impl WorkbookReader {
             };
             let (top, left) = range.start().unwrap_or_default();
             let mut sheet = Sheet::new(Some(&name));
+            for merged in workbook
+                .merge_cells_by_sheet_name(&name)
+                .unwrap_or_default()
+            {
+                let ((top, left), (bottom, right)) = (merged.start, merged.end);
+                sheet.merge(MergedCells {
+                    top,
+                    left,
+                    bottom,
+                    right,
+                });
+            }
             for (row, column, value) in range.used_cells() {
                 let row = top.saturating_add(u32::try_from(row).unwrap_or(u32::MAX));
                 let column = left.saturating_add(u32::try_from(column).unwrap_or(u32::MAX));
@@ -155,6 +171,26 @@ impl WorkbookReader {
             sheet.write_page(&mut self.sections);
         }
         Ok(())
+    }
+
+    /// Adds the remarks and text boxes of an old workbook on a page of their own.
+    fn add_old_remarks(&mut self, source: &Source) {
+        let stream = ole::open(source).and_then(|mut file| {
+            ole::read_stream(&mut file, "/Workbook")
+                .or_else(|| ole::read_stream(&mut file, "/Book"))
+        });
+        let texts = stream
+            .map(|stream| old_remarks::read_texts(&stream))
+            .unwrap_or_default();
+        if texts.is_empty() {
+            return;
+        }
+        self.sections
+            .push_block(BlockKind::Heading(1), "Remarks and text boxes");
+        for text in &texts {
+            self.sections.push_block(BlockKind::Paragraph, text);
+        }
+        self.sections.end_page();
     }
 
     fn send(
@@ -211,15 +247,6 @@ fn display_bool(yes: bool) -> String {
 
 fn unreadable_sheets(cause: &dyn std::fmt::Display) -> Failure {
     Failure::damaged(format!("its sheets cannot be read ({cause})"))
-}
-
-impl From<XlsxError> for Failure {
-    fn from(cause: XlsxError) -> Self {
-        if matches!(cause, XlsxError::Password) {
-            return Refusal::Encrypted.into();
-        }
-        unreadable_sheets(&cause)
-    }
 }
 
 impl From<XlsbError> for Failure {

@@ -16,49 +16,161 @@ pub fn format_number(value: f64, format: &str) -> String {
     if !value.is_finite() {
         return String::new();
     }
-    let sections = split_sections(format);
-    let section = match sections.as_slice() {
-        [] => return format_general(value),
-        [only] => only,
-        [positive, negative] => {
-            if value < 0.0 {
-                negative
-            } else {
-                positive
-            }
-        }
-        [positive, negative, zero, ..] => {
-            if value < 0.0 {
-                negative
-            } else if value > 0.0 {
-                positive
-            } else {
-                zero
-            }
-        }
+    let sections = parse_sections(format);
+    let Some((section, shows_sign)) = choose_section(value, &sections) else {
+        return format_general(value);
     };
+    let magnitude = if shows_sign { value } else { value.abs() };
+    let lower = section.to_ascii_lowercase();
+    if let Some(at) = lower.find("general") {
+        let (before, after) = section.split_at_checked(at).unwrap_or((section, ""));
+        let after = after.get("general".len()..).unwrap_or_default();
+        return format!(
+            "{}{}{}",
+            literal(before),
+            format_general(magnitude),
+            literal(after)
+        );
+    }
     let pieces = parse_pieces(section);
     let has_digits = pieces
         .iter()
         .any(|piece| matches!(piece, FormatPiece::Digits(_)));
-    let is_general = section.to_ascii_lowercase().contains("general");
-    if is_general || !has_digits && !has_text(&pieces) {
+    if !has_digits && !has_text(&pieces) {
         return format_general(value);
     }
-    // A separate section for negative numbers contains its own sign.
-    let magnitude = if sections.len() > 1 {
-        value.abs()
-    } else {
-        value
-    };
     render_number(magnitude, &pieces)
+}
+
+/// Formats a text: the last of four sections, or one with `@`, may put words around it.
+pub fn format_text(text: &str, format: &str) -> String {
+    if !format.contains('@') || format == "@" {
+        return text.to_owned();
+    }
+    let sections = parse_sections(format);
+    let section = sections
+        .iter()
+        .rev()
+        .find(|section| section.code.contains('@'));
+    let Some((before, after)) = section.and_then(|section| section.code.split_once('@')) else {
+        return text.to_owned();
+    };
+    format!("{}{text}{}", literal(before), literal(after))
+}
+
+/// The text of a part of a section without placeholders.
+fn literal(code: &str) -> String {
+    let pieces = parse_pieces(code).into_iter().map(|piece| match piece {
+        FormatPiece::Text(text) => text,
+        FormatPiece::Digits(_) | FormatPiece::Percent => String::new(),
+    });
+    pieces.collect()
+}
+
+/// A comparison that decides whether a section is used: `[<0.01]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct SectionCondition {
+    sign: Comparison,
+    limit: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Comparison {
+    Less,
+    AtMost,
+    Equal,
+    Unequal,
+    AtLeast,
+    More,
+}
+
+impl SectionCondition {
+    fn parse(inside: &str) -> Option<Self> {
+        let signs = [
+            ("<=", Comparison::AtMost),
+            (">=", Comparison::AtLeast),
+            ("<>", Comparison::Unequal),
+            ("<", Comparison::Less),
+            (">", Comparison::More),
+            ("=", Comparison::Equal),
+        ];
+        let (rest, sign) = signs
+            .iter()
+            .find_map(|(text, sign)| Some((inside.strip_prefix(text)?, *sign)))?;
+        let limit = rest.trim().parse().ok()?;
+        Some(Self { sign, limit })
+    }
+
+    #[expect(clippy::float_cmp, reason = "the file compares the number as it is")]
+    fn holds(self, value: f64) -> bool {
+        match self.sign {
+            Comparison::Less => value < self.limit,
+            Comparison::AtMost => value <= self.limit,
+            Comparison::Equal => value == self.limit,
+            Comparison::Unequal => value != self.limit,
+            Comparison::AtLeast => value >= self.limit,
+            Comparison::More => value > self.limit,
+        }
+    }
+
+    /// Whether it only holds for negative numbers, whose section shows the sign itself.
+    fn is_for_negative(self) -> bool {
+        self.limit <= 0.0 && matches!(self.sign, Comparison::Less | Comparison::AtMost)
+    }
+}
+
+/// A section of a format.
+#[derive(Debug, Default)]
+struct FormatSection {
+    code: String,
+    condition: Option<SectionCondition>,
+}
+
+/// The section for a value, and whether the value keeps its sign in it.
+fn choose_section(value: f64, sections: &[FormatSection]) -> Option<(&str, bool)> {
+    if sections.iter().any(|section| section.condition.is_some()) {
+        let count = sections.len().min(3);
+        for (index, section) in sections.iter().take(count).enumerate() {
+            let is_last = index + 1 == count;
+            let applies = match section.condition {
+                Some(condition) => condition.holds(value),
+                None => is_last || index == 1 && count == 3 && value < 0.0,
+            };
+            if applies {
+                let own_sign = section
+                    .condition
+                    .is_some_and(SectionCondition::is_for_negative);
+                let code = section.code.as_str();
+                return (!code.is_empty()).then_some((code, !own_sign));
+            }
+        }
+        return None;
+    }
+    let (index, shows_sign) = match sections.len() {
+        0 => return None,
+        1 => (0, true),
+        2 => (usize::from(value < 0.0), false),
+        _ if value < 0.0 => (1, false),
+        _ if value > 0.0 => (0, false),
+        _ => (2, false),
+    };
+    let code = sections.get(index).map(|section| section.code.as_str());
+    code.filter(|code| !code.is_empty())
+        .map(|code| (code, shows_sign))
 }
 
 /// Splits a format into its sections, and removes colours, conditions and languages.
 pub(super) fn split_sections(format: &str) -> Vec<String> {
-    let mut sections = vec![String::new()];
+    let sections = parse_sections(format)
+        .into_iter()
+        .map(|section| section.code);
+    sections.filter(|code| !code.is_empty()).collect()
+}
+
+fn parse_sections(format: &str) -> Vec<FormatSection> {
+    let mut sections = vec![FormatSection::default()];
     let mut quoted = false;
-    let mut chars = format.chars().take(MAX_FORMAT_CHARS).peekable();
+    let mut chars = format.chars().take(MAX_FORMAT_CHARS);
     while let Some(c) = chars.next() {
         let Some(open) = sections.last_mut() else {
             break;
@@ -66,21 +178,25 @@ pub(super) fn split_sections(format: &str) -> Vec<String> {
         match c {
             '"' => {
                 quoted = !quoted;
-                open.push(c);
+                open.code.push(c);
             }
             '\\' if !quoted => {
-                open.push(c);
-                open.extend(chars.next());
+                open.code.push(c);
+                open.code.extend(chars.next());
             }
-            ';' if !quoted => sections.push(String::new()),
+            ';' if !quoted => sections.push(FormatSection::default()),
             '[' if !quoted => {
                 let inside: String = chars.by_ref().take_while(|c| *c != ']').collect();
-                open.push_str(&resolve_brackets(&inside));
+                let condition = SectionCondition::parse(inside.trim());
+                open.condition = open.condition.or(condition);
+                open.code.push_str(&resolve_brackets(&inside));
             }
-            c => open.push(c),
+            c => open.code.push(c),
         }
     }
-    sections.retain(|section| !section.is_empty());
+    if sections.len() == 1 && sections.first().is_some_and(|only| only.code.is_empty()) {
+        sections.clear();
+    }
     sections
 }
 
@@ -283,6 +399,12 @@ mod tests {
             (-0.0, "", "0"),
             (1e300, "", "1.00000E+300"),
             (3.5, "[Red]0.0_);[Blue](0.0)", "3.5 "),
+            (0.85, "[<0.01]\"below 0.01\";0.00", "0.85"),
+            (0.005, "[<0.01]\"below 0.01\";0.00", "below 0.01"),
+            (-5.0, "[>100]\"high\";[<0]\"low\";0", "low"),
+            (7.0, "[>100]\"high\";[<0]\"low\";0", "7"),
+            (12.5, "\"ca. \"General", "ca. 12.5"),
+            (-3.0, "0;;\"none\"", "-3"),
             (f64::NAN, "0", ""),
         ] {
             assert_eq!(

@@ -4,9 +4,13 @@
 mod tree;
 
 use super::{Failure, Format, ReadOptions, Sink, Source};
-use crate::formats::common::block_builder::{BlockBuilder, BuiltBlock};
+use crate::formats::common::block_builder::{BlockBuilder, BuiltBlock, CellShape};
+use crate::formats::common::drawings::box_sign;
 use crate::formats::common::encoding::{decode, is_text};
+use crate::formats::common::math::MathBuilder;
+use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::sections::normalize_whitespace;
+use crate::formats::common::symbols::{is_symbol_font, write_symbols};
 use crate::wire::Info;
 use cloister_domain::BlockKind;
 use html5ever::Attribute;
@@ -40,10 +44,7 @@ fn matches(source: &Source) -> bool {
 }
 
 fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
-    let text = declared_encoding(&source.bytes).map_or_else(
-        || decode(&source.bytes),
-        |e| e.decode(&source.bytes).0.into_owned(),
-    );
+    let text = decode_page(&source.bytes);
     let mut builder = BlockBuilder::default();
     let title = read_into(&text, &mut builder)?;
     let info = Info {
@@ -61,28 +62,21 @@ pub fn read_into(text: &str, builder: &mut BlockBuilder) -> Result<Option<String
         builder,
         title: None,
         lists: Vec::new(),
+        bold: 0,
+        in_table_head: false,
+        script: Script::Normal,
+        struck: 0,
+        symbol_font: None,
     };
     reader.node(&tree.document, 0)?;
     reader.builder.end_paragraph();
     Ok(reader.title.filter(|title| !title.is_empty()))
 }
 
-/// The text of an HTML fragment, without tags.
-pub fn text_of(piece: &str) -> String {
-    let mut text = String::new();
-    let mut in_tag = false;
-    for c in piece.chars() {
-        match c {
-            '<' => in_tag = true,
-            '>' if in_tag => {
-                in_tag = false;
-                text.push(' ');
-            }
-            _ if !in_tag => text.push(c),
-            _ => {}
-        }
-    }
-    text
+/// Decodes a page in the encoding that it declares.
+pub fn decode_page(bytes: &[u8]) -> String {
+    let declared = declared_encoding(bytes);
+    declared.map_or_else(|| decode(bytes), |e| e.decode(bytes).0.into_owned())
 }
 
 /// The encoding declared in a `meta` element, if the bytes are not UTF-8.
@@ -105,6 +99,14 @@ struct HtmlReader<'a> {
     title: Option<String>,
     /// For each open list, the number of its next item; `None` for bullets.
     lists: Vec<Option<u32>>,
+    /// Number of open elements that make text bold.
+    bold: usize,
+    in_table_head: bool,
+    script: Script,
+    /// Number of open elements with text that is struck out.
+    struck: usize,
+    /// The symbol font of the text.
+    symbol_font: Option<String>,
 }
 
 impl HtmlReader<'_> {
@@ -113,11 +115,23 @@ impl HtmlReader<'_> {
             return Ok(());
         }
         match &node.data {
-            NodeData::Text { contents } => self.builder.push_text(&contents.borrow()),
+            NodeData::Text { contents } => {
+                let text = match &self.symbol_font {
+                    Some(font) => write_symbols(&contents.borrow(), font),
+                    None => self.script.write(&contents.borrow()),
+                };
+                let text = if self.struck > 0 {
+                    write_struck(&text)
+                } else {
+                    text
+                };
+                self.builder.note_weight(&text, self.bold > 0);
+                self.builder.push_text(&text);
+            }
             NodeData::Element { name, attrs, .. } => {
                 let attributes = attrs.borrow();
                 if !is_hidden(&attributes) {
-                    self.element(node, name.local.as_ref(), &attributes, depth)?;
+                    self.styled_element(node, name.local.as_ref(), &attributes, depth)?;
                 }
             }
             NodeData::Document => self.children(node, depth)?,
@@ -126,6 +140,73 @@ impl HtmlReader<'_> {
             | NodeData::ProcessingInstruction { .. } => {}
         }
         Ok(())
+    }
+
+    /// Reads an element whose text may be raised, lowered or struck out.
+    fn styled_element(
+        &mut self,
+        node: &Handle,
+        name: &str,
+        attributes: &[Attribute],
+        depth: usize,
+    ) -> Result<(), Failure> {
+        let style = attribute_value(attributes, "style").unwrap_or_default();
+        let style: String = style.to_ascii_lowercase().split_whitespace().collect();
+        let script = match name {
+            "sup" => Script::Raised,
+            "sub" => Script::Lowered,
+            _ if style.contains("vertical-align:super") => Script::Raised,
+            _ if style.contains("vertical-align:sub") => Script::Lowered,
+            _ => self.script,
+        };
+        let is_struck = matches!(name, "s" | "strike" | "del")
+            || style.contains("text-decoration:line-through")
+            || style.contains("text-decoration-line:line-through");
+        let outer = std::mem::replace(&mut self.script, script);
+        let font = font_of(&style, attributes);
+        let outer_font = self.symbol_font.clone();
+        if let Some(font) = font {
+            self.symbol_font = Some(font).filter(|font| is_symbol_font(font));
+        }
+        self.struck += usize::from(is_struck);
+        let read = self.element(node, name, attributes, depth);
+        self.struck -= usize::from(is_struck);
+        self.script = outer;
+        self.symbol_font = outer_font;
+        read
+    }
+
+    /// A field of a form: a box with its state, or what was written or chosen.
+    fn field(&mut self, node: &Handle, name: &str, attributes: &[Attribute]) {
+        if name == "select" {
+            let mut chosen = Vec::new();
+            collect_chosen(node, &mut chosen, 0);
+            self.builder.push_text(&format!(" {} ", chosen.join(", ")));
+            return;
+        }
+        let kind = attribute_value(attributes, "type")
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        match kind.as_str() {
+            "checkbox" | "radio" => {
+                let is_ticked = attribute_value(attributes, "checked").is_some();
+                self.builder
+                    .push_text(&format!(" {} ", box_sign(is_ticked)));
+            }
+            "" | "text" | "number" | "date" | "email" | "tel" | "time" | "search" | "url"
+            | "datetime-local" | "month" | "week" => {
+                let value = attribute_value(attributes, "value").unwrap_or_default();
+                self.builder.push_text(&format!(" {value} "));
+            }
+            _ => {}
+        }
+    }
+
+    fn math(&mut self, node: &Handle) {
+        let mut math = MathBuilder::default();
+        if let Some(text) = write_math(node, &mut math, 0) {
+            self.builder.push_text(&text);
+        }
     }
 
     fn children(&mut self, node: &Handle, depth: usize) -> Result<(), Failure> {
@@ -144,7 +225,15 @@ impl HtmlReader<'_> {
     ) -> Result<(), Failure> {
         match name {
             "script" | "style" | "noscript" | "template" | "svg" | "iframe" | "object" | "nav"
-            | "select" | "button" => Ok(()),
+            | "button" => Ok(()),
+            "input" | "select" => {
+                self.field(node, name, attributes);
+                Ok(())
+            }
+            "math" => {
+                self.math(node);
+                Ok(())
+            }
             "title" => self.title(node, depth),
             "br" => {
                 self.builder.push_text(" ");
@@ -161,17 +250,29 @@ impl HtmlReader<'_> {
                 self.list(node, Some(start.unwrap_or(1)), depth)
             }
             "li" => self.item(node, depth),
-            "table" => {
-                self.builder.open_table()?;
+            "table" => self.table(node, depth),
+            "thead" | "tbody" | "tfoot" => {
+                self.in_table_head = name == "thead";
+                self.builder.end_row_group();
                 self.children(node, depth)?;
-                self.builder.close_table();
+                self.builder.end_row_group();
+                self.in_table_head = false;
                 Ok(())
             }
             "tr" => {
                 self.builder.open_row();
+                if self.in_table_head {
+                    self.builder.mark_header_row();
+                }
                 self.children(node, depth)
             }
-            "td" | "th" => self.cell(node, attributes, depth),
+            "td" | "th" => self.cell(node, name == "th", attributes, depth),
+            "b" | "strong" => {
+                self.bold += 1;
+                self.children(node, depth)?;
+                self.bold -= 1;
+                Ok(())
+            }
             "caption" | "figcaption" => self.block(node, BlockKind::Caption, depth),
             // The first paragraph of a list item is the text of the item.
             _ if is_block(name)
@@ -229,17 +330,102 @@ impl HtmlReader<'_> {
         Ok(())
     }
 
+    fn table(&mut self, node: &Handle, depth: usize) -> Result<(), Failure> {
+        let outer = std::mem::take(&mut self.in_table_head);
+        self.builder.open_table()?;
+        self.children(node, depth)?;
+        self.builder.close_table();
+        self.in_table_head = outer;
+        Ok(())
+    }
+
     fn cell(
         &mut self,
         node: &Handle,
+        is_heading: bool,
         attributes: &[Attribute],
         depth: usize,
     ) -> Result<(), Failure> {
-        let span = attribute_value(attributes, "colspan").and_then(|n| n.trim().parse().ok());
-        self.builder.open_cell(span.unwrap_or(1))?;
+        let names_row = attribute_value(attributes, "scope")
+            .is_some_and(|scope| matches!(scope.to_ascii_lowercase().as_str(), "row" | "rowgroup"));
+        let rows = span(attributes, "rowspan");
+        self.builder.open_cell(CellShape {
+            columns: span(attributes, "colspan"),
+            // The cell covers the rest of its group of rows.
+            rows: if rows == 0 { usize::MAX } else { rows },
+            is_header: is_heading && !names_row,
+            ..CellShape::default()
+        })?;
         self.children(node, depth)?;
         self.builder.close_cell();
         Ok(())
+    }
+}
+
+/// The number of columns or rows that a cell covers.
+fn span(attributes: &[Attribute], name: &str) -> usize {
+    let value = attribute_value(attributes, name);
+    value.and_then(|n| n.trim().parse().ok()).unwrap_or(1)
+}
+
+/// The font that an element names.
+fn font_of(style: &str, attributes: &[Attribute]) -> Option<String> {
+    let rule = style
+        .split(';')
+        .find_map(|rule| rule.strip_prefix("font-family:"));
+    let first = rule.and_then(|fonts| fonts.split(',').next());
+    let named = first.map(|font| font.trim_matches(['"', '\'']).to_owned());
+    named.or_else(|| attribute_value(attributes, "face"))
+}
+
+/// The words of the chosen options of a list.
+fn collect_chosen(node: &Handle, chosen: &mut Vec<String>, depth: usize) {
+    for child in node.children.borrow().iter().filter(|_| depth < 20) {
+        let NodeData::Element { name, attrs, .. } = &child.data else {
+            continue;
+        };
+        if name.local.as_ref() == "option" {
+            if attribute_value(&attrs.borrow(), "selected").is_some() {
+                let mut text = String::new();
+                collect_text(child, &mut text, 0);
+                chosen.push(normalize_whitespace(&text));
+            }
+        } else {
+            collect_chosen(child, chosen, depth + 1);
+        }
+    }
+}
+
+fn collect_text(node: &Handle, text: &mut String, depth: usize) {
+    if let NodeData::Text { contents } = &node.data {
+        text.push_str(&contents.borrow());
+    }
+    for child in node.children.borrow().iter().filter(|_| depth < MAX_DEPTH) {
+        collect_text(child, text, depth + 1);
+    }
+}
+
+fn write_math(node: &Handle, math: &mut MathBuilder, depth: usize) -> Option<String> {
+    match &node.data {
+        NodeData::Text { contents } => {
+            let text = contents.borrow();
+            if !text.trim().is_empty() {
+                math.text(text.trim());
+            }
+            None
+        }
+        NodeData::Element { name, .. } if depth < MAX_DEPTH => {
+            math.start(name.local.as_ref());
+            for child in node.children.borrow().iter() {
+                write_math(child, math, depth + 1);
+            }
+            math.end()
+        }
+        NodeData::Element { .. }
+        | NodeData::Document
+        | NodeData::Doctype { .. }
+        | NodeData::Comment { .. }
+        | NodeData::ProcessingInstruction { .. } => None,
     }
 }
 

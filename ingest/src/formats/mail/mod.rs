@@ -3,7 +3,11 @@
 
 mod compressed_rtf;
 mod eml;
+mod mailbox;
 mod msg;
+mod quotes;
+mod signed;
+mod tnef;
 
 use super::html;
 use super::rtf;
@@ -15,6 +19,8 @@ use crate::wire::Info;
 use cloister_domain::{BlockKind, Day};
 
 pub use eml::FORMAT as EML;
+pub use eml::{SIGNED, WINMAIL, has_header, html_of_saved_page};
+pub use mailbox::FORMAT as MBOX;
 pub use msg::FORMAT as MSG;
 
 /// A message.
@@ -26,6 +32,12 @@ struct MailMessage {
     day: Option<Day>,
     body: MailBody,
     attachments: Vec<(String, Vec<u8>)>,
+    /// Sentences for the administrator.
+    warnings: Vec<String>,
+    /// The number of the part with the text.
+    part: u32,
+    /// Whether the text is encrypted.
+    is_encrypted: bool,
 }
 
 /// The body of a message, in the simplest format available.
@@ -34,23 +46,59 @@ enum MailBody {
     #[default]
     Empty,
     Plain(String),
+    /// Plain text whose quotations are marked without doubt (RFC 3676).
+    Flowed(String),
     Html(String),
     Rich(Vec<u8>),
 }
 
-impl MailBody {
-    /// The first candidate that is not empty.
-    fn first_nonempty(candidates: impl IntoIterator<Item = Self>) -> Self {
-        candidates
-            .into_iter()
-            .find(|body| !body.is_empty())
-            .unwrap_or_default()
-    }
+/// Plain text with fewer words than this may only say that there is another part.
+const MAX_STUB_WORDS: usize = 80;
 
+/// The simplest candidate that has the words of the message. A plain text that only says that the
+/// message is in another part is no such candidate.
+fn choose_body(candidates: [MailBody; 3]) -> MailBody {
+    let [plain, html, rich] = candidates;
+    let others = [html, rich].into_iter().find(|body| !body.is_empty());
+    match others {
+        Some(other) if plain.is_empty() || is_stub(&plain, &other) => other,
+        _ => plain,
+    }
+}
+
+/// Whether a plain text lacks most words of the other part.
+fn is_stub(plain: &MailBody, other: &MailBody) -> bool {
+    let (MailBody::Plain(text) | MailBody::Flowed(text)) = plain else {
+        return false;
+    };
+    let MailBody::Html(html) = other else {
+        return false;
+    };
+    let mut builder = BlockBuilder::default();
+    if html::read_into(html, &mut builder).is_err() {
+        return false;
+    }
+    let pages = builder.finish().finish();
+    let words = |text: &str| -> std::collections::HashSet<String> {
+        let words = text
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect()
+    };
+    let mut shown = std::collections::HashSet::new();
+    for page in &pages {
+        shown.extend(words(&page.page.content.text));
+    }
+    let said = words(text);
+    let shared = shown.intersection(&said).count();
+    said.len() < MAX_STUB_WORDS && shown.len() > 2 && shared * 2 < shown.len()
+}
+
+impl MailBody {
     fn is_empty(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Plain(text) | Self::Html(text) => text.trim().is_empty(),
+            Self::Plain(text) | Self::Flowed(text) | Self::Html(text) => text.trim().is_empty(),
             Self::Rich(bytes) => bytes.is_empty(),
         }
     }
@@ -77,7 +125,8 @@ impl MailMessage {
         }
         match &self.body {
             MailBody::Empty => {}
-            MailBody::Plain(text) => push_plain_text(text, builder),
+            MailBody::Plain(text) => push_plain_text(text, false, builder),
+            MailBody::Flowed(text) => push_plain_text(text, true, builder),
             MailBody::Html(text) => {
                 html::read_into(text, builder)?;
             }
@@ -94,6 +143,7 @@ impl MailMessage {
             format: format.to_owned(),
             title: (!subject.is_empty()).then_some(subject),
             date: self.day,
+            warnings: self.warnings,
             ..Info::default()
         };
         builder.finish().send(info, sink)?;
@@ -110,12 +160,8 @@ fn format_date(time: &mail_parser::DateTime) -> String {
 }
 
 /// Writes plain text. Quoted lines are kept without their quotation marks.
-fn push_plain_text(text: &str, builder: &mut BlockBuilder) {
-    let unquoted: Vec<&str> = text
-        .lines()
-        .map(|line| line.trim_start_matches(['>', ' ']))
-        .collect();
-    for (kind, block) in split_blocks(&unquoted.join("\n")) {
+fn push_plain_text(text: &str, flowed: bool, builder: &mut BlockBuilder) {
+    for (kind, block) in split_blocks(&quotes::without_marks(text, flowed)) {
         builder.begin_paragraph(kind);
         builder.push_text(&block);
         builder.end_paragraph();

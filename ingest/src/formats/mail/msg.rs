@@ -1,7 +1,7 @@
 //! Outlook messages (MS-OXMSG): an OLE compound file with a stream for each property.
 
 use super::compressed_rtf::decompress;
-use super::{MailBody, MailMessage};
+use super::{MailBody, MailMessage, choose_body};
 use crate::formats::common::block_builder::BlockBuilder;
 use crate::formats::common::encoding::{decode, decode_code_page};
 use crate::formats::common::ole::{self, CompoundFile};
@@ -13,7 +13,7 @@ const PROPERTIES: &str = "__properties_version1.0";
 /// Maximum nesting depth of messages.
 const MAX_DEPTH: u8 = 4;
 /// Maximum number of attachments.
-const MAX_ATTACHMENTS: u32 = 2_000;
+const MAX_ATTACHMENTS: usize = 2_000;
 
 // Property ids (MS-OXPROPS).
 const SUBJECT: u16 = 0x0037;
@@ -31,6 +31,7 @@ const LONG_NAME: u16 = 0x3707;
 const DATA: u16 = 0x3701;
 const CODE_PAGE: u16 = 0x3FFD;
 const SMTP_ADDRESS: u16 = 0x5D01;
+const INTERNET_CODE_PAGE: u16 = 0x3FDE;
 
 /// Outlook messages.
 pub const FORMAT: Format = Format {
@@ -53,6 +54,7 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
         file: &mut file,
         builder: &mut builder,
         part: 0,
+        page: None,
         attachments: Vec::new(),
     };
     let mut message_content = reading.read_message("/", 1)?;
@@ -64,6 +66,8 @@ struct MsgReader<'r, 'f> {
     file: &'r mut CompoundFile<'f>,
     builder: &'r mut BlockBuilder,
     part: u32,
+    /// The code page of the open message.
+    page: Option<u32>,
     attachments: Vec<(String, Vec<u8>)>,
 }
 
@@ -73,23 +77,43 @@ impl MsgReader<'_, '_> {
         let message_content = self.read_content(folder, depth > 1);
         self.part += 1;
         message_content.write_into(self.builder, depth, &format!("part {}", self.part))?;
-        for number in 0..MAX_ATTACHMENTS {
-            let attached = format!("{folder}__attach_version1.0_#{number:08X}/");
-            if !self.file.is_storage(&attached) {
-                break;
-            }
+        for attached in self.attachment_folders(folder) {
             let inside = format!("{attached}__substg1.0_{DATA:04X}000D/");
             if self.file.is_storage(&inside) {
                 if depth < MAX_DEPTH && self.file.is_stream(format!("{inside}{PROPERTIES}")) {
                     self.read_message(&inside, depth + 1)?;
+                } else {
+                    self.builder
+                        .sections
+                        .warn("an object of another program in the message is left out");
                 }
             } else if let Some(bytes) = self.read_property(&attached, DATA, 0x0102) {
-                let name = self.read_text(&attached, LONG_NAME, None);
-                let name = name.or_else(|| self.read_text(&attached, SHORT_NAME, None));
+                let page = self.page;
+                let name = self.read_text(&attached, LONG_NAME, page);
+                let name = name.or_else(|| self.read_text(&attached, SHORT_NAME, page));
                 self.attachments.push((name.unwrap_or_default(), bytes));
             }
         }
         Ok(message_content)
+    }
+
+    /// The storages of the attachments, in the order of their numbers. Where one was removed, a number
+    /// is missing.
+    fn attachment_folders(&self, folder: &str) -> Vec<String> {
+        let Ok(entries) = self.file.read_storage(folder) else {
+            return Vec::new();
+        };
+        let mut found: Vec<(u32, String)> = entries
+            .filter(cfb::Entry::is_storage)
+            .filter_map(|entry| {
+                let number = entry.name().strip_prefix("__attach_version1.0_#")?;
+                let number = u32::from_str_radix(number, 16).ok()?;
+                Some((number, format!("{folder}{}/", entry.name())))
+            })
+            .take(MAX_ATTACHMENTS)
+            .collect();
+        found.sort();
+        found.into_iter().map(|(_, path)| path).collect()
     }
 
     fn read_content(&mut self, folder: &str, inside: bool) -> MailMessage {
@@ -98,7 +122,14 @@ impl MsgReader<'_, '_> {
         let fixed =
             ole::read_stream(self.file, &format!("{folder}{PROPERTIES}")).unwrap_or_default();
         let fixed = fixed.get(header..).unwrap_or_default();
-        let page = fixed_property(fixed, CODE_PAGE).and_then(|page| u32::try_from(page).ok());
+        let code_page = |id: u16| {
+            let page =
+                fixed_property(fixed, id).and_then(|page| u32::try_from(page & 0xFFFF_FFFF).ok());
+            page.filter(|page| *page > 0)
+        };
+        let internet_page = code_page(INTERNET_CODE_PAGE);
+        let page = code_page(CODE_PAGE).or(internet_page);
+        self.page = page;
         let sent = fixed_property(fixed, SUBMITTED).or_else(|| fixed_property(fixed, DELIVERED));
         let sent = sent.and_then(parse_filetime);
         let mut text = |id: u16| self.read_text(folder, id, page).unwrap_or_default();
@@ -123,18 +154,19 @@ impl MsgReader<'_, '_> {
             subject: text(SUBJECT),
             lines,
             day: sent.and_then(|date| parse_day(&date.to_rfc3339())),
-            body: self.read_body(folder, page),
+            body: self.read_body(folder, page, internet_page.or(page)),
             attachments: Vec::new(),
+            ..MailMessage::default()
         }
     }
 
-    fn read_body(&mut self, folder: &str, page: Option<u32>) -> MailBody {
+    fn read_body(&mut self, folder: &str, page: Option<u32>, html_page: Option<u32>) -> MailBody {
         let plain = self.read_text(folder, BODY, page).unwrap_or_default();
         let html = self.read_property(folder, HTML_BODY, 0x0102);
-        let html = html.map(|bytes| decode(&bytes));
+        let html = html.map(|bytes| decode_html(&bytes, html_page));
         let html = html.or_else(|| self.read_text(folder, HTML_BODY, page));
         let rich = self.read_property(folder, RICH_BODY, 0x0102);
-        MailBody::first_nonempty([
+        choose_body([
             MailBody::Plain(plain),
             MailBody::Html(html.unwrap_or_default()),
             MailBody::Rich(rich.map(|bytes| decompress(&bytes)).unwrap_or_default()),
@@ -158,6 +190,17 @@ impl MsgReader<'_, '_> {
     fn read_property(&mut self, folder: &str, id: u16, kind: u16) -> Option<Vec<u8>> {
         let path = format!("{folder}__substg1.0_{id:04X}{kind:04X}");
         ole::read_stream(self.file, &path)
+    }
+}
+
+/// Decodes HTML: it is in the code page that the message names, unless it is UTF-8.
+fn decode_html(bytes: &[u8], page: Option<u32>) -> String {
+    let is_utf8 = std::str::from_utf8(bytes).is_ok() && !bytes.is_ascii();
+    match page {
+        Some(page) if !is_utf8 && encoding_rs::Encoding::for_bom(bytes).is_none() => {
+            decode_code_page(bytes, page)
+        }
+        _ => decode(bytes),
     }
 }
 

@@ -5,17 +5,25 @@
 //! see them.
 
 mod body;
+mod controls;
 mod list_state;
 mod sheet_state;
 mod styles;
 
 use super::{Failure, Format, Sink, Source};
 use crate::formats::common::archive::{self, Archive};
+use crate::formats::common::block_builder::{BuiltBlock, write_blocks};
+use crate::formats::common::math::MathBuilder;
 use crate::formats::common::sections::Sections;
-use crate::formats::common::xml::{DocumentProperties, parse_xml};
-use crate::wire::Refusal;
+use crate::formats::common::xml::{DocumentProperties, XmlHandler, XmlTag, parse_xml};
+use crate::wire::{Info, Refusal};
 use body::OdfBody;
+use controls::Controls;
+use std::collections::HashMap;
 use styles::OdfStyles;
+
+/// Maximum number of charts and formulas.
+const MAX_OBJECTS: usize = 500;
 
 const MIMETYPE_PREFIX: &str = "application/vnd.oasis.opendocument.";
 
@@ -48,11 +56,134 @@ fn extract_odf_content(
     styles.parse(&archive.text("styles.xml")?)?;
     styles.parse(&content)?;
     let properties = DocumentProperties::read(&mut archive, "meta.xml")?;
+    let controls = Controls::parse(&content);
+    let objects = read_objects(&mut archive, &styles)?;
+    let margins = if name == "odt" {
+        read_margins(&mut archive, &styles)?
+    } else {
+        Vec::new()
+    };
     let mut body = OdfBody::new(&styles, sections, name == "ods");
+    body.insert(controls, objects);
     parse_xml(&content, &mut body)?;
     let mut info = properties.info(name);
     info.warnings.append(&mut body.warnings);
+    let mut sections = body.finish();
+    write_blocks(&mut sections, margins);
+    sections.send(info, sink)
+}
+
+/// Reads a document that is one XML file.
+pub fn extract_flat(xml: &str, sink: &mut dyn Sink) -> Result<(), Failure> {
+    let head: String = xml.chars().take(4_000).collect();
+    let (name, sections) = if head.contains("opendocument.spreadsheet") {
+        ("ods", Sections::manual())
+    } else if head.contains("opendocument.presentation") {
+        ("odp", Sections::manual())
+    } else {
+        ("odt", Sections::default())
+    };
+    let mut styles = OdfStyles::default();
+    styles.parse(xml)?;
+    let mut body = OdfBody::new(&styles, sections, name == "ods");
+    body.insert(Controls::parse(xml), HashMap::new());
+    parse_xml(xml, &mut body)?;
+    let info = Info {
+        format: name.to_owned(),
+        warnings: std::mem::take(&mut body.warnings),
+        ..Info::default()
+    };
     body.finish().send(info, sink)
+}
+
+/// Reads the charts and formulas in a file: what they show, by the name of their folder.
+fn read_objects(
+    archive: &mut Archive<'_>,
+    styles: &OdfStyles,
+) -> Result<HashMap<String, OdfObject>, Failure> {
+    let mut found = HashMap::new();
+    for name in archive.names() {
+        let Some(folder) = name
+            .strip_suffix("/content.xml")
+            .filter(|_| found.len() < MAX_OBJECTS)
+        else {
+            continue;
+        };
+        let xml = archive.text(&name)?;
+        let mut math = FormulaReader::default();
+        // An invalid object does not make the document invalid.
+        let _broken = parse_xml(&xml, &mut math);
+        let object = if let Some(text) = math.text {
+            OdfObject::Formula(text)
+        } else {
+            let mut body = OdfBody::new(styles, Sections::default(), false);
+            body.begin_part()?;
+            let _broken = parse_xml(&xml, &mut body);
+            OdfObject::Blocks(body.finish_part())
+        };
+        found.insert(folder.to_owned(), object);
+    }
+    Ok(found)
+}
+
+/// Reads what stands in headers and footers, each different one once.
+fn read_margins(archive: &mut Archive<'_>, styles: &OdfStyles) -> Result<Vec<BuiltBlock>, Failure> {
+    let mut body = OdfBody::new(styles, Sections::default(), false);
+    body.begin_part()?;
+    body.reads_margins = true;
+    let _broken = parse_xml(&archive.text("styles.xml")?, &mut body);
+    let mut found: Vec<BuiltBlock> = Vec::new();
+    for block in body.finish_part() {
+        let has_words = match &block {
+            BuiltBlock::Block(_, text) => text.chars().any(char::is_alphabetic),
+            BuiltBlock::Row(_) => true,
+        };
+        if has_words && !found.contains(&block) {
+            found.push(block);
+        }
+    }
+    Ok(found)
+}
+
+/// An object in a document.
+#[derive(Debug)]
+pub enum OdfObject {
+    /// A formula on one line.
+    Formula(String),
+    /// The words and numbers of a chart.
+    Blocks(Vec<BuiltBlock>),
+}
+
+/// Reads a formula.
+#[derive(Debug, Default)]
+struct FormulaReader {
+    math: MathBuilder,
+    depth: usize,
+    text: Option<String>,
+}
+
+impl XmlHandler for FormulaReader {
+    fn start(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
+        if self.depth > 0 || tag.local() == "math" {
+            self.depth += 1;
+            self.math.start(tag.local());
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, _name: &str) -> Result<(), Failure> {
+        if self.depth > 0 {
+            self.depth -= 1;
+            self.text = self.math.end().or(self.text.take());
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str) {
+        if self.depth > 0 && !text.trim().is_empty() {
+            self.math.text(text.trim());
+        }
+    }
 }
 
 /// OpenDocument texts.

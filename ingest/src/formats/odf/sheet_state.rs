@@ -2,12 +2,16 @@
 
 use super::styles::OdfStyles;
 use crate::formats::Failure;
-use crate::formats::common::sections::Sections;
-use crate::formats::common::sheets::Sheet;
+use crate::formats::common::block_builder::{BuiltBlock, write_blocks};
+use crate::formats::common::sections::{Sections, normalize_whitespace};
+use crate::formats::common::sheets::{MergedCells, Sheet, cell_reference, quote_sheet_name};
 use crate::formats::common::xml::XmlTag;
+use cloister_domain::BlockKind;
 
 /// Maximum number of times that a repeated cell with text is written.
 const MAX_REPEATS: u32 = 1_000;
+/// Maximum number of blocks beside the cells of a sheet.
+const MAX_BESIDE: usize = 20_000;
 
 /// An open sheet. Tables inside its cells are read as text of the cell.
 #[derive(Debug)]
@@ -24,6 +28,14 @@ pub struct SheetState {
     text: String,
     /// Number of open tables inside the current cell.
     nested_tables: usize,
+    /// The date of the current cell, and its formula if it has no value.
+    date: Option<String>,
+    formula: Option<String>,
+    /// The number of formulas without a value.
+    pub formulas: usize,
+    /// The open text beside the cells, and the finished blocks beside them, with their places.
+    beside: String,
+    blocks: Vec<(Option<String>, BuiltBlock)>,
 }
 
 impl SheetState {
@@ -41,6 +53,11 @@ impl SheetState {
             column_repeats: 1,
             text: String::new(),
             nested_tables: 0,
+            date: None,
+            formula: None,
+            formulas: 0,
+            beside: String::new(),
+            blocks: Vec::new(),
         }
     }
 
@@ -62,8 +79,11 @@ impl SheetState {
     }
 
     /// Starts a row.
-    pub fn begin_row(&mut self, tag: &XmlTag<'_>) {
+    pub fn begin_row(&mut self, tag: &XmlTag<'_>, is_header: bool) {
         if self.nested_tables == 0 {
+            if is_header {
+                self.cells.mark_header(self.row);
+            }
             let repeats = tag.parse_attribute("table:number-rows-repeated");
             self.row_repeats = repeats.unwrap_or(1);
             self.column = 0;
@@ -82,7 +102,33 @@ impl SheetState {
         if self.nested_tables == 0 {
             let repeats = tag.parse_attribute("table:number-columns-repeated");
             self.column_repeats = repeats.unwrap_or(1);
+            let columns = tag
+                .parse_attribute("table:number-columns-spanned")
+                .unwrap_or(1_u32);
+            let rows = tag
+                .parse_attribute("table:number-rows-spanned")
+                .unwrap_or(1_u32);
+            self.cells.merge(MergedCells {
+                top: self.row,
+                left: self.column,
+                bottom: self.row.saturating_add(rows.max(1) - 1),
+                right: self.column.saturating_add(columns.max(1) - 1),
+            });
             self.text.clear();
+            let is_date = tag
+                .attribute("office:value-type")
+                .is_some_and(|kind| kind == "date");
+            self.date = tag.attribute("office:date-value").filter(|_| is_date);
+            let has_value = [
+                "office:value",
+                "office:date-value",
+                "office:time-value",
+                "office:boolean-value",
+                "office:string-value",
+            ]
+            .iter()
+            .any(|name| tag.attribute(name).is_some());
+            self.formula = tag.attribute("table:formula").filter(|_| !has_value);
         }
     }
 
@@ -90,6 +136,27 @@ impl SheetState {
     pub fn end_cell(&mut self) -> Result<(), Failure> {
         if self.nested_tables > 0 {
             return Ok(());
+        }
+        // Countries read a day and a month in numbers differently.
+        if let Some(date) = self.date.take().filter(|_| is_ambiguous_date(&self.text)) {
+            self.text = date.replace('T', " ");
+        }
+        if let Some(formula) = self
+            .formula
+            .take()
+            .filter(|_| self.text.trim().is_empty() && !self.hidden)
+        {
+            let formula = formula
+                .split_once('=')
+                .map_or(formula.as_str(), |(_, rest)| rest);
+            self.text = format!(
+                "={}",
+                formula
+                    .replace(['[', ']'], "")
+                    .replace("=.", "=")
+                    .replace('.', "")
+            );
+            self.formulas += 1;
         }
         if !self.text.trim().is_empty() && !self.hidden {
             for step in 0..self.column_repeats.min(MAX_REPEATS) {
@@ -102,8 +169,77 @@ impl SheetState {
         Ok(())
     }
 
+    /// Starts text beside the cells: a remark, or boxes.
+    pub fn begin_beside(&mut self) {
+        self.beside.clear();
+    }
+
+    /// Appends text beside the cells.
+    pub fn push_beside(&mut self, text: &str) {
+        self.beside.push_str(text);
+    }
+
+    /// Ends a paragraph of a box.
+    pub fn end_paragraph_beside(&mut self) {
+        let text = normalize_whitespace(&std::mem::take(&mut self.beside));
+        self.add_beside(None, text);
+    }
+
+    /// Ends the boxes.
+    pub fn end_shapes(&mut self) {
+        self.end_paragraph_beside();
+    }
+
+    /// Ends a remark on the current cell.
+    pub fn end_comment(&mut self) {
+        let text = normalize_whitespace(&std::mem::take(&mut self.beside));
+        if !text.is_empty() {
+            let cell = cell_reference(self.column, self.row);
+            self.add_beside(Some(cell.clone()), format!("Remark on {cell}: {text}"));
+        }
+    }
+
+    fn add_beside(&mut self, place: Option<String>, text: String) {
+        if !text.is_empty() && self.blocks.len() < MAX_BESIDE {
+            self.blocks
+                .push((place, BuiltBlock::Block(BlockKind::Paragraph, text)));
+        }
+    }
+
+    /// Adds blocks beside the cells: a chart, or a control.
+    pub fn add_blocks(&mut self, blocks: Vec<BuiltBlock>) {
+        let space = MAX_BESIDE.saturating_sub(self.blocks.len());
+        self.blocks
+            .extend(blocks.into_iter().take(space).map(|block| (None, block)));
+    }
+
     /// Ends the sheet, and writes it as a page.
     pub fn finish(self, sections: &mut Sections) {
-        self.cells.write_page(sections);
+        if self.hidden || self.cells.is_empty() && self.blocks.is_empty() {
+            return;
+        }
+        let quoted = quote_sheet_name(&self.name);
+        if self.cells.is_empty() {
+            sections.set_location(Some(quoted.clone()));
+            sections.push_block(BlockKind::Heading(1), &self.name);
+        }
+        self.cells.write_rows(sections);
+        for (place, block) in self.blocks {
+            let place = place.map_or_else(|| quoted.clone(), |cell| format!("{quoted}!{cell}"));
+            sections.set_location(Some(place));
+            write_blocks(sections, vec![block]);
+        }
+        sections.set_location(None);
+        sections.end_page();
     }
+}
+
+/// Whether a date is numbers with slashes or hyphens between them, and not in ISO order.
+fn is_ambiguous_date(text: &str) -> bool {
+    let first = text.split_whitespace().next().unwrap_or_default();
+    let parts: Vec<&str> = first.split(['/', '-']).collect();
+    let numbers = parts
+        .iter()
+        .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+    parts.len() == 3 && numbers && parts.first().is_some_and(|part| part.len() < 3)
 }

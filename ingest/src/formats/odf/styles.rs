@@ -2,6 +2,8 @@
 
 use crate::formats::Failure;
 use crate::formats::common::numbers::Numerals;
+use crate::formats::common::scripts::Script;
+use crate::formats::common::symbols::is_symbol_font;
 use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 use std::collections::HashMap;
 
@@ -69,6 +71,23 @@ pub fn format_marker(levels: &ListLevels, level: usize, counters: &[u32]) -> Str
 struct OdfStyle {
     parent: String,
     hidden: Option<bool>,
+    struck: Option<bool>,
+    bold: Option<bool>,
+    script: Option<Script>,
+    font: Option<String>,
+}
+
+/// How the text of a span is set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TextSetting {
+    /// Whether it is struck out.
+    pub struck: bool,
+    /// Whether it is bold.
+    pub bold: bool,
+    /// Whether it is raised or lowered.
+    pub script: Script,
+    /// Its symbol font.
+    pub symbol_font: Option<String>,
 }
 
 /// All styles of a file.
@@ -91,6 +110,18 @@ impl OdfStyles {
     /// Whether text with this style is hidden.
     pub fn is_hidden(&self, name: &str) -> bool {
         self.line(name).find_map(|s| s.1.hidden).unwrap_or(false)
+    }
+
+    /// How text with this style is set.
+    pub fn setting(&self, name: &str) -> TextSetting {
+        let line = || self.line(name).map(|(_, style)| style);
+        let font = line().find_map(|style| style.font.clone());
+        TextSetting {
+            struck: line().find_map(|style| style.struck).unwrap_or(false),
+            bold: line().find_map(|style| style.bold).unwrap_or(false),
+            script: line().find_map(|style| style.script).unwrap_or_default(),
+            symbol_font: font.filter(|font| is_symbol_font(font)),
+        }
     }
 
     /// Whether this style is, or inherits from, the built-in style of this name.
@@ -134,6 +165,19 @@ impl OdfStyles {
     }
 }
 
+/// `super 58%`, `sub`, or the height above the line: `33% 58%`, `-33%`.
+fn parse_position(place: &str) -> Script {
+    let first = place.split_whitespace().next().unwrap_or_default();
+    let height: f64 = first.trim_end_matches('%').parse().unwrap_or(0.0);
+    match first {
+        "super" => Script::Raised,
+        "sub" => Script::Lowered,
+        _ if height > 0.0 => Script::Raised,
+        _ if height < 0.0 => Script::Lowered,
+        _ => Script::Normal,
+    }
+}
+
 fn parse_numerals(tag: &XmlTag<'_>) -> Numerals {
     let format = tag.attribute("style:num-format").unwrap_or_default();
     match format.as_str() {
@@ -153,7 +197,7 @@ impl XmlHandler for OdfStyles {
                 self.open = tag.attribute("style:name").unwrap_or_default();
                 let style = OdfStyle {
                     parent: tag.attribute("style:parent-style-name").unwrap_or_default(),
-                    hidden: None,
+                    ..OdfStyle::default()
                 };
                 self.found.insert(self.open.clone(), style);
             }
@@ -161,6 +205,18 @@ impl XmlHandler for OdfStyles {
                 let display = tag.attribute("text:display");
                 if let Some(style) = self.found.get_mut(&self.open) {
                     style.hidden = display.map(|display| display == "none");
+                    let line = tag.attribute("style:text-line-through-style");
+                    let line = line.or_else(|| tag.attribute("style:text-line-through-type"));
+                    style.struck = line.map(|line| line != "none");
+                    style.bold = tag
+                        .attribute("fo:font-weight")
+                        .map(|w| w == "bold" || w.parse().is_ok_and(|w: u32| w > 500));
+                    style.script = tag
+                        .attribute("style:text-position")
+                        .map(|place| parse_position(&place));
+                    style.font = tag
+                        .attribute("style:font-name")
+                        .or_else(|| tag.attribute("fo:font-family"));
                 }
             }
             // A hidden slide.

@@ -1,9 +1,10 @@
 //! Joining rows into blocks, and writing the blocks as the text of a page.
 
 use super::rows::{TextRow, TextRun};
+use super::words::PlacedWord;
 use crate::formats::common::list_marker::begins_item;
 use crate::wire::Style;
-use cloister_domain::{Block, BlockKind, ByteRange, PageText, Rect, Word};
+use cloister_domain::{Block, BlockKind, ByteRange, PageText, Rect, TableCell, TableRow, Word};
 use std::collections::HashSet;
 
 /// A block before its text is written.
@@ -26,7 +27,7 @@ pub fn build_page_text(rows: Vec<TextRow>) -> (PageText, Vec<Style>) {
 }
 
 fn start_block(row: TextRow) -> BlockDraft {
-    let kind = if row.cells.len() > 1 {
+    let kind = if row.cells.len() > 1 || row.place.is_some() {
         BlockKind::TableRow
     } else if begins_item(&row_text(&row)) {
         BlockKind::ListItem
@@ -73,7 +74,7 @@ fn continues_block(draft: &BlockDraft, row: &TextRow, pitch: f32) -> bool {
     let alike = last.direction == row.direction
         && (last.size - row.size).abs() <= 0.1 * size
         && last.bold == row.bold;
-    if draft.kind == BlockKind::TableRow || row.cells.len() > 1 || !alike {
+    if draft.kind == BlockKind::TableRow || row.cells.len() > 1 || row.place.is_some() || !alike {
         return false;
     }
     if begins_item(&row_text(row)) {
@@ -173,45 +174,77 @@ impl PageTextWriter {
             self.page.text.push('\n');
         }
         let start = self.page.text.len();
+        let mut table_row = None;
         for (index, row) in draft.rows.iter().enumerate() {
-            if index > 0 && !self.rejoin(row) {
+            if index > 0 && !self.rejoin(row.first_word()) {
                 self.page.text.push(' ');
             }
-            self.row(row);
+            let cells = self.row(row);
+            if draft.kind == BlockKind::TableRow {
+                table_row = Some(TableRow {
+                    starts_table: row.place.as_ref().is_none_or(|place| place.starts_table),
+                    is_header: row.is_header(),
+                    cells,
+                });
+            }
         }
         let range = ByteRange::new(start, self.page.text.len());
         self.page.blocks.push(Block {
             kind: draft.kind,
             range,
             place: None,
-            row: None,
+            row: table_row,
         });
         self.styles.push(block_style(draft));
     }
 
-    fn row(&mut self, row: &TextRow) {
+    /// Writes a row, and returns its cells. Columns without a cell are empty.
+    fn row(&mut self, row: &TextRow) -> Vec<TableCell> {
+        let mut cells = Vec::new();
+        let mut reached = 0;
         for (index, cell) in row.cells.iter().enumerate() {
-            if index > 0 {
-                self.page.text.push_str(" | ");
+            let place = row
+                .place
+                .as_ref()
+                .and_then(|place| place.columns.get(index));
+            let (column, span) = place.copied().unwrap_or((index, 1));
+            (reached..column).for_each(|_| self.page.text.push_str(" | "));
+            reached = reached.max(column);
+            let start = self.page.text.len();
+            self.words(cell);
+            cells.push(TableCell {
+                range: ByteRange::new(start, self.page.text.len()),
+                column: u16::try_from(column).unwrap_or(u16::MAX),
+                span: u16::try_from(span).unwrap_or(u16::MAX),
+            });
+        }
+        cells
+    }
+
+    fn words(&mut self, cell: &TextRun) {
+        let mut above: Option<&PlacedWord> = None;
+        for word in &cell.words {
+            // A cell of several lines may divide a word.
+            let is_next_line = |last: &PlacedWord| word.frame.y0 > last.frame.y0 + 0.5 * word.size;
+            if let Some(last) = above
+                && !(is_next_line(last) && self.rejoin(&word.text))
+            {
+                self.page.text.push(' ');
             }
-            for (index, word) in cell.words.iter().enumerate() {
-                if index > 0 {
-                    self.page.text.push(' ');
-                }
-                let start = self.page.text.len();
-                self.page.text.push_str(&word.text);
-                let range = ByteRange::new(start, self.page.text.len());
-                self.page.words.push(Word {
-                    range,
-                    rect: word.rect,
-                });
-            }
+            above = Some(word);
+            let start = self.page.text.len();
+            self.page.text.push_str(&word.text);
+            let range = ByteRange::new(start, self.page.text.len());
+            self.page.words.push(Word {
+                range,
+                rect: word.rect,
+            });
         }
     }
 
     /// Joins a word that was divided at the end of the previous line. Returns whether it did; if
     /// not, a space belongs between the lines.
-    fn rejoin(&mut self, next: &TextRow) -> bool {
+    fn rejoin(&mut self, right: &str) -> bool {
         let Some(last) = self.page.words.last_mut() else {
             return false;
         };
@@ -221,7 +254,6 @@ impl PageTextWriter {
         let Some(stem) = left.strip_suffix(['-', '\u{ad}', '\u{2010}']) else {
             return false;
         };
-        let right = next.first_word();
         // `low- and middle-income`: the hyphen stands for the second part of a compound.
         if matches!(right, "and" | "or" | "to" | "und" | "oder" | "bis") {
             return false;

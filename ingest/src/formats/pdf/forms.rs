@@ -1,5 +1,7 @@
 //! The filled fields of a PDF form (ISO 32000-1, 12.7): names, values and positions.
 
+use super::words::{PlacedWord, TextDirection};
+use crate::formats::common::drawings::box_sign;
 use crate::formats::common::sections::normalize_whitespace;
 use crate::wire::Style;
 use cloister_domain::{Block, BlockKind, ByteRange, PageText, Rect, Word};
@@ -13,6 +15,8 @@ const MAX_FIELDS: usize = 20_000;
 const MAX_DEPTH: usize = 16;
 /// The font size that is assumed for values.
 const VALUE_SIZE: f32 = 10.0;
+/// Field flag (12.7.4.2.1): the button only starts an action.
+const IS_PUSHED: i64 = 1 << 16;
 /// Field flag (12.7.4.3): the field contains a password.
 const IS_PASSWORD: i64 = 1 << 13;
 
@@ -25,6 +29,8 @@ pub struct FormField {
     pub value: String,
     /// Its rectangle in the page's own coordinates: x0, y0, x1, y1.
     pub rect_corners: [f64; 4],
+    /// Whether it is ticked, if it is a box or a radio button.
+    pub ticked: Option<bool>,
 }
 
 /// The filled fields of each page, by page number.
@@ -68,6 +74,7 @@ struct InheritedField<'a> {
     kind: &'a [u8],
     flags: i64,
     value: Option<&'a Object>,
+    options: Option<&'a Object>,
 }
 
 struct FormReader<'a> {
@@ -116,6 +123,7 @@ impl<'a> FormReader<'a> {
             kind: kind.unwrap_or(outer.kind),
             flags: flags.unwrap_or(outer.flags),
             value: self.entry(field, b"V").or(outer.value),
+            options: self.entry(field, b"Opt").or(outer.options),
         }
     }
 
@@ -124,10 +132,17 @@ impl<'a> FormReader<'a> {
     }
 
     fn widget(&mut self, page: u32, widget: &'a Dictionary, field: &InheritedField<'a>) {
-        if field.kind == b"Sig" || field.flags & IS_PASSWORD != 0 {
+        let is_button = field.kind == b"Btn";
+        let is_password = !is_button && field.flags & IS_PASSWORD != 0;
+        if field.kind == b"Sig" || is_password || is_button && field.flags & IS_PUSHED != 0 {
             return;
         }
-        let value = field.value.and_then(|value| self.value(widget, value));
+        let ticked = is_button.then(|| self.is_ticked(widget, field.value));
+        let value = if is_button {
+            Some(String::new())
+        } else {
+            field.value.and_then(|value| self.value(field, value))
+        };
         let rect_corners = widget.get_deref(b"Rect", self.document);
         let rect_corners = rect_corners
             .and_then(Object::as_array)
@@ -141,24 +156,74 @@ impl<'a> FormReader<'a> {
                 name,
                 value,
                 rect_corners,
+                ticked,
             });
         }
     }
 
-    /// The text of a value. The value of a button is the name of its state if it is on.
-    fn value(&self, widget: &'a Dictionary, value: &'a Object) -> Option<String> {
-        if let Ok(name) = value.as_name() {
-            let shown = widget.get_deref(b"AS", self.document);
-            let shown = shown.and_then(Object::as_name).unwrap_or(name);
-            let on = shown == name && name != b"Off";
-            return on.then(|| String::from_utf8_lossy(name).into_owned());
+    /// Whether a box shows its state "on": the name of its appearance, else the value of the field.
+    fn is_ticked(&self, widget: &'a Dictionary, value: Option<&'a Object>) -> bool {
+        let shown = widget.get_deref(b"AS", self.document);
+        if let Ok(shown) = shown.and_then(Object::as_name) {
+            return shown != b"Off";
         }
+        let Some(value) = value.and_then(|value| value.as_name().ok()) else {
+            return false;
+        };
+        let states = widget
+            .get_deref(b"AP", self.document)
+            .and_then(Object::as_dict);
+        let states = states.and_then(|states| states.get_deref(b"N", self.document));
+        let states = states.and_then(Object::as_dict);
+        value != b"Off" && states.map_or(true, |states| states.has(value))
+    }
+
+    /// The text of a value. A choice is shown by its words, not by its code.
+    fn value(&self, field: &InheritedField<'a>, value: &'a Object) -> Option<String> {
         if let Ok(several) = value.as_array() {
-            let several: Vec<String> = several.iter().filter_map(decode_text).collect();
+            let several: Vec<String> = several
+                .iter()
+                .filter_map(decode_text)
+                .map(|code| self.words_of_choice(field, code))
+                .collect();
             return (!several.is_empty()).then(|| several.join(", "));
         }
-        decode_text(value)
+        let code = match value.as_name() {
+            Ok(name) => String::from_utf8_lossy(name).into_owned(),
+            Err(_) => text_of(value)?,
+        };
+        Some(self.words_of_choice(field, code))
     }
+
+    fn words_of_choice(&self, field: &InheritedField<'a>, code: String) -> String {
+        let options = field.options.filter(|_| field.kind == b"Ch");
+        let options = options.and_then(|options| options.as_array().ok());
+        let words = options
+            .into_iter()
+            .flatten()
+            .take(MAX_FIELDS)
+            .find_map(|option| {
+                let (_, option) = self.document.dereference(option).ok()?;
+                let [stored, shown] = option.as_array().ok()?.as_slice() else {
+                    return None;
+                };
+                (decode_text(stored)? == code)
+                    .then(|| decode_text(shown))
+                    .flatten()
+            });
+        words.unwrap_or(code)
+    }
+}
+
+/// The text of a string, or of a stream with a long text.
+fn text_of(value: &Object) -> Option<String> {
+    let Ok(stream) = value.as_stream() else {
+        return decode_text(value);
+    };
+    let bytes = stream
+        .decompressed_content()
+        .unwrap_or_else(|_| stream.content.clone());
+    decode_text(&Object::String(bytes, lopdf::StringFormat::Literal))
 }
 
 fn decode_text(object: &Object) -> Option<String> {
@@ -188,7 +253,7 @@ pub fn append_fields(
 ) {
     let page_text = remove_whitespace(&content.text);
     for field in fields {
-        if page_text.contains(&remove_whitespace(&field.value)) {
+        if field.ticked.is_none() && page_text.contains(&remove_whitespace(&field.value)) {
             continue;
         }
         let [x0, y0, x1, y1] = field.rect_corners;
@@ -200,6 +265,111 @@ pub fn append_fields(
     }
 }
 
+/// Writes the signs of boxes in front of the words that they belong to: those to their right, else
+/// those to their left. A sign that is drawn in the box is replaced. Returns the other fields, and
+/// the boxes without words beside them, with their signs as values.
+pub fn place_boxes(
+    fields: &[FormField],
+    to_page: Affine,
+    words: &mut Vec<PlacedWord>,
+) -> Vec<FormField> {
+    let mut others = Vec::new();
+    for field in fields {
+        let Some(is_ticked) = field.ticked else {
+            others.push(field.clone());
+            continue;
+        };
+        let [x0, y0, x1, y1] = field.rect_corners;
+        let drawn = to_page.transform_rect_bbox(kurbo::Rect::new(x0, y0, x1, y1).abs());
+        if !drawn.is_finite() {
+            continue;
+        }
+        let rect = super::glyphs::display(drawn);
+        words.retain(|word| word.text.chars().count() > 1 || !is_within(word.rect, rect));
+        let Some((index, is_right)) = neighbour(words, rect) else {
+            let value = box_sign(is_ticked).to_owned();
+            others.push(FormField {
+                value,
+                ..field.clone()
+            });
+            continue;
+        };
+        let Some(near) = words.get(index) else {
+            continue;
+        };
+        let rect = Rect {
+            y0: near.rect.y0,
+            y1: near.rect.y1,
+            ..rect
+        };
+        let sign = PlacedWord {
+            text: box_sign(is_ticked).to_owned(),
+            rect,
+            frame: rect,
+            direction: TextDirection::LeftToRight,
+            size: near.size,
+            bold: near.bold,
+            right_to_left: false,
+        };
+        words.insert(if is_right { index } else { index + 1 }, sign);
+    }
+    others
+}
+
+fn is_within(inner: Rect, outer: Rect) -> bool {
+    let (x, y) = (
+        f32::midpoint(inner.x0, inner.x1),
+        f32::midpoint(inner.y0, inner.y1),
+    );
+    outer.x0 <= x && x <= outer.x1 && outer.y0 <= y && y <= outer.y1
+}
+
+/// The word next to a box, and whether it is to the right of it.
+fn neighbour(words: &[PlacedWord], rect: Rect) -> Option<(usize, bool)> {
+    let middle = f32::midpoint(rect.y0, rect.y1);
+    let beside = words.iter().enumerate().filter(|(_, word)| {
+        word.direction == TextDirection::LeftToRight
+            && word.rect.y0 <= middle
+            && middle <= word.rect.y1
+    });
+    let mut best: Option<(f32, usize, bool)> = None;
+    for (index, word) in beside {
+        let (right, left) = (word.rect.x0 - rect.x1, rect.x0 - word.rect.x1);
+        // Words to the left are only taken if there are none near to the right.
+        let found = if right > -3.0 && right < 3.0 * word.size {
+            (right, index, true)
+        } else if left > -3.0 && left < 2.0 * word.size {
+            (left + 1_000.0, index, false)
+        } else {
+            continue;
+        };
+        if best.is_none_or(|(distance, ..)| found.0 < distance) {
+            best = Some(found);
+        }
+    }
+    best.map(|(_, index, is_right)| (index, is_right))
+}
+
+/// Appends a line that has no place on the page.
+pub fn append_line(text: &str, content: &mut PageText, styles: &mut Vec<Style>) {
+    if !content.text.is_empty() {
+        content.text.push('\n');
+    }
+    let start = content.text.len();
+    content.text.push_str(text);
+    content.blocks.push(Block {
+        kind: BlockKind::Paragraph,
+        range: ByteRange::new(start, content.text.len()),
+        place: None,
+        row: None,
+    });
+    styles.push(Style {
+        size: VALUE_SIZE,
+        lines: 1,
+        ..Style::default()
+    });
+}
+
 fn remove_whitespace(text: &str) -> String {
     text.split_whitespace().collect()
 }
@@ -209,8 +379,11 @@ fn append_field(field: &FormField, rect: Rect, content: &mut PageText, styles: &
         content.text.push('\n');
     }
     let start = content.text.len();
-    let separator = if field.name.is_empty() { "" } else { ": " };
-    let said = format!("{}{separator}{}", field.name, field.value);
+    let said = match field.ticked {
+        Some(_) => format!("{} {}", field.value, field.name),
+        None if field.name.is_empty() => field.value.clone(),
+        None => format!("{}: {}", field.name, field.value),
+    };
     for (index, word) in said.split_whitespace().enumerate() {
         if index > 0 {
             content.text.push(' ');

@@ -5,6 +5,7 @@
 
 use super::actual_text::ActualTextStack;
 use super::glyph_text::{font_text, normalize_text};
+use super::rules::PageRules;
 use cloister_domain::Rect;
 use hayro_interpret::font::{Glyph as HayroGlyph, GlyphRun, PositionedGlyph};
 use hayro_interpret::kurbo::{self, Affine, BezPath, Point, Shape, Vec2};
@@ -20,6 +21,9 @@ pub const MAX_GLYPHS: usize = 200_000;
 
 /// Maximum number of painted areas that are recorded.
 const MAX_PAINTED: usize = 2_000;
+
+/// A path of more elements is a drawing, and not a line of a table.
+const MAX_PATH_ELEMENTS: usize = 20_000;
 
 /// Glyph coordinates are in thousandths of the font size.
 const UNITS_PER_EM: f64 = 1000.0;
@@ -61,6 +65,8 @@ pub struct Collector {
     pub cut_short: bool,
     /// Area of the page's pictures, as a fraction of the page.
     pub pictured: f64,
+    /// The lines and shaded areas of the page.
+    pub rules: PageRules,
     /// Glyphs that are painted white on an unpainted background.
     white: u32,
     /// Glyphs that are not painted.
@@ -84,6 +90,7 @@ impl Collector {
             outside: 0,
             cut_short: false,
             pictured: 0.0,
+            rules: PageRules::default(),
             white: 0,
             invisible: 0,
             painted: Vec::new(),
@@ -127,6 +134,22 @@ impl Collector {
         if fills && !is_white(&props.paint) && self.painted.len() < MAX_PAINTED {
             let area = props.transform.transform_rect_bbox(area);
             self.painted.push(area.intersect(self.page));
+        }
+    }
+
+    fn record_rules(&mut self, path: &BezPath, props: &DrawProps<'_>, mode: &DrawMode) {
+        if path.elements().len() > MAX_PATH_ELEMENTS {
+            return;
+        }
+        match mode {
+            DrawMode::Fill(_) => {
+                self.rules
+                    .add_fill(path, props.transform, self.page, !is_white(&props.paint));
+            }
+            DrawMode::Stroke(_) | DrawMode::FillAndStroke(..) if !is_white(&props.paint) => {
+                self.rules.add_stroke(path, props.transform);
+            }
+            DrawMode::Stroke(_) | DrawMode::FillAndStroke(..) | DrawMode::Invisible => {}
         }
     }
 
@@ -355,10 +378,12 @@ impl<'a> Device<'a> for Collector {
     }
 
     fn draw_path(&mut self, path: &BezPath, props: DrawProps<'a>, mode: &DrawMode) {
+        self.record_rules(path, &props, mode);
         self.record_painted(path.bounding_box(), &props, mode);
     }
 
     fn draw_rect(&mut self, rect: &kurbo::Rect, props: DrawProps<'a>, mode: &DrawMode) {
+        self.record_rules(&rect.to_path(0.1), &props, mode);
         self.record_painted(*rect, &props, mode);
     }
 

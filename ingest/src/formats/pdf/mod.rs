@@ -8,9 +8,14 @@ mod glyphs;
 pub mod names;
 pub mod order;
 pub mod render;
+pub mod right_to_left;
 pub mod rows;
+pub mod rules;
+mod scripts;
 pub mod structure;
+pub mod tables;
 pub mod words;
+pub mod xfa;
 
 use super::{Failure, Format, Picture, ReadOptions, Resolution, Sink, Source};
 use crate::wire::{Info, Notes, PageFrame, Refusal};
@@ -48,7 +53,15 @@ fn extract(source: &Source, options: ReadOptions, sink: &mut dyn Sink) -> Result
         structure::PdfStructure::default()
     };
     let pages = pdf.pages();
+    let mut warnings = Vec::new();
+    if found.xfa.is_some() {
+        warnings.push(
+            "it is a form in XML (XFA); its words and values were read, and its layout was not"
+                .to_owned(),
+        );
+    }
     sink.info(Info {
+        warnings,
         format: FORMAT.name.to_owned(),
         title: found.title,
         date: found.date,
@@ -60,13 +73,23 @@ fn extract(source: &Source, options: ReadOptions, sink: &mut dyn Sink) -> Result
         sink.attachment(name, bytes)?;
     }
     let cache = InterpreterCache::new();
+    let mut above: Option<LastTable> = None;
     for (number, page) in (1_u32..).zip(pages.iter()) {
         if number < options.first_page {
             continue;
         }
         let fields = found.fields.get(&number).map_or(&[][..], Vec::as_slice);
-        match catch_unwind(AssertUnwindSafe(|| read_page(number, page, &cache, fields))) {
-            Ok(frame) => sink.page(frame)?,
+        let last = above.take();
+        match catch_unwind(AssertUnwindSafe(|| {
+            read_page(number, page, &cache, fields, last)
+        })) {
+            Ok((mut frame, table)) => {
+                above = table;
+                if let Some(form) = found.xfa.as_ref().filter(|_| number == 1) {
+                    write_form(form, &mut frame);
+                }
+                sink.page(frame)?;
+            }
             Err(_panic) => sink.lost(number)?,
         }
     }
@@ -100,12 +123,32 @@ fn open_with_passwords(source: &Source) -> Result<(hayro_syntax::Pdf, &str), Fai
     Err(Refusal::Encrypted.into())
 }
 
+/// Writes the words of an XML form onto a page, in place of its notice to wait.
+fn write_form(form: &xfa::XfaForm, frame: &mut PageFrame) {
+    let content = &mut frame.page.content;
+    let notice = content.text.to_lowercase();
+    if form.replaces_pages || notice.contains("please wait") {
+        *content = cloister_domain::PageText::default();
+        frame.styles.clear();
+    }
+    for line in &form.lines {
+        forms::append_line(line, content, &mut frame.styles);
+    }
+}
+
+/// The last table of a page, if nothing but its foot follows it.
+type LastTable = tables::FoundTable;
+
+/// The part of a page above and below which text does not part a table from its continuation.
+const MARGIN: f32 = 0.12;
+
 fn read_page<'a>(
     number: u32,
     page: &hayro_syntax::page::Page<'a>,
     cache: &InterpreterCache<'a>,
     fields: &[forms::FormField],
-) -> PageFrame {
+    above: Option<LastTable>,
+) -> (PageFrame, Option<LastTable>) {
     let (width, height) = page.render_dimensions();
     let mut context = Context::new(
         page.initial_transform(true).to_kurbo(),
@@ -116,12 +159,20 @@ fn read_page<'a>(
     );
     let mut collector = glyphs::Collector::new(width, height);
     interpret_page(page, &mut context, &mut collector);
-    let runs = rows::join_words(words::join_glyphs(&collector.glyphs));
-    let (mut content, mut styles) = blocks::build_page_text(order::reading_order(runs));
     let page_rect = kurbo::Rect::new(0.0, 0.0, f64::from(width), f64::from(height));
     let to_page = page.initial_transform(true).to_kurbo();
-    forms::append_fields(fields, to_page, page_rect, &mut content, &mut styles);
-    PageFrame {
+    let mut words = right_to_left::join_in_order(&collector.glyphs);
+    let right_to_left = words.iter().any(|word| word.right_to_left);
+    let fields = forms::place_boxes(fields, to_page, &mut words);
+    scripts::mark(&mut words);
+    let mut search = tables::find_tables(rows::join_words(words), &collector.rules);
+    if let Some(above) = above {
+        search.continue_table(&above, height * MARGIN);
+    }
+    let last = search.last_table(height * (1.0 - MARGIN));
+    let (mut content, mut styles) = blocks::build_page_text(order::order_with_tables(search));
+    forms::append_fields(&fields, to_page, page_rect, &mut content, &mut styles);
+    let frame = PageFrame {
         page: Page {
             number,
             width,
@@ -133,8 +184,10 @@ fn read_page<'a>(
             unreadable: collector.unreadable,
             outside: collector.outside,
             cut_short: collector.cut_short,
-            pictured: collector.pictured > 0.5,
+            pictured: collector.pictured > 0.35,
             hidden: collector.hidden(),
+            right_to_left,
         },
-    }
+    };
+    (frame, last)
 }

@@ -4,6 +4,7 @@
 //! only if it jumps around, or reads across columns.
 
 use super::rows::{TextRow, TextRun, join_rows};
+use super::tables::{FoundTable, TableSearch};
 
 /// A page with more text runs than this is read in drawing order.
 const MAX_RUNS: usize = 6_000;
@@ -12,8 +13,29 @@ const MIN_COLUMN_LINES: usize = 6;
 /// The median line fills at least this fraction of a column.
 const MIN_COLUMN_FILL: f32 = 0.72;
 
+/// Returns the rows of a page in reading order, with those of its tables.
+pub fn order_with_tables(search: TableSearch) -> Vec<TextRow> {
+    let TableSearch { rest, tables } = search;
+    let mut tables: Vec<Option<FoundTable>> = tables.into_iter().map(Some).collect();
+    let mut rows = Vec::new();
+    for row in reading_order(rest) {
+        match row.table().and_then(|number| tables.get_mut(number)) {
+            Some(table) => rows.extend(table.take().into_iter().flat_map(|table| table.rows)),
+            None => rows.push(row),
+        }
+    }
+    rows
+}
+
+/// The parts of a page between the gutters of columns, in reading order.
+pub fn leaves(runs: Vec<TextRun>) -> Vec<Vec<TextRun>> {
+    let mut leaves = Vec::new();
+    xy_cut(runs, &mut leaves, &mut Vec::new(), 0);
+    leaves
+}
+
 /// Returns the rows of a page in reading order.
-pub fn reading_order(runs: Vec<TextRun>) -> Vec<TextRow> {
+fn reading_order(runs: Vec<TextRun>) -> Vec<TextRow> {
     if runs.len() > MAX_RUNS || runs.len() < 4 {
         return join_rows(runs);
     }
@@ -21,6 +43,7 @@ pub fn reading_order(runs: Vec<TextRun>) -> Vec<TextRow> {
     let mut gutters = Vec::new();
     let mut placed = Vec::new();
     xy_cut(runs, &mut placed, &mut gutters, 0);
+    let placed: Vec<TextRun> = placed.into_iter().flatten().collect();
     let across = gutters.iter().any(|gutter| gutter.is_crossed(&drawn));
     let jumps = count_jumps(&drawn);
     if !across && (jumps < 3 || jumps * 12 < drawn.len()) {
@@ -70,7 +93,12 @@ impl Gutter {
 
 /// Recursive XY cut: splits the runs at gutters between columns, and at horizontal bands, then
 /// appends them line by line.
-fn xy_cut(mut runs: Vec<TextRun>, placed: &mut Vec<TextRun>, gutters: &mut Vec<Gutter>, depth: u8) {
+fn xy_cut(
+    mut runs: Vec<TextRun>,
+    placed: &mut Vec<Vec<TextRun>>,
+    gutters: &mut Vec<Gutter>,
+    depth: u8,
+) {
     if depth < 8 {
         if let Some(gutter) = find_gutter(&runs) {
             let (left, right) = runs.into_iter().partition(|p| p.frame.x0 < gutter.x);
@@ -87,11 +115,11 @@ fn xy_cut(mut runs: Vec<TextRun>, placed: &mut Vec<TextRun>, gutters: &mut Vec<G
         }
     }
     sort_by_lines(&mut runs);
-    placed.append(&mut runs);
+    placed.push(runs);
 }
 
 /// Sorts runs into lines from top to bottom, and each line from left to right.
-fn sort_by_lines(runs: &mut Vec<TextRun>) {
+pub fn sort_by_lines(runs: &mut Vec<TextRun>) {
     runs.sort_by(|a, b| a.frame.y0.total_cmp(&b.frame.y0));
     let mut lines: Vec<Vec<TextRun>> = Vec::new();
     for run in runs.drain(..) {

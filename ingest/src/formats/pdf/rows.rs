@@ -17,19 +17,31 @@ pub struct TextRun {
     pub size: f32,
     /// Their direction.
     pub direction: TextDirection,
+    /// The number of the table that it stands for, if it is a placeholder without words.
+    pub table: Option<usize>,
 }
 
 impl TextRun {
-    fn from_word(word: PlacedWord) -> Self {
+    /// A run of one word.
+    pub fn from_word(word: PlacedWord) -> Self {
         Self {
             frame: word.frame,
             size: word.size,
             direction: word.direction,
             words: vec![word],
+            table: None,
         }
     }
 
-    fn push(&mut self, word: PlacedWord) {
+    /// Appends the words of another run.
+    pub fn append(&mut self, other: Self) {
+        for word in other.words {
+            self.push(word);
+        }
+    }
+
+    /// Appends a word.
+    pub fn push(&mut self, word: PlacedWord) {
         self.frame = self.frame.union(word.frame);
         self.size = self.size.max(word.size);
         self.words.push(word);
@@ -75,8 +87,23 @@ pub fn join_words(words: Vec<PlacedWord>) -> Vec<TextRun> {
 
 fn continues_run(run: &TextRun, word: &PlacedWord) -> bool {
     let size = run.size.max(word.size);
-    let gap = word.frame.x0 - run.frame.x1;
+    let mut gap = word.frame.x0 - run.frame.x1;
+    if word.right_to_left && run.words.iter().all(|held| held.right_to_left) {
+        // The next word is to the left, or it is one of several from left to right.
+        gap = gap.max(run.frame.x0 - word.frame.x1);
+    }
     run.shares_line(word.direction, word.frame) && gap > -0.3 * size && gap < CELL_GAP * size
+}
+
+/// Where the cells of a row are in a table.
+#[derive(Clone, Debug, Default)]
+pub struct RowPlace {
+    /// The first column of each cell, and the number of columns that it covers.
+    pub columns: Vec<(usize, usize)>,
+    /// Whether a table begins with the row.
+    pub starts_table: bool,
+    /// Whether it names columns.
+    pub is_header: bool,
 }
 
 /// One line of a page: a run, or the cells of a table row.
@@ -92,10 +119,23 @@ pub struct TextRow {
     pub bold: bool,
     /// Their direction.
     pub direction: TextDirection,
+    /// Where the cells are in their table, if it is known.
+    pub place: Option<RowPlace>,
 }
 
 impl TextRow {
-    fn from_cells(cells: Vec<TextRun>) -> Option<Self> {
+    /// Whether it names the columns of its table.
+    pub fn is_header(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.is_header)
+    }
+
+    /// The number of the table that it stands for, if it is a placeholder.
+    pub fn table(&self) -> Option<usize> {
+        self.cells.first().and_then(|cell| cell.table)
+    }
+
+    /// A row of these cells. `None` if there are none.
+    pub fn from_cells(cells: Vec<TextRun>) -> Option<Self> {
         let first = cells.first()?;
         let (direction, mut frame) = (first.direction, first.frame);
         for cell in &cells {
@@ -113,6 +153,7 @@ impl TextRow {
             bold,
             direction,
             cells,
+            place: None,
         })
     }
 
@@ -135,6 +176,9 @@ pub fn join_rows(runs: Vec<TextRun>) -> Vec<TextRow> {
     let mut rows: Vec<Vec<TextRun>> = Vec::new();
     for run in runs {
         match rows.last_mut() {
+            Some(row) if run.table.is_some() || row.iter().any(|held| held.table.is_some()) => {
+                rows.push(vec![run]);
+            }
             Some(row) if follows(row, &run) => row.push(run),
             Some(row) => match find_cell_above(row, &run) {
                 Some(cell) => run.words.into_iter().for_each(|word| cell.push(word)),
@@ -189,7 +233,7 @@ fn has_letters(run: &TextRun) -> bool {
 
 /// Joins cells that a gap separates but that belong together: a currency symbol and its amount, an
 /// amount and its closing parenthesis, a list marker and its item.
-fn join_cells(cells: Vec<TextRun>) -> Vec<TextRun> {
+pub fn join_cells(cells: Vec<TextRun>) -> Vec<TextRun> {
     let mut joined: Vec<TextRun> = Vec::new();
     for mut cell in cells {
         let text = cell.text();
@@ -228,7 +272,8 @@ fn belong_together(left: &str, right: &str, left_is_first: bool) -> bool {
     currency || closing || marker || leader
 }
 
-fn is_currency(text: &str) -> bool {
+/// Whether a text is the sign or the code of a currency.
+pub fn is_currency(text: &str) -> bool {
     matches!(
         text,
         "$" | "€" | "£" | "¥" | "US$" | "$(" | "($" | "CHF" | "EUR" | "USD"

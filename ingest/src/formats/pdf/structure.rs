@@ -4,6 +4,7 @@
 
 use super::forms::{self, FormField};
 use super::names;
+use super::xfa::{self, XfaForm};
 use crate::formats::common::sections::normalize_whitespace;
 use crate::wire::OutlineEntry;
 use cloister_domain::Day;
@@ -27,6 +28,8 @@ pub struct PdfStructure {
     pub outline: Vec<OutlineEntry>,
     /// The filled form fields, by page.
     pub fields: HashMap<u32, Vec<FormField>>,
+    /// The form in XML, if the file is one.
+    pub xfa: Option<XfaForm>,
     /// The embedded files, with their names.
     pub files: Vec<(String, Vec<u8>)>,
 }
@@ -46,6 +49,7 @@ pub fn read_structure(bytes: &[u8], password: &str) -> PdfStructure {
         date: read_date(&document),
         outline: OutlineReader::read_entries(&document),
         fields: forms::read_fields(&document),
+        xfa: xfa::read_form(&document),
         files: names::embedded_files(&document),
     }
 }

@@ -22,6 +22,8 @@ pub struct PlacedWord {
     pub size: f32,
     /// Whether it is bold.
     pub bold: bool,
+    /// Whether it is on a line that is read from right to left.
+    pub right_to_left: bool,
 }
 
 /// The reading direction of a word, to the nearest quarter turn.
@@ -103,6 +105,7 @@ fn start_word(glyph: &Glyph) -> PlacedWord {
         direction: TextDirection::from_baseline(glyph.along),
         size: glyph.size,
         bold: glyph.bold,
+        right_to_left: false,
     }
 }
 

@@ -18,6 +18,12 @@ pub enum Destination {
     Day,
     /// The marker of a list item.
     Marker,
+    /// The code of a field.
+    Instruction,
+    /// The data of a field of a form.
+    FormField,
+    /// A choice of a field of a form.
+    FormEntry,
 }
 
 impl Destination {
@@ -31,13 +37,16 @@ impl Destination {
             "revtim" => Self::Day,
             "ud" | "shpinst" | "shptxt" | "fldrslt" | "result" | "info" => Self::Body,
             "listtext" | "pntext" => Self::Marker,
-            "colortbl" | "pict" | "header" | "headerl" | "headerr" | "headerf" | "footer"
-            | "footerl" | "footerr" | "footerf" | "fldinst" | "upr" | "sp" | "author"
-            | "operator" | "subject" | "keywords" | "doccomm" | "company" | "manager"
-            | "category" | "comment" | "creatim" | "printim" | "buptim" | "annotation"
-            | "atnid" | "atnauthor" | "nonshppict" | "xe" | "tc" | "bkmkstart" | "bkmkend"
-            | "template" | "vern" | "nofpages" | "listtable" | "listoverridetable" | "filetbl"
-            | "revtbl" | "rsidtbl" | "themedata" | "do" => Self::Ignored,
+            "fldinst" => Self::Instruction,
+            "formfield" => Self::FormField,
+            "ffl" => Self::FormEntry,
+            "colortbl" | "pict" | "upr" | "sp" | "author" | "operator" | "subject" | "keywords"
+            | "doccomm" | "company" | "manager" | "category" | "comment" | "creatim"
+            | "printim" | "buptim" | "atnid" | "atnauthor" | "nonshppict" | "xe" | "tc"
+            | "bkmkstart" | "bkmkend" | "template" | "vern" | "nofpages" | "listtable"
+            | "listoverridetable" | "filetbl" | "revtbl" | "rsidtbl" | "themedata" | "do" => {
+                Self::Ignored
+            }
             _ if optional => Self::Ignored,
             _ => return None,
         })

@@ -4,15 +4,20 @@ use super::destination::Destination;
 use super::styles::{RtfStyle, charset_code_page, heading_level};
 use super::tokens::{Token, Tokens};
 use crate::formats::Failure;
-use crate::formats::common::block_builder::BlockBuilder;
+use crate::formats::common::block_builder::{BlockBuilder, BuiltBlock, CellPlacement, CellShape};
+use crate::formats::common::drawings::box_sign;
 use crate::formats::common::encoding::decode_code_page;
+use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::sections::normalize_whitespace;
+use crate::formats::common::symbols::{is_symbol_font, symbol, write_symbols};
 use crate::wire::Info;
 use cloister_domain::BlockKind;
 use std::collections::HashMap;
 
 /// Maximum nesting depth of groups.
 const MAX_DEPTH: usize = 500;
+/// Maximum number of blocks in headers and footers.
+const MAX_MARGINS: usize = 500;
 /// Maximum number of fonts and of styles.
 const MAX_ENTRIES: usize = 10_000;
 
@@ -24,15 +29,27 @@ enum GroupEnd {
     Note,
     Box,
     Marker,
+    Comment,
+    Margin,
+    Instruction,
 }
 
 /// The state of a group.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent fact about the text"
+)]
 #[derive(Clone, Copy, Debug, Default)]
 struct GroupState {
     destination: Destination,
     opened: GroupEnd,
     hidden: bool,
     deleted: bool,
+    bold: bool,
+    struck: bool,
+    script: Script,
+    /// The symbol font, if the current font is one: whether it is the second of its family.
+    symbol_font: Option<bool>,
     in_table: bool,
     heading: Option<u8>,
     /// The Windows code page of the current font.
@@ -40,6 +57,9 @@ struct GroupState {
     /// The number of fallback characters after each Unicode character (`\uc`).
     fallback_chars: usize,
 }
+
+/// Maximum number of cells of a row.
+const MAX_CELLS: usize = 1_000;
 
 /// The open table.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,6 +83,10 @@ pub struct RtfReader {
     units: Vec<u16>,
     table: TableState,
     tables: Vec<TableState>,
+    /// The cells that the open row defines, and the definition of the next one.
+    cells: Vec<CellPlacement>,
+    next_cell: CellPlacement,
+    is_header_row: bool,
     code_page: u32,
     fonts: HashMap<i32, u32>,
     font: i32,
@@ -72,6 +96,44 @@ pub struct RtfReader {
     title: String,
     day: [i32; 3],
     note_count: usize,
+    /// The names of symbol fonts, and the name of the font that is being defined.
+    symbol_fonts: HashMap<i32, bool>,
+    font_name: String,
+    /// The code of the open field, and the data of its field of a form.
+    instruction: String,
+    form: RtfFormField,
+    /// What the field that has just ended shows.
+    field_shown: String,
+    /// Headers and footers.
+    margins: Vec<BuiltBlock>,
+}
+
+/// A field of a form.
+#[derive(Debug, Default)]
+struct RtfFormField {
+    kind: Option<i32>,
+    result: Option<i32>,
+    default: i32,
+    entries: Vec<String>,
+}
+
+impl RtfFormField {
+    /// What the field shows: a box with its state, or the chosen words.
+    fn shown(&self) -> String {
+        // 25 means that nothing was chosen.
+        let chosen = self
+            .result
+            .filter(|result| *result != 25)
+            .unwrap_or(self.default);
+        match self.kind {
+            Some(1) => format!("{} ", box_sign(chosen == 1)),
+            Some(2) => {
+                let index = usize::try_from(chosen).unwrap_or(0);
+                self.entries.get(index).cloned().unwrap_or_default()
+            }
+            _ => String::new(),
+        }
+    }
 }
 
 impl RtfReader {
@@ -129,6 +191,8 @@ impl RtfReader {
         // Outside of a table, this closes the open table.
         let _closed = self.sync_table();
         self.builder.end_paragraph();
+        let margins = std::mem::take(&mut self.margins);
+        self.builder.append_float(margins);
         self.builder
     }
 
@@ -149,7 +213,17 @@ impl RtfReader {
         self.optional = false;
         match self.state.opened {
             GroupEnd::Nothing => {}
-            GroupEnd::Note | GroupEnd::Box => self.end_float(),
+            GroupEnd::Note | GroupEnd::Box | GroupEnd::Comment | GroupEnd::Margin => {
+                self.end_float();
+            }
+            GroupEnd::Instruction => {
+                let code = std::mem::take(&mut self.instruction);
+                let form = std::mem::take(&mut self.form);
+                self.field_shown = match form.kind {
+                    Some(_) => form.shown(),
+                    None => field_text(&code).unwrap_or_default(),
+                };
+            }
             GroupEnd::Marker => {
                 let marker = normalize_whitespace(&std::mem::take(&mut self.marker));
                 if !marker.is_empty() && !matches!(self.builder.kind(), BlockKind::Heading(_)) {
@@ -164,17 +238,42 @@ impl RtfReader {
         if let Some(outer) = self.groups.pop() {
             self.state = outer;
         }
+        let shown = std::mem::take(&mut self.field_shown);
+        if !shown.is_empty() {
+            self.push_text(&shown);
+        }
     }
 
     fn end_float(&mut self) {
-        let items = self.builder.take_float();
+        let mut items = self.builder.take_float();
         self.table = self.tables.pop().unwrap_or_default();
-        if self.state.opened == GroupEnd::Note {
-            self.note_count += 1;
-            self.builder
-                .append_note(&self.note_count.to_string(), items);
-        } else {
-            self.builder.append_float(items);
+        match self.state.opened {
+            GroupEnd::Note => {
+                self.note_count += 1;
+                self.builder
+                    .append_note(&self.note_count.to_string(), items);
+            }
+            GroupEnd::Margin => {
+                for item in items {
+                    let has_words = matches!(&item, BuiltBlock::Block(_, text) if text.chars().any(char::is_alphabetic))
+                        || matches!(&item, BuiltBlock::Row(_));
+                    if has_words
+                        && !self.margins.contains(&item)
+                        && self.margins.len() < MAX_MARGINS
+                    {
+                        self.margins.push(item);
+                    }
+                }
+            }
+            GroupEnd::Comment => {
+                if let Some(BuiltBlock::Block(_, text)) = items.first_mut() {
+                    text.insert_str(0, "Comment: ");
+                }
+                self.builder.append_float(items);
+            }
+            GroupEnd::Nothing | GroupEnd::Box | GroupEnd::Marker | GroupEnd::Instruction => {
+                self.builder.append_float(items);
+            }
         }
     }
 
@@ -230,9 +329,22 @@ impl RtfReader {
             Destination::Body if self.state.hidden || self.state.deleted => {}
             Destination::Body => {
                 if self.sync_table().is_ok() {
-                    self.builder.push_text(text);
+                    let text = match self.state.symbol_font {
+                        Some(is_second) => write_symbols(text, if is_second { "2" } else { "" }),
+                        None => self.state.script.write(text),
+                    };
+                    let text = if self.state.struck {
+                        write_struck(&text)
+                    } else {
+                        text
+                    };
+                    self.builder.note_weight(&text, self.state.bold);
+                    self.builder.push_text(&text);
                 }
             }
+            Destination::Instruction => self.instruction.push_str(text),
+            Destination::FormEntry => self.form.entries.push(text.trim().to_owned()),
+            Destination::Fonts => self.font_name_piece(text),
             Destination::Title => self.title.push_str(text),
             Destination::Marker => self.marker.push_str(text),
             Destination::Styles => {
@@ -240,7 +352,20 @@ impl RtfReader {
                     style.name.push_str(text);
                 }
             }
-            Destination::Ignored | Destination::Fonts | Destination::Day => {}
+            Destination::Ignored | Destination::Day | Destination::FormField => {}
+        }
+    }
+
+    /// A part of the name of a font. A semicolon ends it.
+    fn font_name_piece(&mut self, text: &str) {
+        self.font_name.push_str(text);
+        if text.contains(';') {
+            let name = std::mem::take(&mut self.font_name);
+            let name = name.trim().trim_end_matches(';');
+            if is_symbol_font(name) && self.symbol_fonts.len() < MAX_ENTRIES {
+                self.symbol_fonts
+                    .insert(self.font, name.trim_end().ends_with('2'));
+            }
         }
     }
 
@@ -259,7 +384,7 @@ impl RtfReader {
             self.builder.open_row();
         }
         if !self.table.cell {
-            self.builder.open_cell(1)?;
+            self.builder.open_cell(CellShape::default())?;
         }
         self.table = TableState {
             open: true,
@@ -296,7 +421,11 @@ impl RtfReader {
             Destination::Fonts => self.font_word(name, number),
             Destination::Styles => self.style_word(name, number),
             Destination::Day => self.day_word(name, number.unwrap_or(0)),
-            Destination::Ignored | Destination::Title => {}
+            Destination::FormField => self.form_word(name, number),
+            Destination::Ignored
+            | Destination::Title
+            | Destination::Instruction
+            | Destination::FormEntry => {}
             Destination::Body | Destination::Marker => {
                 self.character_word(name, number);
                 self.paragraph_word(name, number)?;
@@ -328,8 +457,16 @@ impl RtfReader {
         if self.state.destination == Destination::Ignored && name != "ud" {
             return Ok(false);
         }
-        if name == "footnote" {
-            self.begin_float(GroupEnd::Note)?;
+        let float = match name {
+            "footnote" => Some(GroupEnd::Note),
+            "annotation" => Some(GroupEnd::Comment),
+            "header" | "headerl" | "headerr" | "headerf" | "footer" | "footerl" | "footerr"
+            | "footerf" => Some(GroupEnd::Margin),
+            _ => None,
+        };
+        if let Some(float) = float {
+            self.begin_float(float)?;
+            self.state.destination = Destination::Body;
             return Ok(true);
         }
         // `cs` and `ds` in the style sheet start an entry for a character or section style.
@@ -343,11 +480,24 @@ impl RtfReader {
         if destination == Destination::Marker {
             self.state.opened = GroupEnd::Marker;
         }
+        if destination == Destination::Instruction {
+            self.instruction.clear();
+            self.state.opened = GroupEnd::Instruction;
+        }
         if name == "shptxt" {
             self.begin_float(GroupEnd::Box)?;
         }
         self.state.destination = destination;
         Ok(true)
+    }
+
+    fn form_word(&mut self, name: &str, number: Option<i32>) {
+        match name {
+            "fftype" => self.form.kind = number,
+            "ffres" => self.form.result = number,
+            "ffdefres" => self.form.default = number.unwrap_or(0),
+            _ => {}
+        }
     }
 
     fn font_word(&mut self, name: &str, number: Option<i32>) {
@@ -395,11 +545,24 @@ impl RtfReader {
             "plain" => {
                 self.state.hidden = false;
                 self.state.deleted = false;
+                self.state.bold = false;
+                self.state.struck = false;
+                self.state.script = Script::Normal;
+                self.state.symbol_font = None;
                 self.state.code_page = None;
             }
             "v" => self.state.hidden = on,
+            "b" => self.state.bold = on,
+            "strike" | "striked" => self.state.struck = on,
+            "super" | "up" => self.state.script = if on { Script::Raised } else { Script::Normal },
+            "sub" | "dn" => self.state.script = if on { Script::Lowered } else { Script::Normal },
+            "nosupersub" => self.state.script = Script::Normal,
             "deleted" => self.state.deleted = on,
-            "f" => self.state.code_page = self.fonts.get(&number.unwrap_or(0)).copied(),
+            "f" => {
+                let font = number.unwrap_or(0);
+                self.state.code_page = self.fonts.get(&font).copied();
+                self.state.symbol_font = self.symbol_fonts.get(&font).copied();
+            }
             "tab" | "line" | "page" | "column" | "enspace" | "emspace" | "qmspace" | "nestcell"
             | "nestrow" => self.push_text(" "),
             "emdash" => self.push_text("—"),
@@ -437,13 +600,57 @@ impl RtfReader {
                 self.table.cell = false;
             }
             "row" => {
+                if self.table.row {
+                    self.end_row();
+                }
                 self.table.row = false;
                 self.table.cell = false;
             }
-            _ => {}
+            _ => self.row_word(name, number),
         }
         Ok(())
     }
+
+    /// Handles the words that define the cells of a row.
+    fn row_word(&mut self, name: &str, number: Option<i32>) {
+        match name {
+            "trowd" => {
+                self.cells.clear();
+                self.next_cell = CellPlacement::default();
+                self.is_header_row = false;
+            }
+            "trhdr" => self.is_header_row = true,
+            "clvmrg" => self.next_cell.continues_above = true,
+            "clmrg" => self.next_cell.continues_left = true,
+            "cellx" if self.cells.len() < MAX_CELLS => {
+                self.next_cell.edge = number.unwrap_or(0);
+                self.cells.push(std::mem::take(&mut self.next_cell));
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends a row: its definition may also follow its cells.
+    fn end_row(&mut self) {
+        if self.is_header_row {
+            self.builder.mark_header_row();
+        }
+        self.builder.place_cells(self.cells.clone());
+    }
+}
+
+/// What a field without a result shows: an equation, or a symbol.
+fn field_text(code: &str) -> Option<String> {
+    if let Some(text) = crate::formats::docx::equation(code) {
+        return Some(text);
+    }
+    let mut words = code.split_whitespace();
+    let is_symbol = words.next()?.eq_ignore_ascii_case("SYMBOL");
+    let number: u32 = words.next().filter(|_| is_symbol)?.parse().ok()?;
+    if !is_symbol_font(code) {
+        return char::from_u32(number).map(String::from);
+    }
+    symbol(number, code.contains("ings 2")).map(str::to_owned)
 }
 
 #[cfg(test)]

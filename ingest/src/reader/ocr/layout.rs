@@ -1,7 +1,8 @@
 //! The layout of a recognised page: tesseract's table of words becomes text with positions.
 
+use crate::formats::pdf::rules::PageRules;
 use crate::formats::pdf::words::{PlacedWord, TextDirection};
-use crate::formats::pdf::{blocks, order, rows};
+use crate::formats::pdf::{blocks, order, rows, tables};
 use crate::wire::Style;
 use cloister_domain::{ByteRange, PageText, Rect};
 use std::collections::BTreeMap;
@@ -90,8 +91,8 @@ fn parse_points(pixels: &str, scale: f32) -> Option<f32> {
 /// Analyses the layout of the words, and builds the text of the page.
 pub fn lay_out(found: &[OcrWord]) -> RecognisedPage {
     let placed = place_words(found);
-    let (mut content, styles) =
-        blocks::build_page_text(order::reading_order(rows::join_words(placed)));
+    let search = tables::find_tables(rows::join_words(placed), &PageRules::default());
+    let (mut content, styles) = blocks::build_page_text(order::order_with_tables(search));
     content.doubtful = low_confidence_ranges(&content, found);
     RecognisedPage { content, styles }
 }
@@ -124,6 +125,7 @@ fn place_words(found: &[OcrWord]) -> Vec<PlacedWord> {
             direction,
             size: sizes.get(&word.line).copied().unwrap_or(usual),
             bold: false,
+            right_to_left: false,
         })
         .collect()
 }

@@ -32,7 +32,35 @@ fn characters_are_read_in_every_notation() {
 fn hidden_deleted_and_program_text_is_left_out() {
     check(
         r"{\rtf1{\info{\title T}{\author A}}{\header H}a{\v b}\deleted c\deleted0  d{\*\x e}{\pict 00ff}{\field{\*\fldinst X}{\fldrslt f}}\par}",
-        "a df",
+        "a df\nH",
+    );
+}
+
+#[test]
+fn values_boxes_and_joined_cells_keep_their_meaning() {
+    check(
+        r"{\rtf1 10{\super 9}/l CO{\sub 2} {\strike 5 mg} 7 mg\par}",
+        "10⁹/l CO₂ [struck out: 5 mg] 7 mg",
+    );
+    check(
+        r"{\rtf1 {\field{\*\fldinst { FORMCHECKBOX {\*\formfield{\fftype1\ffres1\ffdefres0}}}}{\fldrslt}}yes {\field{\*\fldinst FORMCHECKBOX {\*\formfield{\fftype1\ffres25\ffdefres0}}}{\fldrslt}}no\par}",
+        "☒ yes ☐ no",
+    );
+    check(
+        r"{\rtf1 {\field{\*\fldinst EQ \\f(1;2)}{\fldrslt}} tablet\par}",
+        "½ tablet",
+    );
+    check(
+        r"{\rtf1{\header Form 7, valid to May\par}{\footer\chpgn\par}Text\par}",
+        "Text\nForm 7, valid to May",
+    );
+    check(
+        r"{\rtf1\trowd\clvmgf\cellx1000\cellx2000\pard\intbl Adults\cell 5 mg\cell\row\trowd\clvmrg\cellx1000\cellx2000\pard\intbl\cell 9 mg\cell\row\pard End\par}",
+        "Adults | 5 mg\nAdults | 9 mg\nEnd",
+    );
+    check(
+        r"{\rtf1\trowd\cellx2000\cellx3000\pard\intbl Wide\cell C\cell\row\trowd\cellx1000\cellx2000\cellx3000\pard\intbl a\cell b\cell c\cell\row\pard}",
+        "Wide |  | C\na | b | c",
     );
 }
 

@@ -1,0 +1,591 @@
+//! Tables: cells with their spans become rows in which each cell has its columns. The text of a
+//! cell that covers several rows stands in each of them.
+
+use super::sections::normalize_whitespace;
+use std::collections::BTreeMap;
+
+/// Maximum number of columns that a cell spans, and of columns of a table.
+const MAX_SPAN: usize = 64;
+const MAX_COLUMNS: usize = 16_384;
+/// A repeated text of more bytes than this is written once.
+const MAX_REPEATED_TEXT: usize = 2_000;
+/// Bytes that repeated texts may add to a table beside its own text, and the factor of its own text.
+const REPEATED_BYTES: usize = 64 << 10;
+const REPEATED_FACTOR: usize = 4;
+/// A name of a column is shorter than this, in characters.
+const MAX_NAME_CHARS: usize = 80;
+/// Maximum number of rows that name columns.
+const MAX_HEADER_ROWS: usize = 6;
+/// Number of rows below a header whose cells are compared with it.
+const SAMPLE_ROWS: usize = 20;
+
+/// A cell as its format describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpannedCell {
+    /// Its text.
+    pub text: String,
+    /// The number of columns that it covers; 0 means 1.
+    pub columns: usize,
+    /// The number of rows that it covers; 0 means 1.
+    pub rows: usize,
+    /// Its column, if the format gives it. Otherwise it is in the next column that is free.
+    pub column: Option<usize>,
+    /// Whether it continues the cell above it.
+    pub continues_above: bool,
+    /// Whether the format says that it names columns.
+    pub is_header: bool,
+    /// Whether its text is bold throughout.
+    pub is_bold: bool,
+}
+
+/// A row as its format describes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpannedRow {
+    /// Its cells.
+    pub cells: Vec<SpannedCell>,
+    /// Whether the format says that it names columns.
+    pub is_header: bool,
+    /// The group of rows that it belongs to. No cell covers rows of two groups.
+    pub group: usize,
+}
+
+/// A cell in its columns. Its text is normalized and not empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CellDraft {
+    /// Its text.
+    pub text: String,
+    /// Its first column.
+    pub column: usize,
+    /// The number of columns that it covers.
+    pub span: usize,
+}
+
+/// A row whose cells are in their columns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowDraft {
+    /// Whether a new table begins with it.
+    pub starts_table: bool,
+    /// Whether it names columns.
+    pub is_header: bool,
+    /// The cells that are not empty, in the order of the columns.
+    pub cells: Vec<CellDraft>,
+}
+
+impl RowDraft {
+    /// A row with one cell in each column.
+    pub fn from_texts<S: AsRef<str>>(texts: &[S]) -> Self {
+        let cells = texts.iter().enumerate().filter_map(|(column, text)| {
+            let text = normalize_whitespace(text.as_ref());
+            let span = 1;
+            (!text.is_empty()).then_some(CellDraft { text, column, span })
+        });
+        Self {
+            cells: cells.collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The cell that covers a column.
+    pub fn cell_at(&self, column: usize) -> Option<&CellDraft> {
+        let mut cells = self.cells.iter();
+        cells.find(|cell| cell.column <= column && column < cell.column + cell.span)
+    }
+
+    /// Its cells, joined by spaces.
+    pub fn text(&self) -> String {
+        let texts: Vec<&str> = self.cells.iter().map(|cell| cell.text.as_str()).collect();
+        texts.join(" ")
+    }
+}
+
+/// A cell that covers rows below its own.
+#[derive(Clone, Debug)]
+struct HangingCell {
+    text: String,
+    span: usize,
+    rows_left: usize,
+}
+
+/// Lays out a table. Rows without text are left out. `lost` is increased for each text that was too
+/// long to be repeated.
+pub fn lay_out(rows: Vec<SpannedRow>, lost: &mut usize) -> Vec<RowDraft> {
+    let own: usize = rows
+        .iter()
+        .flat_map(|row| &row.cells)
+        .map(|cell| cell.text.len())
+        .sum();
+    let mut layout = TableLayout {
+        hanging: BTreeMap::new(),
+        group: rows.first().map_or(0, |row| row.group),
+        budget: REPEATED_BYTES.saturating_add(own.saturating_mul(REPEATED_FACTOR)),
+        lost: 0,
+    };
+    let mut is_bold = Vec::new();
+    let mut found: Vec<RowDraft> = Vec::new();
+    for row in rows {
+        let bold = !row.cells.is_empty()
+            && row
+                .cells
+                .iter()
+                .all(|c| c.is_bold || c.text.trim().is_empty());
+        let draft = layout.row(row);
+        if !draft.cells.is_empty() {
+            found.push(draft);
+            is_bold.push(bold);
+        }
+    }
+    *lost += layout.lost;
+    finish_table(&mut found, &is_bold);
+    found
+}
+
+/// Marks the first row as the start of the table, and the rows that name columns.
+pub fn finish_table(rows: &mut [RowDraft], is_bold: &[bool]) {
+    if let Some(first) = rows.first_mut() {
+        first.starts_table = true;
+    }
+    split_at_headers(rows);
+    if !rows.iter().any(|row| row.is_header) {
+        mark_headers(rows, is_bold);
+    }
+    mark_title_above_header(rows);
+}
+
+/// A header in the middle of a table starts a table of its own, unless it only names a group of
+/// rows.
+fn split_at_headers(rows: &mut [RowDraft]) {
+    let mut in_header = true;
+    for row in rows {
+        let names_columns = row.is_header && row.cells.len() > 1;
+        if row.is_header && !in_header {
+            row.is_header = names_columns;
+            row.starts_table = names_columns;
+        }
+        in_header = row.is_header || in_header && row.cells.len() == 1;
+    }
+}
+
+/// A single cell above the names of the columns is their title if it covers all of them.
+fn mark_title_above_header(rows: &mut [RowDraft]) {
+    let header = rows
+        .iter()
+        .position(|row| row.is_header && row.cells.len() > 1);
+    let widest = rows
+        .iter()
+        .flat_map(|row| &row.cells)
+        .map(|c| c.column + c.span)
+        .max();
+    for row in rows.iter_mut().take(header.unwrap_or(0)) {
+        row.is_header = row.is_header
+            || row
+                .cells
+                .iter()
+                .all(|cell| cell.column == 0 && Some(cell.span) == widest);
+    }
+}
+
+struct TableLayout {
+    /// The cells of rows above that cover this row, by their first column.
+    hanging: BTreeMap<usize, HangingCell>,
+    group: usize,
+    /// Bytes that repeated texts may still have.
+    budget: usize,
+    lost: usize,
+}
+
+impl TableLayout {
+    fn row(&mut self, row: SpannedRow) -> RowDraft {
+        if row.group != self.group {
+            self.group = row.group;
+            self.hanging.clear();
+        }
+        let above = std::mem::take(&mut self.hanging);
+        let marked = row.is_header;
+        let mut found: BTreeMap<usize, CellDraft> = BTreeMap::new();
+        let (mut own, mut headers) = (0, 0);
+        let mut next = 0;
+        for cell in row.cells {
+            let start = cell.column.unwrap_or_else(|| first_free(next, &above));
+            if start >= MAX_COLUMNS {
+                break;
+            }
+            let span = cell.columns.clamp(1, MAX_SPAN);
+            next = start + span;
+            if cell.continues_above {
+                if let Some(upper) = above.get(&start) {
+                    self.repeat(start, upper, &mut found);
+                    self.hanging.insert(start, upper.clone());
+                }
+                continue;
+            }
+            let text = normalize_whitespace(&cell.text);
+            if !text.is_empty() {
+                own += 1;
+                headers += usize::from(cell.is_header);
+            }
+            // A cell that continues in the next row says so there.
+            let rows_left = cell.rows.max(1) - 1;
+            self.hanging.insert(
+                start,
+                HangingCell {
+                    text: text.clone(),
+                    span,
+                    rows_left,
+                },
+            );
+            if !text.is_empty() {
+                found.insert(
+                    start,
+                    CellDraft {
+                        text,
+                        column: start,
+                        span,
+                    },
+                );
+            }
+        }
+        for (start, upper) in &above {
+            if upper.rows_left > 0 {
+                let taken = self.hanging.contains_key(start);
+                let free = !taken && !overlaps(&found, *start, upper.span);
+                if free {
+                    self.repeat(*start, upper, &mut found);
+                }
+                if !taken {
+                    let rows_left = upper.rows_left - 1;
+                    self.hanging.insert(
+                        *start,
+                        HangingCell {
+                            rows_left,
+                            ..upper.clone()
+                        },
+                    );
+                }
+            }
+        }
+        // The text of a header cell above is no sign that this row names columns.
+        RowDraft {
+            starts_table: false,
+            is_header: marked || own > 0 && headers == own,
+            cells: found.into_values().collect(),
+        }
+    }
+
+    /// Writes the text of a cell above into this row.
+    fn repeat(
+        &mut self,
+        start: usize,
+        upper: &HangingCell,
+        found: &mut BTreeMap<usize, CellDraft>,
+    ) {
+        if upper.text.is_empty() {
+            return;
+        }
+        if upper.text.len() > MAX_REPEATED_TEXT.min(self.budget) {
+            self.lost += 1;
+            return;
+        }
+        self.budget -= upper.text.len();
+        let text = upper.text.clone();
+        found.insert(
+            start,
+            CellDraft {
+                text,
+                column: start,
+                span: upper.span,
+            },
+        );
+    }
+}
+
+/// The first column from `next` that no cell of a row above covers.
+fn first_free(next: usize, above: &BTreeMap<usize, HangingCell>) -> usize {
+    let mut free = next;
+    for (start, upper) in above {
+        if upper.rows_left > 0 && *start <= free && free < start + upper.span {
+            free = start + upper.span;
+        }
+    }
+    free
+}
+
+fn overlaps(cells: &BTreeMap<usize, CellDraft>, start: usize, span: usize) -> bool {
+    let before = cells.range(..start + span).next_back();
+    before.is_some_and(|(column, cell)| column + cell.span > start)
+}
+
+/// What the text of a cell looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum CellKind {
+    /// Words, which may name a column.
+    Words,
+    /// A year.
+    Year,
+    /// A number with a unit or other words: `5 mg`, `0-30 days`.
+    Measure,
+    /// A number, an amount or a date.
+    Number,
+}
+
+impl CellKind {
+    fn of(text: &str) -> Self {
+        let digits = text.chars().filter(char::is_ascii_digit).count();
+        let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+        let year = text.len() == 4 && (text.starts_with("19") || text.starts_with("20"));
+        let begins = text.trim_start_matches(|c: char| !c.is_alphanumeric());
+        match (digits, letters) {
+            (4, 0) if year => Self::Year,
+            (0, _) => Self::Words,
+            (_, 0) => Self::Number,
+            _ if begins.starts_with(|c: char| c.is_ascii_digit()) => Self::Measure,
+            _ if letters <= 3 && digits >= 2 && !text.contains(' ') => Self::Measure,
+            _ => Self::Words,
+        }
+    }
+}
+
+/// Whether a text is a number, an amount or a date, and therefore not the name of a column.
+pub fn is_number(text: &str) -> bool {
+    CellKind::of(text) == CellKind::Number
+}
+
+/// Marks the rows that name columns by what they contain, if the format does not say it. A title
+/// in one cell may be above them.
+pub fn mark_headers(rows: &mut [RowDraft], is_bold: &[bool]) {
+    let columns = rows
+        .iter()
+        .flat_map(|row| &row.cells)
+        .map(|c| c.column + c.span)
+        .max();
+    let columns = columns.unwrap_or(0);
+    let first = rows
+        .iter()
+        .take(MAX_HEADER_ROWS)
+        .position(|row| row.cells.len() > 1);
+    let Some(first) = first.filter(|_| columns > 1) else {
+        return;
+    };
+    let bold = |row: usize| is_bold.get(row).copied().unwrap_or(false);
+    let mut end = first;
+    while end < rows.len() && end - first < MAX_HEADER_ROWS && may_continue(rows, first, end) {
+        end += 1;
+    }
+    let (above, below) = rows.split_at(end);
+    let stands_out =
+        bold(first) && !below.is_empty() && !below.iter().enumerate().all(|(n, _)| bold(end + n));
+    let last = above.last().filter(|_| end > first);
+    let found = last.is_some_and(|last| {
+        !below.is_empty() && may_name_columns(last) && (stands_out || names_columns(last, below))
+    });
+    if found {
+        for row in rows.iter_mut().take(end).skip(first) {
+            row.is_header = true;
+        }
+    }
+}
+
+/// Whether the row at `index` may belong to a header that begins at `first`.
+fn may_continue(rows: &[RowDraft], first: usize, index: usize) -> bool {
+    let Some(row) = rows.get(index).filter(|row| may_name_columns(row)) else {
+        return false;
+    };
+    let Some(upper) = index
+        .checked_sub(1)
+        .and_then(|n| rows.get(n))
+        .filter(|_| index > first)
+    else {
+        return true;
+    };
+    let names_group = row.cells.len() == 1;
+    let spans = upper
+        .cells
+        .iter()
+        .any(|cell| cell.span > 1 && cell.column > 0);
+    let label = row.cell_at(0).map(|cell| &cell.text);
+    let upper_label = upper.cell_at(0).map(|cell| &cell.text);
+    let has_no_label = label.is_none() || label == upper_label;
+    !names_group && (spans || has_no_label)
+}
+
+fn may_name_columns(row: &RowDraft) -> bool {
+    row.cells.iter().all(|cell| {
+        CellKind::of(&cell.text) != CellKind::Number && cell.text.chars().count() <= MAX_NAME_CHARS
+    })
+}
+
+/// Whether the row names the columns of the rows below: words over numbers, or short names over
+/// other words.
+fn names_columns(header: &RowDraft, below: &[RowDraft]) -> bool {
+    let sample = below.get(..SAMPLE_ROWS).unwrap_or(below);
+    let mut over_values = 0;
+    for cell in &header.cells {
+        let kinds: Vec<CellKind> = sample
+            .iter()
+            .filter_map(|row| row.cell_at(cell.column + cell.span - 1))
+            .map(|below| CellKind::of(&below.text))
+            .collect();
+        let most = |of: &[CellKind]| {
+            kinds.iter().filter(|kind| of.contains(kind)).count() * 2 > kinds.len()
+        };
+        match CellKind::of(&cell.text) {
+            CellKind::Measure if most(&[CellKind::Measure]) => return false,
+            CellKind::Year if most(&[CellKind::Year]) => return false,
+            CellKind::Words if most(&[CellKind::Measure, CellKind::Number, CellKind::Year]) => {
+                over_values += 1;
+            }
+            CellKind::Measure | CellKind::Year | CellKind::Words | CellKind::Number => {
+                over_values += usize::from(most(&[CellKind::Number]));
+            }
+        }
+    }
+    over_values > 0 || are_short_names(header, sample)
+}
+
+/// Whether every column has a short name that does not occur below it.
+fn are_short_names(header: &RowDraft, below: &[RowDraft]) -> bool {
+    let columns = below
+        .iter()
+        .flat_map(|row| &row.cells)
+        .map(|c| c.column + c.span)
+        .max();
+    let all_named = (0..columns.unwrap_or(0)).all(|column| header.cell_at(column).is_some());
+    all_named
+        && below.len() > 1
+        && header.cells.iter().all(|cell| {
+            let words = cell.text.split(' ').count();
+            let ends = cell.text.ends_with(['.', ':', ';', '?', '!']);
+            let recurs = below.iter().any(|row| {
+                row.cell_at(cell.column)
+                    .is_some_and(|c| c.text == cell.text)
+            });
+            CellKind::of(&cell.text) == CellKind::Words && words <= 4 && !ends && !recurs
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(text: &str, columns: usize, rows: usize) -> SpannedCell {
+        SpannedCell {
+            text: text.to_owned(),
+            columns,
+            rows,
+            ..SpannedCell::default()
+        }
+    }
+
+    fn row(cells: Vec<SpannedCell>) -> SpannedRow {
+        SpannedRow {
+            cells,
+            ..SpannedRow::default()
+        }
+    }
+
+    fn texts(rows: &[RowDraft]) -> Vec<String> {
+        rows.iter()
+            .map(|row| {
+                let mark = if row.is_header { "# " } else { "" };
+                let cells = row
+                    .cells
+                    .iter()
+                    .map(|c| format!("{}@{}+{}", c.text, c.column, c.span));
+                format!("{mark}{}", cells.collect::<Vec<_>>().join(" "))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_label_stands_in_each_row_that_it_covers() {
+        let mut lost = 0;
+        let found = lay_out(
+            vec![
+                row(vec![cell("Drug", 1, 2), cell("Dose", 2, 1)]),
+                row(vec![cell("Adults", 1, 1), cell("Children", 1, 1)]),
+                row(vec![
+                    cell("Morphine", 1, 2),
+                    cell("5 mg", 1, 1),
+                    cell("1 mg", 1, 1),
+                ]),
+                row(vec![cell("10 mg", 1, 1), cell("2 mg", 1, 1)]),
+                row(vec![
+                    cell("Codeine", 1, 1),
+                    cell("", 1, 1),
+                    cell("3 mg", 1, 1),
+                ]),
+            ],
+            &mut lost,
+        );
+        assert_eq!(
+            texts(&found),
+            [
+                "# Drug@0+1 Dose@1+2",
+                "# Drug@0+1 Adults@1+1 Children@2+1",
+                "Morphine@0+1 5 mg@1+1 1 mg@2+1",
+                "Morphine@0+1 10 mg@1+1 2 mg@2+1",
+                "Codeine@0+1 3 mg@2+1",
+            ]
+        );
+        assert_eq!(lost, 0);
+        assert!(found.iter().skip(1).all(|row| !row.starts_table));
+    }
+
+    #[test]
+    fn a_cell_that_continues_the_one_above_has_its_text() {
+        let mut continued = cell("", 1, 1);
+        continued.continues_above = true;
+        let found = lay_out(
+            vec![
+                row(vec![cell("A", 1, 1), cell("1", 1, 1)]),
+                row(vec![continued.clone(), cell("2", 1, 1)]),
+                row(vec![continued, cell("3", 1, 1)]),
+            ],
+            &mut 0,
+        );
+        assert_eq!(texts(&found), ["A@0+1 1@1+1", "A@0+1 2@1+1", "A@0+1 3@1+1"]);
+    }
+
+    #[test]
+    fn repetition_is_bounded() {
+        let mut rows = vec![row(vec![
+            cell(&"a".repeat(1_900), 1, 60_000),
+            cell("b", 1, 1),
+        ])];
+        rows.extend((0..10_000).map(|_| row(vec![cell("c", 1, 1)])));
+        let mut lost = 0;
+        let found = lay_out(rows, &mut lost);
+        let bytes: usize = found
+            .iter()
+            .flat_map(|row| &row.cells)
+            .map(|c| c.text.len())
+            .sum();
+        assert!(bytes < 200_000, "{bytes}");
+        assert!(lost > 9_000);
+    }
+
+    #[test]
+    fn headers_are_found_by_their_content() {
+        for (rows, expected) in [
+            (vec![vec!["Ward", "Beds"], vec!["3B", "12"]], 1),
+            (
+                vec![vec!["", "2025", "2024"], vec!["Loans", "1,200", "(40)"]],
+                1,
+            ),
+            (vec![vec!["Ward 3B", "12"], vec!["Ward 4A", "9"]], 0),
+            (vec![vec!["Apixaban", "5 mg"], vec!["Warfarin", "2 mg"]], 0),
+            (
+                vec![
+                    vec!["Age", "0-30 days", "31-60 days"],
+                    vec!["Total", "4", "9"],
+                ],
+                1,
+            ),
+            (vec![vec!["Name", "Anna Meier"], vec!["Ward", "Four A"]], 0),
+        ] {
+            let mut drafts: Vec<RowDraft> = rows.iter().map(|r| RowDraft::from_texts(r)).collect();
+            finish_table(&mut drafts, &[]);
+            let headers = drafts.iter().filter(|row| row.is_header).count();
+            assert_eq!(headers, expected, "{rows:?}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Records of named values, as JSON and XML hold them, written for people: values with their names,
+//! lists of records as tables.
+
+use crate::formats::common::sections::Sections;
+use crate::formats::common::tables::{RowDraft, finish_table};
+use cloister_domain::BlockKind;
+
+/// A list of records has at most this many columns as a table.
+const MAX_COLUMNS: usize = 40;
+/// A cell of a table is at most this long, in bytes. Longer values are written below each other.
+const MAX_CELL_BYTES: usize = 400;
+/// The deepest heading.
+const MAX_LEVEL: u8 = 6;
+
+/// A value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RecordValue {
+    /// A text, number, or truth value, as the file writes it.
+    Text(String),
+    /// Values in order.
+    List(Vec<RecordValue>),
+    /// Values with names.
+    Record(Vec<(String, RecordValue)>),
+}
+
+impl RecordValue {
+    /// Whether it holds no text.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) => text.trim().is_empty(),
+            Self::List(items) => items.iter().all(Self::is_empty),
+            Self::Record(fields) => fields.iter().all(|(_, value)| value.is_empty()),
+        }
+    }
+
+    /// The value on one line.
+    pub fn on_one_line(&self) -> String {
+        match self {
+            Self::Text(text) => text.trim().to_owned(),
+            Self::List(items) => {
+                let items = items
+                    .iter()
+                    .filter(|item| !item.is_empty())
+                    .map(Self::on_one_line);
+                items.collect::<Vec<_>>().join(", ")
+            }
+            Self::Record(fields) => {
+                let fields =
+                    fields
+                        .iter()
+                        .filter(|(_, value)| !value.is_empty())
+                        .map(|(name, value)| {
+                            if name.is_empty() {
+                                value.on_one_line()
+                            } else {
+                                format!("{}: {}", readable_name(name), value.on_one_line())
+                            }
+                        });
+                fields.collect::<Vec<_>>().join("; ")
+            }
+        }
+    }
+
+    fn is_simple(&self) -> bool {
+        match self {
+            Self::Text(_) => true,
+            Self::List(items) => items.iter().all(|item| matches!(item, Self::Text(_))),
+            Self::Record(fields) => {
+                fields.len() < 5
+                    && fields
+                        .iter()
+                        .all(|(_, value)| matches!(value, Self::Text(_)))
+            }
+        }
+    }
+}
+
+/// Writes a value under a heading of this level.
+pub fn write_value(sections: &mut Sections, name: &str, value: &RecordValue, level: u8) {
+    if value.is_empty() {
+        return;
+    }
+    match value {
+        RecordValue::Text(_) => write_line(sections, name, value),
+        RecordValue::List(items) => write_list(sections, name, items, level),
+        RecordValue::Record(fields) => {
+            if !name.is_empty() {
+                if value.is_simple() {
+                    write_line(sections, name, value);
+                    return;
+                }
+                sections.push_block(
+                    BlockKind::Heading(level.min(MAX_LEVEL)),
+                    &readable_name(name),
+                );
+            }
+            let below = if name.is_empty() { level } else { level + 1 };
+            // What has a heading of its own follows the rest.
+            for (name, value) in fields.iter().filter(|(_, value)| value.is_simple()) {
+                write_value(sections, name, value, below);
+            }
+            for (name, value) in fields.iter().filter(|(_, value)| !value.is_simple()) {
+                write_value(sections, name, value, below);
+            }
+        }
+    }
+}
+
+fn write_line(sections: &mut Sections, name: &str, value: &RecordValue) {
+    let text = value.on_one_line();
+    let line = if name.is_empty() {
+        text
+    } else {
+        format!("{}: {text}", readable_name(name))
+    };
+    sections.push_block(BlockKind::Paragraph, &line);
+}
+
+fn write_list(sections: &mut Sections, name: &str, items: &[RecordValue], level: u8) {
+    if !name.is_empty()
+        && items
+            .iter()
+            .any(|item| !matches!(item, RecordValue::Text(_)))
+    {
+        sections.push_block(
+            BlockKind::Heading(level.min(MAX_LEVEL)),
+            &readable_name(name),
+        );
+    } else if !name.is_empty() {
+        write_line(sections, name, &RecordValue::List(items.to_vec()));
+        return;
+    }
+    if let Some(columns) = table_columns(items) {
+        write_table(sections, items, &columns);
+        return;
+    }
+    for item in items {
+        match item {
+            RecordValue::Text(text) => {
+                sections.push_block(BlockKind::ListItem, &format!("• {}", text.trim()));
+            }
+            RecordValue::List(_) | RecordValue::Record(_) => {
+                write_value(sections, "", item, level.saturating_add(1).min(MAX_LEVEL));
+            }
+        }
+    }
+}
+
+/// The names of the columns, if the items are records that fit into a table.
+fn table_columns(items: &[RecordValue]) -> Option<Vec<String>> {
+    let mut columns: Vec<String> = Vec::new();
+    for item in items {
+        let RecordValue::Record(fields) = item else {
+            return None;
+        };
+        for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+            if !value.is_simple() || value.on_one_line().len() > MAX_CELL_BYTES {
+                return None;
+            }
+            if !columns.contains(name) {
+                columns.push(name.clone());
+            }
+        }
+    }
+    (items.len() > 1 && (2..=MAX_COLUMNS).contains(&columns.len())).then_some(columns)
+}
+
+fn write_table(sections: &mut Sections, items: &[RecordValue], columns: &[String]) {
+    let names: Vec<String> = columns.iter().map(|name| readable_name(name)).collect();
+    let mut header = RowDraft::from_texts(&names);
+    header.is_header = true;
+    let mut rows = vec![header];
+    for item in items {
+        let RecordValue::Record(fields) = item else {
+            continue;
+        };
+        let texts: Vec<String> = columns
+            .iter()
+            .map(|column| {
+                let values = fields.iter().filter(|(name, _)| name == column);
+                values
+                    .map(|(_, value)| value.on_one_line())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            })
+            .collect();
+        rows.push(RowDraft::from_texts(&texts));
+    }
+    finish_table(&mut rows, &[]);
+    for row in &rows {
+        sections.push_row(row);
+    }
+}
+
+/// A name for people: `PayableAmount` and `payable_amount` are `Payable amount`.
+pub fn readable_name(name: &str) -> String {
+    let mut words = String::new();
+    let mut last_lower = false;
+    for c in name.chars() {
+        if matches!(c, '_' | '-') {
+            words.push(' ');
+            last_lower = false;
+            continue;
+        }
+        if c.is_uppercase() && last_lower {
+            words.push(' ');
+            words.extend(c.to_lowercase());
+            last_lower = false;
+            continue;
+        }
+        words.push(c);
+        last_lower = c.is_lowercase();
+    }
+    let mut chars = words.chars();
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_written_for_people() {
+        for (name, expected) in [
+            ("PayableAmount", "Payable amount"),
+            ("birth_date", "Birth date"),
+            ("IBAN", "IBAN"),
+            ("dose", "Dose"),
+        ] {
+            assert_eq!(readable_name(name), expected);
+        }
+    }
+}

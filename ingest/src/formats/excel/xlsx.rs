@@ -1,0 +1,338 @@
+//! Workbooks since 2007 (.xlsx, .xlsm): the sheets with their remarks, boxes, charts and controls.
+//! A sheet that cannot be read costs itself only.
+
+use super::cell_styles::CellStyles;
+use super::shared_strings::SharedStrings;
+use super::worksheet::{SheetParts, WorksheetReader, read_worksheet};
+use crate::formats::Failure;
+use crate::formats::common::archive::Archive;
+use crate::formats::common::block_builder::write_blocks;
+use crate::formats::common::drawings::{read_controls, read_drawing};
+use crate::formats::common::opc::Relationships;
+use crate::formats::common::sections::Sections;
+use crate::formats::common::sheets::quote_sheet_name;
+use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
+use crate::wire::Refusal;
+use cloister_domain::BlockKind;
+
+/// Maximum number of sheets.
+const MAX_SHEETS: usize = 5_000;
+/// Maximum number of remarks of a sheet.
+const MAX_REMARKS: usize = 20_000;
+
+/// Reads the workbook of an archive onto `sections`, one page for each sheet.
+pub fn read_workbook(archive: &mut Archive<'_>, sections: &mut Sections) -> Result<(), Failure> {
+    let main = Relationships::find_main_part(archive, "xl/workbook.xml")?;
+    let related = Relationships::load(archive, &main)?;
+    let mut part = |kind: &str, otherwise: &str| {
+        let part = related.first_of_kind(kind).map(str::to_owned);
+        archive.text(&part.unwrap_or_else(|| otherwise.to_owned()))
+    };
+    let styles = CellStyles::parse(&part("styles", "xl/styles.xml")?);
+    let strings = SharedStrings::parse(&part("sharedStrings", "xl/sharedStrings.xml")?)?;
+    let mut workbook = WorkbookParts::default();
+    parse_xml(&archive.text(&main)?, &mut workbook)?;
+    if workbook.sheets.is_empty() {
+        return Err(Failure::damaged("it names no sheets"));
+    }
+    let mut read = WorkbookContext {
+        archive,
+        styles,
+        strings,
+        is_1904: workbook.is_1904,
+    };
+    let (mut sheets, mut broken) = (0, 0);
+    for sheet in &workbook.sheets {
+        let (kind, target) = related.kind_and_target(&sheet.id).unwrap_or_default();
+        let kind = kind.to_owned();
+        if kind == "worksheet" && sheet.is_hidden {
+            sections.warn(format!(
+                "a sheet that is hidden is left out: `{}`",
+                sheet.name
+            ));
+            continue;
+        }
+        match kind.as_str() {
+            "worksheet" => {
+                sheets += 1;
+                match read.sheet(sheet, target, sections) {
+                    Err(Failure::Refused(Refusal::Damaged(why))) => {
+                        broken += 1;
+                        sections.warn(format!(
+                            "the sheet `{}` could not be read: {why}",
+                            sheet.name
+                        ));
+                    }
+                    other => other?,
+                }
+            }
+            "chartsheet" => read.chart_sheet(sheet, target, sections)?,
+            _ => sections.warn(format!(
+                "the sheet `{}` is left out: it is {}",
+                sheet.name,
+                sheet_kind(&kind)
+            )),
+        }
+    }
+    if sheets > 0 && broken == sheets {
+        return Err(Failure::damaged("none of its sheets can be read"));
+    }
+    Ok(())
+}
+
+fn sheet_kind(kind: &str) -> &'static str {
+    match kind {
+        "xlMacrosheet" | "xlIntlMacrosheet" => "a macro sheet",
+        "dialogsheet" => "a dialog sheet",
+        _ => "of a kind that is not read",
+    }
+}
+
+/// A sheet as the workbook names it.
+#[derive(Debug)]
+struct SheetName {
+    name: String,
+    id: String,
+    is_hidden: bool,
+}
+
+#[derive(Debug, Default)]
+struct WorkbookParts {
+    sheets: Vec<SheetName>,
+    is_1904: bool,
+}
+
+impl XmlHandler for WorkbookParts {
+    fn start(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
+        match tag.local() {
+            "workbookPr" => {
+                self.is_1904 = tag.attribute("date1904").is_some() && tag.is_on("date1904");
+            }
+            "sheet" if self.sheets.len() < MAX_SHEETS => {
+                let state = tag.attribute("state").unwrap_or_default();
+                self.sheets.push(SheetName {
+                    name: tag.attribute("name").unwrap_or_default(),
+                    id: tag.attribute("r:id").unwrap_or_default(),
+                    is_hidden: state.eq_ignore_ascii_case("hidden")
+                        || state.eq_ignore_ascii_case("veryHidden"),
+                });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, _name: &str) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn text(&mut self, _text: &str) {}
+}
+
+struct WorkbookContext<'r, 'f> {
+    archive: &'r mut Archive<'f>,
+    styles: CellStyles,
+    strings: SharedStrings,
+    is_1904: bool,
+}
+
+impl WorkbookContext<'_, '_> {
+    fn sheet(
+        &mut self,
+        sheet: &SheetName,
+        part: &str,
+        sections: &mut Sections,
+    ) -> Result<(), Failure> {
+        let related = Relationships::load(self.archive, part).unwrap_or_default();
+        let tables = self.table_starts(&related)?;
+        let reader = WorksheetReader::new(&sheet.name, &self.styles, &self.strings, self.is_1904);
+        let xml = self.archive.text(part)?;
+        if xml.is_empty() {
+            return Err(Failure::damaged("its part is missing"));
+        }
+        let SheetParts {
+            mut cells,
+            formulas,
+            hidden_rows,
+            margins,
+        } = read_worksheet(&xml, reader)?;
+        drop(xml);
+        for (top, has_header) in tables {
+            cells.mark_table(top);
+            if has_header {
+                cells.mark_header(top);
+            }
+        }
+        if formulas > 0 {
+            sections.warn(format!(
+                "the sheet `{}` has formulas that were never calculated ({formulas}); they are shown as formulas",
+                sheet.name
+            ));
+        }
+        if hidden_rows > 0 {
+            sections.warn(format!(
+                "the sheet `{}` has hidden rows or columns ({hidden_rows}), which are read",
+                sheet.name
+            ));
+        }
+        let mut beside = self.beside(&related)?;
+        beside.extend(margins.into_iter().map(|text| {
+            (
+                None,
+                vec![crate::formats::common::block_builder::BuiltBlock::Block(
+                    BlockKind::Paragraph,
+                    text,
+                )],
+            )
+        }));
+        let quoted = quote_sheet_name(&sheet.name);
+        if cells.is_empty() && beside.is_empty() {
+            return Ok(());
+        }
+        if cells.is_empty() {
+            sections.set_location(Some(quoted.clone()));
+            sections.push_block(BlockKind::Heading(1), &sheet.name);
+        }
+        cells.write_rows(sections);
+        for (place, blocks) in beside {
+            let place = place.map_or_else(|| quoted.clone(), |cell| format!("{quoted}!{cell}"));
+            sections.set_location(Some(place));
+            write_blocks(sections, blocks);
+        }
+        sections.set_location(None);
+        sections.end_page();
+        Ok(())
+    }
+
+    /// What stands beside the cells: remarks, boxes, charts and controls, with their places.
+    fn beside(&mut self, related: &Relationships) -> Result<Vec<BesideCells>, Failure> {
+        let mut found = Vec::new();
+        for kind in ["comments", "threadedComment"] {
+            for (_, target) in related.of_kind(kind) {
+                let mut remarks = CellCommentReader::default();
+                let _broken = parse_xml(&self.archive.text(target)?, &mut remarks);
+                found.extend(remarks.found);
+            }
+        }
+        for (_, target) in related.of_kind("drawing") {
+            found.push((None, read_drawing(self.archive, target)?));
+        }
+        for (_, target) in related.of_kind("vmlDrawing") {
+            found.push((None, read_controls(self.archive, target)?));
+        }
+        found.retain(|(_, blocks)| !blocks.is_empty());
+        Ok(found)
+    }
+
+    /// The first rows of the tables of a sheet, and whether they name columns.
+    fn table_starts(&mut self, related: &Relationships) -> Result<Vec<(u32, bool)>, Failure> {
+        let mut found = Vec::new();
+        for (_, target) in related.of_kind("table") {
+            let mut table = TablePart::default();
+            let _broken = parse_xml(&self.archive.text(target)?, &mut table);
+            found.extend(table.found);
+        }
+        Ok(found)
+    }
+
+    fn chart_sheet(
+        &mut self,
+        sheet: &SheetName,
+        part: &str,
+        sections: &mut Sections,
+    ) -> Result<(), Failure> {
+        let related = Relationships::load(self.archive, part).unwrap_or_default();
+        let beside = self.beside(&related)?;
+        if beside.is_empty() {
+            return Ok(());
+        }
+        sections.set_location(Some(quote_sheet_name(&sheet.name)));
+        sections.push_block(BlockKind::Heading(1), &sheet.name);
+        for (_, blocks) in beside {
+            write_blocks(sections, blocks);
+        }
+        sections.set_location(None);
+        sections.end_page();
+        Ok(())
+    }
+}
+
+/// Text beside the cells, with the cell that it belongs to.
+type BesideCells = (
+    Option<String>,
+    Vec<crate::formats::common::block_builder::BuiltBlock>,
+);
+
+/// Reads the remarks on cells.
+#[derive(Debug, Default)]
+struct CellCommentReader {
+    cell: String,
+    text: String,
+    in_text: bool,
+    found: Vec<BesideCells>,
+}
+
+impl XmlHandler for CellCommentReader {
+    fn start(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
+        match tag.local() {
+            "comment" | "threadedComment" => {
+                self.cell = tag.attribute("ref").unwrap_or_default();
+                self.text.clear();
+            }
+            "t" | "text" => self.in_text = true,
+            "rPh" => self.in_text = false,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, name: &str) -> Result<(), Failure> {
+        match name.rsplit(':').next().unwrap_or_default() {
+            "t" | "text" => self.in_text = false,
+            "comment" | "threadedComment" if self.found.len() < MAX_REMARKS => {
+                let text = std::mem::take(&mut self.text);
+                // Since 2018, a remark also has a note for older programs.
+                if !text.trim().is_empty() && !text.trim_start().starts_with("[Threaded comment]") {
+                    let text = format!("Remark on {}: {}", self.cell, text.trim());
+                    let block = crate::formats::common::block_builder::BuiltBlock::Block(
+                        BlockKind::Paragraph,
+                        text,
+                    );
+                    self.found.push((Some(self.cell.clone()), vec![block]));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str) {
+        if self.in_text {
+            self.text.push_str(text);
+        }
+    }
+}
+
+/// Reads where a table of a sheet begins.
+#[derive(Debug, Default)]
+struct TablePart {
+    found: Option<(u32, bool)>,
+}
+
+impl XmlHandler for TablePart {
+    fn start(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
+        if tag.local() == "table" && self.found.is_none() {
+            let reference = tag.attribute("ref").unwrap_or_default();
+            let headers: u32 = tag.parse_attribute("headerRowCount").unwrap_or(1);
+            let top = super::worksheet::parse_range(&reference).map(|range| range.top);
+            self.found = top.map(|top| (top, headers > 0));
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, _name: &str) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn text(&mut self, _text: &str) {}
+}

@@ -1,0 +1,161 @@
+//! The text of an old Word document: signs end paragraphs and cells, and enclose fields.
+
+use crate::formats::Failure;
+use crate::formats::common::block_builder::{BlockBuilder, CellShape};
+use crate::formats::common::list_marker::begins_item;
+use cloister_domain::BlockKind;
+
+const CELL_END: char = '\u{7}';
+/// A row has at most this many cells.
+const MAX_CELLS: usize = 64;
+
+/// Writes the text of one part of the document.
+pub fn write_text(part: &[char], builder: &mut BlockBuilder) -> Result<(), Failure> {
+    let plain = without_fields(part);
+    let mut rest: &str = &plain;
+    while !rest.is_empty() {
+        // A table begins with the paragraph in which the first cell ends.
+        let Some(first) = rest.find(CELL_END) else {
+            write_paragraphs(rest, builder);
+            break;
+        };
+        let start = rest
+            .get(..first)
+            .and_then(|before| before.rfind('\r'))
+            .map_or(0, |at| at + 1);
+        write_paragraphs(rest.get(..start).unwrap_or_default(), builder);
+        let table = rest.get(start..).unwrap_or_default();
+        let end = table_end(table);
+        write_table(table.get(..end).unwrap_or(table), builder)?;
+        rest = table.get(end..).unwrap_or_default();
+    }
+    builder.end_paragraph();
+    Ok(())
+}
+
+/// The text with the results of fields, without their codes, and without signs of objects.
+fn without_fields(part: &[char]) -> String {
+    let mut plain = String::with_capacity(part.len());
+    // For each open field, whether its result has begun.
+    let mut fields: Vec<bool> = Vec::new();
+    for c in part {
+        match c {
+            '\u{13}' => fields.push(false),
+            '\u{14}' => {
+                if let Some(field) = fields.last_mut() {
+                    *field = true;
+                }
+            }
+            '\u{15}' => drop(fields.pop()),
+            _ if fields.contains(&false) => {}
+            '\u{b}' | '\t' => plain.push(' '),
+            '\u{c}' | '\u{e}' => plain.push('\r'),
+            '\u{1e}' => plain.push('-'),
+            '\r' | &CELL_END => plain.push(*c),
+            c if c.is_control() => {}
+            c => plain.push(*c),
+        }
+    }
+    plain
+}
+
+fn write_paragraphs(text: &str, builder: &mut BlockBuilder) {
+    for line in text.split('\r') {
+        let kind = if begins_item(line.trim()) {
+            BlockKind::ListItem
+        } else {
+            BlockKind::Paragraph
+        };
+        builder.begin_paragraph(kind);
+        builder.push_text(line);
+        builder.end_paragraph();
+    }
+}
+
+/// The end of the table: the last cell or row that ends without a paragraph outside between.
+fn table_end(table: &str) -> usize {
+    let mut end = 0;
+    let mut last_ended_row = false;
+    for piece in table.split_inclusive(CELL_END) {
+        if !piece.ends_with(CELL_END) {
+            break;
+        }
+        // Paragraphs between the end of a row and the next cell may be outside of the table.
+        let lines = piece.matches('\r').count();
+        if last_ended_row && lines > 1 {
+            break;
+        }
+        last_ended_row = piece.trim_end_matches(CELL_END).is_empty();
+        end += piece.len();
+    }
+    end
+}
+
+/// A row ends with a sign of its own, as if it had one more cell, which is empty.
+fn write_table(table: &str, builder: &mut BlockBuilder) -> Result<(), Failure> {
+    let mut cells: Vec<&str> = table.split(CELL_END).collect();
+    cells.pop();
+    let columns = row_length(&cells);
+    builder.open_table()?;
+    for row in cells.chunks(columns + 1) {
+        builder.open_row();
+        for cell in row.iter().take(columns) {
+            builder.open_cell(CellShape::default())?;
+            for line in cell.split('\r') {
+                builder.begin_paragraph(BlockKind::Paragraph);
+                builder.push_text(line);
+                builder.end_paragraph();
+            }
+            builder.close_cell();
+        }
+    }
+    builder.close_table();
+    Ok(())
+}
+
+/// The number of cells of a row: the smallest with which each row ends with an empty cell.
+fn row_length(cells: &[&str]) -> usize {
+    let fits = |columns: usize| {
+        let ends = cells.iter().skip(columns).step_by(columns + 1);
+        cells.len().is_multiple_of(columns + 1)
+            && ends.clone().count() > 0
+            && ends.into_iter().all(|cell| cell.is_empty())
+    };
+    (1..MAX_CELLS)
+        .find(|columns| fits(*columns))
+        .unwrap_or_else(|| {
+            // Rows of different lengths: the first empty cell ends the first row.
+            cells
+                .iter()
+                .position(|cell| cell.is_empty())
+                .unwrap_or(cells.len())
+                .max(1)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        let mut builder = BlockBuilder::default();
+        let chars: Vec<char> = text.chars().collect();
+        write_text(&chars, &mut builder).expect("text");
+        let pages = builder.finish().finish();
+        let found: Vec<String> = pages
+            .into_iter()
+            .map(|frame| frame.page.content.text)
+            .collect();
+        assert_eq!(found.join("\n"), expected, "{text:?}");
+    }
+
+    #[test]
+    fn paragraphs_fields_and_tables_are_read() {
+        check("One\rTwo\u{13} PAGE \u{14}7\u{15}\r", "One\nTwo7");
+        check(
+            "Doses:\rDrug\u{7}Dose\u{7}\u{7}Heparin\u{7}5 mg\rdaily\u{7}\u{7}After\r",
+            "Doses:\nDrug | Dose\nHeparin | 5 mg daily\nAfter",
+        );
+        check("A\u{7}\u{7}\u{7}B\u{7}2\u{7}\u{7}", "A\nB | 2");
+    }
+}

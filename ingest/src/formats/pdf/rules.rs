@@ -1,0 +1,148 @@
+//! Lines and shaded areas of a page, which part the rows and columns of tables.
+
+use super::words::TextDirection;
+use cloister_domain::Rect;
+use hayro_interpret::kurbo::{self, Affine, BezPath, PathEl, Point};
+
+/// Maximum number of lines and of areas that are recorded.
+const MAX_RULES: usize = 20_000;
+/// A line is not thicker than this, in points.
+const MAX_THICKNESS: f32 = 2.6;
+/// Shorter lines are parts of letters and pictures.
+const MIN_LENGTH: f32 = 5.0;
+/// Lines whose ends are nearer than this are one.
+const JOINT: f32 = 3.0;
+
+/// The lines and shaded areas of a page.
+#[derive(Clone, Debug, Default)]
+pub struct PageRules {
+    /// Horizontal lines.
+    pub horizontal: Vec<Rect>,
+    /// Vertical lines.
+    pub vertical: Vec<Rect>,
+    /// Shaded areas.
+    pub shaded: Vec<Rect>,
+}
+
+impl PageRules {
+    /// Records the straight lines of a path that is drawn with a pen.
+    pub fn add_stroke(&mut self, path: &BezPath, transform: Affine) {
+        let mut first = Point::ZERO;
+        let mut last = Point::ZERO;
+        for element in path.elements() {
+            let next = match element {
+                PathEl::MoveTo(to) => {
+                    first = *to;
+                    last = *to;
+                    continue;
+                }
+                PathEl::LineTo(to) => *to,
+                PathEl::QuadTo(_, to) | PathEl::CurveTo(_, _, to) => {
+                    last = *to;
+                    continue;
+                }
+                PathEl::ClosePath => first,
+            };
+            let line = kurbo::Rect::from_points(transform * last, transform * next);
+            self.add_line(super::glyphs::display(line));
+            last = next;
+        }
+    }
+
+    /// Records the areas of a path that is filled with a colour. `is_shade` is false if the colour is
+    /// white.
+    pub fn add_fill(&mut self, path: &BezPath, to_page: Affine, page: kurbo::Rect, is_shade: bool) {
+        let mut open: Option<kurbo::Rect> = None;
+        for element in path.elements() {
+            let to = match element {
+                PathEl::MoveTo(to) => {
+                    self.add_area(open.take(), page, is_shade);
+                    *to
+                }
+                PathEl::LineTo(to) | PathEl::QuadTo(_, to) | PathEl::CurveTo(_, _, to) => *to,
+                PathEl::ClosePath => continue,
+            };
+            let to = to_page * to;
+            let point = kurbo::Rect::from_points(to, to);
+            open = Some(open.map_or(point, |area| area.union_pt(to)));
+        }
+        self.add_area(open, page, is_shade);
+    }
+
+    fn add_area(&mut self, area: Option<kurbo::Rect>, page: kurbo::Rect, is_shade: bool) {
+        let Some(area) = area.filter(|area| is_shade && area.is_finite()) else {
+            return;
+        };
+        let area = super::glyphs::display(area.intersect(page));
+        if area.width() <= MAX_THICKNESS || area.height() <= MAX_THICKNESS {
+            self.add_line(area);
+        } else if area.width() > MIN_LENGTH
+            && area.height() > MIN_LENGTH
+            && self.shaded.len() < MAX_RULES
+        {
+            self.shaded.push(area);
+        }
+    }
+
+    fn add_line(&mut self, line: Rect) {
+        let count = self.horizontal.len() + self.vertical.len();
+        let finite = [line.x0, line.x1, line.y0, line.y1]
+            .iter()
+            .all(|edge| edge.is_finite());
+        if count >= MAX_RULES || !finite {
+            return;
+        }
+        if line.height() <= MAX_THICKNESS && line.width() >= MIN_LENGTH {
+            self.horizontal.push(line);
+        } else if line.width() <= MAX_THICKNESS && line.height() >= MIN_LENGTH {
+            self.vertical.push(line);
+        }
+    }
+
+    /// The same on a page that is rotated so that text of this direction is upright, with the
+    /// pieces of each line joined.
+    #[must_use]
+    pub fn framed(&self, direction: TextDirection) -> Self {
+        let mut framed = Self::default();
+        for line in self.horizontal.iter().chain(&self.vertical) {
+            framed.add_line(direction.frame(*line));
+        }
+        framed.shaded = self
+            .shaded
+            .iter()
+            .map(|area| direction.frame(*area))
+            .collect();
+        framed.horizontal = join_lines(framed.horizontal);
+        let rotated = framed.vertical.iter().map(|line| turn(*line)).collect();
+        framed.vertical = join_lines(rotated).into_iter().map(turn).collect();
+        framed
+    }
+}
+
+const fn turn(rect: Rect) -> Rect {
+    Rect {
+        x0: rect.y0,
+        y0: rect.x0,
+        x1: rect.y1,
+        y1: rect.x1,
+    }
+}
+
+/// Joins horizontal lines at the same height whose ends meet.
+fn join_lines(mut lines: Vec<Rect>) -> Vec<Rect> {
+    lines.sort_by(|a, b| {
+        a.y0.round()
+            .total_cmp(&b.y0.round())
+            .then(a.x0.total_cmp(&b.x0))
+    });
+    let mut joined: Vec<Rect> = Vec::new();
+    for line in lines {
+        match joined.last_mut() {
+            Some(last) if (last.y0 - line.y0).abs() < 1.5 && line.x0 <= last.x1 + JOINT => {
+                *last = last.union(line);
+            }
+            _ => joined.push(line),
+        }
+    }
+    joined
+}
