@@ -14,7 +14,7 @@
 
 use cloister_domain::PassageId;
 use cloister_index::bench::{BenchOptions, SyntheticCorpus, SyntheticQuestion, measure};
-use cloister_index::{Index, IndexEntry, IndexSettings, SearchRequest};
+use cloister_index::{DenseMethod, Index, IndexEntry, IndexSettings, SearchOutcome, SearchRequest};
 use roaring::RoaringBitmap;
 use serde_json::json;
 use std::io::BufRead;
@@ -70,10 +70,17 @@ struct Arm {
 
 impl Arm {
     fn build(folder: &Path, corpus: &SyntheticCorpus, entry: impl Fn(i64) -> IndexEntry) -> Index {
+        let defaults = IndexSettings::default();
         let settings = IndexSettings {
             dimensions: corpus.dimensions(),
             depth: HITS,
-            ..IndexSettings::default()
+            // The short vectors of the words' index need no graph.
+            graph_from: if corpus.dimensions() == SHORT {
+                usize::MAX
+            } else {
+                defaults.graph_from
+            },
+            ..defaults
         };
         let index = Index::open(folder, settings).unwrap();
         for first in (1..=corpus.passages()).step_by(usize::try_from(STEP).unwrap()) {
@@ -82,29 +89,36 @@ impl Arm {
                 .add(&(first..=last).map(&entry).collect::<Vec<_>>())
                 .unwrap();
         }
+        index.finish_maintenance().unwrap();
         index
     }
 
-    /// Asks every question once, one after the other.
-    fn ask(&self, permitted: &RoaringBitmap) -> (f64, Vec<Vec<i64>>) {
+    /// Asks every question once, one after the other; returns the questions per second, the passages found,
+    /// and how the last search found them.
+    fn ask(&self, permitted: &RoaringBitmap) -> (f64, Vec<Vec<i64>>, DenseMethod) {
         let began = Instant::now();
-        let found = |question: &SyntheticQuestion| {
-            let request = SearchRequest {
-                text: (self.text)(question),
-                expansion_terms: "",
-                vector: &question.vector,
-                permitted,
-                limit: HITS,
-                dense_weight: Some(self.weight),
-            };
-            let hits = self.index.search(&request).unwrap().hits;
-            hits.iter().map(|hit| hit.passage.0 - 1).collect()
+        let mut found = Vec::with_capacity(self.questions.len());
+        let mut method = DenseMethod::Exact;
+        for question in &self.questions {
+            let outcome = self.search(question, permitted);
+            method = outcome.method;
+            let passages = outcome.hits.iter().map(|hit| hit.passage.0 - 1);
+            found.push(passages.collect());
+        }
+        let per_second = self.questions.len() as f64 / began.elapsed().as_secs_f64();
+        (per_second, found, method)
+    }
+
+    fn search(&self, question: &SyntheticQuestion, permitted: &RoaringBitmap) -> SearchOutcome {
+        let request = SearchRequest {
+            text: (self.text)(question),
+            expansion_terms: "",
+            vector: &question.vector,
+            permitted,
+            limit: HITS,
+            dense_weight: Some(self.weight),
         };
-        let found = self.questions.iter().map(found).collect();
-        (
-            self.questions.len() as f64 / began.elapsed().as_secs_f64(),
-            found,
-        )
+        self.index.search(&request).unwrap()
     }
 }
 
@@ -183,7 +197,10 @@ fn serve(folder: &Path, passages: i64) {
     let built_words = began.elapsed().as_secs_f64();
     println!(
         "{}",
-        json!({ "meaning": built_meaning, "words": built_words, "memory": memory() })
+        json!({
+            "meaning": built_meaning, "words": built_words, "memory": memory(),
+            "graphs": meaning.index.status().graphs,
+        })
     );
     let last = u32::try_from(SyntheticCorpus::revision(passages)).unwrap();
     for line in std::io::stdin().lock().lines() {
@@ -198,8 +215,11 @@ fn serve(folder: &Path, passages: i64) {
         let permitted = (1..=last)
             .filter(|revision| revision % every == 0)
             .collect();
-        let (a_second, found) = arm.ask(&permitted);
-        println!("{}", json!({ "a_second": a_second, "found": found }));
+        let (a_second, found, method) = arm.ask(&permitted);
+        println!(
+            "{}",
+            json!({ "a_second": a_second, "found": found, "method": method })
+        );
     }
 }
 

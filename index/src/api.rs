@@ -116,6 +116,7 @@ impl Index {
             searchable: passages.max(recovered),
             rebuilding: (rebuilt != NO_REBUILD).then_some(rebuilt),
             lexical_only: self.lexical_only.load(Ordering::Relaxed),
+            graphs: live.generation.snapshot().graph_status(),
         }
     }
 
@@ -406,8 +407,16 @@ impl Index {
         }
     }
 
-    /// Waits for the running maintenance.
-    pub(crate) fn wait_for_maintenance(&self) {
+    /// Does all maintenance that there is to do: merges files, and builds graphs and clusters.
+    pub fn finish_maintenance(&self) -> Result<()> {
+        self.wait_for_maintenance();
+        // A commit at the end of the previous one may have left something to do.
+        self.start_maintenance()?;
+        self.wait_for_maintenance();
+        Ok(())
+    }
+
+    fn wait_for_maintenance(&self) {
         let thread = self.maintenance.lock().take();
         if let Some(thread) = thread {
             // The thread has already reported a panic.
@@ -445,11 +454,11 @@ impl Drop for Index {
     }
 }
 
-/// Merges files, then builds the clusters that are missing.
+/// Merges files, then builds the graphs and the clusters that are missing.
 fn maintain(generation: &Weak<Generation>, closing: &AtomicBool) -> Result<()> {
     let is_open = || !closing.load(Ordering::Relaxed);
     while let Some(live) = generation.upgrade().filter(|_| is_open()) {
-        if !live.maintain()? && !live.build_next_clusters() {
+        if !live.maintain()? && !live.build_next_graph(closing)? && !live.build_next_clusters() {
             break;
         }
     }

@@ -31,7 +31,9 @@ mod storage;
 pub use acceptance::{Regression, SiteQuestions, TestQuestion, question_from_passage};
 pub use api::Index;
 pub use comparison::{Comparison, QuestionSource};
+pub use dense::GraphCertificate;
 pub use error::{IndexError, Result};
 pub use request::{
-    Hit, IndexCondition, IndexEntry, IndexSettings, IndexStatus, SearchOutcome, SearchRequest,
+    DenseMethod, GraphStatus, Hit, IndexCondition, IndexEntry, IndexSettings, IndexStatus,
+    SearchOutcome, SearchRequest,
 };

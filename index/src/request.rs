@@ -1,5 +1,6 @@
 //! The inputs and outputs of an index.
 
+use crate::dense::GraphCertificate;
 use cloister_domain::{PassageId, RevisionId};
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
@@ -32,8 +33,11 @@ pub struct IndexEntry {
 pub struct IndexSettings {
     /// The length of every vector.
     pub dimensions: usize,
-    /// Up to this many permitted vectors are all compared. Beyond, only the nearest clusters are.
+    /// Up to this many permitted vectors are all compared if there is no graph. Beyond, only those in the
+    /// nearest clusters are.
     pub exact_limit: usize,
+    /// Up to this many permitted vectors are all compared. Beyond, a graph is searched if it is certified.
+    pub graph_from: usize,
     /// The share of the dense score in the fused score, from 0 to 1. The rest is the lexical score's.
     pub dense_weight: f32,
     /// The minimum number of passages that each arm returns.
@@ -58,6 +62,7 @@ impl Default for IndexSettings {
         Self {
             dimensions: 384,
             exact_limit: 250_000,
+            graph_from: 10_000,
             dense_weight: 0.65,
             depth: 300,
             k1: 0.9,
@@ -111,10 +116,70 @@ pub struct SearchOutcome {
     pub hits: Vec<Hit>,
     /// The state of the index that was searched. See [`crate::Index::generation`].
     pub generation: String,
-    /// Whether all permitted vectors were compared, rather than those in the nearest clusters.
-    pub exact: bool,
+    /// How the nearest vectors were found.
+    pub method: DenseMethod,
     /// Whether all passages were searched. `false` while lost passages are being added again.
     pub complete: bool,
+}
+
+/// How the nearest vectors of a question were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DenseMethod {
+    /// All permitted vectors were compared.
+    Exact,
+    /// Those in the nearest clusters were.
+    Clusters,
+    /// Those on the way through a graph were.
+    Graph,
+}
+
+/// The graphs of an index. See [`GraphCertificate`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct GraphStatus {
+    /// The certificates of the graphs that were built, those that are not used included.
+    pub certificates: Vec<GraphCertificate>,
+}
+
+impl GraphStatus {
+    /// The number of passages that graphs find.
+    pub fn passages(&self) -> usize {
+        let used = self.certificates.iter().filter(|own| own.refusal.is_none());
+        used.map(|certificate| certificate.passages).sum()
+    }
+
+    /// The lowest recall of the graphs in use.
+    pub fn recall(&self) -> Option<f32> {
+        let used = self.certificates.iter().filter(|own| own.refusal.is_none());
+        let recall = used.map(|certificate| certificate.recall.min(certificate.filtered_recall));
+        recall.reduce(f32::min)
+    }
+
+    /// Why the first graph that is not used is not.
+    pub fn refusal(&self) -> Option<&str> {
+        let mut refusals = self
+            .certificates
+            .iter()
+            .filter_map(|own| own.refusal.as_deref());
+        refusals.next()
+    }
+}
+
+impl fmt::Display for GraphStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(recall) = self.recall() {
+            write!(
+                f,
+                "graphs find {} passages with a recall of at least {recall:.3}",
+                self.passages()
+            )?;
+        }
+        if let Some(refusal) = self.refusal() {
+            let separator = if self.recall().is_some() { "; " } else { "" };
+            write!(f, "{separator}a graph is not used, because {refusal}")?;
+        }
+        Ok(())
+    }
 }
 
 /// The condition of an index.
@@ -130,7 +195,7 @@ pub enum IndexCondition {
 }
 
 /// The condition and the content of an index.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct IndexStatus {
     /// Its condition.
     pub condition: IndexCondition,
@@ -142,6 +207,8 @@ pub struct IndexStatus {
     pub rebuilding: Option<u64>,
     /// Whether only the lexical arm is used.
     pub lexical_only: bool,
+    /// The graphs that find passages by their vectors, if there are any.
+    pub graphs: GraphStatus,
 }
 
 impl fmt::Display for IndexStatus {
@@ -158,6 +225,9 @@ impl fmt::Display for IndexStatus {
         }
         if self.lexical_only {
             f.write_str("; words alone answer until all vectors are made")?;
+        }
+        if !self.graphs.certificates.is_empty() {
+            write!(f, "; {}", self.graphs)?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use crate::dense::{DenseHit, DenseQuery};
 use crate::error::Result;
 use crate::fusion::{ArmResults, Fusion, FusionWeights};
 use crate::lexical::{DocumentScores, LexicalResult};
-use crate::request::{SearchOutcome, SearchRequest};
+use crate::request::{DenseMethod, SearchOutcome, SearchRequest};
 use crate::revisions::ReadableRevisions;
 use crate::snapshot::{Snapshot, check_vector};
 use roaring::RoaringBitmap;
@@ -30,7 +30,7 @@ pub(crate) fn search(
     let search = Search::new(snapshot, request, use_all_threads);
     let (lexical, dense) = search.run_arms();
     let (lexical, document_scores) = lexical?;
-    let (mut dense, exact) = dense;
+    let (mut dense, method) = dense;
     search.add_strong_documents(&document_scores, &mut dense);
     if let Some(matches) = &lexical.phrase_matches {
         dense.retain(|hit| matches.contains(&hit.passage));
@@ -49,7 +49,7 @@ pub(crate) fn search(
     Ok(SearchOutcome {
         hits: fusion.rank(request.limit),
         generation: snapshot.name.clone(),
-        exact,
+        method,
         complete: true,
     })
 }
@@ -85,7 +85,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The results of both arms, the dense ones with whether they are exact.
+    /// The results of both arms, the dense ones with how they were found.
     #[expect(
         clippy::type_complexity,
         reason = "a pair of pairs, taken apart at once"
@@ -94,7 +94,7 @@ impl<'a> Search<'a> {
         &self,
     ) -> (
         Result<(LexicalResult, DocumentScores)>,
-        (Vec<DenseHit>, bool),
+        (Vec<DenseHit>, DenseMethod),
     ) {
         let lexical = || self.search_words();
         let dense = || self.nearest(&self.readable, self.passages);
@@ -127,7 +127,11 @@ impl<'a> Search<'a> {
         Ok((result, document_scores))
     }
 
-    fn nearest(&self, readable: &ReadableRevisions, passages: usize) -> (Vec<DenseHit>, bool) {
+    fn nearest(
+        &self,
+        readable: &ReadableRevisions,
+        passages: usize,
+    ) -> (Vec<DenseHit>, DenseMethod) {
         let depths = (self.depth, self.request.limit);
         self.snapshot
             .nearest(&self.query, readable, passages, depths)

@@ -1,19 +1,12 @@
 //! An immutable state of a generation, which searches use.
 
-use crate::dense::{self, DenseHit, DenseQuery, Quantizer, ScoreEstimate, Segment};
+use crate::dense::{self, DenseHit, DenseQuery, NearestRequest, Quantizer, ScoreEstimate, Segment};
 use crate::error::{IndexError, Result};
 use crate::fusion::DenseScores;
 use crate::lexical::LexicalSearcher;
-use crate::request::IndexSettings;
+use crate::request::{DenseMethod, GraphStatus, IndexSettings};
 use crate::revisions::{ReadableRevisions, Revisions};
 use std::sync::Arc;
-
-/// The depth of a dense search in clusters. In an index of that size, passages after it reach the best
-/// hits by their words or not at all.
-const CLUSTERED_DEPTH: usize = 100;
-
-/// If fewer passages than one of this many are permitted, all permitted ones are scanned.
-const MIN_PERMITTED_SHARE: usize = 3;
 
 pub(crate) struct Snapshot {
     pub name: String,
@@ -71,28 +64,34 @@ impl Snapshot {
         }
     }
 
-    /// The nearest readable passages, and whether all were scanned: `depth` of them, or the maximum of
-    /// [`CLUSTERED_DEPTH`] and `limit` if only clusters were scanned. `passages` is the number of
-    /// readable passages.
+    /// The nearest readable passages, and how they were found: `depth` of them, or fewer but at least `limit`
+    /// if not all were scanned. `passages` is the number of readable passages.
     pub(crate) fn nearest(
         &self,
         query: &DenseQuery,
         readable: &ReadableRevisions,
         passages: usize,
         (depth, limit): (usize, usize),
-    ) -> (Vec<DenseHit>, bool) {
-        let segments = &self.segments;
-        // Clusters with few readable rows are not faster than an exact scan.
-        let exact = passages <= self.settings.exact_limit
-            || passages * MIN_PERMITTED_SHARE < self.revisions.passages()
-            || segments.iter().all(|segment| segment.clusters().is_none());
-        let hits = if exact {
-            dense::scan_exact(segments, query, readable, depth)
-        } else {
-            let depth = depth.min(CLUSTERED_DEPTH.max(limit));
-            dense::scan_clusters(segments, query, readable, passages, depth)
-        };
-        (hits, exact)
+    ) -> (Vec<DenseHit>, DenseMethod) {
+        dense::nearest(NearestRequest {
+            segments: &self.segments,
+            query,
+            readable,
+            permitted: passages,
+            rows: self.revisions.passages(),
+            depth,
+            limit,
+            settings: &self.settings,
+        })
+    }
+
+    /// The state of the graphs of its segments.
+    pub(crate) fn graph_status(&self) -> GraphStatus {
+        let certified = self.segments.iter().filter_map(|segment| segment.graph());
+        let certificates = certified.map(|graph| graph.certificate.clone());
+        GraphStatus {
+            certificates: certificates.collect(),
+        }
     }
 }
 

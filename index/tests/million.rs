@@ -35,15 +35,17 @@ struct World {
     last_revision: i64,
 }
 
-/// Every other world gets clusters.
+/// Every other world gets clusters, and every third one graphs.
 fn settings_of(seed: u64) -> IndexSettings {
     let exact_limit = if seed.is_multiple_of(2) {
         8
     } else {
         usize::MAX
     };
+    let graph_from = if seed.is_multiple_of(3) { 12 } else { 10_000 };
     IndexSettings {
         exact_limit,
+        graph_from,
         ..settings()
     }
 }

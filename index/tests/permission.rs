@@ -4,7 +4,7 @@
 mod support;
 
 use cloister_domain::{PassageId, RevisionId};
-use cloister_index::{Index, IndexEntry, IndexSettings, SearchRequest};
+use cloister_index::{DenseMethod, Index, IndexEntry, IndexSettings, SearchRequest};
 use proptest::prelude::*;
 use roaring::RoaringBitmap;
 use std::collections::{BTreeSet, HashMap};
@@ -50,7 +50,7 @@ fn no_hit_is_outside_and_the_exact_arm_equals_brute_force() {
     let check = |revisions: BTreeSet<u32>, seed: u64, word: usize| {
         let permitted: RoaringBitmap = revisions.into_iter().collect();
         let found = search(&index, WORDS[word], seed, &permitted);
-        prop_assert!(found.exact);
+        prop_assert_eq!(found.method, DenseMethod::Exact);
         let inside = |r: RevisionId| permitted.contains(u32::try_from(r.0).unwrap());
         prop_assert!(found.hits.iter().all(|hit| inside(hit.revision)));
 
@@ -102,27 +102,25 @@ fn what_lies_beside_the_permitted_in_a_block_of_codes_is_not_found() {
 fn cells_too_lead_only_to_what_is_permitted_and_passages_added_later_are_found() {
     let dir = folder();
     let index = index(dir.path(), 50);
-    let made = || !search(&index, "", 3, &everything()).exact;
-    while !made() {
-        std::thread::yield_now();
-    }
+    index.finish_maintenance().unwrap();
     index.add(&entries(301..=310)).unwrap();
     let found = search(&index, "", 305, &everything());
     assert_eq!(found.hits[0].passage, PassageId(305));
     // Where most is hidden all are compared; where less is, cells lead past it.
-    for (of, gone, exact) in [(4, 3, true), (3, 1, false), (20, 1, false)] {
+    let (exact, clusters) = (DenseMethod::Exact, DenseMethod::Clusters);
+    for (of, gone, method) in [(4, 3, exact), (3, 1, clusters), (20, 1, clusters)] {
         let hidden = |revision: i64| revision % of < gone;
         let permitted: RoaringBitmap = (0..80).filter(|r| !hidden(i64::from(*r))).collect();
         for seed in 0..40 {
             let found = search(&index, WORDS[0], seed, &permitted);
-            assert_eq!(found.exact, exact);
+            assert_eq!(found.method, method);
             assert!(!found.hits.is_empty());
             assert!(found.hits.iter().all(|hit| !hidden(hit.revision.0)));
         }
     }
     index.delete_revisions(&[RevisionId(10)]).unwrap();
     let found = search_with(&index, "", 41, &everything(), Some(1.0));
-    assert!(!found.exact);
+    assert_eq!(found.method, DenseMethod::Clusters);
     assert!(found.hits.iter().all(|hit| hit.revision.0 != 10));
 }
 

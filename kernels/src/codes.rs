@@ -22,9 +22,9 @@ const BLOCKS_AHEAD: usize = 8;
 /// Bytes of a cache line.
 const CACHE_LINE: usize = 64;
 
-/// Prefetches `values[range]`. The scan is bound by memory latency, not by arithmetic.
+/// Prefetches `values[range]`. Searches are bound by memory latency, not by arithmetic.
 #[inline]
-fn prefetch<T>(values: &[T], range: std::ops::Range<usize>) {
+pub fn prefetch<T>(values: &[T], range: std::ops::Range<usize>) {
     #[cfg(target_arch = "x86_64")]
     for index in range.step_by((CACHE_LINE / size_of::<T>()).max(1)) {
         let address = values.as_ptr().wrapping_add(index).cast();
@@ -151,6 +151,17 @@ multiversion! {
             }
             *out = sum;
         }
+    }
+}
+
+multiversion! {
+    /// The exact integer dot product of two vectors.
+    pub fn dot_int8(a: &[i8], b: &[i8]) -> i32 {
+        let mut sum = 0_i32;
+        for (a, b) in a.iter().zip(b) {
+            sum = sum.wrapping_add(i32::from(*a).wrapping_mul(i32::from(*b)));
+        }
+        sum
     }
 }
 

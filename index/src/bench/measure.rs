@@ -88,7 +88,7 @@ pub fn measure(
     for question in questions.iter().take(10) {
         found(index, question, &everything)?;
     }
-    index.wait_for_maintenance();
+    index.finish_maintenance()?;
     let timed = |ask: Ask| -> Result<Latency> {
         let times = questions.iter().map(|question| {
             let began = Instant::now();

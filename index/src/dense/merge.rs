@@ -8,30 +8,35 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The maximum of rows of a merged segment.
-const MAX_MERGED_ROWS: usize = 1 << 16;
+/// The maximum of rows of a merged segment. One graph over many rows is faster than several over few, and the
+/// construction of a graph takes about two kilobytes of memory per row.
+const MAX_MERGED_ROWS: usize = 1 << 18;
 
 /// The minimum of small adjacent segments that are merged.
 const MIN_MERGED_SEGMENTS: usize = 4;
 
-/// The first adjacent segments that should be merged: several small ones, or one with a quarter or more
-/// of its rows deleted.
+/// Whether a segment with so many rows is merged only if rows of it are deleted.
+pub(crate) fn is_too_large_to_merge(rows: usize) -> bool {
+    rows > MAX_MERGED_ROWS / 2
+}
+
+/// The first adjacent segments that should be merged: several small ones, none of which has more than half of
+/// the rows, so that a row is written once for each doubling; or one with a quarter or more of its rows deleted.
 pub(crate) fn next_merge(segments: &[Arc<Segment>]) -> Option<Range<usize>> {
     let is_sparse = |s: &Arc<Segment>| s.live_rows() * 4 <= s.rows() * 3;
     if let Some(index) = segments.iter().position(is_sparse) {
         return Some(index..index + 1);
     }
-    let is_small = |s: &Arc<Segment>| s.live_rows() <= MAX_MERGED_ROWS / 2;
     for start in 0..segments.len() {
-        let mut rows = 0;
-        let window = segments.get(start..).unwrap_or_default().iter();
-        let count = window
-            .take_while(|segment| {
-                rows += segment.live_rows();
-                is_small(segment) && rows <= MAX_MERGED_ROWS
-            })
-            .count();
-        if count >= MIN_MERGED_SEGMENTS {
+        let (mut rows, mut largest, mut count) = (0, 0, 0);
+        for segment in segments.get(start..).unwrap_or_default() {
+            let own = segment.live_rows();
+            if is_too_large_to_merge(own) || rows + own > MAX_MERGED_ROWS {
+                break;
+            }
+            (rows, largest, count) = (rows + own, largest.max(own), count + 1);
+        }
+        if count >= MIN_MERGED_SEGMENTS && largest * 2 <= rows {
             return Some(start..start + count);
         }
     }

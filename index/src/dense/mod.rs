@@ -1,15 +1,17 @@
 //! The dense arm.
 //!
 //! A segment keeps two codes of each vector in memory, with one bit and with eight bits per coordinate,
-//! and the vector itself in a file. [`scan_exact`] scans the codes of all permitted rows and reads the
-//! few vectors that decide the ranking; in large indexes, [`scan_clusters`] scans the rows near the
-//! query.
+//! and the vector itself in a file. [`nearest`] plans a search: [`scan_exact`] scans the codes of all
+//! permitted rows and reads the few vectors that decide the ranking; in larger indexes, a walk on a graph
+//! compares a few hundred rows, or the rows in the clusters near the query are scanned.
 
 mod candidate;
 mod clusters;
 mod codes;
 mod format1;
+mod graph;
 mod merge;
+mod nearest;
 mod rabitq;
 mod rotation;
 mod scan;
@@ -18,12 +20,20 @@ mod segment_file;
 
 pub(crate) use candidate::kth_largest;
 pub(crate) use cloister_kernels::codes::dot;
-pub(crate) use merge::{Row, merge, next_merge};
+pub use graph::GraphCertificate;
+pub(crate) use graph::{GRAPH_EXTENSION, build_certified};
+pub(crate) use merge::{Row, is_too_large_to_merge, merge, next_merge};
+pub(crate) use nearest::{NearestRequest, nearest};
 pub(crate) use rabitq::{DenseQuery, Quantizer};
-pub(crate) use scan::{scan_clusters, scan_exact};
+pub(crate) use scan::scan_exact;
+use scan::select_nearest;
 pub(crate) use segment::{Segment, find_row};
 
 use std::path::Path;
+
+/// If fewer rows than one of this many are permitted, all permitted ones are scanned: a walk would
+/// mostly pass hidden rows, and clusters with few permitted rows are not faster.
+const MIN_PERMITTED_SHARE: usize = 3;
 
 /// A passage found by its vector.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -153,11 +153,21 @@ pub(crate) struct DenseQuery {
 impl DenseQuery {
     /// The score of a row from the dot product with its int8 code, whose value of 1 is `step`.
     pub(crate) fn int8_score(&self, dot: i32, step: f32) -> ScoreEstimate {
-        let variance = (step * step + self.step * self.step) / 12.0;
         ScoreEstimate {
-            value: dot as f32 * (step * self.step),
-            error: INT8_ERROR_BOUND * variance.sqrt(),
+            value: self.int8_value(dot, step),
+            error: self.int8_error(step),
         }
+    }
+
+    /// The value of [`Self::int8_score`].
+    pub(super) fn int8_value(&self, dot: i32, step: f32) -> f32 {
+        dot as f32 * (step * self.step)
+    }
+
+    /// The error of [`Self::int8_score`].
+    pub(super) fn int8_error(&self, step: f32) -> f32 {
+        let variance = (step * step + self.step * self.step) / 12.0;
+        INT8_ERROR_BOUND * variance.sqrt()
     }
 }
 

@@ -52,24 +52,34 @@ pub(crate) fn scan_exact(
     readable: &ReadableRevisions,
     limit: usize,
 ) -> Vec<DenseHit> {
-    let views = segments
-        .iter()
-        .map(|s| ReadableSegment::of_all_rows(s, readable));
-    nearest_in_views(&views.collect::<Vec<_>>(), query, limit)
+    let candidates = scan_all_rows(segments.iter().map(|s| &**s), query, readable, limit);
+    select_nearest(candidates, query, limit)
 }
 
-/// An approximation of [`scan_exact`]: in segments with clusters, scans only the nearest ones.
+/// The candidates for the `limit` nearest of all permitted rows.
+pub(super) fn scan_all_rows<'a>(
+    segments: impl IntoIterator<Item = &'a Segment>,
+    query: &DenseQuery,
+    readable: &ReadableRevisions,
+    limit: usize,
+) -> Vec<Candidate<'a>> {
+    let segments = segments.into_iter();
+    let views = segments.map(|segment| ReadableSegment::of_all_rows(segment, readable));
+    candidates_in_views(&views.collect::<Vec<_>>(), query, limit)
+}
+
+/// An approximation of [`scan_all_rows`]: in segments with clusters, scans only the nearest ones.
 /// `permitted` is the number of permitted rows.
-pub(crate) fn scan_clusters(
-    segments: &[Arc<Segment>],
+pub(super) fn scan_clusters<'a>(
+    segments: impl IntoIterator<Item = &'a Segment>,
     query: &DenseQuery,
     readable: &ReadableRevisions,
     permitted: usize,
     limit: usize,
-) -> Vec<DenseHit> {
+) -> Vec<Candidate<'a>> {
     let mut clusters: Vec<(ClusterDistance, usize)> = Vec::new();
-    let mut views: Vec<ReadableSegment<'_>> = Vec::with_capacity(segments.len());
-    for (number, segment) in segments.iter().enumerate() {
+    let mut views: Vec<ReadableSegment<'a>> = Vec::new();
+    for (number, segment) in segments.into_iter().enumerate() {
         let Some(own) = segment.clusters() else {
             views.push(ReadableSegment::of_all_rows(segment, readable));
             continue;
@@ -98,7 +108,7 @@ pub(crate) fn scan_clusters(
     for view in &mut views {
         view.merge_ranges();
     }
-    nearest_in_views(&views, query, limit)
+    candidates_in_views(&views, query, limit)
 }
 
 /// The nearest clusters first.
@@ -110,26 +120,29 @@ fn by_distance(
     by_similarity.then((a_segment, a.cluster).cmp(&(b_segment, b.cluster)))
 }
 
-/// The `limit` nearest rows of the views.
-fn nearest_in_views(
-    views: &[ReadableSegment<'_>],
+/// The candidates for the `limit` nearest rows of the views.
+fn candidates_in_views<'a>(
+    views: &[ReadableSegment<'a>],
+    query: &DenseQuery,
+    limit: usize,
+) -> Vec<Candidate<'a>> {
+    let ranges = views.iter().flat_map(|view| &view.ranges);
+    let rows: usize = ranges.map(Range::len).sum();
+    if rows > INT8_ONLY_BELOW {
+        return candidates_by_bounds(views, query, limit);
+    }
+    // This is faster than waking other threads.
+    let scored = views.iter().flat_map(|view| view.score_all(query));
+    scored.collect()
+}
+
+/// The `limit` nearest candidates, in any order. Their scores are exact only as far as the selection
+/// required it.
+pub(super) fn select_nearest(
+    candidates: Vec<Candidate<'_>>,
     query: &DenseQuery,
     limit: usize,
 ) -> Vec<DenseHit> {
-    let rows: usize = views
-        .iter()
-        .flat_map(|view| &view.ranges)
-        .map(Range::len)
-        .sum();
-    let candidates = if rows <= INT8_ONLY_BELOW {
-        // This is faster than waking other threads.
-        views
-            .iter()
-            .flat_map(|view| view.score_all(query))
-            .collect()
-    } else {
-        candidates_by_bounds(views, query, limit)
-    };
     let partitioned = Partitioned::new(candidates, limit);
     let batches: Vec<&[Candidate<'_>]> = partitioned.undecided.chunks(READ_BATCH).collect();
     let read = |rows: &&[Candidate<'_>]| -> Vec<DenseHit> {
@@ -140,10 +153,10 @@ fn nearest_in_views(
 
 /// Calls `work` with each item, on all threads if the query may use them. Results are in the order of the
 /// items.
-fn for_each<T: Sync, R: Send>(
-    items: &[T],
+pub(super) fn for_each<'t, T: Sync, R: Send>(
+    items: &'t [T],
     query: &DenseQuery,
-    work: impl Fn(&T) -> R + Sync + Send,
+    work: impl Fn(&'t T) -> R + Sync + Send,
 ) -> Vec<R> {
     if query.all_threads {
         items.par_iter().map(work).collect()
@@ -154,14 +167,14 @@ fn for_each<T: Sync, R: Send>(
 
 /// The rows that can be among the best, by the bounds of their binary codes.
 fn candidates_by_bounds<'a>(
-    views: &'a [ReadableSegment<'a>],
+    views: &[ReadableSegment<'a>],
     query: &DenseQuery,
     limit: usize,
 ) -> Vec<Candidate<'a>> {
-    let parts: Vec<ViewPart<'_>> = views.iter().flat_map(ReadableSegment::parts).collect();
+    let parts: Vec<ViewPart<'_, 'a>> = views.iter().flat_map(ReadableSegment::parts).collect();
     let maxima: Vec<BlockMaxima> = for_each(&parts, query, |part| part.maxima(query));
     let low = first_threshold(&maxima, 2 * limit);
-    let parts: Vec<(ViewPart<'_>, BlockMaxima)> = parts.into_iter().zip(maxima).collect();
+    let parts: Vec<(ViewPart<'_, 'a>, BlockMaxima)> = parts.into_iter().zip(maxima).collect();
     let first = for_each(&parts, query, |(part, maxima)| {
         part.with_bounds_in(&(low..f32::INFINITY), maxima, query)
     });
@@ -328,7 +341,7 @@ impl<'a> ReadableSegment<'a> {
         scored.collect()
     }
 
-    fn parts(&'a self) -> impl Iterator<Item = ViewPart<'a>> {
+    fn parts<'v>(&'v self) -> impl Iterator<Item = ViewPart<'v, 'a>> {
         let blocks = self.segment.rows().div_ceil(BLOCK);
         (0..blocks)
             .step_by(BLOCKS_PER_TASK)
@@ -350,15 +363,15 @@ impl<'a> ReadableSegment<'a> {
 }
 
 /// Adjacent rows of a view: the work of one task.
-struct ViewPart<'a> {
-    view: &'a ReadableSegment<'a>,
+struct ViewPart<'v, 'a> {
+    view: &'v ReadableSegment<'a>,
     /// Whole blocks of indices.
     rows: Range<usize>,
     /// The view's ranges that overlap `rows`.
-    ranges: &'a [Range<usize>],
+    ranges: &'v [Range<usize>],
 }
 
-impl ViewPart<'_> {
+impl ViewPart<'_, '_> {
     /// The scanned indices.
     fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
         let rows = self.rows.clone();

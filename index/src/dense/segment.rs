@@ -2,6 +2,7 @@
 
 use super::clusters::Clusters;
 use super::codes::{BinaryCodes, SegmentCodes};
+use super::graph::{self, CertifiedGraph, RowSet};
 use super::rabitq::{DenseQuery, Quantizer};
 use super::segment_file::{self, VectorReader};
 use super::{DenseHit, ScoreEstimate};
@@ -33,6 +34,7 @@ struct SegmentData {
     corrections: Vec<f32>,
     vectors: VectorReader,
     clusters: OnceLock<Clusters>,
+    graph: OnceLock<CertifiedGraph>,
 }
 
 /// The vectors of a file, without those of deleted revisions.
@@ -86,6 +88,7 @@ impl Segment {
             corrections,
             vectors,
             clusters: OnceLock::new(),
+            graph: OnceLock::new(),
         });
         Self {
             live_rows: data.codes.passages.len(),
@@ -155,6 +158,17 @@ impl Segment {
         ranges
     }
 
+    /// The live rows of readable revisions, as a set.
+    pub(super) fn readable_rows(&self, readable: &ReadableRevisions) -> ReadableRows {
+        let ranges = self.readable_ranges(readable);
+        let count = ranges.iter().map(Range::len).sum();
+        let is_filtered = count < self.rows();
+        ReadableRows {
+            count,
+            set: is_filtered.then(|| RowSet::from_ranges(self.rows(), &ranges)),
+        }
+    }
+
     /// Whether a row is not deleted.
     pub(super) fn is_live(&self, row: usize) -> bool {
         let run = self.runs.partition_point(|run| run.end <= row);
@@ -187,6 +201,34 @@ impl Segment {
 
     pub(crate) fn build_clusters(&self) {
         self.data.clusters.get_or_init(|| Clusters::build(self));
+    }
+
+    /// Its graph, or why it has none, if that was decided.
+    pub(crate) fn graph(&self) -> Option<&CertifiedGraph> {
+        self.data.graph.get()
+    }
+
+    /// Reads the graph that was stored at `path`. A damaged file is ignored, so that the graph is built again.
+    pub(crate) fn read_graph(&self, path: &Path, codes_sha256: &str) {
+        match graph::read(path, codes_sha256, self.rows()) {
+            Ok(stored) => {
+                stored.map(|graph| self.data.graph.set(graph));
+            }
+            Err(error) => tracing::warn!(%error, "a graph is built again: {error}"),
+        }
+    }
+
+    /// Stores a graph at `path` and uses it, even if it cannot be stored.
+    pub(crate) fn adopt_graph(
+        &self,
+        path: &Path,
+        codes_sha256: &str,
+        graph: CertifiedGraph,
+    ) -> Result<()> {
+        let written = graph::write(path, codes_sha256, &graph);
+        // If there is one already, it is as good.
+        let _ = self.data.graph.set(graph);
+        written
     }
 
     /// The hit of a row.
@@ -236,6 +278,24 @@ impl Segment {
     /// A description of the damage, if a damaged vector was found since the file was opened.
     pub(crate) fn corruption(&self) -> Option<String> {
         self.data.vectors.corruption()
+    }
+}
+
+/// The rows of a segment that a search may find.
+pub(super) struct ReadableRows {
+    count: usize,
+    /// `None` if all rows are readable.
+    set: Option<RowSet>,
+}
+
+impl ReadableRows {
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// The readable rows, if not all are.
+    pub(super) fn filter(&self) -> Option<&RowSet> {
+        self.set.as_ref()
     }
 }
 

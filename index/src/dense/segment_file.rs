@@ -235,8 +235,8 @@ pub(crate) fn parse_numbers<const N: usize, T>(
     bytes.as_chunks().0.iter().map(|b| read(*b)).collect()
 }
 
-fn to_u32(number: usize) -> Result<u32> {
+pub(super) fn to_u32(number: usize) -> Result<u32> {
     u32::try_from(number).map_err(|_too_large| {
-        IndexError::Damaged(format!("`{number}` is too large for a vector file"))
+        IndexError::Damaged(format!("`{number}` is too large for a file of the index"))
     })
 }

@@ -1,5 +1,6 @@
 //! A generation: a folder with a lexical index, vector files and a checksum.
 
+use super::graphs::{graph_name, graph_path, is_graph_file};
 use super::manifest::{Manifest, VectorFile, parse_json, to_json};
 use super::{FORMAT, atomic_file, files, record_checksum};
 use crate::dense::{self, Segment};
@@ -27,7 +28,7 @@ const MIN_CLUSTERED_SHARE: usize = 8;
 pub(crate) struct Generation {
     number: u64,
     dir: PathBuf,
-    settings: IndexSettings,
+    pub(super) settings: IndexSettings,
     writer: Mutex<GenerationWriter>,
     snapshot: RwLock<Arc<Snapshot>>,
 }
@@ -194,7 +195,8 @@ impl Generation {
         })
     }
 
-    /// Builds the clusters of the next segment that needs them; `false` if none does.
+    /// Builds the clusters of the next segment that needs them; `false` if none does. A segment with a graph in use
+    /// needs none.
     pub(crate) fn build_next_clusters(&self) -> bool {
         let snapshot = self.snapshot();
         if snapshot.rows() <= self.settings.exact_limit {
@@ -205,7 +207,10 @@ impl Generation {
             .segments
             .iter()
             .filter(|segment| segment.live_rows() > min_rows);
-        let next = large.find(|segment| segment.clusters().is_none());
+        let next = large.find(|segment| {
+            let has_graph = segment.graph().is_some_and(|own| own.graph.is_some());
+            segment.clusters().is_none() && !has_graph
+        });
         next.inspect(|segment| segment.build_clusters()).is_some()
     }
 
@@ -342,14 +347,17 @@ impl GenerationWriter {
     }
 
     /// Removes vector files that a crash or a merge left behind.
-    fn remove_unreferenced_files(&self, dir: &Path) {
+    pub(super) fn remove_unreferenced_files(&self, dir: &Path) {
         for name in files::names(dir).unwrap_or_default() {
-            let referenced = self.segments.iter().any(|file| file.file.name == name);
+            let mut files = self.segments.iter().map(|file| &file.file.name);
+            let is_own = |file: &String| *file == name || graph_name(file) == Path::new(&name);
+            let referenced = files.any(is_own);
             let in_progress = || {
                 let mut files = self.maintenance.vector_files.iter();
                 files.any(|file| is_same_file(file, &name))
             };
-            if is_vector_file(&name) && !referenced && !in_progress() {
+            let is_removable = is_vector_file(&name) || is_graph_file(&name);
+            if is_removable && !referenced && !in_progress() {
                 // If this fails, the next commit tries again.
                 let _ = std::fs::remove_file(dir.join(name));
             }
@@ -378,6 +386,7 @@ fn read_segments(dir: &Path, manifest: &Manifest) -> Result<Vec<SegmentFile>> {
         .map(|file| {
             let path = dir.join(&file.name);
             let segment = Segment::read(&path, Some(&file.sha256), manifest.dimensions)?;
+            segment.read_graph(&graph_path(dir, &file.name), &file.sha256);
             Ok(SegmentFile {
                 file: file.clone(),
                 segment: Arc::new(segment.without(&file.deleted_revisions)),

@@ -4,6 +4,7 @@ pub(crate) mod atomic_file;
 pub(crate) mod current;
 pub(crate) mod files;
 mod generation;
+mod graphs;
 mod maintenance;
 pub(crate) mod manifest;
 mod record_checksum;

@@ -1,7 +1,7 @@
 //! The recall of clusters, with permissions and deletions.
 
 use crate::bench::SyntheticCorpus;
-use crate::dense::{self, Quantizer, Segment};
+use crate::dense::{self, DenseHit, DenseQuery, Quantizer, Segment, scan};
 use crate::revisions::{ReadableRevisions, Revisions};
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -34,6 +34,18 @@ fn segments(dir: &Path) -> Vec<Arc<Segment>> {
     ]
 }
 
+fn scan_clusters(
+    segments: &[Arc<Segment>],
+    query: &DenseQuery,
+    readable: &ReadableRevisions,
+    permitted: usize,
+    limit: usize,
+) -> Vec<DenseHit> {
+    let all = segments.iter().map(|segment| &**segment);
+    let candidates = scan::scan_clusters(all, query, readable, permitted, limit);
+    scan::select_nearest(candidates, query, limit)
+}
+
 /// Every `every`-th revision is permitted.
 fn readable(every: u32) -> ReadableRevisions {
     let last = u32::try_from(SyntheticCorpus::revision(PASSAGES)).unwrap();
@@ -55,7 +67,7 @@ fn recall(segments: &[Arc<Segment>], readable: &ReadableRevisions) -> f32 {
     let (mut held, mut all) = (0, 0);
     for number in 0..200 {
         let query = quantizer.prepare_query(&corpus.question(number).vector, false);
-        let near = dense::scan_clusters(segments, &query, readable, permitted, 50);
+        let near = scan_clusters(segments, &query, readable, permitted, 50);
         assert_eq!(near.len(), 50);
         assert!(near.iter().all(|hit| readable.contains(hit.revision)));
         assert!(
@@ -107,7 +119,7 @@ fn a_few_permitted_rows_far_from_the_query_are_found() {
         let only = known.readable(&[revision].into());
         let vector = corpus.question(i64::from(revision)).vector;
         let query = Quantizer::new(DIMENSIONS).prepare_query(&vector, false);
-        let found = dense::scan_clusters(&segments, &query, &only, 20, 20);
+        let found = scan_clusters(&segments, &query, &only, 20, 20);
         assert_eq!(found.len(), 20);
     }
 }

@@ -1,0 +1,212 @@
+//! The certificate of a graph: its recall, measured against the exact scan before the graph is used.
+
+use super::{BuildOutcome, CertifiedGraph, Graph, walk};
+use crate::dense::{self, DenseHit, DenseQuery, Quantizer, Segment};
+use crate::revisions::{ReadableRevisions, Revisions};
+use rayon::prelude::*;
+use serde::Serialize;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// The minimum of the recall of the ten nearest.
+const MIN_RECALL: f32 = 0.99;
+
+/// The nearest passages that are compared.
+const HITS: usize = 10;
+
+/// The maximum of questions.
+const MAX_QUESTIONS: usize = 200;
+
+/// The lengths of the beam that are tried, in this order.
+const EFFORTS: [usize; 11] = [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512];
+
+/// The weight of another passage's vector in a question's, as in the acceptance test of a generation.
+const NOISE_WEIGHT: f32 = 0.6;
+
+/// With a filter, one of this many revisions is permitted. If fewer are, they are scanned exactly: see
+/// [`dense::MIN_PERMITTED_SHARE`].
+const FILTERED_SHARE: u32 = 3;
+
+/// What was measured of a graph. The questions are vectors of the site's own passages, each mixed with
+/// another one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GraphCertificate {
+    /// The passages in the graph.
+    pub passages: usize,
+    /// The effort of a search: the length of its beam.
+    pub ef: usize,
+    /// The share of the ten nearest passages that was found, from 0 to 1.
+    pub recall: f32,
+    /// The same if a third of the documents is permitted.
+    pub filtered_recall: f32,
+    /// The mean number of passages that a search compares.
+    pub comparisons: usize,
+    /// Why the graph is not used, if it is not.
+    pub refusal: Option<String>,
+}
+
+/// The questions of a certificate and their answers.
+struct Exam<'a> {
+    segment: &'a Arc<Segment>,
+    queries: Vec<DenseQuery>,
+    /// Everything, and one of [`FILTERED_SHARE`] revisions.
+    filters: [ReadableRevisions; 2],
+    /// The nearest passages of each question, for each filter.
+    truth: [Vec<Vec<i64>>; 2],
+}
+
+/// Measures a graph, and drops it if it is not good enough.
+pub(super) fn certify(segment: &Arc<Segment>, graph: Graph) -> CertifiedGraph {
+    let exam = Exam::new(segment);
+    let mut certificate = GraphCertificate {
+        passages: segment.rows(),
+        ef: 0,
+        recall: 0.0,
+        filtered_recall: 0.0,
+        comparisons: 0,
+        refusal: None,
+    };
+    for ef in EFFORTS {
+        let [recall, filtered_recall] = exam.recall(&graph, ef);
+        certificate.ef = ef;
+        certificate.recall = recall;
+        certificate.filtered_recall = filtered_recall;
+        if recall.min(filtered_recall) >= MIN_RECALL {
+            certificate.comparisons = exam.comparisons(&graph, ef);
+            return CertifiedGraph {
+                graph: Some(graph),
+                certificate,
+            };
+        }
+    }
+    certificate.refusal = Some(format!(
+        "its recall is {:.3}, or {:.3} with a filter, and {MIN_RECALL} is required",
+        certificate.recall, certificate.filtered_recall
+    ));
+    CertifiedGraph {
+        graph: None,
+        certificate,
+    }
+}
+
+/// Builds and measures the graph of a segment; `None` if the index is closing.
+pub(crate) fn build_certified(
+    segment: &Arc<Segment>,
+    is_closing: &AtomicBool,
+) -> Option<CertifiedGraph> {
+    match super::build(segment, is_closing) {
+        BuildOutcome::Built(graph) => Some(certify(segment, graph)),
+        BuildOutcome::Interrupted => None,
+        BuildOutcome::Failed(reason) => Some(CertifiedGraph {
+            graph: None,
+            certificate: GraphCertificate::refused(segment.rows(), reason),
+        }),
+    }
+}
+
+impl GraphCertificate {
+    fn refused(passages: usize, reason: String) -> Self {
+        Self {
+            passages,
+            ef: 0,
+            recall: 0.0,
+            filtered_recall: 0.0,
+            comparisons: 0,
+            refusal: Some(reason),
+        }
+    }
+}
+
+impl<'a> Exam<'a> {
+    fn new(segment: &'a Arc<Segment>) -> Self {
+        let revisions = Revisions::from_runs(segment.revisions());
+        let filters = [1, FILTERED_SHARE].map(|share| {
+            let numbered = revisions.ids().zip(0_u32..);
+            let permitted = numbered.filter(|(_, number)| number % share == 0);
+            revisions.readable(&permitted.map(|(revision, _)| revision).collect())
+        });
+        let queries = questions(segment);
+        let segments = std::slice::from_ref(segment);
+        let truth = filters.each_ref().map(|readable| {
+            let nearest = |query| passages(&dense::scan_exact(segments, query, readable, HITS));
+            queries.par_iter().map(nearest).collect()
+        });
+        Self {
+            segment,
+            queries,
+            filters,
+            truth,
+        }
+    }
+
+    /// The share of the truth that walks find, for each filter.
+    fn recall(&self, graph: &Graph, ef: usize) -> [f32; 2] {
+        let mut recall = [0.0; 2];
+        for ((recall, readable), truth) in recall.iter_mut().zip(&self.filters).zip(&self.truth) {
+            let (mut found, mut known) = (0, 0);
+            for (query, truth) in self.queries.iter().zip(truth) {
+                let nearest = nearest_in_graph(self.segment, graph, query, readable, ef);
+                found += truth
+                    .iter()
+                    .filter(|passage| nearest.contains(passage))
+                    .count();
+                known += truth.len();
+            }
+            *recall = found as f32 / known.max(1) as f32;
+        }
+        recall
+    }
+
+    /// The mean number of passages that a walk compares.
+    fn comparisons(&self, graph: &Graph, ef: usize) -> usize {
+        let walks = self.queries.iter();
+        let walks = walks.map(|query| walk(graph, self.segment, query, None, ef).comparisons);
+        walks.sum::<usize>() / self.queries.len().max(1)
+    }
+}
+
+/// The passages of the ten nearest rows by the graph.
+fn nearest_in_graph(
+    segment: &Segment,
+    graph: &Graph,
+    query: &DenseQuery,
+    readable: &ReadableRevisions,
+    ef: usize,
+) -> Vec<i64> {
+    let permitted = segment.readable_rows(readable);
+    let found = walk(graph, segment, query, permitted.filter(), ef);
+    passages(&dense::select_nearest(found.candidates, query, HITS))
+}
+
+fn passages(hits: &[DenseHit]) -> Vec<i64> {
+    hits.iter().map(|hit| hit.passage).collect()
+}
+
+/// Vectors of live rows, evenly spaced, each mixed with the one before.
+fn questions(segment: &Segment) -> Vec<DenseQuery> {
+    let quantizer = Quantizer::new(segment.dimensions());
+    let every = (segment.live_rows() / MAX_QUESTIONS).max(1);
+    let rows = segment
+        .live_row_indices()
+        .step_by(every)
+        .take(MAX_QUESTIONS);
+    let vectors: Vec<Vec<f32>> = rows.map(|row| decoded(segment, row)).collect();
+    let others = vectors.iter().cycle().skip(vectors.len().saturating_sub(1));
+    let mixed = vectors.iter().zip(others).map(|(own, other)| {
+        let mixed: Vec<f32> = own
+            .iter()
+            .zip(other)
+            .map(|(a, b)| a + NOISE_WEIGHT * b)
+            .collect();
+        let length = dense::dot(&mixed, &mixed).sqrt().max(f32::MIN_POSITIVE);
+        let vector: Vec<f32> = mixed.iter().map(|x| x / length).collect();
+        quantizer.prepare_query(&vector, false)
+    });
+    mixed.collect()
+}
+
+/// The vector of a row by its int8 code.
+fn decoded(segment: &Segment, row: usize) -> Vec<f32> {
+    let (code, step) = segment.int8_code(row);
+    code.iter().map(|x| f32::from(*x) * step).collect()
+}
