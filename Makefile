@@ -8,7 +8,7 @@ RUST_SOURCES := $(shell find . -path ./$(CARGO_TARGET_DIR) -prune -o -path '*/no
     \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.sql' -o -name '*.cedar*' -o -name '*.toml' \) -type f -print)
 RELEASE := $(CARGO_TARGET_DIR)/release/cloister
 
-.PHONY: run test bench bench-peers bench-peers-index crash permissions fuzz doctor models samples web lint unit browser types help
+.PHONY: run test bench bench-peers bench-peers-index crash permissions fuzz doctor models models-more samples web lint unit browser types help
 
 help:
 	@echo "make run                build, ingest the sample library, and serve https://127.0.0.1:8443"
@@ -45,6 +45,10 @@ models: models/.checked
 
 models/.checked: deploy/fetch-models $(wildcard inference/manifests/*.toml) | deploy/.tools
 	deploy/fetch-models $(MODELS)
+
+# A larger generator, 1.1 GB. Nothing uses it until it is activated.
+models-more: deploy/fetch-more-models
+	deploy/fetch-more-models $(MODELS)
 
 deploy/.tools: deploy/install-tools
 	deploy/install-tools build

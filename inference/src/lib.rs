@@ -28,8 +28,9 @@ mod service;
 mod traits;
 
 pub use decoder::{
-    BenchLoad, BenchTimes, GgufGenerator, LoadOptions, MemoryPlan, Precision, QuantFormat,
-    SynthFormat, SynthShape, quantize_model, write_synthetic_model,
+    BenchLoad, BenchTimes, GeneralGenerator, GgufGenerator, LoadOptions, MemoryPlan, Precision,
+    QuantFormat, SynthFormat, SynthShape, general_backend_note, open_generator, quantize_model,
+    write_synthetic_model,
 };
 pub use encoder::{CrossEncoder, NliEncoder, SentenceEncoder, describe_encoder};
 pub use error::{InferenceError, Result};

@@ -7,8 +7,8 @@
 )]
 
 use cloister_inference::{
-    GenerateRequest, Generator, GgufGenerator, InferenceError, LoadOptions, Precision, QuantFormat,
-    quantize_model,
+    ChatTurn, GeneralGenerator, GenerateRequest, Generator, GgufGenerator, InferenceError,
+    LoadOptions, Precision, QuantFormat, quantize_model,
 };
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -291,6 +291,48 @@ mod hostile {
         bytes
     }
 
+    /// A header with one pair and one tensor of this ggml format.
+    fn header(key: &str, value: u16, format: u32) -> Vec<u8> {
+        let text = |text: &str| [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat();
+        let parts: [&[u8]; 9] = [
+            b"GGUF\x03\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0",
+            &text(key),
+            &2_u32.to_le_bytes(),
+            &value.to_le_bytes(),
+            &text("token_embd.weight"),
+            &1_u32.to_le_bytes(),
+            &256_u64.to_le_bytes(),
+            &format.to_le_bytes(),
+            &[0; 600],
+        ];
+        parts.concat()
+    }
+
+    #[test]
+    fn formats_without_a_kernel_are_refused_by_name() {
+        for (format, name) in [(23, "IQ4_XS"), (39, "MXFP4"), (16, "IQ2_XXS"), (99, "99")] {
+            let error = refusal(&header("general.file_type", 1, format));
+            assert!(
+                matches!(error, InferenceError::Unsupported { .. }),
+                "{error}"
+            );
+            let error = error.to_string();
+            assert!(error.contains(name) && error.contains("Q4_K_M"), "{error}");
+        }
+        // A format that is known is no reason for a refusal.
+        let error = refusal(&header("general.file_type", 1, 12));
+        assert!(matches!(error, InferenceError::Damaged { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_piece_of_a_split_model_is_refused_as_that() {
+        let error = refusal(&header("split.count", 2, 12)).to_string();
+        assert!(error.contains("piece 1 of 2"), "{error}");
+        assert!(error.contains("--merge"), "{error}");
+        let error = refusal(&header("split.count", 1, 12));
+        assert!(matches!(error, InferenceError::Damaged { .. }), "{error}");
+    }
+
     #[test]
     fn a_file_cut_anywhere_is_damaged() {
         let full = good();
@@ -434,6 +476,170 @@ mod hostile {
             assert_eq!(some.device, "gpu and processor");
             assert_eq!(plan(name, Some(taken)).gpu_layers, full.layers);
             assert_eq!(some.kv_cache, without.kv_cache / full.layers as u64);
+        }
+    }
+}
+
+/// Families of the general backend. It multiplies in the file's own formats: half floats here.
+fn check_general(name: &str) {
+    let text = std::fs::read_to_string(path(&format!("{name}.json"))).unwrap();
+    let golden: Golden = serde_json::from_str(&text).unwrap();
+    let file = path(&format!("{name}.gguf"));
+    let model = GeneralGenerator::open_file(&file, &LoadOptions::default()).unwrap();
+    for (position, expected) in &golden.scores {
+        let found = model.scores_after(&golden.ids[..=*position]).unwrap();
+        let cosine = cosine(&found, expected);
+        assert!(cosine > 0.999_99, "{name} at {position}: {cosine}");
+    }
+    // A shorter text after a longer one sees nothing of it.
+    let first = model.scores_after(&golden.ids[..1]).unwrap();
+    assert!(cosine(&first, &golden.scores[&0]) > 0.999_99);
+    let plan = GgufGenerator::plan(&file, &LoadOptions::default()).unwrap();
+    assert!(
+        plan.warnings[0].contains("general backend"),
+        "{:?}",
+        plan.warnings
+    );
+    let manifest = GgufGenerator::describe(&file).unwrap();
+    assert_eq!(
+        (manifest.architecture.as_str(), manifest.context),
+        (name, 512)
+    );
+}
+
+#[test]
+fn phi2_on_the_general_backend() {
+    check_general("phi2");
+}
+
+#[test]
+fn glm4_on_the_general_backend() {
+    check_general("glm4");
+}
+
+#[test]
+fn the_general_backend_writes_and_scores_as_its_logits_say() {
+    let file = path("glm4.gguf");
+    let model = GeneralGenerator::open_file(&file, &LoadOptions::default()).unwrap();
+    let request = GenerateRequest {
+        system: Some("be brief".into()),
+        user: "a b c".into(),
+        max_tokens: 12,
+        ..GenerateRequest::default()
+    };
+    let mut pieces = String::new();
+    let generated = model
+        .generate(&request, &mut |piece| {
+            pieces.push_str(piece);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(generated.text, pieces);
+    assert!(generated.tokens <= 12);
+    let again = model
+        .generate(&request, &mut |_| ControlFlow::Continue(()))
+        .unwrap();
+    assert_eq!(again, generated);
+    let [long, short] = model
+        .log_likelihoods(&[("a b", " c d"), ("a b", " c")])
+        .unwrap()[..]
+    else {
+        panic!("two pairs");
+    };
+    assert!(long < 0.0 && short < 0.0 && long.is_finite() && short.is_finite());
+    let stopped = model
+        .generate(&request, &mut |_| ControlFlow::Break(()))
+        .unwrap();
+    assert!(stopped.tokens <= generated.tokens);
+}
+
+mod templates {
+    use super::*;
+
+    /// The model with another chat template.
+    fn with_template(template: &str) -> Result<GgufGenerator, InferenceError> {
+        const KEY: &[u8] = b"tokenizer.chat_template";
+        let bytes = std::fs::read(path("qwen2.gguf")).unwrap();
+        let key = bytes.windows(KEY.len()).position(|window| window == KEY);
+        let length_at = key.unwrap() + KEY.len() + 4;
+        let (start, rest) = bytes.split_at(length_at);
+        let (length, rest) = rest.split_at(8);
+        let length = usize::try_from(u64::from_le_bytes(length.try_into().unwrap())).unwrap();
+        // The tensors stay aligned to 32 bytes.
+        let padding = (length + 3200 - template.len() - 4) % 32;
+        let template = format!("{template}{{#{}#}}", " ".repeat(padding));
+        let new_length = (template.len() as u64).to_le_bytes();
+        let parts = [start, &new_length, template.as_bytes(), &rest[length..]];
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("model.gguf");
+        std::fs::write(&file, parts.concat()).unwrap();
+        let described = GgufGenerator::describe(&file);
+        let opened = GgufGenerator::open_file(&file, &LoadOptions::default());
+        assert_eq!(described.is_ok(), opened.is_ok());
+        opened
+    }
+
+    /// The prompt with a system text, in a vocabulary whose ids are bytes.
+    fn prompt(template: &str) -> String {
+        let request = GenerateRequest {
+            system: Some("SYS".into()),
+            turns: vec![ChatTurn {
+                user: "one".into(),
+                assistant: "two".into(),
+            }],
+            user: "three".into(),
+            ..GenerateRequest::default()
+        };
+        let ids = with_template(template)
+            .unwrap()
+            .prompt_ids(&request)
+            .unwrap();
+        ids.iter()
+            .map(|id| char::from(u8::try_from(*id).unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn a_system_text_reaches_the_model_by_every_template() {
+        let plain = "{% for m in messages %}[{{ m.role }}:{{ m.content }}]{% endfor %}";
+        assert_eq!(
+            prompt(plain),
+            "[system:SYS][user:one][assistant:two][user:three]"
+        );
+        let folded = "[user:SYS\n\none][assistant:two][user:three]";
+        let refuses = "{% if messages[0].role == 'system' %}{{ raise_exception('no system turn') }}{% endif %}";
+        assert_eq!(prompt(&format!("{refuses}{plain}")), folded);
+        let alternates = "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}\
+                          {{ raise_exception('turns must alternate') }}{% endif %}{% endfor %}";
+        assert_eq!(prompt(&format!("{alternates}{plain}")), folded);
+        let ignores = "{% for m in messages %}{% if m.role != 'system' %}[{{ m.role }}:{{ m.content }}]\
+                       {% endif %}{% endfor %}";
+        assert_eq!(prompt(ignores), folded);
+    }
+
+    #[test]
+    fn thoughts_that_a_template_opens_are_closed() {
+        let thinks = "{% for m in messages %}{{ m.content }} {% endfor %}<think>\n";
+        let prompt = prompt(thinks);
+        assert!(
+            prompt.ends_with("three <think>\n\n</think>\n\n"),
+            "{prompt:?}"
+        );
+    }
+
+    #[test]
+    fn a_template_that_accepts_no_conversation_is_refused() {
+        for template in [
+            "{{ raise_exception('never') }}",
+            "hello",
+            "{{ messages[0].tools.name }}",
+        ] {
+            let error = with_template(template).err().unwrap();
+            assert!(
+                matches!(error, InferenceError::Unsupported { .. }),
+                "{error}"
+            );
+            assert!(error.to_string().contains("chat template"), "{error}");
         }
     }
 }

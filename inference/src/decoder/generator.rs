@@ -1,5 +1,6 @@
 //! A generator from a GGUF file: opening, planning and describing it.
 
+use super::general::{self, GeneralArchitecture};
 use super::gpu::{Gpu, GpuKvPages, Placement, find_gpu};
 use super::import::{GgufTensors, Precision, open_gguf, read_config, read_decoder, read_header};
 use super::model::{Decoder, ModelConfig};
@@ -60,6 +61,9 @@ impl GgufGenerator {
         let file = open_gguf(path)?;
         let content = read_header(&file, path)?;
         let tensors = GgufTensors::new(&content, &file, path, options.precision)?;
+        if let Some(architecture) = GeneralArchitecture::of(&tensors) {
+            return general::plan(&tensors, architecture, usize::MAX, options);
+        }
         let gpu_available = options
             .gpu_memory
             .or_else(|| find_gpu().map(|gpu| gpu.free));
@@ -73,7 +77,10 @@ impl GgufGenerator {
         let content = read_header(&file, path)?;
         let tensors = GgufTensors::new(&content, &file, path, Precision::Int8)?;
         let metadata = tensors.metadata;
-        let (_, context) = read_config(&tensors)?;
+        let context = match GeneralArchitecture::of(&tensors) {
+            Some(architecture) => general::read_sizes(&tensors, architecture)?.context,
+            None => read_config(&tensors)?.1,
+        };
         Vocabulary::read(metadata)?;
         ChatTemplate::read(metadata)?;
         let undescribed = ModelManifest::for_gguf_file(path)?;

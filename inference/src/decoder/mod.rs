@@ -2,10 +2,12 @@
 //!
 //! [`families`] has what the files do not say about each model family. `import` reads GGUF and
 //! Hugging Face folders, `model` is the forward pass, `gpu` the same in candle's tensors, `tokenizer`
-//! the vocabulary and the chat template, and `runtime` serves requests in batches.
+//! the vocabulary and the chat template, and `runtime` serves requests in batches. `general` runs some of
+//! the other architectures with candle-transformers, one request at a time.
 
 mod bench;
 mod families;
+mod general;
 mod generator;
 mod gpu;
 mod import;
@@ -14,9 +16,11 @@ mod model;
 mod runtime;
 #[cfg(test)]
 mod tests;
+mod thinking;
 mod tokenizer;
 
 pub use bench::{BenchLoad, BenchTimes};
+pub use general::{GeneralGenerator, general_backend_note, open_generator};
 pub use generator::GgufGenerator;
 pub use import::{
     Precision, QuantFormat, SynthFormat, SynthShape, quantize_model, write_synthetic_model,

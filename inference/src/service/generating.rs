@@ -2,7 +2,7 @@
 
 use super::queue::{Lane, Queue, QueueLimits};
 use super::{CloseOnDrop, catch_panic, spawn, thread_ended};
-use crate::decoder::GgufGenerator;
+use crate::decoder::open_generator;
 use crate::error::{InferenceError, Result};
 use crate::request::{GenerateRequest, Person};
 use crate::traits::{Generated, Generator, ModelIdentity, RequestId, RequestSource};
@@ -78,10 +78,7 @@ impl GeneratorService {
     /// Starts the thread, which first loads the model of the folder `dir`. A model that cannot be
     /// loaded is a state, not an error: the appliance then answers with quotes only.
     pub fn start(dir: PathBuf, limits: QueueLimits) -> Result<Self> {
-        Self::start_with(
-            move || Ok(Box::new(GgufGenerator::open(&dir)?) as Box<dyn Generator>),
-            limits,
-        )
+        Self::start_with(move || open_generator(&dir), limits)
     }
 
     /// Starts the thread, which first calls `load`.

@@ -1,7 +1,8 @@
 """Makes tiny models of random weights with transformers, one for each family, and what they say.
 
     pip install torch transformers gguf numpy
-    make_families.py FOLDER        writes FOLDER/NAME.gguf and FOLDER/NAME.json, and for some
+    make_families.py FOLDER [NAME ...]
+                                   writes FOLDER/NAME.gguf and FOLDER/NAME.json, and for some
                                    the folder FOLDER/NAME as transformers saves it
 
 The files follow llama.cpp's conversion: llama's queries and keys are reordered so that neighbours
@@ -93,6 +94,14 @@ def families():
     )
 
 
+    # These two run on the general backend.
+    half = dict(rope_type="default", rope_theta=10000.0, partial_rotary_factor=0.5)
+    yield "phi2", "phi2", t.PhiConfig(
+        **COMMON | dict(num_key_value_heads=HEADS), rope_parameters=half, hidden_act="gelu_new"
+    )
+    yield "glm4", "glm4", t.Glm4Config(**COMMON, rope_parameters=half, head_dim=SIZE, attention_bias=True)
+
+
 def model_of(config):
     torch.manual_seed(7)
     model = t.AutoModelForCausalLM.from_config(config, attn_implementation="eager").float().eval()
@@ -125,6 +134,12 @@ NAMES = {
     "mlp.up_proj": "ffn_up",
     "mlp.gate_up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
+    "model.final_layernorm": "output_norm",
+    "self_attn.dense": "attn_output",
+    "mlp.fc1": "ffn_up",
+    "mlp.fc2": "ffn_down",
+    "post_self_attn_layernorm": "post_attention_norm",
+    "post_mlp_layernorm": "post_ffw_norm",
 }
 
 
@@ -147,6 +162,14 @@ def stored(name, values, architecture, config):
     return f"{prefix}{part}.{kind}", values
 
 
+def fused(tensors):
+    """The queries, keys and values of Phi-2 as one tensor, as candle reads them."""
+    for key in [key for key in tensors if ".q_proj." in key]:
+        parts = [tensors.pop(key.replace(".q_proj.", f".{part}_proj.")) for part in "qkv"]
+        tensors[key.replace(".q_proj.", ".qkv_proj.")] = torch.cat(parts)
+    return tensors
+
+
 def write_head(writer, config, scaling):
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     writer.add_context_length(512)
@@ -157,8 +180,11 @@ def write_head(writer, config, scaling):
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_key_length(size)
     writer.add_value_length(size)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_dimension_count(size)
+    if hasattr(config, "layer_norm_eps"):
+        writer.add_layer_norm_eps(config.layer_norm_eps)
+    else:
+        writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_dimension_count(int(size * scaling.get("partial_rotary_factor", 1)))
     writer.add_vocab_size(WORDS)
     if getattr(config, "sliding_window", None):
         writer.add_sliding_window(config.sliding_window)
@@ -232,14 +258,20 @@ def save_folder(model, folder):
 
 def main():
     folder = pathlib.Path(sys.argv[1])
+    wanted = sys.argv[2:]
     for name, architecture, config in families():
+        if wanted and name not in wanted:
+            continue
         model = model_of(config)
         with torch.no_grad():
             scores = model(torch.tensor([IDS])).logits[0]
         writer = gguf.GGUFWriter(folder / f"{name}.gguf", architecture)
         write_head(writer, config, config.rope_parameters)
         write_words(writer)
-        for key, tensor in model.state_dict().items():
+        tensors = model.state_dict()
+        if architecture == "phi2":
+            tensors = fused(dict(tensors))
+        for key, tensor in tensors.items():
             if key == "lm_head.weight" and config.tie_word_embeddings:
                 continue
             key, values = stored(key, tensor.numpy(), architecture, config)

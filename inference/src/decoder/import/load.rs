@@ -3,6 +3,7 @@
 use super::metadata::Metadata;
 use super::tensors::GgufTensors;
 use crate::decoder::families::{DEFAULT_ROPE_THETA, FAMILIES, ModelFamily};
+use crate::decoder::general;
 use crate::decoder::gpu::{GpuLayers, Placement};
 use crate::decoder::model::{Decoder, DecoderLayer, Linear, ModelConfig, QkNorm};
 use crate::error::Result;
@@ -120,8 +121,10 @@ fn read_family<'a>(
     let name = file.text("general.architecture")?;
     let Some(family) = ModelFamily::from_gguf_name(name) else {
         let supported = FAMILIES.map(|family| family.gguf_name).join(", ");
+        let general = general::ARCHITECTURES.join(", ");
         return Err(file.unsupported(format!(
-            "its architecture is `{name}`; supported are {supported}"
+            "its architecture is `{name}`; supported are {supported}, and with less speed {general}. Use a \
+             model of one of these"
         )));
     };
     let metadata = ArchitectureMetadata {

@@ -1,5 +1,6 @@
 //! Reads models from GGUF files and from Hugging Face folders, and writes GGUF files.
 
+mod header_scan;
 mod hugging_face;
 mod load;
 mod metadata;

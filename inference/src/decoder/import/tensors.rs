@@ -1,5 +1,6 @@
 //! Reads the tensors of a GGUF file. Several threads can read at once.
 
+use super::header_scan::unsupported_reason;
 use super::metadata::Metadata;
 use crate::decoder::model::Linear;
 use crate::error::{InferenceError, Result};
@@ -119,7 +120,7 @@ impl<'a> GgufTensors<'a> {
             .damaged(format!("`{name}` ends after the file"))
     }
 
-    pub(super) fn count(&self) -> usize {
+    pub(in crate::decoder) fn count(&self) -> usize {
         self.content.tensor_infos.len()
     }
 
@@ -257,8 +258,13 @@ pub(in crate::decoder) fn open_gguf(path: &Path) -> Result<File> {
 }
 
 /// Reads the header of a GGUF file. The counts in it are bounded by the file's length. Candle divides by
-/// the alignment that the file states, which may be 0, so a panic is an error of the file.
+/// the alignment that the file states, which may be 0, so a panic is an error of the file. A piece of a split
+/// model and formats without a kernel are refused by name.
 pub(in crate::decoder) fn read_header(file: &File, path: &Path) -> Result<Content> {
+    if let Some(reason) = unsupported_reason(file) {
+        let path = path.to_owned();
+        return Err(InferenceError::Unsupported { path, reason });
+    }
     let read = std::panic::catch_unwind(|| Content::read(&mut BufReader::new(file)));
     let reason = match read {
         Ok(Ok(content)) => return Ok(content),

@@ -14,10 +14,10 @@ pub(in crate::decoder) const SCORING_PAGES: usize = 32;
 
 /// A longer context must be requested explicitly: the administrator decides about its memory, not the
 /// model file.
-const DEFAULT_MAX_CONTEXT: usize = 32_768;
+pub(in crate::decoder) const DEFAULT_MAX_CONTEXT: usize = 32_768;
 
 /// A shorter context cannot answer anything from a passage.
-const MIN_CONTEXT: usize = 1024;
+pub(in crate::decoder) const MIN_CONTEXT: usize = 1024;
 
 /// How many tenths of the free memory may be used; the rest is for other processes.
 const USABLE_TENTHS: u64 = 9;
@@ -106,9 +106,7 @@ pub(in crate::decoder) fn plan_memory(
     let trained_context = trained_context.min(max_context);
     let wanted = options.context.unwrap_or(DEFAULT_MAX_CONTEXT);
     let wanted = wanted.min(trained_context);
-    let available = options
-        .memory
-        .unwrap_or_else(|| free_memory() / 10 * USABLE_TENTHS);
+    let available = available_memory(options);
     let sizes = WeightSizes::compute(tensors, options.precision, config.num_layers);
     let vocabulary = tensors.metadata.array_length("tokenizer.ggml.tokens") as u64;
     let mut plan = MemoryPlan {
@@ -309,6 +307,12 @@ fn tensor_bytes(info: &TensorInfo, precision: Precision) -> TensorBytes {
         Precision::Int8 | Precision::F32 => [count * 8, stored + count * 8, count * 8],
     };
     TensorBytes { cpu, scratch, gpu }
+}
+
+/// The bytes of memory that a generator may use.
+pub(in crate::decoder) fn available_memory(options: &LoadOptions) -> u64 {
+    let free = || free_memory() / 10 * USABLE_TENTHS;
+    options.memory.unwrap_or_else(free)
 }
 
 /// The memory that this process can still allocate: the smallest of the machine's, the control group's

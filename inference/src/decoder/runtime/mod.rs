@@ -9,7 +9,10 @@ mod sequence;
 mod speculation;
 
 pub(super) use kv_cache::{KvCache, KvPagePool, SequenceChunk};
+pub(super) use memory_plan::{DEFAULT_MAX_CONTEXT, MIN_CONTEXT, available_memory};
 pub use memory_plan::{LoadOptions, MemoryPlan};
 pub(super) use memory_plan::{SCORING_PAGES, plan_memory};
 pub(super) use prefix_cache::PrefixCache;
+pub(super) use sampler::{NextToken, Sampler};
 pub(super) use scheduler::SingleRequest;
+pub(super) use sequence::SentText;

@@ -9,7 +9,7 @@ use cloister_kernels::float;
 
 /// The next token of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NextToken {
+pub(in crate::decoder) enum NextToken {
     Token(u32),
     /// The text is finished.
     End,
@@ -23,7 +23,7 @@ pub(in crate::decoder) struct Sampler {
 }
 
 impl Sampler {
-    pub(super) fn new(request: &GenerateRequest) -> Result<Self> {
+    pub(in crate::decoder) fn new(request: &GenerateRequest) -> Result<Self> {
         let constraint = request.constraint.as_ref().map(ConstraintState::new);
         Ok(Self {
             sampling: request.sampling,
@@ -32,7 +32,7 @@ impl Sampler {
     }
 
     /// Selects token number `index` of the text from the logits of the vocabulary.
-    pub(super) fn sample(
+    pub(in crate::decoder) fn sample(
         &mut self,
         logits: &[f32],
         index: usize,

@@ -4,7 +4,7 @@
 use super::kv_cache::SequenceChunk;
 use super::prefix_cache::PrefixVisibility;
 use super::sampler::Sampler;
-use super::sequence::ActiveSequence;
+use super::sequence::{ActiveSequence, SentText};
 use super::speculation::AcceptanceRate;
 use crate::decoder::generator::{GgufGenerator, PROMPT_STEP};
 use crate::error::{InferenceError, Result};
@@ -108,7 +108,7 @@ impl GgufGenerator {
             acceptance_rate: AcceptanceRate::default(),
             sampler,
             max_tokens: request.max_tokens,
-            sent: String::new(),
+            sent: SentText::default(),
         })
     }
 

@@ -3,6 +3,7 @@
 use super::kv_cache::KvCache;
 use super::sampler::{NextToken, Sampler};
 use super::speculation::{self, AcceptanceRate};
+use crate::decoder::thinking;
 use crate::decoder::tokenizer::Vocabulary;
 use crate::error::Result;
 use crate::request::CacheNamespace;
@@ -28,7 +29,37 @@ pub(in crate::decoder) struct ActiveSequence {
     /// The maximum of tokens to write.
     pub max_tokens: usize,
     /// The text that was handed out.
-    pub sent: String,
+    pub sent: SentText,
+}
+
+/// The text that was handed out, without thoughts.
+#[derive(Default)]
+pub(in crate::decoder) struct SentText {
+    pub text: String,
+}
+
+impl SentText {
+    /// Hands out the new text of these tokens, unless it ends inside a character. `finished` says that no token
+    /// follows.
+    pub(in crate::decoder) fn send_new(
+        &mut self,
+        written: &[u32],
+        vocabulary: &Vocabulary,
+        piece: &mut dyn FnMut(&str) -> ControlFlow<()>,
+        finished: bool,
+    ) -> Result<ControlFlow<()>> {
+        let text = vocabulary.decode(written)?;
+        if text.ends_with(char::REPLACEMENT_CHARACTER) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let text = thinking::without_thoughts(&text, finished);
+        let flow = match text.strip_prefix(self.text.as_str()) {
+            Some("") | None => ControlFlow::Continue(()),
+            Some(new) => piece(new),
+        };
+        text.clone_into(&mut self.text);
+        Ok(flow)
+    }
 }
 
 impl ActiveSequence {
@@ -100,37 +131,24 @@ impl ActiveSequence {
         }
         let next = self.sampler.sample(logits, self.written(), vocabulary)?;
         let NextToken::Token(token) = next else {
-            return Ok(Some(FinishReason::Complete));
+            let written = &self.ids[self.prompt_tokens..];
+            let flow = self.sent.send_new(written, vocabulary, piece, true)?;
+            let stopped = flow.is_break().then_some(FinishReason::Stopped);
+            return Ok(Some(stopped.unwrap_or(FinishReason::Complete)));
         };
         self.ids.push(token);
-        if self.send_new_text(vocabulary, piece)?.is_break() {
+        let written = &self.ids[self.prompt_tokens..];
+        let flow = self.sent.send_new(written, vocabulary, piece, false)?;
+        if flow.is_break() {
             return Ok(Some(FinishReason::Stopped));
         }
         Ok((self.written() >= self.max_tokens).then_some(FinishReason::Length))
     }
 
-    /// Hands out the new text, unless it ends inside a character.
-    fn send_new_text(
-        &mut self,
-        vocabulary: &Vocabulary,
-        piece: &mut dyn FnMut(&str) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>> {
-        let text = vocabulary.decode(&self.ids[self.prompt_tokens..])?;
-        if text.ends_with(char::REPLACEMENT_CHARACTER) {
-            return Ok(ControlFlow::Continue(()));
-        }
-        let flow = match text.strip_prefix(self.sent.as_str()) {
-            Some("") | None => ControlFlow::Continue(()),
-            Some(new) => piece(new),
-        };
-        self.sent = text;
-        Ok(flow)
-    }
-
     /// The finished text.
     pub(super) fn generated(&self, finish: FinishReason) -> Generated {
         Generated {
-            text: self.sent.clone(),
+            text: self.sent.text.clone(),
             tokens: self.written(),
             finish,
         }

@@ -2,13 +2,19 @@
 
 use super::Vocabulary;
 use crate::decoder::import::Metadata;
+use crate::decoder::thinking;
 use crate::error::{InferenceError, Result};
 use crate::request::GenerateRequest;
 use minijinja::{Environment, Error, ErrorKind, Value, context};
 
+/// The system turn and the user turn of the conversation that a template is tried with.
+const PROBE: [(&str, &str); 2] = [("system", "9e1f-system"), ("user", "9e1f-user")];
+
 /// A compiled chat template.
 pub(in crate::decoder) struct ChatTemplate {
     environment: Environment<'static>,
+    /// Whether the template refuses or ignores a system turn. Its text is then the start of the first user turn.
+    folds_system: bool,
 }
 
 impl ChatTemplate {
@@ -35,36 +41,73 @@ impl ChatTemplate {
         environment
             .add_template_owned("chat", source.to_owned())
             .map_err(|error| metadata.unsupported(format!("its chat template: {error}")))?;
-        Ok(Self { environment })
+        let mut template = Self {
+            environment,
+            folds_system: false,
+        };
+        let [_, (_, user)] = PROBE;
+        let with_system = template.try_roles(&PROBE);
+        template.folds_system =
+            !with_system.is_ok_and(|prompt| PROBE.iter().all(|(_, text)| prompt.contains(text)));
+        if template.folds_system {
+            let alone = template.try_roles(&[("user", user)]);
+            let prompt = alone
+                .map_err(|error| metadata.unsupported(format!("its chat template: {error}")))?;
+            if !prompt.contains(user) {
+                let reason = "its chat template leaves out what the user says";
+                return Err(metadata.unsupported(reason.into()));
+            }
+        }
+        Ok(template)
     }
 
-    /// The prompt of a request, up to where the answer starts.
+    fn try_roles(&self, messages: &[(&str, &str)]) -> Result<String, Error> {
+        let messages = messages.iter();
+        let messages = messages.map(|(role, text)| context! { role => role, content => text });
+        self.render_messages(&messages.collect::<Vec<_>>(), "", "")
+    }
+
+    fn render_messages(
+        &self,
+        messages: &[Value],
+        start_text: &str,
+        end_text: &str,
+    ) -> Result<String, Error> {
+        let template = self.environment.get_template("chat")?;
+        template.render(context! {
+            messages => messages,
+            add_generation_prompt => true,
+            // Reasoning models answer without a reasoning text.
+            enable_thinking => false,
+            bos_token => start_text,
+            eos_token => end_text,
+        })
+    }
+
+    /// The prompt of a request, up to where the answer starts. If the template opens the model's thoughts, they are
+    /// closed.
     pub(in crate::decoder) fn render(
         &self,
         request: &GenerateRequest,
         vocabulary: &Vocabulary,
     ) -> Result<String> {
         let mut messages = Vec::new();
-        if let Some(system) = &request.system {
-            messages.push(message("system", system, vocabulary));
+        let mut folded = String::new();
+        match &request.system {
+            Some(system) if self.folds_system => folded = format!("{system}\n\n"),
+            Some(system) => messages.push(message("system", system, vocabulary)),
+            None => {}
         }
         for turn in &request.turns {
-            messages.push(message("user", &turn.user, vocabulary));
+            let user = std::mem::take(&mut folded) + &turn.user;
+            messages.push(message("user", &user, vocabulary));
             messages.push(message("assistant", &turn.assistant, vocabulary));
         }
-        messages.push(message("user", &request.user, vocabulary));
-        let variables = context! {
-            messages => messages,
-            add_generation_prompt => true,
-            // Reasoning models answer without a reasoning text.
-            enable_thinking => false,
-            bos_token => vocabulary.start_text,
-            eos_token => vocabulary.end_text,
-        };
-        self.environment
-            .get_template("chat")
-            .and_then(|template| template.render(variables))
-            .map_err(|error| InferenceError::Compute(format!("its chat template: {error}")))
+        messages.push(message("user", &(folded + &request.user), vocabulary));
+        let prompt = self.render_messages(&messages, &vocabulary.start_text, &vocabulary.end_text);
+        let prompt = prompt
+            .map_err(|error| InferenceError::Compute(format!("its chat template: {error}")))?;
+        Ok(thinking::close_opened(prompt))
     }
 }
 

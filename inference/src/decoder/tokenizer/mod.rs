@@ -9,6 +9,7 @@ pub(super) use chat_template::ChatTemplate;
 pub(super) use pretokenize::{PRE_TOKENIZERS, ignores_merges};
 
 use super::import::Metadata;
+use super::thinking;
 use crate::constraint::TokenTrie;
 use crate::error::{InferenceError, Result};
 use std::collections::HashSet;
@@ -59,8 +60,11 @@ impl Vocabulary {
     pub(super) fn read(metadata: Metadata<'_>) -> Result<Self> {
         let tokens = metadata.texts("tokenizer.ggml.tokens")?;
         let types = metadata.integers("tokenizer.ggml.token_type");
-        let specials = tokens_of_types(&tokens, &types, &SPECIAL_TYPES);
-        let user_defined = tokens_of_types(&tokens, &types, &[USER_DEFINED_TYPE]);
+        let mut specials = tokens_of_types(&tokens, &types, &SPECIAL_TYPES);
+        let mut user_defined = tokens_of_types(&tokens, &types, &[USER_DEFINED_TYPE]);
+        // The markers of thoughts must be seen in the text that the model writes.
+        let markers = specials.extract_if(.., |token| thinking::is_marker(token));
+        user_defined.extend(markers);
         let (mut tokenizer, encoding) = match metadata.text("tokenizer.ggml.model")? {
             "gpt2" => (
                 byte_level::build_tokenizer(metadata, &tokens)?,

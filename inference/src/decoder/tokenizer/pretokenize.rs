@@ -57,19 +57,19 @@ pub(super) fn build_pre_tokenizer(
     name: &str,
 ) -> Result<PreTokenizerWrapper> {
     let pattern = match name {
-        "gpt-2" | "gpt2" | "default" => return Ok(byte_level(true)),
+        "gpt-2" | "gpt2" | "phi-2" | "default" => return Ok(byte_level(true)),
         "smollm" => {
             let steps = vec![Digits::new(true).into(), byte_level(true)];
             return Ok(Sequence::new(steps).into());
         }
-        "llama-bpe" | "llama3" | "dbrx" => words!("{1,3}"),
+        "llama-bpe" | "llama3" | "dbrx" | "glm4" | "chatglm-bpe" => words!("{1,3}"),
         "qwen2" | "deepseek-r1-qwen" => words!(""),
         "tekken" => cased_words!("", ""),
         "gpt-4o" => cased_words!(r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?", "{1,3}"),
         other => {
             return Err(metadata.unsupported(format!(
-                "its pre-tokenizer is `{other}`; supported are gpt-2, smollm, llama-bpe, dbrx, \
-                 qwen2, deepseek-r1-qwen, tekken and gpt-4o"
+                "its pre-tokenizer is `{other}`; supported are gpt-2, phi-2, smollm, \
+                 llama-bpe, dbrx, glm4, qwen2, deepseek-r1-qwen, tekken and gpt-4o"
             )));
         }
     };

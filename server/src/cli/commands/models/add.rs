@@ -4,7 +4,7 @@ use crate::cli::console;
 use anyhow::Context;
 use cloister_inference::{
     CrossEncoder, GgufGenerator, ModelKind, ModelManifest, NliEncoder, SentenceEncoder,
-    WeightFormat, describe_encoder,
+    WeightFormat, describe_encoder, general_backend_note,
 };
 use std::path::{Path, PathBuf};
 
@@ -69,6 +69,9 @@ pub fn run(arguments: &AddModel, models: &Path) -> anyhow::Result<()> {
         "added {name}: {} ({}, {}, {} parameters). `cloister models activate {name}` activates it",
         manifest.name, manifest.architecture, manifest.licence, manifest.parameters
     ));
+    if let Some(note) = general_backend_note(&manifest.architecture) {
+        console::note(&format!("warning: {note}"));
+    }
     Ok(())
 }
 
