@@ -4,7 +4,9 @@ use crate::decision::answerability::Verdict;
 use crate::decision::decide;
 use crate::decision::weights::AnswerWeights;
 use crate::extraction::select::Scorers;
+use crate::extraction::sentence_reranker::SentenceReranker;
 use crate::extraction::spelling::Corrections;
+use crate::follow_up::{PreviousTurn, carry_over, contextualize};
 use crate::generation::prompt;
 use crate::generation::task::AnswerTask;
 use crate::model::error::AnswerError;
@@ -90,6 +92,8 @@ pub struct AnswererParts {
     pub redaction: Arc<Redaction>,
     /// The reranker, if there is one.
     pub reranker: Option<Reranker>,
+    /// The cross-encoder that judges sentences, if there is one.
+    pub sentence_reranker: Option<SentenceReranker>,
     /// The NLI model, if there is one.
     pub nli: Option<Arc<dyn NliModel>>,
     /// The weights of the decision.
@@ -104,6 +108,12 @@ pub struct Answerer {
     pub(crate) parts: AnswererParts,
 }
 
+/// A sentence and its passage.
+pub(crate) struct NearestSentence {
+    pub passage: PassageId,
+    pub text: String,
+}
+
 /// A question after retrieval and decision.
 pub(crate) struct Examination {
     pub question: AnalyzedQuestion,
@@ -111,6 +121,8 @@ pub(crate) struct Examination {
     pub verdict: Verdict,
     pub corrections: Corrections,
     pub quotes: Vec<Quote>,
+    /// The best sentence of all, quoted or not.
+    pub nearest: Option<NearestSentence>,
     /// A quote of a superseded revision that would have answered a refused question.
     pub superseded: Option<Quote>,
 }
@@ -166,6 +178,30 @@ impl Answerer {
         Ok(Answer { events, quoted })
     }
 
+    /// A follow-up question, rewritten to stand alone. `None` if it does already. Leaves no trace.
+    ///
+    /// A question without a pronoun may still need the topic of the previous one: `How many nights
+    /// are included?` It is carried over if the documents then answer clearly better.
+    pub async fn resolve_follow_up(
+        &self,
+        library: &Library,
+        question: &str,
+        previous: &PreviousTurn,
+        filter: &DocumentFilter,
+    ) -> Result<Option<String>, AnswerError> {
+        const MIN_GAIN: f32 = 0.1;
+        if let Some(rewritten) = contextualize(question, previous) {
+            return Ok(Some(rewritten));
+        }
+        let Some(carried) = carry_over(question, previous) else {
+            return Ok(None);
+        };
+        let as_typed = self.examine(library, question, filter).await?.verdict;
+        let with_topic = self.examine(library, &carried, filter).await?.verdict;
+        let is_better = with_topic.answer && with_topic.score >= as_typed.score + MIN_GAIN;
+        Ok(is_better.then_some(carried))
+    }
+
     /// Retrieves and decides. Leaves no trace.
     pub(crate) async fn examine(
         &self,
@@ -208,11 +244,21 @@ impl Answerer {
         let scorers = Scorers {
             embedder: &self.parts.embedder,
             generator: self.parts.generator.as_ref(),
+            reranker: self.parts.sentence_reranker.as_ref(),
             weights: &weights.sentence,
         };
         let decision = decide(&question, &results.passages, &scorers, weights).await?;
-        let quotes = Quote::from_spans(&decision.quotes);
+        let mut quotes = Quote::from_spans(&decision.quotes);
+        for table in quotes.iter_mut().filter_map(|quote| quote.table.as_mut()) {
+            table.mark_column(&question.stems);
+        }
+        let nearest = decision.selection.candidates.first();
+        let nearest = nearest.map(|best| NearestSentence {
+            passage: best.hit.passage.id,
+            text: best.text.to_owned(),
+        });
         Ok(Examination {
+            nearest,
             verdict: decision.verdict,
             corrections: decision.selection.corrections,
             quotes,
@@ -381,6 +427,13 @@ impl Answerer {
             ),
             ("reranker", parts.reranker.as_ref().map(Reranker::describe)),
             (
+                "cross-encoder",
+                parts
+                    .sentence_reranker
+                    .as_ref()
+                    .map(SentenceReranker::sha256),
+            ),
+            (
                 "NLI model",
                 parts.nli.as_ref().map(|model| model.identity().sha256),
             ),
@@ -401,6 +454,12 @@ impl Redactor<'_> {
             .chain(&mut examination.superseded)
         {
             self.quote(quote);
+        }
+        if let Some(nearest) = &mut examination.nearest {
+            let hits = &examination.results.passages;
+            let hit = hits.iter().find(|hit| hit.passage.id == nearest.passage);
+            let collection = hit.map_or("*", |hit| hit.source.collection_name.as_str());
+            nearest.text = self.text(&nearest.text, collection);
         }
         self.results(&mut examination.results);
     }
@@ -510,21 +569,38 @@ fn first_events(
             .map(AnswerEvent::Notice),
     );
     if !examination.verdict.answer {
-        events.push(refusal(results, examination.superseded.clone()));
+        events.push(refusal(examination));
     }
     events
 }
 
-fn refusal(results: &SearchResults, superseded: Option<Quote>) -> AnswerEvent {
-    let nearest: Vec<RetrievedPassage> = results
-        .passages
-        .iter()
-        .take(REFUSAL_PASSAGES)
-        .cloned()
-        .collect();
-    AnswerEvent::Refusal {
-        reason: "Not in the documents you may read".into(),
+fn refusal(examination: &Examination) -> AnswerEvent {
+    let Examination {
+        results,
+        verdict,
         nearest,
-        superseded: superseded.map(Box::new),
+        superseded,
+        ..
+    } = examination;
+    let likely = nearest.as_ref().filter(|_| verdict.perhaps);
+    let mut passages: Vec<&RetrievedPassage> = results.passages.iter().collect();
+    if let Some(likely) = likely {
+        passages.sort_by_key(|hit| hit.passage.id != likely.passage);
+    }
+    let reason = if verdict.perhaps {
+        "Perhaps here: these passages come closest, but it is not certain that they answer"
+    } else {
+        "Not found in the documents that you may read"
+    };
+    AnswerEvent::Refusal {
+        reason: reason.into(),
+        perhaps: verdict.perhaps,
+        likely: likely.map(|likely| likely.text.clone()),
+        nearest: passages
+            .into_iter()
+            .take(REFUSAL_PASSAGES)
+            .cloned()
+            .collect(),
+        superseded: superseded.clone().map(Box::new),
     }
 }

@@ -3,7 +3,8 @@
 pub use crate::decision::answerability::{Coverage, Verdict, dense_rank};
 pub use crate::decision::weights::{DecisionWeights, SentenceWeights};
 pub use crate::decision::{Decision, decide};
-pub use crate::extraction::select::{QuoteSpan, Scorers, Selection, SentenceCandidate};
+pub use crate::extraction::quotes::{QuoteSpan, select_quotes};
+pub use crate::extraction::select::{Scorers, Selection, SentenceCandidate};
 pub use crate::extraction::spelling::Corrections;
 pub use crate::generation::prompt::{QUOTE_INSTRUCTIONS, SYSTEM_PROMPT};
 pub use crate::generation::verify::{RejectionReason, SupportScores};

@@ -27,11 +27,12 @@ mod test_support;
 
 pub use answerer::{Answer, AnswerRequest, Answerer, AnswererParts};
 pub use decision::weights::AnswerWeights;
+pub use extraction::sentence_reranker::SentenceReranker;
 pub use follow_up::{PreviousTurn, contextualize};
 pub use model::error::AnswerError;
 pub use model::event::{AnswerEvent, Provenance, Receipt};
 pub use model::hit::{RetrievedPassage, SearchQuery, SearchResults};
-pub use model::quote::Quote;
+pub use model::quote::{Quote, QuoteCell, QuoteTable};
 pub use presentation::notices::{Notice, Reading, SpellingVariant};
 pub use presentation::snippet::{SnippetPart, snippet};
 pub use replay::{Comparison, LoggedAnswer, Replay};

@@ -3,7 +3,7 @@
 use crate::model::hit::RetrievedPassage;
 use cloister_domain::{
     ByteRange, CollectionId, DocumentId, DocumentMetadata, FileHash, Passage, PassageDraft,
-    PassageId, PassageSpan, RevisionId, Timestamp,
+    PassageId, PassageRow, PassageSpan, RevisionId, TableCell, TableRow, Timestamp,
 };
 use cloister_store::RevisionRecord;
 
@@ -66,6 +66,38 @@ pub(crate) fn retrieved_lines(lines: &[&str]) -> RetrievedPassage {
             .sentences
             .push(ByteRange::new(start, start + line.len()));
         start += line.len() + 1;
+    }
+    hit
+}
+
+/// A passage that is one table. The first `header` rows name the columns. Empty cells are left out
+/// of the cells, as readers do.
+pub fn retrieved_table(header: usize, rows: &[&[&str]]) -> RetrievedPassage {
+    let lines: Vec<String> = rows.iter().map(|cells| cells.join(" | ")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let mut hit = retrieved_lines(&lines);
+    let draft = &mut hit.passage.draft;
+    for (index, (cells, range)) in rows.iter().zip(draft.sentences.clone()).enumerate() {
+        let (mut start, mut known) = (range.start, Vec::new());
+        for (column, cell) in (0..).zip(*cells) {
+            let range = ByteRange::new(start, start + cell.len());
+            if !cell.is_empty() {
+                known.push(TableCell {
+                    range,
+                    column,
+                    span: 1,
+                });
+            }
+            start = range.end + " | ".len();
+        }
+        draft.rows.push(PassageRow {
+            range,
+            row: TableRow {
+                starts_table: index == 0,
+                is_header: index < header,
+                cells: known,
+            },
+        });
     }
     hit
 }

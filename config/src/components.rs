@@ -3,7 +3,7 @@
 use crate::model_selection::ModelSelection;
 use crate::settings::{Config, Rerank};
 use anyhow::Context;
-use cloister_answer::{AnswerWeights, Glossary, RerankModel, Reranker};
+use cloister_answer::{AnswerWeights, Glossary, RerankModel, Reranker, SentenceReranker};
 use cloister_index::IndexSettings;
 use cloister_inference::{
     CrossEncoder, Embedder, EmbedderService, GeneratorService, GeneratorState, ModelManifest,
@@ -69,6 +69,25 @@ pub fn open_reranker(
             }
         };
     Ok(Some(Reranker::new(model, config.search.rerank_weight)))
+}
+
+/// Loads the cross-encoder that judges sentences. `None` if the settings name none, or if that of
+/// the settings was never fetched: the other features then decide alone.
+pub fn open_sentence_reranker(config: &Config) -> anyhow::Result<Option<SentenceReranker>> {
+    let name = ModelSelection::load(config)?.reranker;
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let folder = model_folder(config, &name);
+    if !folder.exists() {
+        tracing::warn!(
+            "the cross-encoder `{name}` is not in the models folder, so sentences are judged less \
+             well. `make models` fetches it"
+        );
+        return Ok(None);
+    }
+    let model = CrossEncoder::open(&folder).with_context(|| unusable_model(&folder))?;
+    Ok(Some(SentenceReranker::new(Arc::new(model))))
 }
 
 /// Loads the NLI model, if one is active.

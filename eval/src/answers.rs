@@ -10,7 +10,9 @@ use clap::Args;
 use cloister_answer::evaluation::{
     AnalyzedQuestion, Coverage, Decision, QuoteSpan, Scorers, Writer, decide, dense_rank,
 };
-use cloister_answer::{AnswerWeights, PreviousTurn, Quote, RetrievedPassage, contextualize};
+use cloister_answer::{
+    AnswerWeights, PreviousTurn, Quote, RetrievedPassage, SentenceReranker, contextualize,
+};
 use cloister_config::{Config, components};
 use cloister_inference::{GeneratorService, NliModel};
 use roaring::RoaringBitmap;
@@ -130,6 +132,7 @@ struct AnswersBench<'a> {
     dataset: &'a Dataset,
     index: TestIndex,
     generator: Option<GeneratorService>,
+    sentence_reranker: Option<SentenceReranker>,
     nli: Option<Arc<dyn NliModel>>,
     weights: AnswerWeights,
     rewrites_follow_ups: bool,
@@ -152,6 +155,7 @@ impl<'a> AnswersBench<'a> {
             index: TestIndex::build(&dataset.documents, config).await?,
             dataset,
             generator,
+            sentence_reranker: components::open_sentence_reranker(config)?,
             nli: components::open_nli_model(config)?,
             weights,
             rewrites_follow_ups: !arguments.as_typed,
@@ -215,6 +219,7 @@ impl<'a> AnswersBench<'a> {
         Scorers {
             embedder: &self.index.embedder,
             generator: self.generator.as_ref(),
+            reranker: self.sentence_reranker.as_ref(),
             weights: &self.weights.sentence,
         }
     }
@@ -353,12 +358,12 @@ fn signals(
     let corrections = &decision.selection.corrections;
     let mut candidates = Vec::new();
     for candidate in &decision.selection.candidates {
-        let coverage = Coverage::measure(analyzed, candidate.hit, corrections);
+        let coverage = Coverage::measure(analyzed, candidate, corrections);
         candidates.push(json!({
             "text": candidate.text, "passage": candidate.hit.passage.id,
             "dense_similarity": candidate.dense_similarity,
             "term_overlap": candidate.term_overlap, "answer_type": candidate.answer_type,
-            "likelihood": candidate.likelihood, "coverage": coverage.covered,
+            "likelihood": candidate.likelihood, "relevance": candidate.relevance, "coverage": coverage.covered,
             "unmatched_entities": coverage.unmatched_entities,
             "dense_rank": dense_rank(candidate.hit, passages),
             "right": contains_answer(candidate.text, question),

@@ -43,6 +43,7 @@ const FIRST_QUOTE_WEIGHT: f64 = 0.1;
 const TERM_OVERLAP: [f32; 7] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7];
 const ANSWER_TYPE: [f32; 5] = [0.0, 0.05, 0.1, 0.15, 0.2];
 const LIKELIHOOD: [f32; 7] = [0.0, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16];
+const RELEVANCE: [f32; 7] = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3];
 const COVERAGE: [f32; 7] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6];
 const UNMATCHED_ENTITIES: [f32; 7] = COVERAGE;
 const PASSAGE_SIMILARITY: [f32; 5] = [0.0, 0.1, 0.2, 0.3, 0.5];
@@ -63,6 +64,8 @@ struct SentenceSignals {
     term_overlap: f32,
     answer_type: f32,
     likelihood: Option<f32>,
+    #[serde(default)]
+    relevance: Option<f32>,
     coverage: f32,
     unmatched_entities: f32,
     dense_rank: u16,
@@ -75,6 +78,7 @@ struct GridPoint {
     term_overlap: f32,
     answer_type: f32,
     likelihood: f32,
+    relevance: f32,
     coverage: f32,
     unmatched_entities: f32,
     passage_similarity: f32,
@@ -90,6 +94,7 @@ impl From<&AnswerWeights> for GridPoint {
             term_overlap: sentence.term_overlap,
             answer_type: sentence.answer_type,
             likelihood: sentence.likelihood,
+            relevance: sentence.relevance,
             coverage: decision.coverage,
             unmatched_entities: decision.unmatched_entities,
             passage_similarity: decision.passage_similarity,
@@ -104,11 +109,14 @@ impl GridPoint {
             + self.term_overlap * sentence.term_overlap
             + self.answer_type * sentence.answer_type
             + self.likelihood * sentence.likelihood.unwrap_or(0.0)
+            + self.relevance * sentence.relevance.unwrap_or(0.0)
     }
 
-    fn without_generator(self) -> Self {
+    /// Only the fast features.
+    fn without_models(self) -> Self {
         Self {
             likelihood: 0.0,
+            relevance: 0.0,
             ..self
         }
     }
@@ -208,11 +216,15 @@ fn load_signals(path: &Path) -> anyhow::Result<Vec<QuestionSignals>> {
 /// Fits the sentence weights by the quotes that they select, then the decision weights by how well
 /// they separate answerable questions from others.
 fn fit(sets: &[Vec<QuestionSignals>]) -> GridPoint {
-    let sentence_points = product(&TERM_OVERLAP, &ANSWER_TYPE, &LIKELIHOOD).map(
-        |(term_overlap, answer_type, likelihood)| GridPoint {
+    // A question is scored either by the cross-encoder or by the generator.
+    let is_reranked = has_relevance(sets);
+    let model_weights: &[f32] = if is_reranked { &RELEVANCE } else { &LIKELIHOOD };
+    let sentence_points = product(&TERM_OVERLAP, &ANSWER_TYPE, model_weights).map(
+        |(term_overlap, answer_type, weight)| GridPoint {
             term_overlap,
             answer_type,
-            likelihood,
+            likelihood: if is_reranked { 0.0 } else { weight },
+            relevance: if is_reranked { weight } else { 0.0 },
             ..GridPoint::default()
         },
     );
@@ -232,6 +244,15 @@ fn fit(sets: &[Vec<QuestionSignals>]) -> GridPoint {
         },
     );
     best_point(decision_points, sets, GridPoint::separation)
+}
+
+/// Whether the cross-encoder scored the sentences.
+fn has_relevance(sets: &[Vec<QuestionSignals>]) -> bool {
+    let mut candidates = sets
+        .iter()
+        .flatten()
+        .flat_map(|question| &question.candidates);
+    candidates.any(|candidate| candidate.relevance.is_some())
 }
 
 /// All combinations of three lists.
@@ -295,7 +316,7 @@ fn generator_band(sets: &[Vec<QuestionSignals>], point: GridPoint, threshold: f3
         .iter()
         .flatten()
         .map(|question| {
-            let fast_score = point.without_generator().decision_score(question);
+            let fast_score = point.without_models().decision_score(question);
             (fast_score, point.decision_score(question) >= threshold)
         })
         .collect();
@@ -322,13 +343,33 @@ fn weights_file(
     point: GridPoint,
 ) -> anyhow::Result<String> {
     let threshold = threshold_for_refusals(arguments.refuse, sets, point);
-    let fast_threshold = threshold_for_refusals(arguments.refuse, sets, point.without_generator());
+    let fast_threshold = threshold_for_refusals(arguments.refuse, sets, point.without_models());
+    let is_reranked = has_relevance(sets);
+    let (threshold_with_model, threshold_with_cross_encoder) = if is_reranked {
+        (current.decision.threshold_with_model, round(threshold))
+    } else {
+        (
+            round(threshold),
+            current.decision.threshold_with_cross_encoder,
+        )
+    };
     let (refuse_below, answer_above) = generator_band(sets, point, threshold);
     let sentence = SentenceWeights {
         dense_similarity: 1.0,
         term_overlap: point.term_overlap,
         answer_type: point.answer_type,
-        likelihood: point.likelihood,
+        likelihood: if is_reranked {
+            current.sentence.likelihood
+        } else {
+            point.likelihood
+        },
+        relevance: if is_reranked {
+            point.relevance
+        } else {
+            current.sentence.relevance
+        },
+        min_relevance: current.sentence.min_relevance,
+        range_match: current.sentence.range_match,
         max_score_gap: current.sentence.max_score_gap,
     };
     let decision = DecisionWeights {
@@ -336,8 +377,11 @@ fn weights_file(
         unmatched_entities: point.unmatched_entities,
         passage_similarity: point.passage_similarity,
         dense_rank: point.dense_rank,
-        threshold_with_model: round(threshold),
+        missing_subject: current.decision.missing_subject,
+        threshold_with_model,
+        threshold_with_cross_encoder,
         threshold_without_model: round(fast_threshold),
+        perhaps_margin: current.decision.perhaps_margin,
         min_passage_similarity: current.decision.min_passage_similarity,
         answer_above: round(answer_above),
         refuse_below: round(refuse_below),
@@ -393,6 +437,7 @@ mod tests {
             term_overlap: 0.0,
             answer_type: 0.0,
             likelihood: Some(*likelihood),
+            relevance: None,
             coverage: 0.5,
             unmatched_entities: 0.0,
             dense_rank: 0,
@@ -438,7 +483,7 @@ mod tests {
         let threshold = threshold_for_refusals(3.0, &sets, point);
         let (refuse_below, answer_above) = generator_band(&sets, point, threshold);
         for question in &sets[0] {
-            let fast_score = point.without_generator().decision_score(question);
+            let fast_score = point.without_models().decision_score(question);
             assert!((refuse_below..=answer_above).contains(&fast_score));
         }
     }

@@ -5,7 +5,9 @@ use crate::dataset::{Document, load_json_lines};
 use crate::test_index::TestIndex;
 use anyhow::Context;
 use clap::Args;
-use cloister_answer::evaluation::{QUOTE_INSTRUCTIONS, SYSTEM_PROMPT, Scorers, Writer, decide};
+use cloister_answer::evaluation::{
+    QUOTE_INSTRUCTIONS, SYSTEM_PROMPT, Scorers, Writer, decide, select_quotes,
+};
 use cloister_answer::{AnswerWeights, Quote};
 use cloister_config::{Config, components};
 use cloister_inference::GeneratorService;
@@ -141,13 +143,14 @@ impl InjectionBench {
         let scorers = Scorers {
             embedder: &self.index.embedder,
             generator: Some(&self.generator),
+            reranker: None,
             weights: &self.weights.sentence,
         };
         let decision = decide(&question, &passages, &scorers, &self.weights).await?;
         report.cases += 1;
         report.answered += usize::from(decision.verdict.answer);
-        let max_score_gap = self.weights.sentence.max_score_gap;
-        let quotes = Quote::from_spans(&decision.selection.quotes(max_score_gap));
+        let spans = select_quotes(&decision.selection, &question, &self.weights.sentence);
+        let quotes = Quote::from_spans(&spans);
         let document = self.documents.get(usize::try_from(number - 1)?);
         for quote in &quotes {
             if !document.is_some_and(|document| document.contains(&quote.text)) {

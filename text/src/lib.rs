@@ -14,6 +14,7 @@ pub mod content;
 mod iban;
 mod language;
 pub mod numbers;
+pub mod ranges;
 mod sentences;
 pub mod spelling;
 mod stream;

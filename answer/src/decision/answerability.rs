@@ -7,11 +7,12 @@
 //! sentence that shares words with the question and the nearest passage are in different places.
 
 use crate::decision::weights::DecisionWeights;
-use crate::extraction::select::Selection;
+use crate::extraction::select::{Selection, SentenceCandidate};
 use crate::extraction::spelling::Corrections;
 use crate::model::hit::RetrievedPassage;
 use crate::model::question::AnalyzedQuestion;
-use cloister_text::content::{expands_abbreviation, name_roots};
+use cloister_inference::EmbedderService;
+use cloister_text::content::{expands_abbreviation, name_roots, stem, words};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -24,6 +25,9 @@ pub enum Basis {
     /// The fast features, because no generator is ready.
     #[serde(rename = "no-model")]
     NoGenerator,
+    /// The fast features and the relevance by the cross-encoder.
+    #[serde(rename = "cross-encoder")]
+    CrossEncoder,
     /// The fast features and the likelihoods of the generator.
     #[serde(rename = "model")]
     Generator,
@@ -34,6 +38,8 @@ pub enum Basis {
 pub struct Verdict {
     /// Whether to answer.
     pub answer: bool,
+    /// Whether the question is refused, but only just.
+    pub perhaps: bool,
     /// The weighted sum of the features.
     #[serde(rename = "evidence")]
     pub score: f32,
@@ -49,6 +55,8 @@ pub struct Verdict {
     /// The share of the named entities of the question that the passage lacks.
     #[serde(rename = "missing")]
     pub unmatched_entities: f32,
+    /// Whether the passage lacks a subject of the question; see [`subject_terms`].
+    pub missing_subject: bool,
     /// How many retrieved passages have a higher cosine to the question than this passage.
     #[serde(rename = "outranked")]
     pub dense_rank: usize,
@@ -82,6 +90,7 @@ pub fn assess(
     question: &AnalyzedQuestion,
     selection: &Selection<'_>,
     passages: &[RetrievedPassage],
+    subjects: &BTreeSet<String>,
     weights: &DecisionWeights,
     basis: Basis,
 ) -> Verdict {
@@ -89,8 +98,10 @@ pub fn assess(
     let sentence_score = best.map_or(0.0, |best| best.score);
     let second_score = selection.candidates.get(1).map_or(0.0, |next| next.score);
     let coverage = best.map_or(Coverage::NONE, |best| {
-        Coverage::measure(question, best.hit, &selection.corrections)
+        Coverage::measure(question, best, &selection.corrections)
     });
+    let missing_subject =
+        best.is_some_and(|best| lacks_subject(best.hit, subjects, &selection.corrections));
     let dense_rank = best.map_or(0, |best| dense_rank(best.hit, passages));
     let passage_similarity = passages
         .iter()
@@ -99,21 +110,25 @@ pub fn assess(
     let score = sentence_score + weights.coverage * coverage.covered
         - weights.unmatched_entities * coverage.unmatched_entities
         + weights.passage_similarity * passage_similarity
-        - weights.dense_rank * (dense_rank as f32).ln_1p();
+        - weights.dense_rank * (dense_rank as f32).ln_1p()
+        - weights.missing_subject * f32::from(u8::from(missing_subject));
     let threshold = match basis {
         Basis::FastFeatures => weights.answer_above,
         Basis::NoGenerator => weights.threshold_without_model,
+        Basis::CrossEncoder => weights.threshold_with_cross_encoder,
         Basis::Generator => weights.threshold_with_model,
     };
+    let is_near = best.is_some() && passage_similarity >= weights.min_passage_similarity;
+    let answer = is_near && score >= threshold;
     Verdict {
-        answer: best.is_some()
-            && score >= threshold
-            && passage_similarity >= weights.min_passage_similarity,
+        answer,
+        perhaps: is_near && !answer && score >= threshold - weights.perhaps_margin,
         score,
         threshold,
         sentence_score,
         coverage: coverage.covered,
         unmatched_entities: coverage.unmatched_entities,
+        missing_subject,
         dense_rank,
         passage_similarity,
         min_passage_similarity: weights.min_passage_similarity,
@@ -148,12 +163,13 @@ impl Coverage {
         unmatched_entities: 1.0,
     };
 
-    /// Measures how far `hit` covers `question` after `corrections`.
+    /// Measures how far the passage of a sentence covers `question` after `corrections`.
     pub fn measure(
         question: &AnalyzedQuestion,
-        hit: &RetrievedPassage,
+        sentence: &SentenceCandidate<'_>,
         corrections: &Corrections,
     ) -> Self {
+        let hit = sentence.hit;
         let passage_stems = hit.stems();
         let passage_roots: BTreeSet<&str> = passage_stems
             .iter()
@@ -161,7 +177,11 @@ impl Coverage {
             .collect();
         let stems = corrections.apply(&question.stems);
         let covered = share(&stems, |stem| passage_stems.contains(stem));
-        let entities = corrections.apply(&question.entities);
+        let mut entities = corrections.apply(&question.entities);
+        if sentence.range_match > 0.0 {
+            // *Ten* is not in the row for 7 to 14 years, and is covered by it.
+            entities.retain(|entity| !entity.chars().any(|c| c.is_ascii_digit()));
+        }
         let unmatched_entities = share(&entities, |entity| {
             !name_roots(entity).any(|root| passage_roots.contains(root))
                 && !is_expanded_in(hit, entity, question)
@@ -171,6 +191,48 @@ impl Coverage {
             unmatched_entities,
         }
     }
+}
+
+/// The days of the week.
+const WEEKDAYS: [&str; 7] = [
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
+/// A word that the embedder's tokenizer divides into so many parts is rare: the name of a drug, a
+/// product, a place.
+const MIN_TOKENS_OF_RARE_WORD: usize = 3;
+
+/// The stems of what a question is about and another thing cannot stand in for: rare words and days
+/// of the week.
+pub fn subject_terms(question: &str, embedder: &EmbedderService) -> BTreeSet<String> {
+    let is_subject = |word: &String| {
+        let is_rare = word.chars().all(char::is_alphabetic)
+            && embedder.count_tokens(word) >= MIN_TOKENS_OF_RARE_WORD;
+        is_rare || WEEKDAYS.contains(&word.trim_end_matches('s'))
+    };
+    words(question)
+        .filter(is_subject)
+        .map(|word| stem(&word))
+        .collect()
+}
+
+/// Whether a passage, its title and its headings lack one of the subjects.
+fn lacks_subject(
+    hit: &RetrievedPassage,
+    subjects: &BTreeSet<String>,
+    corrections: &Corrections,
+) -> bool {
+    let stems = hit.stems();
+    let roots: BTreeSet<&str> = stems.iter().flat_map(|stem| name_roots(stem)).collect();
+    corrections
+        .apply(subjects)
+        .iter()
+        .any(|subject| !name_roots(subject).any(|root| roots.contains(root)))
 }
 
 /// Whether an entity is an abbreviation in the question, and the passage has its expanded form.
@@ -196,7 +258,6 @@ fn share(words: &BTreeSet<String>, holds: impl Fn(&String) -> bool) -> f32 {
 mod tests {
     use super::*;
     use crate::decision::weights::AnswerWeights;
-    use crate::extraction::select::SentenceCandidate;
     use crate::test_support::retrieved;
     use cloister_domain::ByteRange;
 
@@ -223,6 +284,7 @@ mod tests {
             &question,
             &selection,
             passages,
+            &BTreeSet::new(),
             &weights,
             Basis::NoGenerator,
         )

@@ -3,11 +3,12 @@
 pub mod answerability;
 pub mod weights;
 
-use crate::extraction::select::{self, QuoteSpan, Scorers, Selection};
+use crate::extraction::quotes::{QuoteSpan, select_quotes};
+use crate::extraction::select::{self, Scorers, Selection};
 use crate::model::error::AnswerError;
 use crate::model::hit::RetrievedPassage;
 use crate::model::question::AnalyzedQuestion;
-use answerability::{Basis, Verdict};
+use answerability::{Basis, Verdict, subject_terms};
 use weights::AnswerWeights;
 
 /// A decision and what it is based on.
@@ -21,8 +22,8 @@ pub struct Decision<'p> {
     pub quotes: Vec<QuoteSpan<'p>>,
 }
 
-/// Selects sentences and decides whether they answer. Asks the generator only if the fast features
-/// leave a doubt.
+/// Selects sentences and decides whether they answer. Asks the cross-encoder if there is one, or
+/// else the generator, but only if the fast features leave a doubt.
 pub async fn decide<'p>(
     question: &AnalyzedQuestion,
     passages: &'p [RetrievedPassage],
@@ -30,14 +31,22 @@ pub async fn decide<'p>(
     weights: &AnswerWeights,
 ) -> Result<Decision<'p>, AnswerError> {
     let mut selection = select::select(question, passages, scorers).await?;
+    let is_reranked = select::score_by_relevance(question, &mut selection, scorers).await?;
+    let fast_basis = if is_reranked {
+        Basis::CrossEncoder
+    } else {
+        Basis::FastFeatures
+    };
+    let subjects = subject_terms(&question.text, scorers.embedder);
     let mut verdict = answerability::assess(
         question,
         &selection,
         passages,
+        &subjects,
         &weights.decision,
-        Basis::FastFeatures,
+        fast_basis,
     );
-    if verdict.is_in_doubt(&weights.decision) {
+    if !is_reranked && verdict.is_in_doubt(&weights.decision) {
         let has_likelihoods =
             select::score_by_likelihood(question, &mut selection, scorers).await?;
         let basis = if has_likelihoods {
@@ -45,10 +54,17 @@ pub async fn decide<'p>(
         } else {
             Basis::NoGenerator
         };
-        verdict = answerability::assess(question, &selection, passages, &weights.decision, basis);
+        verdict = answerability::assess(
+            question,
+            &selection,
+            passages,
+            &subjects,
+            &weights.decision,
+            basis,
+        );
     }
     let quotes = if verdict.answer {
-        selection.quotes(weights.sentence.max_score_gap)
+        select_quotes(&selection, question, &weights.sentence)
     } else {
         Vec::new()
     };

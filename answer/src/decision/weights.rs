@@ -40,6 +40,17 @@ pub struct SentenceWeights {
     /// Of whether the sentence contains the expected type of answer.
     #[serde(alias = "kind")]
     pub answer_type: f32,
+    /// Of the relevance by the cross-encoder, from 0 to 1. Missing in files of earlier versions.
+    #[serde(default)]
+    pub relevance: f32,
+    /// Of whether a row of a table is for the amounts of the question. Missing in files of earlier
+    /// versions.
+    #[serde(default)]
+    pub range_match: f32,
+    /// The relevance that a further quote needs, if there is a cross-encoder. Missing in files of
+    /// earlier versions.
+    #[serde(default)]
+    pub min_relevance: f32,
     /// How far the score of a further quote may be below the best.
     #[serde(alias = "nearness")]
     pub max_score_gap: f32,
@@ -62,12 +73,24 @@ pub struct DecisionWeights {
     /// sentence). Missing in files of earlier versions.
     #[serde(alias = "outranked", default)]
     pub dense_rank: f32,
+    /// Weight, subtracted, of whether the passage lacks a rare word or a day of the week. Missing in
+    /// files of earlier versions.
+    #[serde(default)]
+    pub missing_subject: f32,
     /// Threshold of the score if the generator scored the sentences.
     #[serde(alias = "evidence_with_model")]
     pub threshold_with_model: f32,
+    /// Threshold of the score if the cross-encoder scored the sentences. In files of earlier
+    /// versions, which do not weigh the relevance, that of the fast features applies.
+    #[serde(default = "default_threshold_with_cross_encoder")]
+    pub threshold_with_cross_encoder: f32,
     /// Threshold of the score if there is no generator.
     #[serde(alias = "evidence_without_model")]
     pub threshold_without_model: f32,
+    /// A refused question whose score is at most this far below the threshold may be answered.
+    /// Missing in files of earlier versions.
+    #[serde(default)]
+    pub perhaps_margin: f32,
     /// Threshold of the cosine of question and best passage.
     #[serde(alias = "passage")]
     pub min_passage_similarity: f32,
@@ -80,6 +103,11 @@ pub struct DecisionWeights {
     /// How far the best sentence must be above the second for a small generator to write.
     #[serde(alias = "clear")]
     pub min_margin: f32,
+}
+
+/// A threshold that no score reaches.
+const fn default_threshold_with_cross_encoder() -> f32 {
+    f32::INFINITY
 }
 
 impl AnswerWeights {

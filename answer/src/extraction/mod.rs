@@ -1,6 +1,10 @@
 //! Extracts the sentences of passages that may answer a question.
 
 pub mod answer_type;
+pub mod quotes;
+pub mod scope;
 pub mod select;
+pub mod sentence_reranker;
 pub mod span_expansion;
 pub mod spelling;
+pub mod table;

@@ -6,15 +6,17 @@
 //! and only if the other features leave a doubt.
 
 use crate::decision::weights::SentenceWeights;
-use crate::extraction::span_expansion::{context_line, expand, merge_ranges};
+use crate::extraction::sentence_reranker::SentenceReranker;
+use crate::extraction::span_expansion::context_line;
 use crate::extraction::spelling::Corrections;
+use crate::extraction::table::{describe_row, range_match, row_at};
 use crate::model::error::AnswerError;
 use crate::model::hit::RetrievedPassage;
 use crate::model::question::AnalyzedQuestion;
 use cloister_domain::ByteRange;
 use cloister_inference::{EmbedderService, GeneratorService, GeneratorState};
 use cloister_text::content::content_stems;
-use cloister_text::numbers::values;
+use cloister_text::ranges::Amount;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Sentences are taken from this many of the best passages.
@@ -23,13 +25,11 @@ const MAX_PASSAGES: usize = 8;
 const MAX_SENTENCES: usize = 96;
 /// The number of best sentences that are kept, and that the generator scores.
 const MAX_CANDIDATES: usize = 8;
+/// The number of best sentences that the cross-encoder scores.
+const RERANKED_SENTENCES: usize = 10;
 /// The generator reads at most this many bytes, counting the question once a sentence. Eight of the
 /// longest sentences of a report and a long question would take two seconds.
 const MAX_LIKELIHOOD_BYTES: usize = 2_800;
-/// The maximum number of quotes.
-const MAX_QUOTES: usize = 3;
-/// Quotes with this overlap of content stems and the same numbers repeat each other.
-const REPETITION_OVERLAP: f32 = 0.8;
 /// A longer context line says too much to precede each of its items.
 const MAX_CONTEXT_BYTES: usize = 240;
 /// A shorter sentence is a heading or a fragment.
@@ -52,6 +52,10 @@ pub struct SentenceCandidate<'p> {
     pub answer_type: f32,
     /// Log-likelihood gain per token of the question, in nats. `None` without the generator.
     pub likelihood: Option<f32>,
+    /// Relevance by the cross-encoder, from 0 to 1. `None` without one.
+    pub relevance: Option<f32>,
+    /// Whether it is a row for the amounts of the question: 1, or -1 if it is for others.
+    pub range_match: f32,
     /// The weighted sum of the features.
     pub score: f32,
 }
@@ -67,6 +71,8 @@ impl<'p> SentenceCandidate<'p> {
             term_overlap: 0.0,
             answer_type: 0.0,
             likelihood: None,
+            relevance: None,
+            range_match: 0.0,
             score: 0.0,
         }
     }
@@ -80,35 +86,30 @@ impl<'p> SentenceCandidate<'p> {
             context.push(first);
             context.extend(others.last().map(String::as_str));
         }
-        let line = context_line(draft, self.range);
-        context.extend(line.filter(|line| line.len() <= MAX_CONTEXT_BYTES));
-        if context.is_empty() {
-            return self.text.to_owned();
+        let row = row_at(draft, self.range).and_then(|row| describe_row(draft, row));
+        if row.is_none() {
+            let line = context_line(draft, self.range);
+            context.extend(line.filter(|line| line.len() <= MAX_CONTEXT_BYTES));
         }
-        format!("{}: {}", context.join(", "), self.text)
+        let text = row.as_deref().unwrap_or(self.text);
+        if context.is_empty() {
+            return text.to_owned();
+        }
+        format!("{}: {text}", context.join(", "))
+    }
+
+    fn match_ranges(&self, amounts: &[Amount]) -> f32 {
+        let draft = &self.hit.passage.draft;
+        row_at(draft, self.range).map_or(0.0, |row| range_match(draft, row, amounts))
     }
 
     fn update_score(&mut self, weights: &SentenceWeights) {
         self.score = weights.dense_similarity * self.dense_similarity
             + weights.term_overlap * self.term_overlap
             + weights.answer_type * self.answer_type
-            + weights.likelihood * self.likelihood.unwrap_or(0.0);
-    }
-}
-
-/// A part of a passage to quote.
-#[derive(Clone, Debug)]
-pub struct QuoteSpan<'p> {
-    /// The passage.
-    pub hit: &'p RetrievedPassage,
-    /// The range in the text of the passage.
-    pub range: ByteRange,
-}
-
-impl<'p> QuoteSpan<'p> {
-    /// The text of the span.
-    pub fn text(&self) -> Option<&'p str> {
-        self.range.slice(&self.hit.passage.draft.text)
+            + weights.likelihood * self.likelihood.unwrap_or(0.0)
+            + weights.relevance * self.relevance.unwrap_or(0.0)
+            + weights.range_match * self.range_match;
     }
 }
 
@@ -127,6 +128,8 @@ pub struct Scorers<'a> {
     pub embedder: &'a EmbedderService,
     /// Scores sentences by likelihood. `None` if there is no generator.
     pub generator: Option<&'a GeneratorService>,
+    /// Judges sentences together with the question. `None` if there is no cross-encoder.
+    pub reranker: Option<&'a SentenceReranker>,
     /// The weights of the features.
     pub weights: &'a SentenceWeights,
 }
@@ -149,10 +152,15 @@ pub async fn select<'p>(
         candidate.dense_similarity = dot(vector, &question.vector);
         candidate.term_overlap = terms.overlap(text);
         candidate.answer_type = question.answer_type.match_score(candidate.text);
+        candidate.range_match = candidate.match_ranges(&question.amounts);
         candidate.update_score(scorers.weights);
     }
     sort_by_score(&mut candidates);
-    candidates.truncate(MAX_CANDIDATES);
+    candidates.truncate(if scorers.reranker.is_some() {
+        RERANKED_SENTENCES
+    } else {
+        MAX_CANDIDATES
+    });
     Ok(Selection {
         candidates,
         corrections,
@@ -168,7 +176,9 @@ fn collect_sentences(passages: &[RetrievedPassage]) -> Vec<SentenceCandidate<'_>
             let Some(text) = range.slice(&draft.text) else {
                 continue;
             };
-            if text.split_whitespace().count() < MIN_WORDS || is_title(text, hit) {
+            let names_columns = row_at(draft, *range).is_some_and(|row| row.row.is_header);
+            let is_short = text.split_whitespace().count() < MIN_WORDS;
+            if names_columns || is_short || is_title(text, hit) || is_caption(text, *range, hit) {
                 continue;
             }
             candidates.push(SentenceCandidate::new(hit, *range, text));
@@ -185,6 +195,43 @@ fn is_title(text: &str, hit: &RetrievedPassage) -> bool {
     std::iter::once(&hit.source.title)
         .chain(&hit.passage.draft.headings)
         .any(|title| title.trim().eq_ignore_ascii_case(text.trim()))
+}
+
+/// Whether a line names a table: it is short, has no full stop, and is not a row with values.
+fn is_caption(text: &str, range: ByteRange, hit: &RetrievedPassage) -> bool {
+    const MAX_WORDS: usize = 8;
+    let draft = &hit.passage.draft;
+    let is_row = row_at(draft, range).is_some_and(|row| row.row.cells.len() > 1);
+    !draft.rows.is_empty()
+        && !is_row
+        && text.split_whitespace().count() <= MAX_WORDS
+        && !text.trim_end().ends_with(['.', '!', '?', ';', ':'])
+}
+
+/// Scores the selected sentences by the cross-encoder. Returns whether there is one that was free.
+pub async fn score_by_relevance(
+    question: &AnalyzedQuestion,
+    selection: &mut Selection<'_>,
+    scorers: &Scorers<'_>,
+) -> Result<bool, AnswerError> {
+    let Some(reranker) = scorers.reranker else {
+        return Ok(false);
+    };
+    let texts: Vec<String> = selection
+        .candidates
+        .iter()
+        .map(SentenceCandidate::text_in_context)
+        .collect();
+    let text = selection.corrections.correct(&question.text);
+    let Some(scores) = reranker.relevance(&text, texts).await? else {
+        return Ok(false);
+    };
+    for (candidate, relevance) in selection.candidates.iter_mut().zip(scores) {
+        candidate.relevance = Some(relevance);
+        candidate.update_score(scorers.weights);
+    }
+    sort_by_score(&mut selection.candidates);
+    Ok(true)
 }
 
 /// Scores the selected sentences by the generator. Returns whether a generator was ready.
@@ -239,85 +286,6 @@ fn sort_by_score(candidates: &mut [SentenceCandidate<'_>]) {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
 }
 
-impl<'p> Selection<'p> {
-    /// The spans to quote: the best sentence, and others within `max_score_gap` that add something,
-    /// each with what must be quoted with it.
-    pub fn quotes(&self, max_score_gap: f32) -> Vec<QuoteSpan<'p>> {
-        let Some(best) = self.candidates.first() else {
-            return Vec::new();
-        };
-        let mut quoted: Vec<AnalyzedSentence> = Vec::new();
-        let mut spans: Vec<QuoteSpan<'p>> = Vec::new();
-        for candidate in &self.candidates {
-            if quoted.len() == MAX_QUOTES {
-                break;
-            }
-            if best.score - candidate.score > max_score_gap || is_covered(candidate, &spans) {
-                continue;
-            }
-            let sentence = AnalyzedSentence::new(candidate.text);
-            if quoted.iter().any(|other| sentence.repeats(other)) {
-                continue;
-            }
-            add_span(candidate, &mut spans);
-            quoted.push(sentence);
-        }
-        spans
-    }
-}
-
-/// Whether a span already contains a sentence.
-fn is_covered(candidate: &SentenceCandidate<'_>, spans: &[QuoteSpan<'_>]) -> bool {
-    spans
-        .iter()
-        .any(|span| is_same_passage(span, candidate) && span.range.contains(candidate.range))
-}
-
-fn is_same_passage(span: &QuoteSpan<'_>, candidate: &SentenceCandidate<'_>) -> bool {
-    std::ptr::eq(span.hit, candidate.hit)
-}
-
-/// Adds the expanded span of a sentence. If it overlaps an earlier span, that span is extended.
-fn add_span<'p>(candidate: &SentenceCandidate<'p>, spans: &mut Vec<QuoteSpan<'p>>) {
-    let draft = &candidate.hit.passage.draft;
-    let range = expand(draft, candidate.range);
-    let overlapping = spans
-        .iter_mut()
-        .find(|span| is_same_passage(span, candidate) && span.range.overlaps(range));
-    match overlapping {
-        Some(span) => {
-            span.range = merge_ranges(draft, span.range, range).unwrap_or(span.range);
-        }
-        None => spans.push(QuoteSpan {
-            hit: candidate.hit,
-            range,
-        }),
-    }
-}
-
-/// What a sentence says, to detect repetitions.
-struct AnalyzedSentence {
-    stems: BTreeSet<String>,
-    values: BTreeSet<String>,
-}
-
-impl AnalyzedSentence {
-    fn new(text: &str) -> Self {
-        Self {
-            stems: content_stems(text),
-            values: values(text),
-        }
-    }
-
-    /// Whether two sentences have the same words and numbers. The same words with another number
-    /// are a contradiction, not a repetition.
-    fn repeats(&self, other: &Self) -> bool {
-        let shared = self.stems.intersection(&other.stems).count() as f32;
-        let smaller = self.stems.len().min(other.stems.len()).max(1) as f32;
-        shared / smaller >= REPETITION_OVERLAP && self.values == other.values
-    }
-}
-
 /// The IDF weights of the question's terms among the retrieved passages.
 struct TermWeights(BTreeMap<String, f32>);
 
@@ -353,44 +321,4 @@ impl TermWeights {
 /// The dot product. For vectors of length 1, it is the cosine.
 pub(crate) fn dot(one: &[f32], other: &[f32]) -> f32 {
     one.iter().zip(other).map(|(a, b)| a * b).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::test_support::retrieved_lines;
-
-    #[test]
-    fn a_quote_includes_the_sentence_that_refers_to_it() {
-        let lines = [
-            "Keys are kept by the porter.",
-            "They are counted on Mondays.",
-            "Visitors are welcome from two to six.",
-        ];
-        let hit = retrieved_lines(&lines);
-        let quoted = |positions: &[usize]| -> Vec<String> {
-            let scores = [0.9, 0.8, 0.7];
-            let mut candidates = Vec::new();
-            for (position, score) in positions.iter().zip(scores) {
-                let range = hit.passage.draft.sentences[*position];
-                candidates.push(SentenceCandidate {
-                    score,
-                    ..SentenceCandidate::new(&hit, range, lines[*position])
-                });
-            }
-            let selection = Selection {
-                candidates,
-                ..Selection::default()
-            };
-            let spans = selection.quotes(0.5);
-            spans
-                .iter()
-                .map(|span| span.text().unwrap().to_owned())
-                .collect()
-        };
-        let both = format!("{}\n{}", lines[0], lines[1]);
-        assert_eq!(quoted(&[0, 1, 2]), [both.as_str(), lines[2]]);
-        assert_eq!(quoted(&[1, 2, 0]), [both.as_str(), lines[2]]);
-        assert_eq!(quoted(&[0, 2]), [lines[0], lines[2]]);
-    }
 }

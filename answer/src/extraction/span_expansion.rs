@@ -1,6 +1,7 @@
 //! Expands a sentence to what must be quoted with it: the list that it introduces, or the sentence
 //! that it refers to. Finds the line that a list item or table row belongs to.
 
+use super::table::{header_text, row_at};
 use cloister_domain::{ByteRange, PassageDraft};
 
 /// A sentence that starts with one of these words refers to the previous sentence.
@@ -15,6 +16,66 @@ pub(crate) fn expand(draft: &PassageDraft, sentence: ByteRange) -> ByteRange {
         .or_else(|| referenced_sentence(draft, sentence))
         .and_then(|other| merge_ranges(draft, sentence, other))
         .unwrap_or(sentence)
+}
+
+/// At most this many bytes are quoted around a sentence if the question asks for everything.
+const MAX_SECTION_BYTES: usize = 900;
+
+/// The range of a sentence with everything that belongs to it: the list that it is in or that it
+/// introduces, or the sentences around it. A row of a table stays alone.
+pub(crate) fn expand_to_section(draft: &PassageDraft, sentence: ByteRange) -> ByteRange {
+    if row_at(draft, sentence).is_some() {
+        return sentence;
+    }
+    let mut range = expand(draft, sentence);
+    if let Some(introduction) = introduction_of_item(draft, sentence) {
+        let list = expand(draft, introduction);
+        let merged = merge_ranges(draft, range, list);
+        return merged
+            .filter(|merged| merged.len() <= 2 * MAX_SECTION_BYTES)
+            .unwrap_or(range);
+    }
+    let ByteRange { start, end } = range;
+    let sentences = draft
+        .sentences
+        .iter()
+        .filter(|other| row_at(draft, **other).is_none());
+    for next in sentences.clone().filter(|other| other.start >= end) {
+        let Some(merged) = merge_ranges(draft, range, *next) else {
+            break;
+        };
+        if merged.len() > MAX_SECTION_BYTES {
+            break;
+        }
+        range = merged;
+    }
+    for previous in sentences.rev().filter(|other| other.end <= start) {
+        let Some(merged) = merge_ranges(draft, range, *previous) else {
+            break;
+        };
+        if merged.len() > MAX_SECTION_BYTES {
+            break;
+        }
+        range = merged;
+    }
+    range
+}
+
+/// The sentence that introduces the list of an item.
+fn introduction_of_item(draft: &PassageDraft, item: ByteRange) -> Option<ByteRange> {
+    ListMarker::of_sentence(draft, item)?;
+    let above = draft
+        .sentences
+        .iter()
+        .rev()
+        .filter(|other| other.end <= item.start);
+    for other in above {
+        let text = other.slice(&draft.text)?.trim();
+        if ListMarker::parse(text).is_none() {
+            return text.ends_with(':').then_some(*other);
+        }
+    }
+    None
 }
 
 /// The range from the start of the first range to the end of the last one. `None` if it is not on
@@ -112,6 +173,9 @@ impl ListMarker {
 /// bullet (`13. The network is tested:` above `• Testing is monthly.`), or the header row of the
 /// table. `None` for other sentences, and if no row can be the header.
 pub(crate) fn context_line(draft: &PassageDraft, sentence: ByteRange) -> Option<&str> {
+    if let Some(row) = row_at(draft, sentence) {
+        return header_text(draft, row);
+    }
     let text = sentence.slice(&draft.text)?.trim();
     let mut previous = draft
         .sentences

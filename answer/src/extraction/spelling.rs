@@ -6,8 +6,10 @@
 //! may be the name of another drug.
 
 use crate::model::hit::RetrievedPassage;
+use cloister_text::content::stem;
 use cloister_text::spelling::is_misspelling;
 use std::collections::{BTreeSet, HashMap};
+use unicode_segmentation::UnicodeSegmentation;
 
 /// For stems of a question that no passage has, the stem of a passage that differs by one typing
 /// error.
@@ -30,6 +32,18 @@ impl Corrections {
     /// The stem that a mistyped stem was meant to be.
     pub fn intended(&self, stem: &str) -> Option<&str> {
         self.0.get(stem).map(String::as_str)
+    }
+
+    /// The text with the mistyped words replaced by the stems that they were meant to be.
+    pub fn correct(&self, text: &str) -> String {
+        let mut corrected = text.to_owned();
+        for word in text.unicode_words() {
+            let asked = stem(&word.to_lowercase());
+            if let Some(intended) = self.intended(&asked) {
+                corrected = corrected.replacen(word, intended, 1);
+            }
+        }
+        corrected
     }
 
     /// The stems with the mistyped ones corrected.
@@ -57,5 +71,7 @@ mod tests {
         let corrections = Corrections::detect(&stems, &passages);
         let corrected: Vec<String> = corrections.apply(&stems).into_iter().collect();
         assert_eq!(corrected, ["insur", "jacksonvill", "lutheran"]);
+        let text = corrections.correct("When did Luterans insure Jacksonvile?");
+        assert_eq!(text, "When did lutheran insure jacksonvill?");
     }
 }

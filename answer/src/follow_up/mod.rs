@@ -7,7 +7,7 @@ mod rewrite;
 mod tokens;
 mod topic;
 
-pub use rewrite::contextualize;
+pub use rewrite::{carry_over, contextualize};
 
 use crate::model::quote::Quote;
 

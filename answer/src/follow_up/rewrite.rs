@@ -43,10 +43,32 @@ pub fn contextualize(question: &str, previous: &PreviousTurn) -> Option<String> 
     if is_bare_question_word(body) {
         return ask_other_aspect(body, previous);
     }
+    // In `And for his mother?` the phrase itself is what the question is about.
+    if let Some(phrase) = after_opening.filter(|phrase| starts_with_preposition(phrase))
+        && let Some(rewritten) = ask_about_other_topic(phrase, previous)
+    {
+        return Some(rewritten);
+    }
     if let Some(rewritten) = resolve_pronoun(body, previous) {
         return Some(rewritten);
     }
     ask_about_other_topic(after_opening?, previous)
+}
+
+/// The question with the topic of the previous one: `How many nights are included, for a hip
+/// replacement?` `None` if it names the topic itself.
+pub fn carry_over(question: &str, previous: &PreviousTurn) -> Option<String> {
+    let topic = topic(previous, None)?;
+    let (asked, carried) = (content_stems(question), content_stems(&topic));
+    if carried.is_subset(&asked) {
+        return None;
+    }
+    let question = question.trim().trim_end_matches(['?', '.', ' ']);
+    Some(format!("{question}, for {topic}?"))
+}
+
+fn starts_with_preposition(phrase: &str) -> bool {
+    tokens(phrase).next().is_some_and(is_preposition)
 }
 
 /// What follows `And`, `What about` and the like, if the question starts so.
@@ -240,6 +262,7 @@ mod tests {
             &["Breach Policy"],
             &["The authority is told within 72 hours."],
         );
+        let dose = turn("What is the dose for a boy?", &["Doses"], &["Boy | 5 mg"]);
         let trained = turn("How often are staff trained in Bonn?", &["Training"], &[]);
         let cases = [
             ("Who reviews them?", &logs, "Who reviews audit logs?"),
@@ -266,6 +289,11 @@ mod tests {
                 "What is its definition?",
                 &breach,
                 "What is a breach’s definition?",
+            ),
+            (
+                "And for his mother?",
+                &dose,
+                "What is the dose for his mother?",
             ),
             (
                 "And in Hull?",
@@ -341,6 +369,21 @@ mod tests {
             ),
         ];
         check(&cases);
+    }
+
+    #[test]
+    fn the_topic_is_carried_over_unless_the_question_names_it() {
+        let hip = turn(
+            "What does the anaesthetist cost for a hip replacement?",
+            &["Prices"],
+            &["Hip replacement | 10,900 | 1,150"],
+        );
+        let carried = |question: &str| carry_over(question, &hip);
+        assert_eq!(
+            carried("How many nights are included?").as_deref(),
+            Some("How many nights are included, for a hip replacement?")
+        );
+        assert_eq!(carried("Who does a hip replacement?"), None);
     }
 
     #[test]

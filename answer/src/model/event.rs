@@ -117,10 +117,14 @@ pub enum AnswerEvent {
     Receipt(Box<Receipt>),
     /// A quote.
     Quote(Box<Quote>),
-    /// The documents do not answer the question.
+    /// The documents do not answer the question, or it is not certain that they do.
     Refusal {
         /// The reason, for the person.
         reason: String,
+        /// Whether the nearest passages may answer it.
+        perhaps: bool,
+        /// The sentence of the first of the nearest passages that comes closest, if one may answer.
+        likely: Option<String>,
         /// The best passages.
         nearest: Vec<RetrievedPassage>,
         /// A quote of a superseded revision that would have answered.

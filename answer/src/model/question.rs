@@ -1,7 +1,9 @@
 //! A question, analysed once and passed through the pipeline.
 
 use crate::extraction::answer_type::AnswerType;
+use crate::extraction::scope::AnswerScope;
 use cloister_text::content::{content_stems, named_entities};
+use cloister_text::ranges::{Amount, amounts};
 use std::collections::BTreeSet;
 
 /// A question and everything that the pipeline derives from its text alone.
@@ -17,17 +19,46 @@ pub struct AnalyzedQuestion {
     pub entities: BTreeSet<String>,
     /// The type of answer that it expects.
     pub answer_type: AnswerType,
+    /// How much it asks for.
+    pub scope: AnswerScope,
+    /// The type of answer that its second part expects, if it has two: `… and who approves it?`
+    pub second_answer_type: Option<AnswerType>,
+    /// The ages, periods and amounts that it names.
+    pub amounts: Vec<Amount>,
 }
 
 impl AnalyzedQuestion {
     /// Analyses a question. `vector` is its embedding.
     pub fn new(text: &str, vector: Vec<f32>) -> Self {
+        let answer_type = AnswerType::detect(text);
         Self {
+            scope: AnswerScope::detect(text, answer_type),
+            second_answer_type: second_part(text).map(AnswerType::detect),
             text: text.to_owned(),
             vector,
             stems: content_stems(text),
             entities: named_entities(text),
-            answer_type: AnswerType::detect(text),
+            answer_type,
+            amounts: amounts(text),
         }
     }
+}
+
+/// The second part of a question with two: `who approves it?` of `What does it cost, and who
+/// approves it?`
+fn second_part(question: &str) -> Option<&str> {
+    const QUESTION_WORDS: [&str; 8] = [
+        "who ", "whom ", "when ", "where ", "how ", "what ", "which ", "why ",
+    ];
+    let lower = question.to_ascii_lowercase();
+    let mut from = 0;
+    while let Some(found) = lower.get(from..)?.find(" and ") {
+        let start = from + found + " and ".len();
+        let rest = lower.get(start..)?;
+        if QUESTION_WORDS.iter().any(|word| rest.starts_with(word)) {
+            return question.get(start..);
+        }
+        from = start;
+    }
+    None
 }

@@ -1,10 +1,92 @@
 //! Quotes: text of a document, copied byte for byte.
 
-use crate::extraction::select::QuoteSpan;
+use crate::extraction::quotes::QuoteSpan;
 use crate::extraction::span_expansion::context_line;
+use crate::extraction::table::header_rows;
 use crate::model::hit::RetrievedPassage;
-use cloister_domain::{ByteRange, Passage, PassageId};
+use cloister_domain::{ByteRange, Passage, PassageDraft, PassageId, PassageRow};
 use cloister_store::{QuoteLocation, RevisionRecord};
+use cloister_text::content::content_stems;
+use std::collections::BTreeSet;
+
+/// A cell of a quoted table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuoteCell {
+    /// Its text.
+    pub text: String,
+    /// Its first column, counted from 0.
+    pub column: u16,
+    /// The number of columns that it covers.
+    pub span: u16,
+}
+
+/// The rows of a quote as a table, with the rows that name their columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuoteTable {
+    /// The rows that name the columns, from the highest level to the lowest.
+    pub header: Vec<Vec<QuoteCell>>,
+    /// The quoted rows.
+    pub rows: Vec<Vec<QuoteCell>>,
+    /// The column that the question asks for, if it names one.
+    pub asked_column: Option<u16>,
+}
+
+impl QuoteTable {
+    /// The table of a range that consists of rows whose cells are known.
+    fn from_range(draft: &PassageDraft, range: ByteRange) -> Option<Self> {
+        let quoted: Vec<&PassageRow> = draft
+            .rows
+            .iter()
+            .filter(|row| range.contains(row.range))
+            .collect();
+        let quoted_bytes: usize = quoted.iter().map(|row| row.range.len() + 1).sum();
+        let first = quoted.first().filter(|_| quoted_bytes >= range.len())?;
+        let cells = |row: &PassageRow| -> Vec<QuoteCell> {
+            let cells = row.row.cells.iter().filter_map(|cell| {
+                Some(QuoteCell {
+                    text: cell.range.slice(&draft.text)?.to_owned(),
+                    column: cell.column,
+                    span: cell.span,
+                })
+            });
+            cells.collect()
+        };
+        Some(Self {
+            header: header_rows(draft, first).into_iter().map(cells).collect(),
+            rows: quoted.into_iter().map(cells).collect(),
+            asked_column: None,
+        })
+    }
+
+    /// Marks the column whose name shares most stems with the question. Nothing is marked if two
+    /// columns share as many.
+    pub(crate) fn mark_column(&mut self, question: &BTreeSet<String>) {
+        let columns: BTreeSet<u16> = self
+            .rows
+            .iter()
+            .flatten()
+            .map(|cell| cell.column)
+            .filter(|column| *column > 0)
+            .collect();
+        let mut ranked: Vec<(usize, u16)> = Vec::new();
+        for column in columns {
+            let names: BTreeSet<String> = self
+                .header
+                .iter()
+                .flatten()
+                .filter(|cell| cell.column <= column && column - cell.column < cell.span)
+                .flat_map(|cell| content_stems(&cell.text))
+                .collect();
+            ranked.push((names.intersection(question).count(), column));
+        }
+        ranked.sort_unstable_by(|a, b| b.cmp(a));
+        self.asked_column = match ranked.as_slice() {
+            [(best, column)] if *best > 0 => Some(*column),
+            [(best, column), (next, _), ..] if best > next => Some(*column),
+            _ => None,
+        };
+    }
+}
 
 /// A part of a passage, byte for byte.
 #[derive(Clone, Debug)]
@@ -24,6 +106,8 @@ pub struct Quote {
     /// The line of the passage that a list item or table row belongs to: the numbered item above
     /// a bullet, or the first row of the table.
     pub context: Option<String>,
+    /// Its rows, if it consists of rows of a table.
+    pub table: Option<QuoteTable>,
     /// Words in it that text recognition may have misread.
     pub uncertain_words: Vec<String>,
     /// The document revision.
@@ -54,6 +138,7 @@ impl Quote {
             page: draft.locate(range).first()?.page,
             headings: draft.headings.clone(),
             context: context_line(draft, range).map(str::to_owned),
+            table: QuoteTable::from_range(draft, range),
             uncertain_words,
             source: source.clone(),
         })

@@ -67,8 +67,15 @@ impl<'a> Redactor<'a> {
             .into_iter()
             .chain(&mut quote.context)
             .chain(&mut quote.headings);
+        let mut is_changed = false;
         for text in texts {
-            *text = self.text(text, &collection);
+            let redacted = self.text(text, &collection);
+            is_changed |= redacted != *text;
+            *text = redacted;
+        }
+        if is_changed {
+            // A number may be personal data only together with the other cells of its row.
+            quote.table = None;
         }
         // An uncertain word may be a part of a redacted number that no rule matches alone.
         let shown = &quote.text;
@@ -90,6 +97,7 @@ impl<'a> Redactor<'a> {
                 // The ranges of sentences and uncertain words are those of the original text.
                 draft.sentences = vec![ByteRange::new(0, text.len())];
                 draft.doubtful = Vec::new();
+                draft.rows = Vec::new();
                 draft.text = text;
             }
         }

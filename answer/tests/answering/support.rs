@@ -110,6 +110,7 @@ impl Workspace {
             clock,
             redaction: Arc::new(Redaction::load_default().unwrap()),
             reranker: None,
+            sentence_reranker: None,
             nli: None,
             weights: Arc::new(AnswerWeights::compiled_in().unwrap()),
             glossary: Arc::default(),

@@ -8,7 +8,7 @@ use cloister_answer::{AnswerEvent, AnswerRequest};
 use cloister_audit::{EntryFilter, EventKind};
 use cloister_domain::Principal;
 use cloister_store::DocumentFilter;
-use futures_util::stream::{BoxStream, StreamExt, unfold};
+use futures_util::stream::{BoxStream, StreamExt};
 use serde_json::json;
 
 /// The maximum length of a reason, in bytes.
@@ -46,7 +46,9 @@ impl App {
         let typed = validate_query(&command.question)?;
         let question = match command.follow_up {
             Some(follow_up) => {
-                StandaloneQuestion::following(self, person, &library, typed, &id, follow_up).await?
+                let filter = &command.filter;
+                StandaloneQuestion::following(self, person, &library, typed, &id, follow_up, filter)
+                    .await?
             }
             None => StandaloneQuestion::first(typed, &id),
         };

@@ -4,11 +4,10 @@ use super::answers::FollowUp;
 use super::error::{ErrorCode, Result};
 use super::views::QuoteView;
 use super::{App, AppState, Caller};
-use cloister_answer::contextualize;
 use cloister_answer::{Answer, AnswerEvent, AnswerRequest, Answerer, PreviousTurn, Quote};
 use cloister_audit::EventKind;
 use cloister_domain::{Principal, Role, UserId};
-use cloister_store::{ConversationTurn, GeneratedSentence, Library, QuoteLocation};
+use cloister_store::{ConversationTurn, DocumentFilter, GeneratedSentence, Library, QuoteLocation};
 use futures_util::stream::{Stream, unfold};
 use serde::Serialize;
 use serde_json::json;
@@ -229,6 +228,7 @@ impl StandaloneQuestion {
         text: String,
         new_conversation: &str,
         follow_up: FollowUp,
+        filter: &DocumentFilter,
     ) -> Result<Self> {
         let turns = app
             .store
@@ -248,7 +248,11 @@ impl StandaloneQuestion {
         };
         if !follow_up.as_typed {
             let previous = previous_turn(app, person, library, last).await?;
-            if let Some(rewritten) = contextualize(&question.text, &previous) {
+            let rewritten = app
+                .answerer()
+                .resolve_follow_up(library, &question.text, &previous, filter)
+                .await?;
+            if let Some(rewritten) = rewritten {
                 question.typed = Some(std::mem::replace(&mut question.text, rewritten));
             }
         }

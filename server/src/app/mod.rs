@@ -33,7 +33,9 @@ pub use sign_in::{NewSession, SetupCommand};
 
 use crate::passwords;
 use crate::sandbox::SandboxStatus;
-use cloister_answer::{AnswerWeights, Answerer, AnswererParts, Glossary, Reranker};
+use cloister_answer::{
+    AnswerWeights, Answerer, AnswererParts, Glossary, Reranker, SentenceReranker,
+};
 use cloister_audit::AuditLog;
 use cloister_config::{Config, ModelSelection, SystemClock, SystemEntropy, components};
 use cloister_domain::entropy::EntropyError;
@@ -68,6 +70,7 @@ pub struct App {
     /// The manifest of the generator.
     pub generator_manifest: Option<ModelManifest>,
     reranker: Option<Reranker>,
+    sentence_reranker: Option<SentenceReranker>,
     nli: Option<Arc<dyn NliModel>>,
     redaction: Arc<Redaction>,
     weights: Arc<AnswerWeights>,
@@ -120,6 +123,7 @@ impl App {
             active_index: Arc::new(components::open_finding(&config, &store).await?),
             embedder_regression: ModelSelection::load(&config)?.embedder_regression,
             reranker: components::open_reranker(&config, generator.as_ref())?,
+            sentence_reranker: components::open_sentence_reranker(&config)?,
             nli: components::open_nli_model(&config)?,
             redaction: Arc::new(components::load_redaction(&config)?),
             weights: Arc::new(components::load_answer_weights(&config)?),
@@ -155,6 +159,7 @@ impl App {
             clock: Arc::clone(&self.clock),
             redaction: Arc::clone(&self.redaction),
             reranker: self.reranker.clone(),
+            sentence_reranker: self.sentence_reranker.clone(),
             nli: self.nli.clone(),
             weights: Arc::clone(&self.weights),
             glossary: Arc::clone(&self.glossary),

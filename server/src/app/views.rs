@@ -1,7 +1,9 @@
 //! Views: what use cases return, as the API serialises it and the console renders it.
 
 use super::error::{AppError, ErrorCode, Result};
-use cloister_answer::{AnswerEvent, Notice, Quote, Reading, RetrievedPassage, SpellingVariant};
+use cloister_answer::{
+    AnswerEvent, Notice, Quote, QuoteCell, QuoteTable, Reading, RetrievedPassage, SpellingVariant,
+};
 use cloister_domain::{Day, Rect};
 use cloister_store::DocumentFilter;
 use serde::{Deserialize, Serialize};
@@ -40,6 +42,8 @@ pub struct QuoteView {
     /// The line that a list item or table row belongs to: the item above a bullet, or the first row
     /// of the table.
     pub context: Option<String>,
+    /// Its rows with the names of their columns, if it consists of rows of a table.
+    pub table: Option<TableView>,
     /// Since when this revision is searched, RFC 3339.
     pub effective_from: String,
     /// Until when it was searched, RFC 3339. Absent if it is current.
@@ -70,6 +74,7 @@ impl From<&Quote> for QuoteView {
             hash: source.hash.to_string(),
             headings: quote.headings.clone(),
             context: quote.context.clone(),
+            table: quote.table.as_ref().map(TableView::from),
             effective_from: source.effective_from.to_string(),
             superseded_at: source.superseded_at.map(|time| time.to_string()),
             effective_date: source.metadata.effective.map(|day| day.to_string()),
@@ -77,6 +82,48 @@ impl From<&Quote> for QuoteView {
             uncertain_words: quote.uncertain_words.clone(),
         }
     }
+}
+
+/// The rows of a quote as a table.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct TableView {
+    /// The rows that name the columns, from the highest level to the lowest.
+    pub header: Vec<Vec<CellView>>,
+    /// The quoted rows.
+    pub rows: Vec<Vec<CellView>>,
+    /// The column that the question asks for, counted from 0, if it names one.
+    pub asked_column: Option<u16>,
+}
+
+/// A cell of a table. Empty cells are left out.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CellView {
+    /// Its text.
+    pub text: String,
+    /// Its first column, counted from 0.
+    pub column: u16,
+    /// The number of columns that it covers.
+    pub span: u16,
+}
+
+impl From<&QuoteTable> for TableView {
+    fn from(table: &QuoteTable) -> Self {
+        Self {
+            header: table.header.iter().map(|row| cell_views(row)).collect(),
+            rows: table.rows.iter().map(|row| cell_views(row)).collect(),
+            asked_column: table.asked_column,
+        }
+    }
+}
+
+fn cell_views(row: &[QuoteCell]) -> Vec<CellView> {
+    row.iter()
+        .map(|cell| CellView {
+            text: cell.text.clone(),
+            column: cell.column,
+            span: cell.span,
+        })
+        .collect()
 }
 
 /// A passage that a search retrieved.
@@ -195,6 +242,10 @@ pub enum AnswerEventView {
     Refusal {
         /// The reason.
         reason: String,
+        /// Whether the nearest passages may answer the question.
+        perhaps: bool,
+        /// The sentence of the first passage that comes closest, if one may answer.
+        likely: Option<String>,
         /// The best passages.
         nearest: Vec<PassageView>,
         /// A quote of a superseded revision that would have answered.
@@ -260,10 +311,14 @@ impl From<AnswerEvent> for AnswerEventView {
             AnswerEvent::Quote(quote) => Self::Quote(QuoteView::from(&*quote)),
             AnswerEvent::Refusal {
                 reason,
+                perhaps,
+                likely,
                 nearest,
                 superseded,
             } => Self::Refusal {
                 reason,
+                perhaps,
+                likely,
                 nearest: nearest.iter().map(PassageView::from).collect(),
                 superseded: superseded.as_deref().map(QuoteView::from),
             },

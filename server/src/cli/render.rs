@@ -119,9 +119,17 @@ pub fn event_lines(event: &AnswerEventView) -> Option<String> {
         }
         AnswerEventView::Refusal {
             reason,
+            likely,
             nearest,
             superseded,
-        } => Some(refusal_lines(reason, nearest, superseded.as_ref())),
+            ..
+        } => {
+            let lines = refusal_lines(reason, nearest, superseded.as_ref());
+            Some(match likely {
+                Some(sentence) => format!("{lines}  The closest sentence: “{sentence}”\n"),
+                None => lines,
+            })
+        }
         AnswerEventView::Sentence { text, quotes } => {
             let citations: String = quotes.iter().map(|number| citation(*number)).collect();
             Some(format!("Generated: {text} {citations}"))

@@ -49,7 +49,9 @@ test("follow-up questions", async (t) => {
     await inspect(ada, "follow-up");
     await ask(ada, "And backups?");
     await ada.getByText(/Searched for: .*backups/).waitFor();
-    await ada.getByRole("article", { name: "Quote 1" }).getByText(/ninety days/).waitFor();
+    // The document says how long backups are retained, but not who reviews them. So the passage is
+    // shown, as a quote or as the nearest passage of a refusal.
+    await ada.getByText(/ninety days/).first().waitFor();
     await ada.getByRole("button", { name: "Ask as typed" }).click();
     await ada.getByRole("heading", { name: "And backups?" }).first().waitFor();
     await ada.getByText(/Receipt/).waitFor();

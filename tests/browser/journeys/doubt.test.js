@@ -120,7 +120,7 @@ test("warnings about an answer", async (t) => {
     await ada.getByRole("button", { name: "New conversation" }).click();
     await ask(ada, question);
     await ada.getByText("It is no longer in force.").waitFor();
-    await ada.getByText("Not in the documents you may read").waitFor();
+    await ada.getByText("Not found in the documents that you may read").waitFor();
     await ada.getByText(/borrowed for 14 days/).waitFor();
     await ada.getByText(/superseded on/).waitFor();
     await inspect(ada, "superseded");

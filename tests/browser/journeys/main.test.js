@@ -113,7 +113,7 @@ test("the main journey", async (t) => {
     await sam.getByRole("link", { name: /Back to the answer/ }).click();
     await sam.getByRole("article", { name: "Quote 1" }).waitFor();
     await ask(sam, "Who won the football championship in 1998?");
-    await sam.getByText("Not in the documents you may read").waitFor();
+    await sam.getByText("Not found in the documents that you may read").waitFor();
     await inspect(sam, "refusal");
     await sam.getByRole("link", { name: "Documents" }).click();
     const listed = sam.getByRole("table").getByRole("link", { name: /First Hour in Sepsis/ });
@@ -125,7 +125,7 @@ test("the main journey", async (t) => {
     const nina = await openPage(browser, appliance);
     await signIn(nina, "nina", password);
     await ask(nina, question);
-    await nina.getByText("Not in the documents you may read").waitFor();
+    await nina.getByText("Not found in the documents that you may read").waitFor();
     await nina.getByText("There are no documents that you may read").waitFor();
     assert.equal(await nina.getByText(/nearest passages/i).count(), 0);
     await nina.goto(address);

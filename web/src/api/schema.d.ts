@@ -542,8 +542,12 @@ export interface components {
         }) | {
             /** @enum {string} */
             event: "refusal";
+            /** @description The sentence of the first passage that comes closest, if one may answer. */
+            likely?: string | null;
             /** @description The best passages. */
             nearest: components["schemas"]["PassageView"][];
+            /** @description Whether the nearest passages may answer the question. */
+            perhaps: boolean;
             /** @description The reason. */
             reason: string;
             superseded?: components["schemas"]["QuoteView"] | null;
@@ -626,6 +630,21 @@ export interface components {
             level: number;
             /** @description Its text. */
             parts: components["schemas"]["TextPart"][];
+        };
+        /** @description A cell of a table. Empty cells are left out. */
+        CellView: {
+            /**
+             * Format: int32
+             * @description Its first column, counted from 0.
+             */
+            column: number;
+            /**
+             * Format: int32
+             * @description The number of columns that it covers.
+             */
+            span: number;
+            /** @description Its text. */
+            text: string;
         };
         /** @description The settings of a collection. */
         CollectionChange: {
@@ -1096,6 +1115,7 @@ export interface components {
             start: number;
             /** @description Until when it was searched, RFC 3339. Absent if it is current. */
             superseded_at?: string | null;
+            table?: components["schemas"]["TableView"] | null;
             /** @description The text of the document. */
             text: string;
             /** @description The title of the document. */
@@ -1310,6 +1330,18 @@ export interface components {
             seccomp: string;
             /** @description The version of the product. */
             version: string;
+        };
+        /** @description The rows of a quote as a table. */
+        TableView: {
+            /**
+             * Format: int32
+             * @description The column that the question asks for, counted from 0, if it names one.
+             */
+            asked_column?: number | null;
+            /** @description The rows that name the columns, from the highest level to the lowest. */
+            header: components["schemas"]["CellView"][][];
+            /** @description The quoted rows. */
+            rows: components["schemas"]["CellView"][][];
         };
         /** @description The number of files of a collection in a state. */
         TallyView: {

@@ -1,0 +1,122 @@
+//! How much a question asks for: one fact, or everything that belongs to it.
+
+use crate::extraction::answer_type::AnswerType;
+use cloister_text::content::words;
+
+/// How much a question asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerScope {
+    /// One fact.
+    Fact,
+    /// A list, the steps of a procedure, a comparison or a summary.
+    Everything,
+}
+
+/// Words that ask for everything wherever they are.
+const EVERYTHING: [&str; 14] = [
+    "list",
+    "all",
+    "every",
+    "steps",
+    "step",
+    "summarise",
+    "summarize",
+    "summary",
+    "compare",
+    "comparison",
+    "difference",
+    "differences",
+    "overview",
+    "typically",
+];
+
+/// How a question about a procedure may start.
+const PROCEDURES: [&str; 16] = [
+    "how do",
+    "how should",
+    "how can",
+    "how is",
+    "how are",
+    "how must",
+    "how to",
+    "what happens",
+    "what must",
+    "what should",
+    "what do",
+    "what are",
+    "what to",
+    "what is to be",
+    "what is done",
+    "who works",
+];
+
+impl AnswerScope {
+    /// Detects the scope from the words of a question.
+    pub fn detect(question: &str, answer_type: AnswerType) -> Self {
+        let words: Vec<String> = words(question).collect();
+        let asks_for_everything = words.iter().any(|word| EVERYTHING.contains(&word.as_str()));
+        let text = words.join(" ");
+        let is_procedure = answer_type == AnswerType::Any
+            && PROCEDURES
+                .iter()
+                .any(|opening| text.starts_with(opening) || text.contains(&format!(" {opening} ")));
+        if asks_for_everything || is_procedure || asks_which_of_several(&words) {
+            Self::Everything
+        } else {
+            Self::Fact
+        }
+    }
+}
+
+/// Whether `which` is followed by a plural within three words: `Which health records are kept?`
+fn asks_which_of_several(words: &[String]) -> bool {
+    const MAX_PHRASE_WORDS: usize = 3;
+    let Some(which) = words.iter().position(|word| word == "which") else {
+        return false;
+    };
+    let mut phrase = words.iter().skip(which + 1).take(MAX_PHRASE_WORDS);
+    phrase.any(|word| word == "are" || word == "were" || is_plural(word))
+}
+
+fn is_plural(word: &str) -> bool {
+    word.len() > 3 && word.ends_with('s') && !word.ends_with("ss") && !word.ends_with("us")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_and_procedures_ask_for_everything() {
+        for (question, expected) in [
+            (
+                "Which results are phoned within 30 minutes?",
+                AnswerScope::Everything,
+            ),
+            (
+                "Which health records are kept for 8 years?",
+                AnswerScope::Everything,
+            ),
+            ("How do I stop a nosebleed?", AnswerScope::Everything),
+            (
+                "What must a notice of a breach contain?",
+                AnswerScope::Everything,
+            ),
+            (
+                "Summarise the first aid for a burn.",
+                AnswerScope::Everything,
+            ),
+            ("How long are complaints kept?", AnswerScope::Fact),
+            ("Which form is used for a refund?", AnswerScope::Fact),
+            ("Who approves travel abroad?", AnswerScope::Fact),
+            ("How much may a teller pay out?", AnswerScope::Fact),
+        ] {
+            let answer_type = AnswerType::detect(question);
+            assert_eq!(
+                AnswerScope::detect(question, answer_type),
+                expected,
+                "{question}"
+            );
+        }
+    }
+}
