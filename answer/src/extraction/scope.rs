@@ -60,7 +60,11 @@ impl AnswerScope {
             && PROCEDURES
                 .iter()
                 .any(|opening| text.starts_with(opening) || text.contains(&format!(" {opening} ")));
-        if asks_for_everything || is_procedure || asks_which_of_several(&words) {
+        if asks_for_everything
+            || is_procedure
+            || asks_which_of_several(&words)
+            || asks_for_several_aspects(&words)
+        {
             Self::Everything
         } else {
             Self::Fact
@@ -76,6 +80,12 @@ fn asks_which_of_several(words: &[String]) -> bool {
     };
     let mut phrase = words.iter().skip(which + 1).take(MAX_PHRASE_WORDS);
     phrase.any(|word| word == "are" || word == "were" || is_plural(word))
+}
+
+/// Whether one event is asked about from several sides: `When is it reported, and to whom?`
+fn asks_for_several_aspects(words: &[String]) -> bool {
+    let asks = |word: &str| words.iter().any(|other| other == word);
+    asks("when") && (asks("whom") || asks("who") || asks("where"))
 }
 
 fn is_plural(word: &str) -> bool {
@@ -104,6 +114,10 @@ mod tests {
             ),
             (
                 "Summarise the first aid for a burn.",
+                AnswerScope::Everything,
+            ),
+            (
+                "When must a breach be reported, and to whom?",
                 AnswerScope::Everything,
             ),
             ("How long are complaints kept?", AnswerScope::Fact),

@@ -47,18 +47,48 @@ impl AnalyzedQuestion {
 /// The second part of a question with two: `who approves it?` of `What does it cost, and who
 /// approves it?`
 fn second_part(question: &str) -> Option<&str> {
+    const PREPOSITIONS: [&str; 6] = ["to ", "by ", "within ", "for ", "from ", "in "];
     const QUESTION_WORDS: [&str; 8] = [
-        "who ", "whom ", "when ", "where ", "how ", "what ", "which ", "why ",
+        "who", "whom", "when", "where", "how", "what", "which", "why",
     ];
     let lower = question.to_ascii_lowercase();
     let mut from = 0;
     while let Some(found) = lower.get(from..)?.find(" and ") {
         let start = from + found + " and ".len();
         let rest = lower.get(start..)?;
-        if QUESTION_WORDS.iter().any(|word| rest.starts_with(word)) {
+        let after_preposition = PREPOSITIONS
+            .iter()
+            .find_map(|preposition| rest.strip_prefix(preposition))
+            .unwrap_or(rest);
+        let first_word = after_preposition.split([' ', '?']).next()?;
+        if QUESTION_WORDS.contains(&first_word) {
             return question.get(start..);
         }
         from = start;
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_may_have_a_second_part() {
+        for (question, expected) in [
+            (
+                "What does it cost, and who approves it?",
+                Some("who approves it?"),
+            ),
+            ("When is it reported and to whom?", Some("to whom?")),
+            (
+                "Who decides, and within what time?",
+                Some("within what time?"),
+            ),
+            ("Which towels and sheets are washed?", None),
+            ("Who brings food and in which bags?", Some("in which bags?")),
+        ] {
+            assert_eq!(second_part(question), expected, "{question}");
+        }
+    }
 }
