@@ -55,7 +55,7 @@ pub struct Verdict {
     /// The share of the named entities of the question that the passage lacks.
     #[serde(rename = "missing")]
     pub unmatched_entities: f32,
-    /// Whether the passage lacks a subject of the question; see [`subject_terms`].
+    /// Whether the passage lacks a rare word or a day of the week of the question.
     pub missing_subject: bool,
     /// How many retrieved passages have a higher cosine to the question than this passage.
     #[serde(rename = "outranked")]
@@ -210,9 +210,11 @@ const MIN_TOKENS_OF_RARE_WORD: usize = 3;
 /// The stems of what a question is about and another thing cannot stand in for: rare words and days
 /// of the week.
 pub fn subject_terms(question: &str, embedder: &EmbedderService) -> BTreeSet<String> {
+    // The special tokens that the model adds to every text do not count.
+    let min_tokens = embedder.count_tokens("") + MIN_TOKENS_OF_RARE_WORD;
     let is_subject = |word: &String| {
-        let is_rare = word.chars().all(char::is_alphabetic)
-            && embedder.count_tokens(word) >= MIN_TOKENS_OF_RARE_WORD;
+        let is_rare =
+            word.chars().all(char::is_alphabetic) && embedder.count_tokens(word) >= min_tokens;
         is_rare || WEEKDAYS.contains(&word.trim_end_matches('s'))
     };
     words(question)
@@ -260,6 +262,8 @@ mod tests {
     use crate::decision::weights::AnswerWeights;
     use crate::test_support::retrieved;
     use cloister_domain::ByteRange;
+    use cloister_inference::{Embedder, ModelIdentity, QueueLimits};
+    use std::sync::Arc;
 
     fn with_cosine(text: &str, dense: f32) -> RetrievedPassage {
         RetrievedPassage {
@@ -308,6 +312,51 @@ mod tests {
             false,
         );
         assert!(!assess_first(question, 0.7, &[]).answer);
+    }
+
+    /// Counts a token for every three letters, and two special tokens.
+    struct ThreeLetters;
+
+    impl Embedder for ThreeLetters {
+        fn identity(&self) -> ModelIdentity {
+            ModelIdentity {
+                name: "three letters".into(),
+                sha256: "3".repeat(64),
+                tokenizer: None,
+            }
+        }
+
+        fn dimensions(&self) -> usize {
+            1
+        }
+
+        fn max_tokens(&self) -> usize {
+            64
+        }
+
+        fn count_tokens(&self, text: &str) -> usize {
+            2 + text.chars().count().div_ceil(3)
+        }
+
+        fn embed(&self, texts: &[&str]) -> cloister_inference::Result<Vec<Vec<f32>>> {
+            Ok(texts.iter().map(|_| vec![1.0]).collect())
+        }
+    }
+
+    #[test]
+    fn a_passage_without_the_subject_of_the_question_scores_less() {
+        let embedder =
+            EmbedderService::start(Arc::new(ThreeLetters), QueueLimits::default()).unwrap();
+        let subjects = subject_terms("May I pay for linezolid on Monday?", &embedder);
+        let expected: BTreeSet<String> = [stem("linezolid"), stem("monday")].into();
+        assert_eq!(subjects, expected);
+        let lacks = |text: &str| {
+            let hit = retrieved(1, 1, text);
+            lacks_subject(&hit, &subjects, &Corrections::default())
+        };
+        assert!(!lacks("Linezolid is paid for on Mondays."));
+        assert!(lacks("Linezolid is paid for on Tuesdays."));
+        assert!(lacks("Doxycycline is paid for on Mondays."));
     }
 
     #[test]
