@@ -3,6 +3,9 @@
 use crate::decision::answerability::Verdict;
 use crate::decision::decide;
 use crate::decision::weights::AnswerWeights;
+use crate::extraction::continuation::{adjacent_passages, continue_list};
+use crate::extraction::quotes::QuoteSpan;
+use crate::extraction::scope::{AnswerScope, without_instructions};
 use crate::extraction::select::Scorers;
 use crate::extraction::sentence_reranker::SentenceReranker;
 use crate::extraction::spelling::Corrections;
@@ -18,6 +21,7 @@ use crate::presentation::notices::{conflict_or_ambiguity, spelling_notice};
 use crate::presentation::redact::Redactor;
 use crate::retrieval::dedup::select_for_answer;
 use crate::retrieval::glossary::{ExpandedQuery, Glossary};
+use crate::retrieval::phrases::prefer_phrases;
 use crate::retrieval::rerank::{
     RerankTest, Reranker, RerankerStatus, cloze_question, reciprocal_rank,
 };
@@ -235,9 +239,11 @@ impl Answerer {
         question: &str,
         revisions: &[RevisionId],
     ) -> Result<Examination, AnswerError> {
+        let topic = without_instructions(question);
         let mut results = self
-            .search_revisions(library, question, CANDIDATE_PASSAGES, revisions)
+            .search_revisions(library, &topic, CANDIDATE_PASSAGES, revisions)
             .await?;
+        prefer_phrases(&topic, &mut results.passages);
         results.passages = select_for_answer(results.passages, ANSWER_PASSAGES);
         let question = AnalyzedQuestion::new(question, results.query_vector.clone());
         let weights = &self.parts.weights;
@@ -248,7 +254,11 @@ impl Answerer {
             weights: &weights.sentence,
         };
         let decision = decide(&question, &results.passages, &scorers, weights).await?;
-        let mut quotes = Quote::from_spans(&decision.quotes);
+        let adjacent = match (question.scope, decision.quotes.first()) {
+            (AnswerScope::Everything, Some(first)) => self.adjacent(library, first).await?,
+            _ => Vec::new(),
+        };
+        let mut quotes = Quote::from_spans(&continue_list(decision.quotes, &adjacent));
         for table in quotes.iter_mut().filter_map(|quote| quote.table.as_mut()) {
             table.mark_column(&question.stems);
         }
@@ -266,6 +276,24 @@ impl Answerer {
             question,
             results,
         })
+    }
+
+    /// The passages of the same revision in which the list of a quote may continue.
+    async fn adjacent(
+        &self,
+        library: &Library,
+        quote: &QuoteSpan<'_>,
+    ) -> Result<Vec<RetrievedPassage>, AnswerError> {
+        let ids = adjacent_passages(quote);
+        let found = library.passages(&ids).await?;
+        let of_revision = found.into_iter().filter(|passage| {
+            passage.revision == quote.hit.passage.revision && passage.row_of.is_none()
+        });
+        let hits = of_revision.map(|passage| RetrievedPassage {
+            passage,
+            ..quote.hit.clone()
+        });
+        Ok(hits.collect())
     }
 
     /// Searches the documents of `library`, and no others.

@@ -13,4 +13,5 @@ pub use crate::model::question::AnalyzedQuestion;
 pub use crate::retrieval::dedup::select_for_answer;
 pub use crate::retrieval::glossary::ExpandedQuery;
 pub use crate::retrieval::rerank::cloze_question;
+pub use crate::retrieval::rows::{HITS_PER_PASSAGE, merge_rows};
 pub use crate::retrieval::{ANSWER_PASSAGES, CANDIDATE_PASSAGES};

@@ -19,6 +19,7 @@ pub(crate) fn retrieved(passage: i64, document: i64, text: &str) -> RetrievedPas
         tokens: 9,
         doubtful: Vec::new(),
         rows: Vec::new(),
+        row_of: None,
     };
     RetrievedPassage {
         passage: Passage {
@@ -26,6 +27,7 @@ pub(crate) fn retrieved(passage: i64, document: i64, text: &str) -> RetrievedPas
             revision,
             document,
             collection,
+            row_of: None,
             draft,
         },
         source: RevisionRecord {

@@ -239,6 +239,10 @@ pub struct PassageDraft {
     /// The rows of tables whose cells are known, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<PassageRow>,
+    /// If it is a row of a table that is a passage of its own for the search: the index of the
+    /// passage that contains the row, among the passages of the document.
+    #[serde(skip)]
+    pub row_of: Option<usize>,
 }
 
 impl PassageDraft {
@@ -273,6 +277,9 @@ pub struct Passage {
     pub document: DocumentId,
     /// The collection of that document.
     pub collection: CollectionId,
+    /// If it is a row of a table: the passage that contains it and that is shown in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row_of: Option<PassageId>,
     /// Its content.
     #[serde(flatten)]
     pub draft: PassageDraft,
@@ -301,6 +308,7 @@ mod tests {
             tokens: 4,
             doubtful: Vec::new(),
             rows: Vec::new(),
+            row_of: None,
         };
         let found = draft.locate(ByteRange::new(6, 17));
         assert_eq!(

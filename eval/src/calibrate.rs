@@ -370,6 +370,8 @@ fn weights_file(
         },
         min_relevance: current.sentence.min_relevance,
         range_match: current.sentence.range_match,
+        cell_match: current.sentence.cell_match,
+        max_part_gap: current.sentence.max_part_gap,
         max_score_gap: current.sentence.max_score_gap,
     };
     let decision = DecisionWeights {
@@ -378,6 +380,7 @@ fn weights_file(
         passage_similarity: point.passage_similarity,
         dense_rank: point.dense_rank,
         missing_subject: current.decision.missing_subject,
+        sibling: current.decision.sibling,
         threshold_with_model,
         threshold_with_cross_encoder,
         threshold_without_model: round(fast_threshold),

@@ -235,13 +235,13 @@ impl Measurement<'_> {
         question: &Question,
         hits: Vec<Hit>,
     ) -> anyhow::Result<Vec<Hit>> {
-        let retrieved = hits
-            .iter()
-            .take(CANDIDATE_PASSAGES)
-            .filter_map(|hit| self.index.retrieved(hit, &self.dataset.documents))
-            .collect();
+        let candidates = hits.get(..CANDIDATE_PASSAGES).unwrap_or(&hits);
+        let retrieved = self.index.retrieved(candidates, &self.dataset.documents);
         let reranked = reranker.rerank(&question.text, retrieved).await?;
-        let rank = |hit: &Hit| reranked.iter().position(|r| r.passage.id == hit.passage);
+        let rank = |hit: &Hit| {
+            let whole = self.index.whole(hit.passage);
+            reranked.iter().position(|r| r.passage.id == whole)
+        };
         let (mut first, rest): (Vec<Hit>, Vec<Hit>) =
             hits.into_iter().partition(|hit| rank(hit).is_some());
         first.sort_by_key(|hit| rank(hit));

@@ -3,7 +3,8 @@
 use crate::dataset::Document;
 use crate::dense_weight::Source;
 use cloister_answer::evaluation::{
-    ANSWER_PASSAGES, AnalyzedQuestion, CANDIDATE_PASSAGES, ExpandedQuery, select_for_answer,
+    ANSWER_PASSAGES, AnalyzedQuestion, CANDIDATE_PASSAGES, ExpandedQuery, HITS_PER_PASSAGE,
+    merge_rows, select_for_answer,
 };
 use cloister_answer::{Glossary, RetrievedPassage};
 use cloister_config::{Config, components};
@@ -36,6 +37,7 @@ pub struct TestIndex {
 
 struct IndexedPassage {
     revision: RevisionId,
+    row_of: Option<PassageId>,
     draft: PassageDraft,
     vector: Vec<f32>,
     judgement_ids: Vec<String>,
@@ -59,11 +61,13 @@ impl TestIndex {
         let mut batch = Vec::new();
         for (number, document) in (1_i64..).zip(documents) {
             let mut about = Some(document.id.clone());
+            let first = index.passages.len();
             for draft in chunk_pages(&document.pages, &index.embedder, &chunk_settings) {
                 let pages = draft.spans.iter().map(|span| span.page);
                 index.passages.push(IndexedPassage {
                     revision: RevisionId(number),
                     judgement_ids: document.judgement_ids(pages),
+                    row_of: draft.row_of.map(|whole| id_at(first + whole)),
                     draft: draft.clone(),
                     vector: Vec::new(),
                 });
@@ -116,6 +120,9 @@ impl TestIndex {
     pub fn sources(&self, documents: &[Document]) -> Vec<Source> {
         let mut sources = Vec::new();
         for (id, passage) in (1..).zip(&self.passages) {
+            if passage.row_of.is_some() {
+                continue;
+            }
             let Some(document) = document_of(passage.revision, documents) else {
                 continue;
             };
@@ -155,14 +162,12 @@ impl TestIndex {
             expansion_terms: &query.expansion_text(),
             vector: &query.retrieval_vector,
             permitted,
-            limit: CANDIDATE_PASSAGES,
+            limit: CANDIDATE_PASSAGES * HITS_PER_PASSAGE,
             dense_weight: None,
         };
         let hits = self.index.search(&request)?.hits;
-        let retrieved = hits
-            .iter()
-            .filter_map(|hit| self.retrieved(hit, documents))
-            .collect();
+        let mut retrieved = self.retrieved(&hits, documents);
+        retrieved.truncate(CANDIDATE_PASSAGES);
         let passages = select_for_answer(retrieved, ANSWER_PASSAGES);
         Ok((
             AnalyzedQuestion::new(question, query.question_vector),
@@ -170,23 +175,24 @@ impl TestIndex {
         ))
     }
 
+    /// The passages of hits. In place of a row comes the passage that contains it.
+    pub fn retrieved(&self, hits: &[Hit], documents: &[Document]) -> Vec<RetrievedPassage> {
+        let found = hits
+            .iter()
+            .filter_map(|hit| self.retrieved_hit(hit, documents))
+            .collect();
+        merge_rows(found, |id| self.stored_passage(id))
+    }
+
     /// A hit with its passage and document.
-    pub fn retrieved(&self, hit: &Hit, documents: &[Document]) -> Option<RetrievedPassage> {
-        let passage = self.passage(hit.passage)?;
+    fn retrieved_hit(&self, hit: &Hit, documents: &[Document]) -> Option<RetrievedPassage> {
+        let passage = self.stored_passage(hit.passage)?;
         let document = document_of(passage.revision, documents)?;
-        let (revision, document_id) = (passage.revision, DocumentId(passage.revision.0));
         Some(RetrievedPassage {
-            passage: Passage {
-                id: hit.passage,
-                revision,
-                document: document_id,
-                collection: CollectionId(1),
-                draft: passage.draft.clone(),
-            },
             source: RevisionRecord {
-                id: revision,
-                document: document_id,
-                collection: CollectionId(1),
+                id: passage.revision,
+                document: passage.document,
+                collection: passage.collection,
                 collection_name: "measured".into(),
                 path: document.id.clone(),
                 hash: FileHash::digest(document.id.as_bytes()),
@@ -199,15 +205,39 @@ impl TestIndex {
                 superseded_at: None,
                 metadata: DocumentMetadata::default(),
             },
+            passage,
             score: hit.score,
             lexical: hit.lexical,
             dense: hit.dense,
         })
     }
 
+    /// The passage that a hit stands for: the hit itself, or the one that contains the row.
+    pub fn whole(&self, hit: PassageId) -> PassageId {
+        let row_of = self.passage(hit).and_then(|passage| passage.row_of);
+        row_of.unwrap_or(hit)
+    }
+
+    fn stored_passage(&self, id: PassageId) -> Option<Passage> {
+        let passage = self.passage(id)?;
+        Some(Passage {
+            id,
+            revision: passage.revision,
+            document: DocumentId(passage.revision.0),
+            collection: CollectionId(1),
+            row_of: passage.row_of,
+            draft: passage.draft.clone(),
+        })
+    }
+
     fn passage(&self, id: PassageId) -> Option<&IndexedPassage> {
         self.passages.get(usize::try_from(id.0 - 1).ok()?)
     }
+}
+
+/// The id of the passage at this index.
+fn id_at(index: usize) -> PassageId {
+    PassageId(i64::try_from(index + 1).unwrap_or(i64::MAX))
 }
 
 /// The document of a revision.

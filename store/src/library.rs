@@ -184,7 +184,7 @@ impl Library {
             return Ok(Vec::new());
         }
         let mut query = QueryBuilder::new(
-            "SELECT p.id, p.revision_id, p.draft, r.document_id, d.collection_id
+            "SELECT p.id, p.revision_id, p.row_of, p.draft, r.document_id, d.collection_id
              FROM passages p JOIN revisions r ON r.id = p.revision_id
              JOIN documents d ON d.id = r.document_id
              WHERE d.deleted_at IS NULL AND p.id IN (",
@@ -204,10 +204,10 @@ impl Library {
             return Ok(Vec::new());
         }
         let mut query = QueryBuilder::new(
-            "SELECT p.id, p.revision_id, p.draft, r.document_id, d.collection_id
+            "SELECT p.id, p.revision_id, p.row_of, p.draft, r.document_id, d.collection_id
              FROM passages p JOIN revisions r ON r.id = p.revision_id
              JOIN documents d ON d.id = r.document_id
-             WHERE d.deleted_at IS NULL",
+             WHERE d.deleted_at IS NULL AND p.row_of IS NULL",
         );
         in_force_on(&mut query, self.today);
         self.narrow(&mut query);
@@ -255,6 +255,7 @@ fn parse_passage(row: &SqliteRow) -> Result<Passage, StoreError> {
         revision: RevisionId(row.try_get("revision_id")?),
         document: DocumentId(row.try_get("document_id")?),
         collection: CollectionId(row.try_get("collection_id")?),
+        row_of: row.try_get::<Option<i64>, _>("row_of")?.map(PassageId),
         draft: parse_draft(&draft)?,
     })
 }

@@ -287,15 +287,17 @@ async fn insert_passages(
     new: &NewRevision,
 ) -> Result<(), StoreError> {
     let embedder = active_embedder_id(transaction, &new.embedder).await?;
+    let mut ids: Vec<i64> = Vec::with_capacity(new.passages.len());
     for (draft, vector) in &new.passages {
-        let draft = to_json("passages", draft)?;
         let id: i64 = sqlx::query_scalar(
-            "INSERT INTO passages (revision_id, draft) VALUES ($1, $2) RETURNING id",
+            "INSERT INTO passages (revision_id, draft, row_of) VALUES ($1, $2, $3) RETURNING id",
         )
         .bind(revision.0)
-        .bind(draft)
+        .bind(to_json("passages", draft)?)
+        .bind(draft.row_of.and_then(|whole| ids.get(whole)))
         .fetch_one(&mut **transaction)
         .await?;
+        ids.push(id);
         insert_vector(transaction, PassageId(id), embedder, vector).await?;
     }
     Ok(())

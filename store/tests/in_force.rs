@@ -61,6 +61,7 @@ impl DatedWorkspace {
             tokens: 3,
             doubtful: Vec::new(),
             rows: Vec::new(),
+            row_of: None,
         };
         let content = PageText {
             text: text.into(),

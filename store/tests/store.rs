@@ -132,6 +132,7 @@ fn revision(file: &FileRecord, text: &str) -> NewRevision {
         tokens: 3,
         doubtful: Vec::new(),
         rows: Vec::new(),
+        row_of: None,
     };
     NewRevision {
         file: file.id,

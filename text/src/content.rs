@@ -21,6 +21,26 @@ pub fn content_stems(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// The pairs of stems of adjacent words that are both content words, in one clause or cell.
+pub fn content_pairs(text: &str) -> BTreeSet<(String, String)> {
+    const ENDS_OF_CLAUSES: [char; 8] = ['|', '\n', '.', ',', ';', ':', '(', ')'];
+    let english = Language::ENGLISH.data();
+    let mut pairs = BTreeSet::new();
+    for clause in text.split(ENDS_OF_CLAUSES) {
+        let mut previous: Option<String> = None;
+        for word in words(clause) {
+            let is_content =
+                !english.function_words.contains(&word) && !english.negations.contains(&word);
+            let current = is_content.then(|| stem(&word));
+            if let (Some(one), Some(other)) = (previous, &current) {
+                pairs.insert((one, other.clone()));
+            }
+            previous = current;
+        }
+    }
+    pairs
+}
+
 /// A word without its most common English endings. The word must be in lower case.
 ///
 /// Words with digits are codes and keep their form, except decades: `1970s` and `1970's` are equal.
@@ -70,6 +90,12 @@ fn without_plural_of_decade(word: &str) -> &str {
         Some(year) if year.len() == 4 && year.ends_with('0') => year,
         _ => word,
     }
+}
+
+/// Whether the stem is that of a number, in digits or as a numeral.
+pub fn names_number(stemmed: &str) -> bool {
+    let numerals = &Language::ENGLISH.data().numerals;
+    stemmed.chars().any(char::is_numeric) || numerals.iter().any(|numeral| stem(numeral) == stemmed)
 }
 
 /// A name, and the name without an ending that makes it an adjective or a country: `india` is a
@@ -152,6 +178,18 @@ pub fn named_entities(question: &str) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pairs_are_adjacent_content_words_of_one_clause() {
+        let pairs = content_pairs("Head of Member Services | Ada Lovelace");
+        let texts: Vec<String> = pairs.iter().map(|(a, b)| format!("{a} {b}")).collect();
+        assert_eq!(texts, ["ada lovelac", "member servic"]);
+        assert!(
+            content_pairs("five days")
+                .iter()
+                .all(|(five, _)| names_number(five))
+        );
+    }
 
     #[test]
     fn forms_of_a_word_share_a_stem() {

@@ -26,9 +26,37 @@ pub fn is_misspelling(one: &str, other: &str) -> bool {
     strsim::osa_distance(one, other) <= 1
 }
 
+/// Whether two stems are forms of one word, such as `diabetic` and `diabetes`, or differ by a typing
+/// error in a word that may be short. For checks that may be generous.
+pub fn is_form_of(one: &str, other: &str) -> bool {
+    const MIN_PREFIX: usize = 6;
+    const MIN_TYPED: usize = 5;
+    let shared = one
+        .chars()
+        .zip(other.chars())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let shorter = one.chars().count().min(other.chars().count());
+    let is_inflected = shared >= MIN_PREFIX && shared * 4 >= shorter * 3;
+    is_inflected || shared > 0 && shorter >= MIN_TYPED && strsim::osa_distance(one, other) <= 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn forms_of_a_word_are_recognised() {
+        for (one, other, expected) in [
+            ("diabetic", "diabet", true),
+            ("invoc", "invoic", true),
+            ("linezolid", "linear", false),
+            ("thursday", "thursd", true),
+            ("hip", "hop", false),
+        ] {
+            assert_eq!(is_form_of(one, other), expected, "{one}, {other}");
+        }
+    }
 
     #[test]
     fn a_typing_error_is_recognised_in_both_directions() {

@@ -7,12 +7,17 @@
 //! sentence that shares words with the question and the nearest passage are in different places.
 
 use crate::decision::weights::DecisionWeights;
+use crate::extraction::scope::asks_for_everything;
 use crate::extraction::select::{Selection, SentenceCandidate};
 use crate::extraction::spelling::Corrections;
+use crate::extraction::table::{label_name_stems, row_at};
 use crate::model::hit::RetrievedPassage;
 use crate::model::question::AnalyzedQuestion;
 use cloister_inference::EmbedderService;
-use cloister_text::content::{expands_abbreviation, name_roots, stem, words};
+use cloister_text::content::{
+    content_pairs, content_stems, expands_abbreviation, name_roots, names_number, stem, words,
+};
+use cloister_text::spelling::is_form_of;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -57,6 +62,8 @@ pub struct Verdict {
     pub unmatched_entities: f32,
     /// Whether the passage lacks a rare word or a day of the week of the question.
     pub missing_subject: bool,
+    /// Whether the sentence is about a sibling of what the question asks about.
+    pub names_sibling: bool,
     /// How many retrieved passages have a higher cosine to the question than this passage.
     #[serde(rename = "outranked")]
     pub dense_rank: usize,
@@ -102,6 +109,8 @@ pub fn assess(
     });
     let missing_subject =
         best.is_some_and(|best| lacks_subject(best.hit, subjects, &selection.corrections));
+    let names_sibling =
+        best.is_some_and(|best| names_sibling(question, best, &selection.corrections));
     let dense_rank = best.map_or(0, |best| dense_rank(best.hit, passages));
     let passage_similarity = passages
         .iter()
@@ -111,7 +120,8 @@ pub fn assess(
         - weights.unmatched_entities * coverage.unmatched_entities
         + weights.passage_similarity * passage_similarity
         - weights.dense_rank * (dense_rank as f32).ln_1p()
-        - weights.missing_subject * f32::from(u8::from(missing_subject));
+        - weights.missing_subject * f32::from(u8::from(missing_subject))
+        - weights.sibling * f32::from(u8::from(names_sibling));
     let threshold = match basis {
         Basis::FastFeatures => weights.answer_above,
         Basis::NoGenerator => weights.threshold_without_model,
@@ -119,10 +129,11 @@ pub fn assess(
         Basis::Generator => weights.threshold_with_model,
     };
     let is_near = best.is_some() && passage_similarity >= weights.min_passage_similarity;
-    let answer = is_near && score >= threshold;
+    let answer = is_near && score >= threshold && !missing_subject;
     Verdict {
         answer,
         perhaps: is_near && !answer && score >= threshold - weights.perhaps_margin,
+        names_sibling,
         score,
         threshold,
         sentence_score,
@@ -213,8 +224,11 @@ pub fn subject_terms(question: &str, embedder: &EmbedderService) -> BTreeSet<Str
     // The special tokens that the model adds to every text do not count.
     let min_tokens = embedder.count_tokens("") + MIN_TOKENS_OF_RARE_WORD;
     let is_subject = |word: &String| {
-        let is_rare =
-            word.chars().all(char::is_alphabetic) && embedder.count_tokens(word) >= min_tokens;
+        // `unspent` qualifies something and names nothing.
+        let is_rare = word.chars().all(char::is_alphabetic)
+            && !word.starts_with("un")
+            && !asks_for_everything(word)
+            && embedder.count_tokens(word) >= min_tokens;
         is_rare || WEEKDAYS.contains(&word.trim_end_matches('s'))
     };
     words(question)
@@ -223,18 +237,55 @@ pub fn subject_terms(question: &str, embedder: &EmbedderService) -> BTreeSet<Str
         .collect()
 }
 
-/// Whether a passage, its title and its headings lack one of the subjects.
+/// Whether a passage, its title, its headings and its path lack one of the subjects.
 fn lacks_subject(
     hit: &RetrievedPassage,
     subjects: &BTreeSet<String>,
     corrections: &Corrections,
 ) -> bool {
-    let stems = hit.stems();
+    let mut stems = hit.stems();
+    stems.extend(content_stems(&hit.source.path));
     let roots: BTreeSet<&str> = stems.iter().flat_map(|stem| name_roots(stem)).collect();
-    corrections
-        .apply(subjects)
+    corrections.apply(subjects).iter().any(|subject| {
+        let is_named = name_roots(subject).any(|root| roots.contains(root));
+        let is_implied = days_group(subject).is_some_and(|group| stems.contains(group));
+        !is_named && !is_implied && !stems.iter().any(|stem| is_form_of(subject, stem))
+    })
+}
+
+/// The stem of the group that a day belongs to: a price for weekends is one for Saturdays.
+fn days_group(day: &str) -> Option<&'static str> {
+    match WEEKDAYS.iter().position(|name| stem(name) == day)? {
+        0..=4 => Some("weekday"),
+        _ => Some("weekend"),
+    }
+}
+
+/// Whether the sentence speaks of a sibling of what the question asks about: it has a word of the
+/// question after another word than in the question, or is a row of a table of such things.
+/// `Hip replacement` is no answer about a shoulder replacement. Numbers are compared elsewhere.
+fn names_sibling(
+    question: &AnalyzedQuestion,
+    sentence: &SentenceCandidate<'_>,
+    corrections: &Corrections,
+) -> bool {
+    let asked = corrections.apply(&question.stems);
+    let here = sentence.hit.stems();
+    let pairs = content_pairs(sentence.text);
+    let draft = &sentence.hit.passage.draft;
+    let table_of = row_at(draft, sentence.range).map(|row| label_name_stems(draft, row));
+    let is_listed = |head: &String| table_of.as_ref().is_some_and(|kind| kind.contains(head));
+    content_pairs(&question.text)
         .iter()
-        .any(|subject| !name_roots(subject).any(|root| roots.contains(root)))
+        .any(|(modifier, head)| {
+            !here.contains(corrections.intended(modifier).unwrap_or(modifier))
+                && !names_number(modifier)
+                && !names_number(head)
+                && (is_listed(head)
+                    || pairs.iter().any(|(other, same)| {
+                        same == head && !asked.contains(other) && !names_number(other)
+                    }))
+        })
 }
 
 /// Whether an entity is an abbreviation in the question, and the passage has its expanded form.
@@ -357,6 +408,26 @@ mod tests {
         assert!(!lacks("Linezolid is paid for on Mondays."));
         assert!(lacks("Linezolid is paid for on Tuesdays."));
         assert!(lacks("Doxycycline is paid for on Mondays."));
+        assert!(!lacks("Linezolid is paid for on weekdays."));
+    }
+
+    #[test]
+    fn a_sibling_of_what_is_asked_about_is_no_answer() {
+        let about = |question: &str, text: &str| {
+            let hit = retrieved(1, 1, text);
+            let sentence = SentenceCandidate::new(&hit, ByteRange::new(0, text.len()), text);
+            let question = AnalyzedQuestion::new(question, Vec::new());
+            names_sibling(&question, &sentence, &Corrections::default())
+        };
+        let hip = "Hip replacement | 10,900 | 3";
+        assert!(about("What does a shoulder replacement cost?", hip));
+        assert!(!about("What does a hip replacement cost?", hip));
+        assert!(!about("What does a replacement cost?", hip));
+        assert!(!about("May two nurses visit?", "Five nurses visit."));
+        assert!(!about(
+            "What is due, five days before?",
+            "Due: three to five days"
+        ));
     }
 
     #[test]

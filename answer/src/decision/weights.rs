@@ -51,9 +51,17 @@ pub struct SentenceWeights {
     /// earlier versions.
     #[serde(default)]
     pub min_relevance: f32,
+    /// Of whether a cell and a column of a row are named in the question. Missing in files of
+    /// earlier versions.
+    #[serde(default)]
+    pub cell_match: f32,
     /// How far the score of a further quote may be below the best.
     #[serde(alias = "nearness")]
     pub max_score_gap: f32,
+    /// How far the score of the quote for another part of the question may be below the best.
+    /// Missing in files of earlier versions.
+    #[serde(default = "default_max_part_gap")]
+    pub max_part_gap: f32,
 }
 
 /// Weights and thresholds of the decision.
@@ -77,6 +85,10 @@ pub struct DecisionWeights {
     /// files of earlier versions.
     #[serde(default)]
     pub missing_subject: f32,
+    /// Weight, subtracted, of whether the sentence is about a sibling of what the question asks about.
+    /// Missing in files of earlier versions.
+    #[serde(default)]
+    pub sibling: f32,
     /// Threshold of the score if the generator scored the sentences.
     #[serde(alias = "evidence_with_model")]
     pub threshold_with_model: f32,
@@ -103,6 +115,10 @@ pub struct DecisionWeights {
     /// How far the best sentence must be above the second for a small generator to write.
     #[serde(alias = "clear")]
     pub min_margin: f32,
+}
+
+const fn default_max_part_gap() -> f32 {
+    0.4
 }
 
 /// A threshold that no score reaches.

@@ -14,6 +14,8 @@ pub enum AnswerType {
     Number,
     /// A person, a role or a team.
     Person,
+    /// The name of the person who has a role.
+    PersonName,
     /// An address or a telephone number.
     Contact,
     /// Anything else.
@@ -178,6 +180,49 @@ const ROLES: &[&str] = &[
     "founder",
 ];
 
+/// Words of titles, which are often capitalised and are no names.
+const TITLES: &[&str] = &[
+    "chief",
+    "executive",
+    "operating",
+    "financial",
+    "finance",
+    "technology",
+    "information",
+    "security",
+    "privacy",
+    "risk",
+    "medical",
+    "nursing",
+    "officer",
+    "director",
+    "manager",
+    "head",
+    "lead",
+    "leader",
+    "president",
+    "vice",
+    "chair",
+    "owner",
+    "founder",
+    "secretary",
+    "treasurer",
+    "controller",
+    "consultant",
+    "senior",
+    "deputy",
+    "assistant",
+    "board",
+    "team",
+    "department",
+    "policy",
+    "ceo",
+    "coo",
+    "cto",
+    "cfo",
+    "ciso",
+];
+
 /// Words after `how` that ask for a time.
 const TIME_ADVERBS: &[&str] = &[
     "long",
@@ -214,6 +259,9 @@ const NUMBER_NOUNS: &[&str] = &[
     "budget",
 ];
 
+/// The match of a sentence without a name if a name is expected.
+const WITHOUT_NAME: f32 = -8.0;
+
 impl AnswerType {
     /// Detects the type from the words of a question.
     pub fn detect(question: &str) -> Self {
@@ -233,6 +281,11 @@ impl AnswerType {
         if asks_how(&words, NUMBER_ADVERBS) || measures && has_any(NUMBER_NOUNS) {
             return Self::Number;
         }
+        let asks_who_is = matches!(words.as_slice(), [who, is, ..]
+            if who == "who" && matches!(is.as_str(), "is" | "was" | "are"));
+        if asks_who_is && has_any(TITLES) {
+            return Self::PersonName;
+        }
         if has_any(&["who", "whom", "whose"]) || has("which") && has_any(ROLES) {
             return Self::Person;
         }
@@ -240,13 +293,16 @@ impl AnswerType {
     }
 
     /// How well a sentence matches: 1 if it contains this type of answer, 0 if it does not, and 0.5
-    /// for [`Any`](Self::Any).
+    /// for [`Any`](Self::Any). Far below 0 if a name is expected and there is none: a sentence that
+    /// only has the role of the question repeats the question.
     pub fn match_score(self, sentence: &str) -> f32 {
         let contains = match self {
             Self::Any => return 0.5,
             Self::Time => contains_time(sentence),
             Self::Number => contains_number(sentence),
             Self::Person => contains_person(sentence),
+            Self::PersonName if !contains_name(sentence) => return WITHOUT_NAME,
+            Self::PersonName => true,
             Self::Contact => contains_contact(sentence),
         };
         f32::from(u8::from(contains))
@@ -274,6 +330,9 @@ fn contains_time(sentence: &str) -> bool {
         || contains_duration(&words)
 }
 
+/// A number of years after one of these words is an age: `below 12 years`.
+const AGE_WORDS: [&str; 4] = ["below", "under", "aged", "age"];
+
 /// Whether a unit of time follows a number within three words: `4 hours`, `five (5) business days`.
 fn contains_duration(words: &[String]) -> bool {
     const MAX_DISTANCE: usize = 3;
@@ -281,7 +340,10 @@ fn contains_duration(words: &[String]) -> bool {
         let before = words
             .get(position.saturating_sub(MAX_DISTANCE)..position)
             .unwrap_or_default();
-        TIME_UNITS.contains(&word.as_str()) && before.iter().any(|word| is_count(word))
+        let states_age = before.iter().any(|word| AGE_WORDS.contains(&word.as_str()));
+        TIME_UNITS.contains(&word.as_str())
+            && before.iter().any(|word| is_count(word))
+            && !states_age
     })
 }
 
@@ -316,6 +378,23 @@ fn contains_person(sentence: &str) -> bool {
             .windows(2)
             .skip(1)
             .any(|pair| pair == [true, true])
+}
+
+/// Whether two adjacent capitalised words are no title: `Ada Lovelace`.
+fn contains_name(sentence: &str) -> bool {
+    let is_name = |word: &&str| {
+        let letters = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let mut rest = letters.chars();
+        rest.next().is_some_and(char::is_uppercase)
+            && letters.chars().any(char::is_lowercase)
+            && rest.all(|c| c.is_lowercase() || matches!(c, '-' | '\''))
+            && !TITLES.contains(&letters.to_lowercase().trim_end_matches('s'))
+    };
+    let words: Vec<&str> = sentence.split_whitespace().collect();
+    words.windows(2).any(|pair| {
+        matches!(pair, [first, second] if is_name(first) && is_name(second)
+            && first.ends_with(char::is_alphabetic))
+    })
 }
 
 fn contains_contact(sentence: &str) -> bool {
@@ -360,6 +439,7 @@ mod tests {
                 AnswerType::Number,
             ),
             ("Who approves a change?", AnswerType::Person),
+            ("Who is the chief risk officer?", AnswerType::PersonName),
             ("Which team is in charge of backups?", AnswerType::Person),
             ("Which address do I write to?", AnswerType::Contact),
             ("May visitors bring flowers?", AnswerType::Any),
@@ -391,6 +471,21 @@ mod tests {
             ),
             (AnswerType::Person, "It was written by Ada Lovelace.", true),
             (AnswerType::Person, "Changes to Chef recipes.", false),
+            (
+                AnswerType::PersonName,
+                "Ada Lovelace | Chief Operating Officer (COO)",
+                true,
+            ),
+            (
+                AnswerType::PersonName,
+                "The board includes the Chief Executive Officer (CEO), Chief Risk Officer.",
+                false,
+            ),
+            (
+                AnswerType::Time,
+                "Children below 12 years come first.",
+                false,
+            ),
             (AnswerType::Contact, "Write to reports@example.org.", true),
             (AnswerType::Contact, "Write to us.", false),
         ];

@@ -1,6 +1,8 @@
 //! Extracts the sentences of passages that may answer a question.
 
 pub mod answer_type;
+pub(crate) mod continuation;
+pub mod metadata_lines;
 pub mod quotes;
 pub mod scope;
 pub mod select;

@@ -53,8 +53,9 @@ pub fn select_quotes<'p>(
     let mut quotes = QuoteList::new(question, best);
     quotes.add(best);
     if let Some(second_type) = question.second_answer_type {
-        let second = second_answer(selection, best, second_type, weights);
-        quotes.extend(second);
+        for part in [question.answer_type, second_type] {
+            quotes.extend(answer_of_part(selection, best, part, weights));
+        }
     }
     for candidate in selection.candidates.iter().skip(1) {
         if quotes.accepts(best, candidate, weights) {
@@ -64,19 +65,19 @@ pub fn select_quotes<'p>(
     quotes.spans
 }
 
-/// The best sentence for the second part of a question, if the best of all does not answer it.
-fn second_answer<'s, 'p>(
+/// The best sentence for a part of a question, if the best of all does not answer that part.
+fn answer_of_part<'s, 'p>(
     selection: &'s Selection<'p>,
     best: &SentenceCandidate<'p>,
-    second_type: AnswerType,
+    expected: AnswerType,
     weights: &SentenceWeights,
 ) -> Option<&'s SentenceCandidate<'p>> {
-    if second_type == AnswerType::Any || second_type.is_contained_in(best.text) {
+    if expected == AnswerType::Any || expected.is_contained_in(best.text) {
         return None;
     }
     selection.candidates.iter().find(|candidate| {
-        best.score - candidate.score <= weights.max_score_gap
-            && second_type.is_contained_in(candidate.text)
+        best.score - candidate.score <= weights.max_part_gap
+            && expected.is_contained_in(candidate.text)
     })
 }
 

@@ -54,13 +54,13 @@ impl AnswerScope {
     /// Detects the scope from the words of a question.
     pub fn detect(question: &str, answer_type: AnswerType) -> Self {
         let words: Vec<String> = words(question).collect();
-        let asks_for_everything = words.iter().any(|word| EVERYTHING.contains(&word.as_str()));
+        let has_everything = words.iter().any(|word| asks_for_everything(word));
         let text = words.join(" ");
         let is_procedure = answer_type == AnswerType::Any
             && PROCEDURES
                 .iter()
                 .any(|opening| text.starts_with(opening) || text.contains(&format!(" {opening} ")));
-        if asks_for_everything
+        if has_everything
             || is_procedure
             || asks_which_of_several(&words)
             || asks_for_several_aspects(&words)
@@ -70,6 +70,40 @@ impl AnswerScope {
             Self::Fact
         }
     }
+}
+
+/// Whether a word asks for everything wherever it is. It must be in lower case.
+pub fn asks_for_everything(word: &str) -> bool {
+    EVERYTHING.contains(&word)
+}
+
+/// Phrases that say how to answer, not what about.
+const INSTRUCTIONS: [&str; 6] = [
+    "step by step",
+    "in detail",
+    "in short",
+    "in full",
+    "briefly",
+    "please",
+];
+
+/// A question without the phrases that say how to answer. Their words would match `the next step`.
+pub fn without_instructions(question: &str) -> String {
+    let mut text = question.to_owned();
+    for phrase in INSTRUCTIONS {
+        while let Some(start) = text.to_ascii_lowercase().find(phrase) {
+            let end = start + phrase.len();
+            let (before, after) = (text.get(..start), text.get(end..));
+            let (Some(before), Some(after)) = (before, after) else {
+                break;
+            };
+            let before = before.trim_end_matches([' ', ',']);
+            let after = after.trim_start_matches(',');
+            text = format!("{before}{after}").trim_start().to_owned();
+        }
+    }
+    let has_words = text.chars().any(char::is_alphanumeric);
+    if has_words { text } else { question.to_owned() }
 }
 
 /// Whether `which` is followed by a plural within three words: `Which health records are kept?`
@@ -95,6 +129,21 @@ fn is_plural(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn instructions_are_not_what_a_question_is_about() {
+        for (question, expected) in [
+            (
+                "What happens, step by step, when a key is lost?",
+                "What happens when a key is lost?",
+            ),
+            ("Please list all forms.", "list all forms."),
+            ("How are keys kept?", "How are keys kept?"),
+            ("Please", "Please"),
+        ] {
+            assert_eq!(without_instructions(question), expected);
+        }
+    }
 
     #[test]
     fn lists_and_procedures_ask_for_everything() {

@@ -6,10 +6,11 @@
 //! and only if the other features leave a doubt.
 
 use crate::decision::weights::SentenceWeights;
+use crate::extraction::metadata_lines::is_metadata;
 use crate::extraction::sentence_reranker::SentenceReranker;
 use crate::extraction::span_expansion::context_line;
 use crate::extraction::spelling::Corrections;
-use crate::extraction::table::{describe_row, range_match, row_at};
+use crate::extraction::table::{cell_match, describe_row, range_match, row_at};
 use crate::model::error::AnswerError;
 use crate::model::hit::RetrievedPassage;
 use crate::model::question::AnalyzedQuestion;
@@ -20,13 +21,13 @@ use cloister_text::ranges::Amount;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Sentences are taken from this many of the best passages.
-const MAX_PASSAGES: usize = 8;
+const MAX_PASSAGES: usize = 12;
 /// The maximum number of sentences that are scored.
-const MAX_SENTENCES: usize = 96;
+const MAX_SENTENCES: usize = 128;
 /// The number of best sentences that are kept, and that the generator scores.
 const MAX_CANDIDATES: usize = 8;
 /// The number of best sentences that the cross-encoder scores.
-const RERANKED_SENTENCES: usize = 10;
+const RERANKED_SENTENCES: usize = 12;
 /// The generator reads at most this many bytes, counting the question once a sentence. Eight of the
 /// longest sentences of a report and a long question would take two seconds.
 const MAX_LIKELIHOOD_BYTES: usize = 2_800;
@@ -56,6 +57,8 @@ pub struct SentenceCandidate<'p> {
     pub relevance: Option<f32>,
     /// Whether it is a row for the amounts of the question: 1, or -1 if it is for others.
     pub range_match: f32,
+    /// Whether the question has the words of a cell of the row, and those of a column, from 0 to 1.
+    pub cell_match: f32,
     /// The weighted sum of the features.
     pub score: f32,
 }
@@ -73,6 +76,7 @@ impl<'p> SentenceCandidate<'p> {
             likelihood: None,
             relevance: None,
             range_match: 0.0,
+            cell_match: 0.0,
             score: 0.0,
         }
     }
@@ -81,10 +85,10 @@ impl<'p> SentenceCandidate<'p> {
     /// hour` answers a question about sepsis only in the guideline on sepsis.
     fn text_in_context(&self) -> String {
         let draft = &self.hit.passage.draft;
-        let mut context: Vec<&str> = Vec::new();
+        let mut context: Vec<String> = Vec::new();
         if let Some((first, others)) = draft.headings.split_first() {
-            context.push(first);
-            context.extend(others.last().map(String::as_str));
+            context.push(first.clone());
+            context.extend(others.last().cloned());
         }
         let row = row_at(draft, self.range).and_then(|row| describe_row(draft, row));
         if row.is_none() {
@@ -103,13 +107,19 @@ impl<'p> SentenceCandidate<'p> {
         row_at(draft, self.range).map_or(0.0, |row| range_match(draft, row, amounts))
     }
 
+    fn match_cells(&self, question: &BTreeSet<String>) -> f32 {
+        let draft = &self.hit.passage.draft;
+        row_at(draft, self.range).map_or(0.0, |row| cell_match(draft, row, question))
+    }
+
     fn update_score(&mut self, weights: &SentenceWeights) {
         self.score = weights.dense_similarity * self.dense_similarity
             + weights.term_overlap * self.term_overlap
             + weights.answer_type * self.answer_type
             + weights.likelihood * self.likelihood.unwrap_or(0.0)
             + weights.relevance * self.relevance.unwrap_or(0.0)
-            + weights.range_match * self.range_match;
+            + weights.range_match * self.range_match
+            + weights.cell_match * self.cell_match;
     }
 }
 
@@ -141,18 +151,23 @@ pub async fn select<'p>(
     scorers: &Scorers<'_>,
 ) -> Result<Selection<'p>, AnswerError> {
     let mut candidates = collect_sentences(passages);
+    if !question.asks_for_metadata {
+        candidates.retain(|candidate| !is_metadata(candidate.text));
+    }
     let texts: Vec<String> = candidates
         .iter()
         .map(SentenceCandidate::text_in_context)
         .collect();
     let vectors = scorers.embedder.embed_sentences(texts.clone()).await?;
     let corrections = Corrections::detect(&question.stems, passages);
-    let terms = TermWeights::new(&corrections.apply(&question.stems), passages);
+    let question_stems = corrections.apply(&question.stems);
+    let terms = TermWeights::new(&question_stems, passages);
     for ((candidate, text), vector) in candidates.iter_mut().zip(&texts).zip(&vectors) {
         candidate.dense_similarity = dot(vector, &question.vector);
         candidate.term_overlap = terms.overlap(text);
         candidate.answer_type = question.answer_type.match_score(candidate.text);
         candidate.range_match = candidate.match_ranges(&question.amounts);
+        candidate.cell_match = candidate.match_cells(&question_stems);
         candidate.update_score(scorers.weights);
     }
     sort_by_score(&mut candidates);

@@ -3,6 +3,7 @@
 
 use super::table::{header_text, row_at};
 use cloister_domain::{ByteRange, PassageDraft};
+use cloister_text::content::words;
 
 /// A sentence that starts with one of these words refers to the previous sentence.
 const ANAPHORS: &[&str] = &[
@@ -63,7 +64,7 @@ pub(crate) fn expand_to_section(draft: &PassageDraft, sentence: ByteRange) -> By
 
 /// The sentence that introduces the list of an item.
 fn introduction_of_item(draft: &PassageDraft, item: ByteRange) -> Option<ByteRange> {
-    ListMarker::of_sentence(draft, item)?;
+    let marker = ListMarker::of_sentence(draft, item)?;
     let above = draft
         .sentences
         .iter()
@@ -71,7 +72,12 @@ fn introduction_of_item(draft: &PassageDraft, item: ByteRange) -> Option<ByteRan
         .filter(|other| other.end <= item.start);
     for other in above {
         let text = other.slice(&draft.text)?.trim();
-        if ListMarker::parse(text).is_none() {
+        let is_item = match ListMarker::parse(text) {
+            Some(ListMarker::Number) => marker == ListMarker::Number,
+            Some(ListMarker::Bullet(_)) => true,
+            None => false,
+        };
+        if !is_item {
             return text.ends_with(':').then_some(*other);
         }
     }
@@ -123,7 +129,7 @@ fn end_of_list(draft: &PassageDraft, sentence: ByteRange) -> Option<ByteRange> {
     let mut last = first;
     for next in following {
         let next_marker = ListMarker::of_sentence(draft, next);
-        let is_item = next_marker == Some(marker) || next_marker == Some(ListMarker::Bullet);
+        let is_item = next_marker == Some(marker) || next_marker.is_some_and(ListMarker::is_bullet);
         if !is_item && !is_same_line(draft, last, next) {
             break;
         }
@@ -144,21 +150,25 @@ const CELL_SEPARATOR: &str = " | ";
 
 /// How a list item starts.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum ListMarker {
-    /// `•`
-    Bullet,
+pub(super) enum ListMarker {
+    /// `•`, `-`
+    Bullet(char),
     /// `1.`, `(a)`
     Number,
 }
 
 impl ListMarker {
-    fn of_sentence(draft: &PassageDraft, sentence: ByteRange) -> Option<Self> {
+    pub(super) fn of_sentence(draft: &PassageDraft, sentence: ByteRange) -> Option<Self> {
         Self::parse(sentence.slice(&draft.text)?.trim_start())
     }
 
-    fn parse(text: &str) -> Option<Self> {
-        if text.starts_with(['•', '◦', '–']) {
-            return Some(Self::Bullet);
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let first = text.chars().next()?;
+        if BULLETS.contains(&first) {
+            return Some(Self::Bullet(first));
+        }
+        if text.starts_with("- ") || text.starts_with("* ") {
+            return Some(Self::Bullet(first));
         }
         let first_word = text.split_whitespace().next()?;
         let number = first_word.strip_suffix(['.', ')'])?.trim_start_matches('(');
@@ -167,34 +177,107 @@ impl ListMarker {
             !number.is_empty() && number.chars().all(|c| c.is_ascii_digit() || c == '.');
         (is_letter || is_number).then_some(Self::Number)
     }
+
+    pub(super) fn is_bullet(self) -> bool {
+        matches!(self, Self::Bullet(_))
+    }
 }
 
-/// The line of the passage that a list item or a table row belongs to: the numbered item above a
-/// bullet (`13. The network is tested:` above `• Testing is monthly.`), or the header row of the
-/// table. `None` for other sentences, and if no row can be the header.
-pub(crate) fn context_line(draft: &PassageDraft, sentence: ByteRange) -> Option<&str> {
+/// Signs that start an item. A hyphen or an asterisk does only before a space.
+const BULLETS: [char; 9] = ['•', '◦', '–', '▪', '‣', '●', '○', '■', '・'];
+
+/// What a list item or a table row belongs to: the numbered item and the labels above a bullet
+/// (`13. The network is tested:` above `• Testing is monthly.`, `Codeine: Child:` above `- 1 mg`), or
+/// the header of the table. `None` for other sentences, and if no row can be the header.
+pub(crate) fn context_line(draft: &PassageDraft, sentence: ByteRange) -> Option<String> {
     if let Some(row) = row_at(draft, sentence) {
-        return header_text(draft, row);
+        return header_text(draft, row).map(str::to_owned);
     }
     let text = sentence.slice(&draft.text)?.trim();
-    let mut previous = draft
+    let previous = draft
         .sentences
         .iter()
         .rev()
         .filter(|other| other.end <= sentence.start)
         .filter_map(|other| other.slice(&draft.text).map(str::trim));
     if is_bullet(text) {
-        previous.find(|line| !is_bullet(line))
+        let above: Vec<&str> = previous.collect();
+        item_context(text, &above)
     } else if is_table_row(text) {
         let rows_above: Vec<&str> = previous.take_while(|line| is_table_row(line)).collect();
-        header_row(&rows_above, cell_count(text))
+        header_row(&rows_above, cell_count(text)).map(str::to_owned)
     } else {
         None
     }
 }
 
+/// The labels and the introduction that a bullet is under. `above` are the lines above it, nearest
+/// first.
+fn item_context(item: &str, above: &[&str]) -> Option<String> {
+    let bullets = above
+        .iter()
+        .take_while(|line| is_bullet(line) || is_alternative(line));
+    let top_marker = bullets
+        .clone()
+        .last()
+        .and_then(|line| ListMarker::parse(line));
+    let marker = ListMarker::parse(item);
+    let is_nested = top_marker.is_some_and(|top| marker != Some(top));
+    // Labels of nested items say nothing about an item of the top level.
+    let has_levels = bullets
+        .clone()
+        .any(|line| is_bullet(line) && ListMarker::parse(line) != top_marker);
+    let mut labels: Vec<&str> = Vec::new();
+    if (!is_label(item) || is_about_people(item)) && (is_nested || !has_levels) {
+        for line in bullets.filter(|line| !is_alternative(line)) {
+            let is_parent = is_nested && ListMarker::parse(line) == top_marker;
+            let is_above_label = labels.last().is_none_or(|below| is_about_people(below));
+            let is_new = labels.is_empty() && !is_about_people(item) || !is_about_people(line);
+            if (is_label(line) || is_parent) && is_above_label && is_new {
+                labels.push(line);
+            }
+            if is_parent || is_label(line) && !is_about_people(line) {
+                break;
+            }
+        }
+    }
+    if labels.is_empty() {
+        let introduction = above
+            .iter()
+            .find(|line| !is_bullet(line) && !is_alternative(line));
+        return introduction.map(|line| (*line).to_owned());
+    }
+    let texts = labels.iter().rev().map(|label| without_bullet(label));
+    Some(texts.collect::<Vec<&str>>().join(" "))
+}
+
 fn is_bullet(text: &str) -> bool {
-    ListMarker::parse(text) == Some(ListMarker::Bullet)
+    ListMarker::parse(text).is_some_and(ListMarker::is_bullet)
+}
+
+/// Whether an item only names what the items below are about: `- Codeine:`.
+fn is_label(item: &str) -> bool {
+    const MAX_WORDS: usize = 6;
+    item.ends_with(':') && item.split_whitespace().count() <= MAX_WORDS
+}
+
+/// Whether a label names a group of people, which is part of something: `Child:` of a medicine.
+fn is_about_people(label: &str) -> bool {
+    const GROUPS: [&str; 12] = [
+        "adult", "adults", "child", "children", "neonate", "neonates", "infant", "infants",
+        "women", "men", "elderly", "years",
+    ];
+    is_label(label) && words(label).any(|word| GROUPS.contains(&word.as_str()))
+}
+
+/// Whether a line only joins the items above and below it: `Or:`.
+fn is_alternative(line: &str) -> bool {
+    let word = line.trim_end_matches(':').to_lowercase();
+    ["or", "and", "plus", "and/or", "then"].contains(&word.as_str())
+}
+
+fn without_bullet(item: &str) -> &str {
+    item.trim_start_matches(|c: char| BULLETS.contains(&c) || matches!(c, '-' | '*' | ' '))
 }
 
 fn is_table_row(text: &str) -> bool {
@@ -238,9 +321,9 @@ mod tests {
         ];
         let draft = retrieved_lines(&lines).passage.draft;
         let context = |row: usize| context_line(&draft, draft.sentences[row]);
-        assert_eq!(context(1), Some(lines[0]));
-        assert_eq!(context(3), Some(lines[2]));
-        assert_eq!(context(4), Some(lines[2]));
+        assert_eq!(context(1).as_deref(), Some(lines[0]));
+        assert_eq!(context(3).as_deref(), Some(lines[2]));
+        assert_eq!(context(4).as_deref(), Some(lines[2]));
     }
 
     #[test]
@@ -326,12 +409,34 @@ mod tests {
             "Porter | 14",
         ];
         let draft = retrieved_lines(&lines).passage.draft;
-        let context: Vec<Option<&str>> = draft
+        let context: Vec<Option<String>> = draft
             .sentences
             .iter()
             .map(|sentence| context_line(&draft, *sentence))
             .collect();
+        let context: Vec<Option<&str>> = context.iter().map(Option::as_deref).collect();
         let (item, row) = (Some(lines[0]), Some(lines[4]));
         assert_eq!(context, [None, item, item, None, None, row, row]);
+    }
+
+    #[test]
+    fn a_nested_item_has_the_labels_above_it() {
+        let lines = [
+            "Drug treatment",
+            "• Antibiotics:",
+            "- Tetracycline:",
+            "- Adult: 500 mg",
+            "Or:",
+            "- Erythromycin:",
+            "- Child:",
+            "- Up to 2 years: 125 mg",
+            "• Rest.",
+        ];
+        let draft = retrieved_lines(&lines).passage.draft;
+        let context = |line: usize| context_line(&draft, draft.sentences[line]);
+        assert_eq!(context(3).as_deref(), Some("Tetracycline:"));
+        assert_eq!(context(7).as_deref(), Some("Erythromycin: Child:"));
+        assert_eq!(context(6).as_deref(), Some("Erythromycin:"));
+        assert_eq!(context(8).as_deref(), Some("Drug treatment"));
     }
 }

@@ -1,7 +1,9 @@
 //! Rows of tables whose cells are known: their headers, and what they say in words.
 
 use cloister_domain::{ByteRange, PassageDraft, PassageRow, TableCell};
+use cloister_text::content::content_stems;
 use cloister_text::ranges::{Amount, dimension_of_name, parse_range};
+use std::collections::BTreeSet;
 
 /// The row of a passage at this range.
 pub(crate) fn row_at(draft: &PassageDraft, range: ByteRange) -> Option<&PassageRow> {
@@ -84,6 +86,52 @@ pub(crate) fn range_match(draft: &PassageDraft, row: &PassageRow, amounts: &[Amo
     if is_outside { -1.0 } else { 0.0 }
 }
 
+/// Whether the question has all words of a cell of the row that is no value, 0.5, and a word of a column's name that
+/// is not in that cell, 0.5 more. Also 0.5 if it has the words of the first column's name: `When is
+/// the clinic open?` asks for a row of a table of clinics.
+pub(crate) fn cell_match(
+    draft: &PassageDraft,
+    row: &PassageRow,
+    question: &BTreeSet<String>,
+) -> f32 {
+    let stems = |cell: &TableCell| content_stems(cell.range.slice(&draft.text).unwrap_or_default());
+    let is_value = |stems: &BTreeSet<String>| {
+        stems.is_empty() || stems.iter().any(|stem| stem.chars().any(char::is_numeric))
+    };
+    let named = row
+        .row
+        .cells
+        .iter()
+        .map(stems)
+        .filter(|stems| !is_value(stems) && stems.is_subset(question))
+        .max_by_key(BTreeSet::len);
+    let header = header_rows(draft, row);
+    let names = header.iter().flat_map(|level| &level.row.cells);
+    let Some(named) = named else {
+        let label = label_name_stems(draft, row);
+        let is_about = !label.is_empty() && label.is_subset(question);
+        return if is_about { 0.5 } else { 0.0 };
+    };
+    let rest: BTreeSet<String> = question.difference(&named).cloned().collect();
+    let mut names = names.map(stems);
+    if names.any(|name| !name.is_disjoint(&rest)) {
+        1.0
+    } else {
+        0.5
+    }
+}
+
+/// The stems of the name of the first column, which says what the rows of the table are.
+pub(crate) fn label_name_stems(draft: &PassageDraft, row: &PassageRow) -> BTreeSet<String> {
+    header_rows(draft, row)
+        .iter()
+        .flat_map(|level| &level.row.cells)
+        .filter(|cell| cell.column == 0)
+        .filter_map(|cell| cell.range.slice(&draft.text))
+        .flat_map(content_stems)
+        .collect()
+}
+
 /// The names of the first column of a cell, from the highest level to the lowest.
 fn column_name(draft: &PassageDraft, header: &[&PassageRow], cell: TableCell) -> String {
     let mut names: Vec<&str> = Vec::new();
@@ -157,6 +205,23 @@ mod tests {
             described.as_deref(),
             Some("Transfer: Online 0.20; Counter Not offered")
         );
+    }
+
+    #[test]
+    fn a_row_matches_if_the_question_names_its_cell_and_its_column() {
+        let draft = prices();
+        let matches = |question: &str| cell_match(&draft, &draft.rows[2], &content_stems(question));
+        for (question, expected) in [
+            ("What does a knee cost on weekends?", 1.0),
+            ("What does a knee cost?", 0.5),
+            ("What does a shoulder cost on weekends?", 0.0),
+        ] {
+            let found = matches(question);
+            assert!(
+                (found - expected).abs() < f32::EPSILON,
+                "{question}: {found}"
+            );
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! A question, analysed once and passed through the pipeline.
 
 use crate::extraction::answer_type::AnswerType;
-use crate::extraction::scope::AnswerScope;
+use crate::extraction::metadata_lines::asks_for_metadata;
+use crate::extraction::scope::{AnswerScope, without_instructions};
 use cloister_text::content::{content_stems, named_entities};
 use cloister_text::ranges::{Amount, amounts};
 use std::collections::BTreeSet;
@@ -9,7 +10,7 @@ use std::collections::BTreeSet;
 /// A question and everything that the pipeline derives from its text alone.
 #[derive(Clone, Debug)]
 pub struct AnalyzedQuestion {
-    /// The question.
+    /// The question, without phrases that say how to answer.
     pub text: String,
     /// Its vector, of length 1.
     pub vector: Vec<f32>,
@@ -21,6 +22,8 @@ pub struct AnalyzedQuestion {
     pub answer_type: AnswerType,
     /// How much it asks for.
     pub scope: AnswerScope,
+    /// Whether it asks for the metadata of a document: its version, its owner, its day.
+    pub asks_for_metadata: bool,
     /// The type of answer that its second part expects, if it has two: `… and who approves it?`
     pub second_answer_type: Option<AnswerType>,
     /// The ages, periods and amounts that it names.
@@ -31,15 +34,17 @@ impl AnalyzedQuestion {
     /// Analyses a question. `vector` is its embedding.
     pub fn new(text: &str, vector: Vec<f32>) -> Self {
         let answer_type = AnswerType::detect(text);
+        let topic = without_instructions(text);
         Self {
             scope: AnswerScope::detect(text, answer_type),
             second_answer_type: second_part(text).map(AnswerType::detect),
-            text: text.to_owned(),
             vector,
-            stems: content_stems(text),
-            entities: named_entities(text),
+            stems: content_stems(&topic),
+            entities: named_entities(&topic),
             answer_type,
-            amounts: amounts(text),
+            asks_for_metadata: asks_for_metadata(&topic),
+            amounts: amounts(&topic),
+            text: topic,
         }
     }
 }

@@ -137,7 +137,7 @@ impl Quote {
             range,
             page: draft.locate(range).first()?.page,
             headings: draft.headings.clone(),
-            context: context_line(draft, range).map(str::to_owned),
+            context: context_line(draft, range),
             table: QuoteTable::from_range(draft, range),
             uncertain_words,
             source: source.clone(),

@@ -2,10 +2,12 @@
 
 pub mod dedup;
 pub mod glossary;
+pub(crate) mod phrases;
 pub mod rerank;
+pub mod rows;
 pub mod search;
 
 /// Passages that are retrieved for a question, before duplicates are removed.
-pub const CANDIDATE_PASSAGES: usize = 24;
+pub const CANDIDATE_PASSAGES: usize = 32;
 /// Passages from which a question is answered.
 pub const ANSWER_PASSAGES: usize = 12;

@@ -3,6 +3,7 @@
 use crate::model::error::AnswerError;
 use crate::model::hit::{RetrievedPassage, SearchResults};
 use crate::retrieval::glossary::ExpandedQuery;
+use crate::retrieval::rows::{HITS_PER_PASSAGE, merge_rows};
 use cloister_domain::{PassageId, RevisionId};
 use cloister_index::{Hit, Index, SearchOutcome, SearchRequest};
 use cloister_store::Library;
@@ -24,9 +25,12 @@ pub(crate) async fn search(
         .filter_map(|revision| u32::try_from(revision.0).ok())
         .collect();
     let documents = permitted.len();
-    let outcome = search_index(index, text, &query, limit, permitted).await?;
+    let hits = limit * HITS_PER_PASSAGE;
+    let outcome = search_index(index, text, &query, hits, permitted).await?;
+    let mut passages = load_passages(library, &outcome.hits).await?;
+    passages.truncate(limit);
     Ok(SearchResults {
-        passages: load_passages(library, &outcome.hits).await?,
+        passages,
         query_vector: query.question_vector,
         expansions: query.expansions,
         documents,
@@ -62,8 +66,8 @@ async fn search_index(
     Ok(tokio::task::spawn_blocking(search).await??)
 }
 
-/// Loads the passages that were hit and their revisions, in the order of the hits. Passages that
-/// are no longer in the library are left out.
+/// Loads the passages that were hit and their revisions, in the order of the hits. In place of a row
+/// comes the passage that contains it. Passages that are no longer in the library are left out.
 async fn load_passages(
     library: &Library,
     hits: &[Hit],
@@ -73,12 +77,12 @@ async fn load_passages(
     let revisions: Vec<RevisionId> = revisions.into_iter().collect();
     let sources = library.revisions_by_id(&revisions).await?;
     let hits: HashMap<PassageId, &Hit> = hits.iter().map(|hit| (hit.passage, hit)).collect();
-    let mut passages = Vec::new();
+    let mut found = Vec::new();
     for passage in library.passages(&ids).await? {
         if let Some(hit) = hits.get(&passage.id)
             && let Some(source) = sources.get(&passage.revision)
         {
-            passages.push(RetrievedPassage {
+            found.push(RetrievedPassage {
                 source: source.clone(),
                 score: hit.score,
                 lexical: hit.lexical,
@@ -87,5 +91,10 @@ async fn load_passages(
             });
         }
     }
-    Ok(passages)
+    let whole: BTreeSet<PassageId> = found.iter().filter_map(|hit| hit.passage.row_of).collect();
+    let whole: Vec<PassageId> = whole.into_iter().collect();
+    let whole = library.passages(&whole).await?;
+    Ok(merge_rows(found, |id| {
+        whole.iter().find(|passage| passage.id == id).cloned()
+    }))
 }

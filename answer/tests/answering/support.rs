@@ -173,6 +173,7 @@ async fn publish(store: &Store, collection: CollectionId, text: &Text<'_>) {
         tokens: 40,
         doubtful: Vec::new(),
         rows: Vec::new(),
+        row_of: None,
     };
     let new = NewRevision {
         file: file.id,

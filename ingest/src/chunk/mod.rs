@@ -3,8 +3,10 @@
 //! A passage never crosses a heading and never contains one; the headings above it are its
 //! `headings`. It ends at the end of a sentence, unless a single sentence is too long for a
 //! passage. A row of a table or an item of a list counts as one sentence. A passage that starts
-//! inside a table repeats the row with the column names. Running headers are left out.
+//! inside a table repeats the rows with the column names. Running headers are left out. After all
+//! of them come the rows of the tables as passages of their own, which only the search uses.
 
+mod row_passages;
 mod units;
 
 use cloister_domain::{
@@ -79,6 +81,7 @@ pub fn chunk_pages(
         };
         chunker.chunk(most);
     }
+    passages.extend(row_passages::row_passages(&passages, tokenizer));
     passages
 }
 
@@ -201,6 +204,7 @@ fn assemble(
         tokens: 0,
         doubtful: Vec::new(),
         rows: Vec::new(),
+        row_of: None,
     };
     for run in units.chunk_by(|a, b| are_adjacent(a, b, pages)) {
         let (first, last) = (run.first()?, run.last()?);

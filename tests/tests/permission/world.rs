@@ -358,6 +358,7 @@ impl World {
             tokens: 3,
             doubtful: Vec::new(),
             rows: Vec::new(),
+            row_of: None,
         };
         let vectors: Vec<Vec<f32>> = texts.iter().map(|_| vector(self.dice.below(300))).collect();
         let labels = DocumentMetadata {

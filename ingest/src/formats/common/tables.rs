@@ -148,7 +148,57 @@ pub fn finish_table(rows: &mut [RowDraft], is_bold: &[bool]) {
     if !rows.iter().any(|row| row.is_header) {
         mark_headers(rows, is_bold);
     }
+    extend_header(rows);
     mark_title_above_header(rows);
+}
+
+/// Marks the further rows of a header: they repeat its label, because the label covers them too. A
+/// name above several of their names gets their columns.
+fn extend_header(rows: &mut [RowDraft]) {
+    let Some(first) = rows.iter().position(|row| row.is_header) else {
+        return;
+    };
+    let mut last = first;
+    while let Some(next) = rows.get(last + 1).filter(|_| last + 2 < rows.len()) {
+        let continues = rows.get(last).is_some_and(|row| repeats_label(row, next));
+        if !next.is_header && !continues {
+            break;
+        }
+        last += 1;
+        if let Some(row) = rows.get_mut(last) {
+            row.is_header = true;
+        }
+    }
+    for upper in (first..last).rev() {
+        let below: Vec<usize> = rows.get(upper + 1).map_or_else(Vec::new, |row| {
+            row.cells.iter().map(|c| c.column + c.span).collect()
+        });
+        if let Some(row) = rows.get_mut(upper) {
+            span_names(row, &below);
+        }
+    }
+}
+
+fn repeats_label(header: &RowDraft, next: &RowDraft) -> bool {
+    let label = |row: &RowDraft| row.cell_at(0).map(|cell| cell.text.clone());
+    next.cells.len() > 1
+        && may_name_columns(next)
+        && label(next).is_some()
+        && label(next) == label(header)
+}
+
+/// Extends each name after the first over the columns up to the next name, if the row below names
+/// them. `below` are the ends of the cells of that row.
+fn span_names(row: &mut RowDraft, below: &[usize]) {
+    let starts: Vec<usize> = row.cells.iter().map(|cell| cell.column).collect();
+    let widest = below.iter().copied().max().unwrap_or(0);
+    for (position, cell) in row.cells.iter_mut().enumerate().skip(1) {
+        let end = starts.get(position + 1).copied().unwrap_or(widest);
+        let named = below.iter().filter(|end_below| **end_below <= end).max();
+        if let Some(end) = named.filter(|end| **end > cell.column + cell.span) {
+            cell.span = end - cell.column;
+        }
+    }
 }
 
 /// A header in the middle of a table starts a table of its own, unless it only names a group of
@@ -528,6 +578,46 @@ mod tests {
         );
         assert_eq!(lost, 0);
         assert!(found.iter().skip(1).all(|row| !row.starts_table));
+    }
+
+    #[test]
+    fn a_further_row_of_the_header_repeats_its_label() {
+        let cells = |texts: &[(usize, &str)]| RowDraft {
+            cells: texts
+                .iter()
+                .map(|(column, text)| CellDraft {
+                    text: (*text).to_owned(),
+                    column: *column,
+                    span: 1,
+                })
+                .collect(),
+            ..RowDraft::default()
+        };
+        let mut rows = [
+            cells(&[(0, "Scan"), (1, "Price")]),
+            cells(&[(0, "Scan"), (1, "Weekdays"), (3, "Weekends")]),
+            cells(&[
+                (0, "Scan"),
+                (1, "Plain"),
+                (2, "Dye"),
+                (3, "Plain"),
+                (4, "Dye"),
+            ]),
+            cells(&[(0, "Knee"), (1, "310"), (2, "420"), (3, "375"), (4, "495")]),
+            cells(&[(0, "Head"), (1, "280"), (2, "–"), (3, "350"), (4, "–")]),
+        ];
+        rows[0].is_header = true;
+        finish_table(&mut rows, &[]);
+        assert_eq!(
+            texts(&rows),
+            [
+                "# Scan@0+1 Price@1+4",
+                "# Scan@0+1 Weekdays@1+2 Weekends@3+2",
+                "# Scan@0+1 Plain@1+1 Dye@2+1 Plain@3+1 Dye@4+1",
+                "Knee@0+1 310@1+1 420@2+1 375@3+1 495@4+1",
+                "Head@0+1 280@1+1 –@2+1 350@3+1 –@4+1",
+            ]
+        );
     }
 
     #[test]

@@ -296,6 +296,8 @@ fn build(
         if let Some(place) = &mut row.place {
             place.starts_table = draft.starts_table;
             place.is_header = draft.is_header;
+            let cells = draft.cells.iter();
+            place.columns = cells.map(|cell| (cell.column, cell.span)).collect();
         }
     }
     let lefts = columns.lefts();
