@@ -246,6 +246,7 @@ pub fn reader_limits(config: &Config) -> Limits {
         memory_bytes: reader.memory_mb << 20,
         cpu: Duration::from_secs(reader.cpu_seconds),
         page: Duration::from_secs(reader.page_timeout_seconds),
+        hidden_cells: reader.hidden_cells,
         ..Limits::default()
     }
 }

@@ -1,5 +1,6 @@
 //! Settings: the compiled-in defaults, a file, and the environment, in this order.
 
+use cloister_ingest::limits::HiddenCells;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -107,6 +108,7 @@ section!(ReaderSettings, "reader" {
     cpu_seconds: u64,
     page_timeout_seconds: u64,
     max_file_mb: u64,
+    hidden_cells: HiddenCells,
 });
 section!(OcrSettings, "ocr" { program: PathBuf, languages: Vec<String> });
 section!(ChunkingSettings, "chunking" { max_tokens: usize, overlap_tokens: usize });

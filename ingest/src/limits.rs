@@ -27,6 +27,20 @@ pub struct Limits {
     pub lost_pages: u32,
     /// Maximum number of pixels of a rendered page.
     pub pixels: u32,
+    /// What happens to hidden rows, columns and sheets of a workbook.
+    #[serde(default)]
+    pub hidden_cells: HiddenCells,
+}
+
+/// What happens to the hidden rows, columns and sheets of a workbook.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HiddenCells {
+    /// They are read, and marked as hidden.
+    #[default]
+    Read,
+    /// They are left out, which is reported.
+    LeaveOut,
 }
 
 impl Default for Limits {
@@ -42,6 +56,7 @@ impl Default for Limits {
             text_bytes: 64 << 20,
             lost_pages: 8,
             pixels: 16_000_000,
+            hidden_cells: HiddenCells::Read,
         }
     }
 }

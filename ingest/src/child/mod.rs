@@ -145,6 +145,7 @@ fn load_source(request: &Request) -> Result<Source, Failure> {
             bytes,
             name: request.name.clone(),
             passwords: request.passwords.clone(),
+            hidden_cells: request.limits.hidden_cells,
         }),
     }
 }

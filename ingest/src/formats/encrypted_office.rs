@@ -36,6 +36,7 @@ fn extract(source: &Source, options: ReadOptions, sink: &mut dyn Sink) -> Result
         bytes,
         name: source.name.clone(),
         passwords: Vec::new(),
+        hidden_cells: source.hidden_cells,
     };
     let format = detect_format(&inner)?;
     (format.extract)(&inner, options, sink)

@@ -19,6 +19,7 @@ pub mod pptx;
 pub mod rtf;
 pub mod text;
 
+use crate::limits::HiddenCells;
 use crate::wire::{Info, PageFrame, Refusal};
 use common::sniff;
 use std::io;
@@ -108,6 +109,8 @@ pub struct Source {
     pub name: String,
     /// Passwords that may open it.
     pub passwords: Vec<String>,
+    /// What happens to hidden rows, columns and sheets.
+    pub hidden_cells: HiddenCells,
 }
 
 impl Source {
@@ -117,6 +120,7 @@ impl Source {
             bytes,
             name: name.to_owned(),
             passwords: Vec::new(),
+            hidden_cells: HiddenCells::default(),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::formats::common::opc::{self, Relationships};
 use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::sections::Sections;
 use crate::formats::common::slides::{SlideContent, write_slide};
-use crate::formats::common::symbols::{is_symbol_font, write_symbols};
+use crate::formats::common::symbols::SymbolFont;
 use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 use crate::wire::Refusal;
 use cloister_domain::BlockKind;
@@ -224,7 +224,7 @@ struct SlideReader {
     struck: bool,
     script: Script,
     /// The symbol font of the run.
-    symbol_font: Option<String>,
+    symbol_font: Option<SymbolFont>,
     math: MathBuilder,
     math_depth: usize,
     /// The column of the next cell.
@@ -450,8 +450,8 @@ impl XmlHandler for SlideReader {
             "a:latin" | "a:sym" => {
                 let font = tag
                     .attribute("typeface")
-                    .filter(|font| is_symbol_font(font));
-                self.symbol_font = font.or(self.symbol_font.take());
+                    .and_then(|font| SymbolFont::from_name(&font));
+                self.symbol_font = font.or(self.symbol_font);
             }
             "c:chart" => {
                 let id = tag.attribute("r:id").unwrap_or_default();
@@ -518,8 +518,8 @@ impl XmlHandler for SlideReader {
             return;
         }
         if self.in_text && self.skip_depth == 0 && self.is_seen() {
-            let written = match &self.symbol_font {
-                Some(font) => write_symbols(text, font),
+            let written = match self.symbol_font {
+                Some(font) => font.write(text),
                 None => self.script.write(text),
             };
             let written = if self.struck {

@@ -1,6 +1,7 @@
 //! Character encodings: whether bytes are text, and their decoding.
 
 use super::dos_code_pages::{self, CP437, CP850, CP852};
+use super::escaped_charsets;
 use crate::formats::Source;
 
 /// Bytes of a file that are examined to decide whether it is text.
@@ -15,7 +16,7 @@ pub fn is_text(source: &Source) -> bool {
     }
     let controls = sample
         .iter()
-        .filter(|byte| matches!(byte, 0..=8 | 14..=25 | 28..=31 | 127))
+        .filter(|byte| matches!(byte, 0..=7 | 16..=25 | 28..=31 | 127))
         .count();
     controls * 200 <= sample.len() && !sample.contains(&0)
 }
@@ -37,6 +38,9 @@ pub fn decode_and_name(bytes: &[u8]) -> (String, Option<&'static str>) {
         let text = encoding.decode_without_bom_handling(bytes).0.into_owned();
         return (text, Some(encoding.name()));
     }
+    if let Some(text) = escaped_charsets::decode(bytes) {
+        return (text, None);
+    }
     if let Ok(text) = std::str::from_utf8(bytes) {
         return (text.to_owned(), None);
     }
@@ -44,10 +48,31 @@ pub fn decode_and_name(bytes: &[u8]) -> (String, Option<&'static str>) {
     detector.feed(bytes, true);
     let guess = detector.guess(None, true);
     let modern = guess.decode(bytes).0.into_owned();
+    // Letters of other scripts are recognised by their frequency. Only the choice among the many
+    // encodings of Latin letters needs a second look.
+    if is_in_another_script(&modern) {
+        return (modern, Some(guess.name()));
+    }
     if let Some((text, name)) = guess_old(bytes, &modern) {
         return (text, Some(name));
     }
     (modern, None)
+}
+
+/// Whether most letters beyond ASCII are Greek, Cyrillic, Hebrew, Arabic or Asian, and stand beside
+/// each other.
+fn is_in_another_script(text: &str) -> bool {
+    let is_other = |c: &char| c.is_alphabetic() && *c >= '\u{370}';
+    let (mut others, mut beside, mut all) = (0_usize, 0_usize, 0_usize);
+    let mut last_is_other = false;
+    for c in text.chars().take(SAMPLE_BYTES) {
+        all += usize::from(c.is_alphabetic() && !c.is_ascii());
+        let other = is_other(&c);
+        others += usize::from(other);
+        beside += usize::from(other && last_is_other);
+        last_is_other = other;
+    }
+    others * 10 > all * 9 && beside * 2 > others
 }
 
 /// The warning about an encoding that was guessed.
@@ -143,7 +168,10 @@ fn plausibility(text: &str) -> f64 {
         let (before, after) = (at(index.checked_sub(1)), at(index.checked_add(1)));
         let in_word = before.is_alphabetic() || after.is_alphabetic();
         let lower: String = c.to_lowercase().collect();
-        score += if c.is_alphabetic() {
+        let is_micro = *c == 'µ' && matches!(after, 'g' | 'm' | 'l' | 'L' | 's' | 'A' | 'V' | 'k');
+        score += if is_micro && !before.is_alphabetic() {
+            2.0
+        } else if c.is_alphabetic() {
             let shouted = c.is_uppercase() && before.is_lowercase();
             let lone = !in_word;
             match () {
@@ -151,6 +179,8 @@ fn plausibility(text: &str) -> f64 {
                 () if *c > '\u{2e80}' && (before > '\u{2e80}' || after > '\u{2e80}') => 1.5,
                 () if *c > '\u{2e80}' => -2.0,
                 () if shouted => -3.0,
+                // Lines of tables look like letters that are repeated.
+                () if before == *c || after == *c => -1.0,
                 () if lone => -0.5,
                 () if FREQUENT.contains(&lower) => 3.0,
                 () if CENTRAL.contains(&lower) => 2.0,
@@ -174,11 +204,7 @@ fn plausibility(text: &str) -> f64 {
             }
         } else if matches!(c, '„' | '“' | '”' | '‘' | '’' | '–' | '—' | '…' | '•')
         {
-            if before.is_alphabetic() && after.is_alphabetic() && *c != '’' {
-                -3.0
-            } else {
-                1.0
-            }
+            punctuation_score(*c, before, after)
         } else if c.is_control() || *c == '\u{fffd}' {
             -4.0
         } else if in_word {
@@ -188,6 +214,25 @@ fn plausibility(text: &str) -> f64 {
         };
     }
     score
+}
+
+/// How much a sign of typography stands where it belongs.
+fn punctuation_score(c: char, before: char, after: char) -> f64 {
+    let in_word = before.is_alphabetic() && after.is_alphabetic();
+    let opens = !before.is_alphanumeric() && after.is_alphanumeric();
+    let closes = !before.is_whitespace() && !after.is_alphanumeric();
+    let is_placed = match c {
+        '’' => in_word || closes,
+        '„' | '‘' => opens,
+        '“' | '”' => opens || closes,
+        '–' | '—' => before.is_whitespace() == after.is_whitespace(),
+        _ => false,
+    };
+    match () {
+        () if is_placed => 3.0,
+        () if in_word => -3.0,
+        () => 1.0,
+    }
 }
 
 /// Decodes text in a Windows code page. An unknown code page is read as Windows-1252.

@@ -7,6 +7,7 @@ pub mod charts;
 pub mod dos_code_pages;
 pub mod drawings;
 pub mod encoding;
+pub mod escaped_charsets;
 pub mod list_marker;
 pub mod math;
 pub mod numbers;

@@ -55,6 +55,15 @@ pub enum Script {
 }
 
 impl Script {
+    /// The script that Office names so.
+    pub fn from_alignment(value: &str) -> Self {
+        match value {
+            "superscript" => Self::Raised,
+            "subscript" => Self::Lowered,
+            _ => Self::Normal,
+        }
+    }
+
     /// The text with the characters that Unicode has for this script. Words stay as they are.
     pub fn write(self, text: &str) -> String {
         let table = match self {

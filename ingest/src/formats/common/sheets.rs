@@ -3,6 +3,7 @@
 use super::sections::{Sections, normalize_whitespace};
 use super::tables::{CellDraft, RowDraft, finish_table};
 use crate::formats::Failure;
+use crate::limits::HiddenCells;
 use crate::wire::Refusal;
 use cloister_domain::BlockKind;
 use std::collections::BTreeSet;
@@ -13,6 +14,8 @@ const MAX_CELLS: usize = 4_000_000;
 const MAX_NAME_CHARS: usize = 40;
 /// In a table with more columns, empty cells are left out.
 const MAX_ALIGNED_COLUMNS: usize = 256;
+/// Maximum number of ranges of hidden columns.
+const MAX_HIDDEN_RANGES: usize = 1_000;
 /// Maximum number of merged cells of a sheet.
 const MAX_MERGED: usize = 100_000;
 /// Bytes that the texts of merged cells may add to a sheet by being repeated.
@@ -35,6 +38,12 @@ pub struct Sheet {
     plain_rows: BTreeSet<u32>,
     /// Rows that begin a table, as the format says.
     first_rows: BTreeSet<u32>,
+    hidden_rows: BTreeSet<u32>,
+    /// The first and last column of each hidden range.
+    hidden_columns: Vec<(u32, u32)>,
+    is_hidden: bool,
+    /// Whether cells came in another order than by row and column.
+    is_unsorted: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +66,14 @@ pub struct MergedCells {
     pub right: u32,
 }
 
+/// The sentence for the administrator about a hidden sheet.
+pub fn hidden_sheet(name: &str, policy: HiddenCells) -> String {
+    match policy {
+        HiddenCells::Read => format!("a sheet that is hidden is read and marked: `{name}`"),
+        HiddenCells::LeaveOut => format!("a sheet that is hidden is left out: `{name}`"),
+    }
+}
+
 impl Sheet {
     /// A sheet. It has no name if it is the only one of its file.
     pub fn new(name: Option<&str>) -> Self {
@@ -66,8 +83,8 @@ impl Sheet {
         }
     }
 
-    /// Adds a cell; row and column are counted from 0. Cells must be added by row, from left to
-    /// right.
+    /// Adds a cell; row and column are counted from 0. Cells usually come by row, from left to
+    /// right; others are put in their place.
     pub fn push_cell(&mut self, row: u32, column: u32, text: &str) -> Result<(), Failure> {
         let text = normalize_whitespace(text);
         if text.is_empty() {
@@ -80,10 +97,130 @@ impl Sheet {
         let span = 1;
         let cell = SheetCell { column, span, text };
         match self.rows.last_mut() {
-            Some((last, cells)) if *last == row => cells.push(cell),
-            _ => self.rows.push((row, vec![cell])),
+            Some((last, cells)) if *last == row => {
+                self.is_unsorted |= cells.last().is_some_and(|held| held.column > column);
+                cells.push(cell);
+            }
+            Some((last, _)) => {
+                self.is_unsorted |= *last > row;
+                self.rows.push((row, vec![cell]));
+            }
+            None => self.rows.push((row, vec![cell])),
         }
         Ok(())
+    }
+
+    /// Puts rows and cells that came in another order in their places.
+    fn sort(&mut self) {
+        if !std::mem::take(&mut self.is_unsorted) {
+            return;
+        }
+        self.rows.sort_by_key(|(row, _)| *row);
+        let mut sorted: Vec<(u32, Vec<SheetCell>)> = Vec::with_capacity(self.rows.len());
+        for (row, mut cells) in std::mem::take(&mut self.rows) {
+            match sorted.last_mut() {
+                Some((last, held)) if *last == row => held.append(&mut cells),
+                _ => sorted.push((row, cells)),
+            }
+        }
+        for (_, cells) in &mut sorted {
+            cells.sort_by_key(|cell| cell.column);
+        }
+        self.rows = sorted;
+    }
+
+    /// Marks a row as hidden.
+    pub fn mark_hidden_row(&mut self, row: u32) {
+        self.hidden_rows.insert(row);
+    }
+
+    /// Marks columns as hidden, from the first to the last.
+    pub fn mark_hidden_columns(&mut self, first: u32, last: u32) {
+        if self.hidden_columns.len() < MAX_HIDDEN_RANGES {
+            self.hidden_columns.push((first, last));
+        }
+    }
+
+    /// Marks the sheet as hidden.
+    pub const fn mark_hidden(&mut self) {
+        self.is_hidden = true;
+    }
+
+    /// Applies the policy for hidden rows and columns, and returns a sentence about them for the
+    /// administrator if there are any.
+    pub fn apply_policy(&mut self, policy: HiddenCells) -> Option<String> {
+        let count = self.count_hidden();
+        if count == 0 {
+            return None;
+        }
+        let name = self.name.clone().unwrap_or_default();
+        let what = match policy {
+            HiddenCells::Read => "are read and marked",
+            HiddenCells::LeaveOut => {
+                self.drop_hidden();
+                "are left out"
+            }
+        };
+        Some(format!(
+            "the sheet `{name}` has hidden rows or columns ({count}), which {what}"
+        ))
+    }
+
+    fn drop_hidden(&mut self) {
+        let ranges = std::mem::take(&mut self.hidden_columns);
+        let rows = std::mem::take(&mut self.hidden_rows);
+        self.rows.retain(|(row, _)| !rows.contains(row));
+        for (_, cells) in &mut self.rows {
+            cells.retain(|cell| {
+                let mut hidden = ranges.iter();
+                !hidden.any(|(first, last)| *first <= cell.column && cell.column <= *last)
+            });
+        }
+        self.rows.retain(|(_, cells)| !cells.is_empty());
+    }
+
+    /// The number of hidden rows and columns that have text.
+    fn count_hidden(&self) -> usize {
+        let rows = self
+            .rows
+            .iter()
+            .filter(|(row, _)| self.hidden_rows.contains(row));
+        let columns = self
+            .columns()
+            .into_iter()
+            .filter(|column| self.hides_column(*column));
+        rows.count() + columns.count()
+    }
+
+    fn hides_column(&self, column: u32) -> bool {
+        let mut ranges = self.hidden_columns.iter();
+        ranges.any(|(first, last)| *first <= column && column <= *last)
+    }
+
+    /// Writes into hidden rows and columns that they are hidden.
+    fn write_hidden_marks(&mut self) {
+        let columns: Vec<u32> = if self.hidden_columns.is_empty() {
+            Vec::new()
+        } else {
+            let all = self.columns().into_iter();
+            all.filter(|column| self.hides_column(*column)).collect()
+        };
+        for column in columns {
+            let mut cells = self.rows.iter_mut().flat_map(|(_, cells)| cells);
+            if let Some(first) = cells.find(|cell| cell.column == column) {
+                first.text.push_str(" [hidden column]");
+            }
+        }
+        if self.hidden_rows.is_empty() {
+            return;
+        }
+        for (row, cells) in &mut self.rows {
+            if self.hidden_rows.contains(row)
+                && let Some(label) = cells.first_mut()
+            {
+                label.text.push_str(" [hidden row]");
+            }
+        }
     }
 
     /// Merges cells. Their text is that of the first of them.
@@ -124,10 +261,17 @@ impl Sheet {
 
     /// Writes the rows, without empty columns.
     pub fn write_rows(mut self, sections: &mut Sections) {
+        self.sort();
         self.spread_merged();
+        self.write_hidden_marks();
         if let Some(name) = &self.name {
             sections.set_location(Some(quote_sheet_name(name)));
-            sections.push_block(BlockKind::Heading(1), name);
+            let mark = if self.is_hidden {
+                " [hidden sheet]"
+            } else {
+                ""
+            };
+            sections.push_block(BlockKind::Heading(1), &format!("{name}{mark}"));
         }
         let columns = self.columns();
         for (row, draft) in self.drafts(&columns) {

@@ -95,14 +95,33 @@ pub fn write_value(sections: &mut Sections, name: &str, value: &RecordValue, lev
                 );
             }
             let below = if name.is_empty() { level } else { level + 1 };
-            // What has a heading of its own follows the rest.
-            for (name, value) in fields.iter().filter(|(_, value)| value.is_simple()) {
-                write_value(sections, name, value, below);
-            }
-            for (name, value) in fields.iter().filter(|(_, value)| !value.is_simple()) {
-                write_value(sections, name, value, below);
-            }
+            write_fields(sections, name, fields, below);
         }
+    }
+}
+
+/// Writes the fields in the order of the file. What follows a part with a heading of its own stands
+/// below the heading of the record again.
+fn write_fields(
+    sections: &mut Sections,
+    record: &str,
+    fields: &[(String, RecordValue)],
+    level: u8,
+) {
+    let mut below_heading = false;
+    for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+        let is_simple = value.is_simple();
+        if is_simple && below_heading {
+            let outer = level.saturating_sub(1).clamp(1, MAX_LEVEL);
+            let heading = if record.is_empty() {
+                "Further values".to_owned()
+            } else {
+                readable_name(record)
+            };
+            sections.push_block(BlockKind::Heading(outer), &heading);
+        }
+        write_value(sections, name, value, level);
+        below_heading = !is_simple;
     }
 }
 

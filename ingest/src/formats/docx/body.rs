@@ -11,7 +11,7 @@ use crate::formats::common::list_marker;
 use crate::formats::common::math::MathBuilder;
 use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::sections::Sections;
-use crate::formats::common::symbols::{is_symbol_font, symbol, write_symbols};
+use crate::formats::common::symbols::SymbolFont;
 use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 use cloister_domain::BlockKind;
 use std::collections::HashMap;
@@ -122,7 +122,7 @@ pub struct DocxBody<'a> {
     box_depth: usize,
     has_changes: bool,
     /// The symbol font of the run.
-    symbol_font: Option<String>,
+    symbol_font: Option<SymbolFont>,
     /// For each open content control, whether it shows a placeholder.
     prompts: Vec<bool>,
     note_count: usize,
@@ -218,8 +218,8 @@ impl<'a> DocxBody<'a> {
     fn begin_run(&mut self) {
         self.state.hidden_run = false;
         self.state.bold_run = false;
-        self.state.struck_run = false;
-        self.state.script = Script::Normal;
+        self.state.struck_run = self.styles.is_struck(&self.style);
+        self.state.script = self.styles.script(&self.style);
         self.symbol_font = None;
     }
 
@@ -366,19 +366,16 @@ impl<'a> DocxBody<'a> {
         match tag.name.as_ref() {
             "w:vanish" => self.state.hidden_run = tag.is_on("w:val"),
             "w:b" => self.state.bold_run = tag.is_on("w:val"),
+            "w:strike" if !tag.is_on("w:val") => self.state.struck_run = false,
             "w:strike" | "w:dstrike" => self.state.struck_run |= tag.is_on("w:val"),
             "w:vertAlign" => {
-                self.state.script = match value_of(tag).as_str() {
-                    "superscript" => Script::Raised,
-                    "subscript" => Script::Lowered,
-                    _ => Script::Normal,
-                }
+                self.state.script = Script::from_alignment(&value_of(tag));
             }
             "w:rFonts" => {
                 let font = tag
                     .attribute("w:ascii")
                     .or_else(|| tag.attribute("w:hAnsi"));
-                self.symbol_font = font.filter(|font| is_symbol_font(font));
+                self.symbol_font = font.and_then(|font| SymbolFont::from_name(&font));
             }
             "w:position" => {
                 // Half points above or below the line.
@@ -392,6 +389,10 @@ impl<'a> DocxBody<'a> {
             "w:rStyle" => {
                 let style = value_of(tag);
                 self.state.hidden_run |= self.styles.is_hidden(&style);
+                self.state.struck_run |= self.styles.is_struck(&style);
+                if self.state.script == Script::Normal {
+                    self.state.script = self.styles.script(&style);
+                }
             }
             _ => {}
         }
@@ -475,9 +476,8 @@ fn symbol_of(tag: &XmlTag<'_>) -> String {
     if !(0xF000..=0xF0FF).contains(&code) && code > 0xFF {
         return char::from_u32(code).map(String::from).unwrap_or_default();
     }
-    symbol(code, font.trim_end().ends_with('2'))
-        .unwrap_or_default()
-        .to_owned()
+    let font = SymbolFont::from_name(&font).unwrap_or(SymbolFont::Wingdings);
+    font.sign(code).map(String::from).unwrap_or_default()
 }
 
 impl XmlHandler for DocxBody<'_> {
@@ -618,8 +618,8 @@ impl XmlHandler for DocxBody<'_> {
             if repeats_marker {
                 self.builder.set_marker("");
             }
-            let written = match &self.symbol_font {
-                Some(font) => write_symbols(text, font),
+            let written = match self.symbol_font {
+                Some(font) => font.write(text),
                 None => self.state.script.write(text),
             };
             let written = if self.state.struck_run {

@@ -3,6 +3,7 @@
 
 use super::value_of;
 use crate::formats::Failure;
+use crate::formats::common::scripts::Script;
 use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 use cloister_domain::BlockKind;
 use std::collections::HashMap;
@@ -19,6 +20,8 @@ struct DocxStyle {
     list: Option<String>,
     list_level: Option<usize>,
     hidden: Option<bool>,
+    struck: Option<bool>,
+    script: Option<Script>,
 }
 
 /// All styles of a document.
@@ -75,6 +78,16 @@ impl DocxStyles {
     pub fn is_hidden(&self, id: &str) -> bool {
         self.line(id).find_map(|s| s.hidden).unwrap_or(false)
     }
+
+    /// Whether text with this style is struck out.
+    pub fn is_struck(&self, id: &str) -> bool {
+        self.line(id).find_map(|s| s.struck).unwrap_or(false)
+    }
+
+    /// Whether text with this style is raised or lowered.
+    pub fn script(&self, id: &str) -> Script {
+        self.line(id).find_map(|s| s.script).unwrap_or_default()
+    }
 }
 
 impl XmlHandler for DocxStyles {
@@ -95,6 +108,8 @@ impl XmlHandler for DocxStyles {
             "w:numId" => style.list = Some(value_of(tag)),
             "w:ilvl" => style.list_level = tag.parse_attribute("w:val"),
             "w:vanish" => style.hidden = Some(tag.is_on("w:val")),
+            "w:strike" | "w:dstrike" => style.struck = Some(tag.is_on("w:val")),
+            "w:vertAlign" => style.script = Some(Script::from_alignment(&value_of(tag))),
             _ => {}
         }
         Ok(())

@@ -6,6 +6,7 @@
 mod cell_styles;
 mod date_format;
 mod number_format;
+mod number_patterns;
 mod old_remarks;
 mod rich_text;
 mod shared_strings;
@@ -70,7 +71,7 @@ fn extract_xlsx(
         let file = Cursor::new(source.bytes.as_slice());
         book.read_xlsb(&mut Xlsb::new(file)?)?;
     } else {
-        xlsx::read_workbook(&mut archive, &mut book.sections)?;
+        xlsx::read_workbook(&mut archive, source.hidden_cells, &mut book.sections)?;
     }
     book.send(XLSX.name, properties, sink)?;
     let mut archive = Archive::open(&source.bytes)?;

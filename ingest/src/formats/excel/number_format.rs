@@ -4,6 +4,8 @@
 //! numbers, zero, and text. Each section is text with placeholders for digits, or for the parts of
 //! a date.
 
+use super::number_patterns;
+
 /// Significant digits of a number without a format.
 const SIGNIFICANT_DIGITS: usize = 11;
 /// Maximum number of decimals.
@@ -217,7 +219,7 @@ fn resolve_brackets(inside: &str) -> String {
 
 /// A part of a section for numbers.
 #[derive(Debug)]
-enum FormatPiece {
+pub(super) enum FormatPiece {
     Text(String),
     Digits(String),
     Percent,
@@ -282,19 +284,25 @@ fn render_number(value: f64, pieces: &[FormatPiece]) -> String {
         .iter()
         .any(|piece| matches!(piece, FormatPiece::Percent));
     let value = if percent { value * 100.0 } else { value };
+    let runs = pieces
+        .iter()
+        .filter(|piece| matches!(piece, FormatPiece::Digits(_)));
+    let is_fraction = pieces
+        .iter()
+        .any(|piece| matches!(piece, FormatPiece::Text(text) if text.starts_with('/')));
+    if is_fraction && let Some(shown) = number_patterns::render_fraction(value, pieces) {
+        return shown;
+    }
+    if runs.count() > 1 {
+        return number_patterns::render_groups(value, pieces)
+            .unwrap_or_else(|| format_general(value));
+    }
     let mut shown = String::new();
-    let mut first = true;
     for piece in pieces {
         match piece {
             FormatPiece::Text(text) => shown.push_str(text),
             FormatPiece::Percent => shown.push('%'),
-            // A second run of digits belongs to a fraction or a telephone number, which is not
-            // supported.
-            FormatPiece::Digits(_) if !first => return format_general(value),
-            FormatPiece::Digits(code) => {
-                first = false;
-                shown.push_str(&render_digits(value, code));
-            }
+            FormatPiece::Digits(code) => shown.push_str(&render_digits(value, code)),
         }
     }
     shown
@@ -405,6 +413,13 @@ mod tests {
             (7.0, "[>100]\"high\";[<0]\"low\";0", "7"),
             (12.5, "\"ca. \"General", "ca. 12.5"),
             (-3.0, "0;;\"none\"", "-3"),
+            (0.5, "# ?/?", "1/2"),
+            (1.25, "# ?/?", "1 1/4"),
+            (0.1875, "# ?/16", "3/16"),
+            (-2.0, "# ?/?", "-2"),
+            (0.999, "# ?/?", "1/1"),
+            (301_234_567.0, "000-0000-000", "030-1234-567"),
+            (12.0, "0\\.00", "0.12"),
             (f64::NAN, "0", ""),
         ] {
             assert_eq!(

@@ -20,8 +20,6 @@ pub struct SheetParts {
     pub cells: Sheet,
     /// The number of formulas without a value.
     pub formulas: usize,
-    /// The number of hidden rows and columns.
-    pub hidden_rows: usize,
     /// The headers and footers of its printed pages.
     pub margins: Vec<String>,
 }
@@ -81,7 +79,6 @@ impl<'a> WorksheetReader<'a> {
             parts: SheetParts {
                 cells: Sheet::new(Some(name)),
                 formulas: 0,
-                hidden_rows: 0,
                 margins: Vec::new(),
             },
             row: 0,
@@ -105,8 +102,9 @@ impl<'a> WorksheetReader<'a> {
         self.column = 0;
         self.is_plain = false;
         self.is_bold = false;
-        let hidden = tag.attribute("hidden").is_some() && tag.is_on("hidden");
-        self.parts.hidden_rows += usize::from(hidden);
+        if tag.attribute("hidden").is_some() && tag.is_on("hidden") {
+            self.parts.cells.mark_hidden_row(self.row - 1);
+        }
     }
 
     fn begin_cell(&mut self, tag: &XmlTag<'_>) {
@@ -220,7 +218,10 @@ impl XmlHandler for WorksheetReader<'_> {
                 }
             }
             "col" if tag.attribute("hidden").is_some() && tag.is_on("hidden") => {
-                self.parts.hidden_rows += 1;
+                let first: u32 = tag.parse_attribute("min").unwrap_or(1);
+                let last: u32 = tag.parse_attribute("max").unwrap_or(first);
+                let cells = &mut self.parts.cells;
+                cells.mark_hidden_columns(first.saturating_sub(1), last.saturating_sub(1));
             }
             _ => {}
         }

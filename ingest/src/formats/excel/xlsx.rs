@@ -10,8 +10,9 @@ use crate::formats::common::block_builder::write_blocks;
 use crate::formats::common::drawings::{read_controls, read_drawing};
 use crate::formats::common::opc::Relationships;
 use crate::formats::common::sections::Sections;
-use crate::formats::common::sheets::quote_sheet_name;
+use crate::formats::common::sheets::{hidden_sheet, quote_sheet_name};
 use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
+use crate::limits::HiddenCells;
 use crate::wire::Refusal;
 use cloister_domain::BlockKind;
 
@@ -21,7 +22,11 @@ const MAX_SHEETS: usize = 5_000;
 const MAX_REMARKS: usize = 20_000;
 
 /// Reads the workbook of an archive onto `sections`, one page for each sheet.
-pub fn read_workbook(archive: &mut Archive<'_>, sections: &mut Sections) -> Result<(), Failure> {
+pub fn read_workbook(
+    archive: &mut Archive<'_>,
+    hidden_cells: HiddenCells,
+    sections: &mut Sections,
+) -> Result<(), Failure> {
     let main = Relationships::find_main_part(archive, "xl/workbook.xml")?;
     let related = Relationships::load(archive, &main)?;
     let mut part = |kind: &str, otherwise: &str| {
@@ -40,17 +45,17 @@ pub fn read_workbook(archive: &mut Archive<'_>, sections: &mut Sections) -> Resu
         styles,
         strings,
         is_1904: workbook.is_1904,
+        hidden_cells,
     };
     let (mut sheets, mut broken) = (0, 0);
     for sheet in &workbook.sheets {
         let (kind, target) = related.kind_and_target(&sheet.id).unwrap_or_default();
         let kind = kind.to_owned();
         if kind == "worksheet" && sheet.is_hidden {
-            sections.warn(format!(
-                "a sheet that is hidden is left out: `{}`",
-                sheet.name
-            ));
-            continue;
+            sections.warn(hidden_sheet(&sheet.name, hidden_cells));
+            if hidden_cells == HiddenCells::LeaveOut {
+                continue;
+            }
         }
         match kind.as_str() {
             "worksheet" => {
@@ -134,6 +139,7 @@ struct WorkbookContext<'r, 'f> {
     styles: CellStyles,
     strings: SharedStrings,
     is_1904: bool,
+    hidden_cells: HiddenCells,
 }
 
 impl WorkbookContext<'_, '_> {
@@ -153,7 +159,6 @@ impl WorkbookContext<'_, '_> {
         let SheetParts {
             mut cells,
             formulas,
-            hidden_rows,
             margins,
         } = read_worksheet(&xml, reader)?;
         drop(xml);
@@ -169,11 +174,11 @@ impl WorkbookContext<'_, '_> {
                 sheet.name
             ));
         }
-        if hidden_rows > 0 {
-            sections.warn(format!(
-                "the sheet `{}` has hidden rows or columns ({hidden_rows}), which are read",
-                sheet.name
-            ));
+        if let Some(warning) = cells.apply_policy(self.hidden_cells) {
+            sections.warn(warning);
+        }
+        if sheet.is_hidden {
+            cells.mark_hidden();
         }
         let mut beside = self.beside(&related)?;
         beside.extend(margins.into_iter().map(|text| {
@@ -244,6 +249,10 @@ impl WorkbookContext<'_, '_> {
         let related = Relationships::load(self.archive, part).unwrap_or_default();
         let beside = self.beside(&related)?;
         if beside.is_empty() {
+            sections.warn(format!(
+                "the sheet `{}` is a chart whose words could not be read",
+                sheet.name
+            ));
             return Ok(());
         }
         sections.set_location(Some(quote_sheet_name(&sheet.name)));

@@ -1,6 +1,7 @@
 //! HTML: the document tree becomes headings, paragraphs, list items and table rows. Scripts, styles
 //! and hidden elements are left out.
 
+mod style_sheet;
 mod tree;
 
 use super::{Failure, Format, ReadOptions, Sink, Source};
@@ -10,11 +11,12 @@ use crate::formats::common::encoding::{decode, is_text};
 use crate::formats::common::math::MathBuilder;
 use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::sections::normalize_whitespace;
-use crate::formats::common::symbols::{is_symbol_font, write_symbols};
+use crate::formats::common::symbols::SymbolFont;
 use crate::wire::Info;
 use cloister_domain::BlockKind;
 use html5ever::Attribute;
 use markup5ever_rcdom::{Handle, NodeData};
+use style_sheet::StyleSheet;
 
 /// Maximum depth of the tree. It is far above the depth to which the tree is built.
 const MAX_DEPTH: usize = 1_500;
@@ -67,7 +69,9 @@ pub fn read_into(text: &str, builder: &mut BlockBuilder) -> Result<Option<String
         script: Script::Normal,
         struck: 0,
         symbol_font: None,
+        style_sheet: StyleSheet::new(),
     };
+    collect_styles(&tree.document, &mut reader.style_sheet, 0);
     reader.node(&tree.document, 0)?;
     reader.builder.end_paragraph();
     Ok(reader.title.filter(|title| !title.is_empty()))
@@ -106,7 +110,8 @@ struct HtmlReader<'a> {
     /// Number of open elements with text that is struck out.
     struck: usize,
     /// The symbol font of the text.
-    symbol_font: Option<String>,
+    symbol_font: Option<SymbolFont>,
+    style_sheet: StyleSheet,
 }
 
 impl HtmlReader<'_> {
@@ -116,8 +121,8 @@ impl HtmlReader<'_> {
         }
         match &node.data {
             NodeData::Text { contents } => {
-                let text = match &self.symbol_font {
-                    Some(font) => write_symbols(&contents.borrow(), font),
+                let text = match self.symbol_font {
+                    Some(font) => write_beyond_ascii(font, &contents.borrow()),
                     None => self.script.write(&contents.borrow()),
                 };
                 let text = if self.struck > 0 {
@@ -130,8 +135,9 @@ impl HtmlReader<'_> {
             }
             NodeData::Element { name, attrs, .. } => {
                 let attributes = attrs.borrow();
-                if !is_hidden(&attributes) {
-                    self.styled_element(node, name.local.as_ref(), &attributes, depth)?;
+                let style = self.style_of(name.local.as_ref(), &attributes);
+                if !is_hidden(&attributes, &style) {
+                    self.styled_element(node, name.local.as_ref(), &attributes, &style, depth)?;
                 }
             }
             NodeData::Document => self.children(node, depth)?,
@@ -142,16 +148,25 @@ impl HtmlReader<'_> {
         Ok(())
     }
 
+    /// The declarations for an element, those of its own last, in lower case and without spaces.
+    fn style_of(&self, name: &str, attributes: &[Attribute]) -> String {
+        let classes = attribute_value(attributes, "class").unwrap_or_default();
+        let id = attribute_value(attributes, "id").unwrap_or_default();
+        let mut style = self.style_sheet.style_of(name, &classes, &id);
+        let own = attribute_value(attributes, "style").unwrap_or_default();
+        style.extend(own.to_ascii_lowercase().split_whitespace());
+        style
+    }
+
     /// Reads an element whose text may be raised, lowered or struck out.
     fn styled_element(
         &mut self,
         node: &Handle,
         name: &str,
         attributes: &[Attribute],
+        style: &str,
         depth: usize,
     ) -> Result<(), Failure> {
-        let style = attribute_value(attributes, "style").unwrap_or_default();
-        let style: String = style.to_ascii_lowercase().split_whitespace().collect();
         let script = match name {
             "sup" => Script::Raised,
             "sub" => Script::Lowered,
@@ -160,15 +175,22 @@ impl HtmlReader<'_> {
             _ => self.script,
         };
         let is_struck = matches!(name, "s" | "strike" | "del")
-            || style.contains("text-decoration:line-through")
-            || style.contains("text-decoration-line:line-through");
+            || style
+                .split(';')
+                .any(|rule| rule.starts_with("text-decoration") && rule.contains("line-through"));
         let outer = std::mem::replace(&mut self.script, script);
-        let font = font_of(&style, attributes);
-        let outer_font = self.symbol_font.clone();
+        let font = font_of(style, attributes);
+        let outer_font = self.symbol_font;
         if let Some(font) = font {
-            self.symbol_font = Some(font).filter(|font| is_symbol_font(font));
+            self.symbol_font = SymbolFont::from_name(&font);
         }
         self.struck += usize::from(is_struck);
+        let role = attribute_value(attributes, "role").unwrap_or_default();
+        if matches!(role.as_str(), "checkbox" | "radio" | "menuitemcheckbox") {
+            let checked = attribute_value(attributes, "aria-checked");
+            let sign = box_sign(checked.is_some_and(|checked| checked == "true"));
+            self.builder.push_text(&format!(" {sign} "));
+        }
         let read = self.element(node, name, attributes, depth);
         self.struck -= usize::from(is_struck);
         self.script = outer;
@@ -180,7 +202,12 @@ impl HtmlReader<'_> {
     fn field(&mut self, node: &Handle, name: &str, attributes: &[Attribute]) {
         if name == "select" {
             let mut chosen = Vec::new();
-            collect_chosen(node, &mut chosen, 0);
+            collect_chosen(node, &mut chosen, true, 0);
+            // A list that drops down shows its first choice.
+            if chosen.is_empty() && attribute_value(attributes, "multiple").is_none() {
+                collect_chosen(node, &mut chosen, false, 0);
+                chosen.truncate(1);
+            }
             self.builder.push_text(&format!(" {} ", chosen.join(", ")));
             return;
         }
@@ -225,7 +252,7 @@ impl HtmlReader<'_> {
     ) -> Result<(), Failure> {
         match name {
             "script" | "style" | "noscript" | "template" | "svg" | "iframe" | "object" | "nav"
-            | "button" => Ok(()),
+            | "button" | "rt" | "rp" => Ok(()),
             "input" | "select" => {
                 self.field(node, name, attributes);
                 Ok(())
@@ -379,19 +406,19 @@ fn font_of(style: &str, attributes: &[Attribute]) -> Option<String> {
 }
 
 /// The words of the chosen options of a list.
-fn collect_chosen(node: &Handle, chosen: &mut Vec<String>, depth: usize) {
+fn collect_chosen(node: &Handle, chosen: &mut Vec<String>, only_selected: bool, depth: usize) {
     for child in node.children.borrow().iter().filter(|_| depth < 20) {
         let NodeData::Element { name, attrs, .. } = &child.data else {
             continue;
         };
         if name.local.as_ref() == "option" {
-            if attribute_value(&attrs.borrow(), "selected").is_some() {
+            if !only_selected || attribute_value(&attrs.borrow(), "selected").is_some() {
                 let mut text = String::new();
                 collect_text(child, &mut text, 0);
                 chosen.push(normalize_whitespace(&text));
             }
         } else {
-            collect_chosen(child, chosen, depth + 1);
+            collect_chosen(child, chosen, only_selected, depth + 1);
         }
     }
 }
@@ -460,28 +487,52 @@ fn is_block(name: &str) -> bool {
     )
 }
 
-fn is_hidden(attributes: &[Attribute]) -> bool {
-    attributes.iter().any(|attribute| {
+fn is_hidden(attributes: &[Attribute], style: &str) -> bool {
+    let by_attribute = attributes.iter().any(|attribute| {
         let value = attribute.value.to_ascii_lowercase();
         match attribute.name.local.as_ref() {
             "hidden" => true,
             "aria-hidden" => value == "true",
-            "style" => {
-                let style: String = value.split_whitespace().collect();
-                style.split(';').any(|rule| {
-                    matches!(
-                        rule,
-                        "display:none"
-                            | "display:none!important"
-                            | "visibility:hidden"
-                            | "mso-hide:all"
-                            | "font-size:0"
-                            | "font-size:0px"
-                            | "opacity:0"
-                    )
-                })
-            }
             _ => false,
         }
-    })
+    });
+    let hides = |rule: &str| {
+        matches!(
+            rule,
+            "display:none"
+                | "display:none!important"
+                | "visibility:hidden"
+                | "mso-hide:all"
+                | "font-size:0"
+                | "font-size:0px"
+                | "opacity:0"
+        )
+    };
+    by_attribute || style.split(';').any(hides)
+}
+
+/// Collects the rules of the style sheets in the page.
+fn collect_styles(node: &Handle, sheet: &mut StyleSheet, depth: usize) {
+    for child in node.children.borrow().iter().filter(|_| depth < MAX_DEPTH) {
+        if let NodeData::Element { name, .. } = &child.data {
+            match name.local.as_ref() {
+                "style" => {
+                    let mut css = String::new();
+                    collect_text(child, &mut css, 0);
+                    sheet.add(&css);
+                }
+                "script" => sheet.hides = false,
+                _ => {}
+            }
+        }
+        collect_styles(child, sheet, depth + 1);
+    }
+}
+
+/// Browsers show ASCII letters of the font Symbol as they are.
+fn write_beyond_ascii(font: SymbolFont, text: &str) -> String {
+    if font == SymbolFont::Greek && text.is_ascii() {
+        return text.to_owned();
+    }
+    font.write(text)
 }

@@ -1,5 +1,7 @@
 //! E-mail messages (RFC 5322, MIME).
 
+use super::charset::decode_named;
+use super::header_words::{decode_field, parameter};
 use super::signed::{self, Enclosed};
 use super::{MailBody, MailMessage, choose_body, tnef};
 use crate::formats::common::block_builder::BlockBuilder;
@@ -7,7 +9,11 @@ use crate::formats::common::encoding::decode;
 use crate::formats::common::xml::parse_day;
 use crate::formats::{Failure, Format, ReadOptions, Sink, Source};
 use crate::wire::{Info, Refusal};
-use mail_parser::{Address, Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::decoders::base64::base64_decode;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode;
+use mail_parser::{
+    Address, Encoding, Header, Message, MessageParser, MessagePart, MimeHeaders, PartType,
+};
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -271,11 +277,11 @@ fn build_message(message: &Message<'_>) -> MailMessage {
     MailMessage {
         part: part.copied().unwrap_or(0) + 1,
         is_encrypted: is_pgp || kind.as_deref() == Some("multipart/encrypted"),
-        subject: message.subject().unwrap_or_default().to_owned(),
+        subject: subject(message),
         lines: vec![
-            ("From", format_addresses(message.from())),
-            ("To", format_addresses(message.to())),
-            ("Cc", format_addresses(message.cc())),
+            ("From", addresses(message, "From", message.from())),
+            ("To", addresses(message, "To", message.to())),
+            ("Cc", addresses(message, "Cc", message.cc())),
             ("Date", date.map(super::format_date).unwrap_or_default()),
         ],
         day: date.and_then(|date| parse_day(&date.to_rfc3339())),
@@ -283,6 +289,36 @@ fn build_message(message: &Message<'_>) -> MailMessage {
         attachments: collect_attachments(message),
         warnings: Vec::new(),
     }
+}
+
+fn subject(message: &Message<'_>) -> String {
+    let parsed = message.subject().unwrap_or_default();
+    let decoded = raw_header(message, message.headers(), "Subject").map(decode_field);
+    decoded.map_or_else(|| parsed.to_owned(), |text| text.trim().to_owned())
+}
+
+/// The addresses of a field. Names in charsets that the parser does not know are decoded here.
+fn addresses(message: &Message<'_>, name: &str, parsed: Option<&Address<'_>>) -> String {
+    let shown = format_addresses(parsed);
+    if !shown.contains(['\u{fffd}', '\u{1b}', '~']) {
+        return shown;
+    }
+    let decoded = raw_header(message, message.headers(), name).map(decode_field);
+    decoded.unwrap_or(shown)
+}
+
+/// The bytes of a header field after its name.
+fn raw_header<'m>(
+    message: &'m Message<'_>,
+    headers: &[Header<'_>],
+    name: &str,
+) -> Option<&'m [u8]> {
+    let header = headers
+        .iter()
+        .rfind(|header| header.name.as_str().eq_ignore_ascii_case(name))?;
+    let from = usize::try_from(header.offset_start).ok()?;
+    let to = usize::try_from(header.offset_end).ok()?;
+    message.raw_message().get(from..to)
 }
 
 /// `Ada Byron <ada@example.org>, ...`
@@ -331,22 +367,32 @@ fn html_body(message: &Message<'_>) -> MailBody {
     MailBody::Html(texts.collect::<Vec<_>>().join("\n"))
 }
 
-/// The text of a part. If the part does not name its encoding, or a wrong one, its letters decide.
+/// The text of a part, in the charset that it names. If it names none or a wrong one, its letters
+/// decide.
 fn redecoded<'t>(message: &Message<'_>, part: &MessagePart<'_>, text: &'t str) -> Cow<'t, str> {
-    let is_plain = matches!(part.encoding, Encoding::None);
-    if !is_plain || !text.contains('\u{fffd}') {
+    if text.is_ascii() && !text.contains(['\u{1b}', '~', '+']) {
         return Cow::Borrowed(text);
     }
-    let (from, to) = (
-        usize::try_from(part.offset_body),
-        usize::try_from(part.offset_end),
-    );
-    let (Ok(from), Ok(to)) = (from, to) else {
-        return Cow::Borrowed(text);
-    };
-    match message.raw_message().get(from..to) {
-        Some(raw) => Cow::Owned(decode(raw)),
+    let named = raw_header(message, &part.headers, "Content-Type")
+        .and_then(|field| parameter(field, "charset"));
+    match part_bytes(message, part) {
+        Some(bytes) => Cow::Owned(match named {
+            Some(name) => decode_named(&bytes, &name),
+            None => decode(&bytes),
+        }),
         None => Cow::Borrowed(text),
+    }
+}
+
+/// The bytes of a part without its transfer encoding.
+fn part_bytes(message: &Message<'_>, part: &MessagePart<'_>) -> Option<Vec<u8>> {
+    let from = usize::try_from(part.offset_body).ok()?;
+    let to = usize::try_from(part.offset_end).ok()?;
+    let raw = message.raw_message().get(from..to)?;
+    match part.encoding {
+        Encoding::None => Some(raw.to_vec()),
+        Encoding::Base64 => base64_decode(raw),
+        Encoding::QuotedPrintable => quoted_printable_decode(raw),
     }
 }
 
@@ -354,7 +400,12 @@ fn redecoded<'t>(message: &Message<'_>, part: &MessagePart<'_>, text: &'t str) -
 fn collect_attachments(message: &Message<'_>) -> Vec<(String, Vec<u8>)> {
     let attached = message.attachments().filter(|part| !is_decoration(part));
     attached
-        .map(|part| (attachment_name(part), attachment_bytes(part)))
+        .map(|part| {
+            (
+                attachment_name(message, part),
+                attachment_bytes(message, part),
+            )
+        })
         .collect()
 }
 
@@ -367,7 +418,15 @@ fn is_decoration(part: &MessagePart<'_>) -> bool {
     is_picture && inline && part.content_id().is_some()
 }
 
-fn attachment_name(part: &MessagePart<'_>) -> String {
+fn attachment_name(message: &Message<'_>, part: &MessagePart<'_>) -> String {
+    let named = |header: &str, key: &str| {
+        raw_header(message, &part.headers, header).and_then(|field| parameter(field, key))
+    };
+    let decoded =
+        named("Content-Disposition", "filename").or_else(|| named("Content-Type", "name"));
+    if let Some(name) = decoded.filter(|name| !name.trim().is_empty()) {
+        return name;
+    }
     if let Some(name) = part.attachment_name() {
         return name.to_owned();
     }
@@ -389,11 +448,12 @@ fn attachment_name(part: &MessagePart<'_>) -> String {
     }
 }
 
-fn attachment_bytes(part: &MessagePart<'_>) -> Vec<u8> {
+fn attachment_bytes(message: &Message<'_>, part: &MessagePart<'_>) -> Vec<u8> {
     match &part.body {
-        PartType::Message(message) => message.raw_message().to_vec(),
-        PartType::Text(_)
-        | PartType::Html(_)
+        PartType::Message(inner) => inner.raw_message().to_vec(),
+        // A file of text becomes a document of its own, in the charset that the message names.
+        PartType::Text(text) => redecoded(message, part, text).as_bytes().to_vec(),
+        PartType::Html(_)
         | PartType::Binary(_)
         | PartType::InlineBinary(_)
         | PartType::Multipart(_) => part.contents().to_vec(),

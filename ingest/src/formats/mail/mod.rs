@@ -1,8 +1,10 @@
 //! Messages: e-mail (.eml) and Outlook messages (.msg). The subject becomes the title, sender,
 //! recipients and date precede the text, and attachments become documents of their own.
 
+mod charset;
 mod compressed_rtf;
 mod eml;
+mod header_words;
 mod mailbox;
 mod msg;
 mod quotes;

@@ -10,9 +10,10 @@ use crate::formats::common::block_builder::{BlockBuilder, BuiltBlock, CellShape}
 use crate::formats::common::drawings::box_sign;
 use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::sections::Sections;
+use crate::formats::common::sheets::hidden_sheet;
 use crate::formats::common::slides::{SlideContent, write_slide};
-use crate::formats::common::symbols::write_symbols;
 use crate::formats::common::xml::{XmlHandler, XmlTag};
+use crate::limits::HiddenCells;
 use cloister_domain::BlockKind;
 use std::collections::HashMap;
 
@@ -99,6 +100,8 @@ pub struct OdfBody<'a> {
     columns: Vec<usize>,
     /// Whether tables are sheets.
     tables_are_sheets: bool,
+    /// What happens to hidden rows, columns and sheets.
+    pub hidden_cells: HiddenCells,
     /// Warnings for the administrator.
     pub warnings: Vec<String>,
 }
@@ -132,6 +135,7 @@ impl<'a> OdfBody<'a> {
             header_rows: 0,
             columns: Vec::new(),
             tables_are_sheets,
+            hidden_cells: HiddenCells::default(),
             warnings: Vec::new(),
         }
     }
@@ -171,8 +175,8 @@ impl<'a> OdfBody<'a> {
         }
         let text = match self.spans.last() {
             Some((_, setting)) => {
-                let written = match &setting.symbol_font {
-                    Some(font) => write_symbols(text, font),
+                let written = match setting.symbol_font {
+                    Some(font) => font.write(text),
                     None => setting.script.write(text),
                 };
                 if setting.struck {
@@ -462,10 +466,12 @@ impl<'a> OdfBody<'a> {
             sheet.begin_nested_table();
             return Ok(());
         }
-        let sheet = SheetState::begin(tag, self.styles);
-        if sheet.hidden {
-            let warning = format!("a sheet that is hidden is left out: `{}`", sheet.name);
-            self.warnings.push(warning);
+        let style = tag.attribute("table:style-name").unwrap_or_default();
+        let is_hidden = self.styles.is_hidden(&style);
+        let sheet = SheetState::begin(tag, is_hidden, self.hidden_cells);
+        if is_hidden {
+            self.warnings
+                .push(hidden_sheet(&sheet.name, self.hidden_cells));
         }
         self.sheet = Some(sheet);
         Ok(())
@@ -584,6 +590,11 @@ impl XmlHandler for OdfBody<'_> {
             }
             "table:table" => self.begin_table(tag)?,
             "table:table-header-rows" => self.header_rows += 1,
+            "table:table-column" => {
+                if let Some(sheet) = &mut self.sheet {
+                    sheet.define_columns(tag);
+                }
+            }
             "table:table-row" => self.begin_row(tag),
             "table:table-cell" | "table:covered-table-cell" => self.begin_cell(tag)?,
             _ => self.handle_inline(tag),

@@ -64,6 +64,7 @@ fn extract_odf_content(
         Vec::new()
     };
     let mut body = OdfBody::new(&styles, sections, name == "ods");
+    body.hidden_cells = source.hidden_cells;
     body.insert(controls, objects);
     parse_xml(&content, &mut body)?;
     let mut info = properties.info(name);

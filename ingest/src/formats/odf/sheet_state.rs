@@ -1,11 +1,11 @@
 //! The open sheet of an OpenDocument spreadsheet.
 
-use super::styles::OdfStyles;
 use crate::formats::Failure;
 use crate::formats::common::block_builder::{BuiltBlock, write_blocks};
 use crate::formats::common::sections::{Sections, normalize_whitespace};
 use crate::formats::common::sheets::{MergedCells, Sheet, cell_reference, quote_sheet_name};
 use crate::formats::common::xml::XmlTag;
+use crate::limits::HiddenCells;
 use cloister_domain::BlockKind;
 
 /// Maximum number of times that a repeated cell with text is written.
@@ -18,8 +18,11 @@ const MAX_BESIDE: usize = 20_000;
 pub struct SheetState {
     /// The sheet's name.
     pub name: String,
-    /// Whether the sheet is hidden, and therefore left out.
+    /// Whether the sheet is left out because it is hidden.
     pub hidden: bool,
+    policy: HiddenCells,
+    /// The column of the next definition of a column.
+    defined_columns: u32,
     cells: Sheet,
     row: u32,
     row_repeats: u32,
@@ -40,12 +43,17 @@ pub struct SheetState {
 
 impl SheetState {
     /// Starts a sheet.
-    pub fn begin(tag: &XmlTag<'_>, styles: &OdfStyles) -> Self {
+    pub fn begin(tag: &XmlTag<'_>, is_hidden: bool, policy: HiddenCells) -> Self {
         let name = tag.attribute("table:name").unwrap_or_default();
-        let style = tag.attribute("table:style-name").unwrap_or_default();
+        let mut cells = Sheet::new(Some(&name));
+        if is_hidden {
+            cells.mark_hidden();
+        }
         Self {
-            cells: Sheet::new(Some(&name)),
-            hidden: styles.is_hidden(&style),
+            cells,
+            hidden: is_hidden && policy == HiddenCells::LeaveOut,
+            policy,
+            defined_columns: 0,
             name,
             row: 0,
             row_repeats: 1,
@@ -78,11 +86,27 @@ impl SheetState {
         nested
     }
 
+    /// Reads the definition of columns.
+    pub fn define_columns(&mut self, tag: &XmlTag<'_>) {
+        let repeats: u32 = tag
+            .parse_attribute("table:number-columns-repeated")
+            .unwrap_or(1);
+        let next = self.defined_columns.saturating_add(repeats.max(1));
+        if is_collapsed(tag) {
+            self.cells
+                .mark_hidden_columns(self.defined_columns, next - 1);
+        }
+        self.defined_columns = next;
+    }
+
     /// Starts a row.
     pub fn begin_row(&mut self, tag: &XmlTag<'_>, is_header: bool) {
         if self.nested_tables == 0 {
             if is_header {
                 self.cells.mark_header(self.row);
+            }
+            if is_collapsed(tag) {
+                self.cells.mark_hidden_row(self.row);
             }
             let repeats = tag.parse_attribute("table:number-rows-repeated");
             self.row_repeats = repeats.unwrap_or(1);
@@ -214,7 +238,10 @@ impl SheetState {
     }
 
     /// Ends the sheet, and writes it as a page.
-    pub fn finish(self, sections: &mut Sections) {
+    pub fn finish(mut self, sections: &mut Sections) {
+        if let Some(warning) = self.cells.apply_policy(self.policy) {
+            sections.warn(warning);
+        }
         if self.hidden || self.cells.is_empty() && self.blocks.is_empty() {
             return;
         }
@@ -232,6 +259,12 @@ impl SheetState {
         sections.set_location(None);
         sections.end_page();
     }
+}
+
+/// Whether a row or column is hidden, or does not match a filter.
+fn is_collapsed(tag: &XmlTag<'_>) -> bool {
+    let visibility = tag.attribute("table:visibility");
+    visibility.is_some_and(|shown| shown == "collapse" || shown == "filter")
 }
 
 /// Whether a date is numbers with slashes or hyphens between them, and not in ISO order.

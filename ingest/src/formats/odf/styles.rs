@@ -3,7 +3,7 @@
 use crate::formats::Failure;
 use crate::formats::common::numbers::Numerals;
 use crate::formats::common::scripts::Script;
-use crate::formats::common::symbols::is_symbol_font;
+use crate::formats::common::symbols::SymbolFont;
 use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 use std::collections::HashMap;
 
@@ -87,7 +87,7 @@ pub struct TextSetting {
     /// Whether it is raised or lowered.
     pub script: Script,
     /// Its symbol font.
-    pub symbol_font: Option<String>,
+    pub symbol_font: Option<SymbolFont>,
 }
 
 /// All styles of a file.
@@ -120,7 +120,7 @@ impl OdfStyles {
             struck: line().find_map(|style| style.struck).unwrap_or(false),
             bold: line().find_map(|style| style.bold).unwrap_or(false),
             script: line().find_map(|style| style.script).unwrap_or_default(),
-            symbol_font: font.filter(|font| is_symbol_font(font)),
+            symbol_font: font.and_then(|font| SymbolFont::from_name(&font)),
         }
     }
 

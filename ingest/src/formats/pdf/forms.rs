@@ -231,7 +231,8 @@ fn decode_text(object: &Object) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn parse_rect(numbers: &[Object]) -> Option<[f64; 4]> {
+/// Parses a rectangle: x0, y0, x1, y1.
+pub fn parse_rect(numbers: &[Object]) -> Option<[f64; 4]> {
     let [x0, y0, x1, y1, ..] = numbers else {
         return None;
     };
@@ -286,7 +287,8 @@ pub fn place_boxes(
         }
         let rect = super::glyphs::display(drawn);
         words.retain(|word| word.text.chars().count() > 1 || !is_within(word.rect, rect));
-        let Some((index, is_right)) = neighbour(words, rect) else {
+        let near = neighbour(words, rect).or_else(|| on_line(words, rect));
+        let Some((index, is_right)) = near else {
             let value = box_sign(is_ticked).to_owned();
             others.push(FormField {
                 value,
@@ -294,29 +296,61 @@ pub fn place_boxes(
             });
             continue;
         };
-        let Some(near) = words.get(index) else {
-            continue;
-        };
-        let rect = Rect {
-            y0: near.rect.y0,
-            y1: near.rect.y1,
-            ..rect
-        };
-        let sign = PlacedWord {
-            text: box_sign(is_ticked).to_owned(),
-            rect,
-            frame: rect,
-            direction: TextDirection::LeftToRight,
-            size: near.size,
-            bold: near.bold,
-            right_to_left: false,
-        };
-        words.insert(if is_right { index } else { index + 1 }, sign);
+        insert_sign(words, index, is_right, rect, is_ticked);
     }
     others
 }
 
-fn is_within(inner: Rect, outer: Rect) -> bool {
+/// Writes the sign of a box before or after the word at `index`.
+pub fn insert_sign(
+    words: &mut Vec<PlacedWord>,
+    index: usize,
+    is_right: bool,
+    rect: Rect,
+    is_ticked: bool,
+) {
+    let Some(near) = words.get(index) else {
+        return;
+    };
+    let rect = Rect {
+        y0: near.rect.y0,
+        y1: near.rect.y1,
+        ..rect
+    };
+    let sign = PlacedWord {
+        text: box_sign(is_ticked).to_owned(),
+        rect,
+        frame: rect,
+        direction: TextDirection::LeftToRight,
+        size: near.size,
+        bold: near.bold,
+        right_to_left: false,
+    };
+    words.insert(if is_right { index } else { index + 1 }, sign);
+}
+
+/// The nearest word on the line of a box, however far: first to its left, then to its right.
+fn on_line(words: &[PlacedWord], rect: Rect) -> Option<(usize, bool)> {
+    let middle = f32::midpoint(rect.y0, rect.y1);
+    let beside = words.iter().enumerate().filter(|(_, word)| {
+        word.direction == TextDirection::LeftToRight
+            && word.rect.y0 <= middle
+            && middle <= word.rect.y1
+    });
+    let (left, right): (Vec<_>, Vec<_>) =
+        beside.partition(|(_, word)| word.rect.x1 <= rect.x0 + 3.0);
+    let last = left
+        .into_iter()
+        .max_by(|(_, a), (_, b)| a.rect.x1.total_cmp(&b.rect.x1));
+    let first = right
+        .into_iter()
+        .min_by(|(_, a), (_, b)| a.rect.x0.total_cmp(&b.rect.x0));
+    last.map(|(index, _)| (index, false))
+        .or_else(|| first.map(|(index, _)| (index, true)))
+}
+
+/// Whether the middle of a rectangle is in the other.
+pub fn is_within(inner: Rect, outer: Rect) -> bool {
     let (x, y) = (
         f32::midpoint(inner.x0, inner.x1),
         f32::midpoint(inner.y0, inner.y1),
@@ -325,7 +359,7 @@ fn is_within(inner: Rect, outer: Rect) -> bool {
 }
 
 /// The word next to a box, and whether it is to the right of it.
-fn neighbour(words: &[PlacedWord], rect: Rect) -> Option<(usize, bool)> {
+pub fn neighbour(words: &[PlacedWord], rect: Rect) -> Option<(usize, bool)> {
     let middle = f32::midpoint(rect.y0, rect.y1);
     let beside = words.iter().enumerate().filter(|(_, word)| {
         word.direction == TextDirection::LeftToRight

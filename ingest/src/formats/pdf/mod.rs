@@ -1,6 +1,7 @@
 //! PDF: hayro extracts the text and renders the pages, lopdf reads the structure.
 
 pub mod actual_text;
+pub mod annotations;
 pub mod blocks;
 pub mod forms;
 pub mod glyph_text;
@@ -12,6 +13,7 @@ pub mod right_to_left;
 pub mod rows;
 pub mod rules;
 mod scripts;
+mod struck;
 pub mod structure;
 pub mod tables;
 pub mod words;
@@ -78,10 +80,13 @@ fn extract(source: &Source, options: ReadOptions, sink: &mut dyn Sink) -> Result
         if number < options.first_page {
             continue;
         }
-        let fields = found.fields.get(&number).map_or(&[][..], Vec::as_slice);
+        let extras = PageExtras {
+            fields: found.fields.get(&number).map_or(&[][..], Vec::as_slice),
+            annotations: found.annotations.get(&number),
+        };
         let last = above.take();
         match catch_unwind(AssertUnwindSafe(|| {
-            read_page(number, page, &cache, fields, last)
+            read_page(number, page, &cache, extras, last)
         })) {
             Ok((mut frame, table)) => {
                 above = table;
@@ -136,6 +141,13 @@ fn write_form(form: &xfa::XfaForm, frame: &mut PageFrame) {
     }
 }
 
+/// What stands beside the text of a page in the structure of the file.
+#[derive(Clone, Copy)]
+struct PageExtras<'s> {
+    fields: &'s [forms::FormField],
+    annotations: Option<&'s annotations::PageAnnotations>,
+}
+
 /// The last table of a page, if nothing but its foot follows it.
 type LastTable = tables::FoundTable;
 
@@ -146,7 +158,7 @@ fn read_page<'a>(
     number: u32,
     page: &hayro_syntax::page::Page<'a>,
     cache: &InterpreterCache<'a>,
-    fields: &[forms::FormField],
+    extras: PageExtras<'_>,
     above: Option<LastTable>,
 ) -> (PageFrame, Option<LastTable>) {
     let (width, height) = page.render_dimensions();
@@ -163,7 +175,13 @@ fn read_page<'a>(
     let to_page = page.initial_transform(true).to_kurbo();
     let mut words = right_to_left::join_in_order(&collector.glyphs);
     let right_to_left = words.iter().any(|word| word.right_to_left);
-    let fields = forms::place_boxes(fields, to_page, &mut words);
+    let areas = extras
+        .annotations
+        .map(|found| found.struck_areas(to_page))
+        .unwrap_or_default();
+    struck::mark(&mut words, &collector.rules, &areas);
+    let fields = forms::place_boxes(extras.fields, to_page, &mut words);
+    collector.rules.place_drawn_boxes(&mut words);
     scripts::mark(&mut words);
     let mut search = tables::find_tables(rows::join_words(words), &collector.rules);
     if let Some(above) = above {
@@ -172,6 +190,8 @@ fn read_page<'a>(
     let last = search.last_table(height * (1.0 - MARGIN));
     let (mut content, mut styles) = blocks::build_page_text(order::order_with_tables(search));
     forms::append_fields(&fields, to_page, page_rect, &mut content, &mut styles);
+    let remarks = extras.annotations.map_or(&[][..], |found| &found.texts);
+    forms::append_fields(remarks, to_page, page_rect, &mut content, &mut styles);
     let frame = PageFrame {
         page: Page {
             number,

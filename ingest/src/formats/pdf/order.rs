@@ -10,6 +10,8 @@ use super::tables::{FoundTable, TableSearch};
 const MAX_RUNS: usize = 6_000;
 /// Minimum number of lines of a column.
 const MIN_COLUMN_LINES: usize = 6;
+/// The same, if most lines continue the sentence of the line above.
+const MIN_FLOWING_LINES: usize = 3;
 /// The median line fills at least this fraction of a column.
 const MIN_COLUMN_FILL: f32 = 0.72;
 
@@ -167,7 +169,7 @@ fn find_band(runs: &[TextRun]) -> Option<f32> {
 
 /// Finds white space from top to bottom with running text on both sides.
 fn find_gutter(runs: &[TextRun]) -> Option<Gutter> {
-    if runs.len() < 2 * MIN_COLUMN_LINES {
+    if runs.len() < 2 * MIN_FLOWING_LINES {
         return None;
     }
     let size = runs.iter().map(|p| p.size).sum::<f32>() / runs.len() as f32;
@@ -183,7 +185,7 @@ fn find_gutter(runs: &[TextRun]) -> Option<Gutter> {
 }
 
 fn is_column(runs: &[&TextRun]) -> bool {
-    if runs.len() < MIN_COLUMN_LINES {
+    if runs.len() < MIN_FLOWING_LINES || runs.len() < MIN_COLUMN_LINES && !is_flowing(runs) {
         return false;
     }
     let left = runs.iter().map(|p| p.frame.x0).fold(f32::MAX, f32::min);
@@ -192,6 +194,20 @@ fn is_column(runs: &[&TextRun]) -> bool {
     widths.sort_by(f32::total_cmp);
     let median = widths.get(widths.len() / 2).copied().unwrap_or(0.0);
     median >= MIN_COLUMN_FILL * (right - left)
+}
+
+/// Whether most lines continue the sentence of the line above, as those of running text do and those
+/// of a table do not.
+fn is_flowing(runs: &[&TextRun]) -> bool {
+    let mut lines: Vec<&TextRun> = runs.to_vec();
+    lines.sort_by(|a, b| a.frame.y0.total_cmp(&b.frame.y0));
+    let pairs = lines.iter().zip(lines.iter().skip(1));
+    let continued = pairs.filter(|(upper, lower)| {
+        let begins_small = lower.text().starts_with(char::is_lowercase);
+        let is_open = !upper.text().ends_with(['.', ':', '!', '?', ';']);
+        begins_small && is_open && upper.words.len() > 2
+    });
+    continued.count() * 3 >= (lines.len() - 1) * 2
 }
 
 /// The middles of the gaps between the runs' extents on one axis.

@@ -1,8 +1,9 @@
 //! Lines and shaded areas of a page, which part the rows and columns of tables.
 
-use super::words::TextDirection;
+use super::forms;
+use super::words::{PlacedWord, TextDirection};
 use cloister_domain::Rect;
-use hayro_interpret::kurbo::{self, Affine, BezPath, PathEl, Point};
+use hayro_interpret::kurbo::{self, Affine, BezPath, PathEl, Point, Shape};
 
 /// Maximum number of lines and of areas that are recorded.
 const MAX_RULES: usize = 20_000;
@@ -10,6 +11,9 @@ const MAX_RULES: usize = 20_000;
 const MAX_THICKNESS: f32 = 2.6;
 /// Shorter lines are parts of letters and pictures.
 const MIN_LENGTH: f32 = 5.0;
+/// The size of a box to tick, in points, and the maximum number of them on a page.
+const BOX_SIZE: (f32, f32) = (5.0, 18.0);
+const MAX_BOXES: usize = 500;
 /// Lines whose ends are nearer than this are one.
 const JOINT: f32 = 3.0;
 
@@ -22,6 +26,10 @@ pub struct PageRules {
     pub vertical: Vec<Rect>,
     /// Shaded areas.
     pub shaded: Vec<Rect>,
+    /// Small squares, which may be boxes to tick.
+    squares: Vec<Rect>,
+    /// Short lines that are neither horizontal nor vertical, as those of a cross.
+    strokes: Vec<Rect>,
 }
 
 impl PageRules {
@@ -29,6 +37,7 @@ impl PageRules {
     pub fn add_stroke(&mut self, path: &BezPath, transform: Affine) {
         let mut first = Point::ZERO;
         let mut last = Point::ZERO;
+        self.add_square(path, transform);
         for element in path.elements() {
             let next = match element {
                 PathEl::MoveTo(to) => {
@@ -44,8 +53,80 @@ impl PageRules {
                 PathEl::ClosePath => first,
             };
             let line = kurbo::Rect::from_points(transform * last, transform * next);
-            self.add_line(super::glyphs::display(line));
+            let line = super::glyphs::display(line);
+            self.add_line(line);
+            self.add_short_stroke(line);
             last = next;
+        }
+    }
+
+    /// Records a path that is one small square.
+    fn add_square(&mut self, path: &BezPath, transform: Affine) {
+        let elements = path.elements();
+        let lines = elements
+            .iter()
+            .all(|e| matches!(e, PathEl::MoveTo(_) | PathEl::LineTo(_) | PathEl::ClosePath));
+        if !lines || !(4..=6).contains(&elements.len()) || self.squares.len() >= MAX_BOXES {
+            return;
+        }
+        let area = super::glyphs::display((transform * path).bounding_box());
+        let (width, height) = (area.width(), area.height());
+        let is_small = BOX_SIZE.0 <= width.min(height) && width.max(height) <= BOX_SIZE.1;
+        if is_small && (width - height).abs() < 0.15 * width {
+            self.squares.push(area);
+        }
+    }
+
+    fn add_short_stroke(&mut self, line: Rect) {
+        let (width, height) = (line.width(), line.height());
+        let is_slanted = width.min(height) > 2.0 && width.max(height) <= 1.5 * BOX_SIZE.1;
+        if is_slanted && self.strokes.len() < MAX_BOXES {
+            self.strokes.push(line);
+        }
+    }
+
+    /// Writes the signs of drawn boxes in front of the words that they belong to. A box is ticked if
+    /// there is a cross or one sign in it. Squares in rows are the cells of a table or of a form.
+    pub fn place_drawn_boxes(&self, words: &mut Vec<PlacedWord>) {
+        for square in &self.squares {
+            let touches = |other: &&Rect| {
+                let near = |a: f32, b: f32| (a - b).abs() < 2.0;
+                let level = near(other.y0, square.y0)
+                    && (near(other.x0, square.x1) || near(other.x1, square.x0));
+                let above = near(other.x0, square.x0)
+                    && (near(other.y0, square.y1) || near(other.y1, square.y0));
+                level || above
+            };
+            let shaded = self
+                .shaded
+                .iter()
+                .any(|area| forms::is_within(*area, *square));
+            if shaded || self.squares.iter().any(|other| touches(&other)) {
+                continue;
+            }
+            let inside = words.iter().position(|word| {
+                forms::is_within(word.rect, *square) && word.text.chars().count() == 1
+            });
+            let crossed = self
+                .strokes
+                .iter()
+                .any(|line| forms::is_within(*line, *square));
+            let is_letter = inside
+                .and_then(|index| words.get(index))
+                .is_some_and(|word| {
+                    word.text
+                        .chars()
+                        .all(|c| c.is_alphanumeric() && !"xX48".contains(c))
+                });
+            if is_letter {
+                continue;
+            }
+            if let Some(index) = inside {
+                words.remove(index);
+            }
+            if let Some((index, is_right)) = forms::neighbour(words, *square) {
+                forms::insert_sign(words, index, is_right, *square, inside.is_some() || crossed);
+            }
         }
     }
 

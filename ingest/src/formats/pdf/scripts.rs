@@ -8,9 +8,15 @@ use crate::formats::common::scripts::Script;
 pub fn mark(words: &mut Vec<PlacedWord>) {
     let mut found: Vec<PlacedWord> = Vec::with_capacity(words.len());
     for word in words.drain(..) {
+        let before = found
+            .len()
+            .checked_sub(2)
+            .and_then(|index| found.get(index));
+        let after_number =
+            before.is_some_and(|word| word.text.ends_with(|c: char| c.is_ascii_digit()));
         let script = found
             .last()
-            .map_or(Script::Normal, |last| script_of(last, &word));
+            .map_or(Script::Normal, |last| script_of(last, &word, after_number));
         if script != Script::Normal
             && let Some(last) = found.last_mut()
         {
@@ -33,7 +39,7 @@ pub fn mark(words: &mut Vec<PlacedWord>) {
 }
 
 /// Whether `word` is raised or lowered beside the word before it.
-fn script_of(last: &PlacedWord, word: &PlacedWord) -> Script {
+fn script_of(last: &PlacedWord, word: &PlacedWord, after_number: bool) -> Script {
     let is_number = word.text.chars().any(|c| c.is_ascii_digit())
         && word
             .text
@@ -52,7 +58,8 @@ fn script_of(last: &PlacedWord, word: &PlacedWord) -> Script {
     let (above, below) = (word.frame.y0 - last.frame.y0, last.frame.y1 - word.frame.y1);
     if below > above + 0.1 * last.size {
         // After other words, a raised number is the mark of a note.
-        if takes_power(&last.text) {
+        let is_unit = after_number && last.text.chars().count() < 4;
+        if is_unit || takes_power(&last.text) {
             Script::Raised
         } else {
             Script::Normal

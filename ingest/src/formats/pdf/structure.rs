@@ -2,6 +2,7 @@
 //!
 //! The text can be read without the structure, so invalid parts are left out.
 
+use super::annotations::{self, PageAnnotations};
 use super::forms::{self, FormField};
 use super::names;
 use super::xfa::{self, XfaForm};
@@ -28,6 +29,8 @@ pub struct PdfStructure {
     pub outline: Vec<OutlineEntry>,
     /// The filled form fields, by page.
     pub fields: HashMap<u32, Vec<FormField>>,
+    /// The annotations, by page.
+    pub annotations: HashMap<u32, PageAnnotations>,
     /// The form in XML, if the file is one.
     pub xfa: Option<XfaForm>,
     /// The embedded files, with their names.
@@ -49,6 +52,7 @@ pub fn read_structure(bytes: &[u8], password: &str) -> PdfStructure {
         date: read_date(&document),
         outline: OutlineReader::read_entries(&document),
         fields: forms::read_fields(&document),
+        annotations: annotations::read_annotations(&document),
         xfa: xfa::read_form(&document),
         files: names::embedded_files(&document),
     }

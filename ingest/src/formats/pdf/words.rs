@@ -124,7 +124,9 @@ fn continues_word(last: &Glyph, next: &Glyph) -> bool {
     }
     // A raised number is a note or an exponent, and not a part of the number before it.
     let smaller = next.size < 0.85 * last.size || last.size < 0.85 * next.size;
-    let apart = smaller && (lower < -0.15 * size || lower > 0.15 * size && last.size < next.size);
+    let is_digit = next.text.chars().all(|c| c.is_ascii_digit());
+    let lowered = lower > 0.15 * size && (last.size < next.size || is_digit);
+    let apart = smaller && (lower < -0.15 * size || lowered);
     // The letters of `1st`, and a trademark symbol, belong to their word.
     let letter = next.text.chars().all(char::is_alphabetic) && lower < 0.0;
     forward < WORD_GAP * size && (!apart || letter)

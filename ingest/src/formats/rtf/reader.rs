@@ -9,7 +9,7 @@ use crate::formats::common::drawings::box_sign;
 use crate::formats::common::encoding::decode_code_page;
 use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::sections::normalize_whitespace;
-use crate::formats::common::symbols::{is_symbol_font, symbol, write_symbols};
+use crate::formats::common::symbols::SymbolFont;
 use crate::wire::Info;
 use cloister_domain::BlockKind;
 use std::collections::HashMap;
@@ -48,8 +48,8 @@ struct GroupState {
     bold: bool,
     struck: bool,
     script: Script,
-    /// The symbol font, if the current font is one: whether it is the second of its family.
-    symbol_font: Option<bool>,
+    /// The current font, if it is a symbol font.
+    symbol_font: Option<SymbolFont>,
     in_table: bool,
     heading: Option<u8>,
     /// The Windows code page of the current font.
@@ -97,7 +97,7 @@ pub struct RtfReader {
     day: [i32; 3],
     note_count: usize,
     /// The names of symbol fonts, and the name of the font that is being defined.
-    symbol_fonts: HashMap<i32, bool>,
+    symbol_fonts: HashMap<i32, SymbolFont>,
     font_name: String,
     /// The code of the open field, and the data of its field of a form.
     instruction: String,
@@ -330,7 +330,7 @@ impl RtfReader {
             Destination::Body => {
                 if self.sync_table().is_ok() {
                     let text = match self.state.symbol_font {
-                        Some(is_second) => write_symbols(text, if is_second { "2" } else { "" }),
+                        Some(font) => font.write(text),
                         None => self.state.script.write(text),
                     };
                     let text = if self.state.struck {
@@ -362,9 +362,10 @@ impl RtfReader {
         if text.contains(';') {
             let name = std::mem::take(&mut self.font_name);
             let name = name.trim().trim_end_matches(';');
-            if is_symbol_font(name) && self.symbol_fonts.len() < MAX_ENTRIES {
-                self.symbol_fonts
-                    .insert(self.font, name.trim_end().ends_with('2'));
+            if let Some(font) = SymbolFont::from_name(name)
+                && self.symbol_fonts.len() < MAX_ENTRIES
+            {
+                self.symbol_fonts.insert(self.font, font);
             }
         }
     }
@@ -647,10 +648,15 @@ fn field_text(code: &str) -> Option<String> {
     let mut words = code.split_whitespace();
     let is_symbol = words.next()?.eq_ignore_ascii_case("SYMBOL");
     let number: u32 = words.next().filter(|_| is_symbol)?.parse().ok()?;
-    if !is_symbol_font(code) {
-        return char::from_u32(number).map(String::from);
+    let font = code
+        .split_once("\\f")
+        .map(|(_, name)| name.trim().trim_start_matches('"'))
+        .and_then(|name| name.split(['"', '\\']).next())
+        .and_then(SymbolFont::from_name);
+    match font {
+        Some(font) => font.sign(number).map(String::from),
+        None => char::from_u32(number).map(String::from),
     }
-    symbol(number, code.contains("ings 2")).map(str::to_owned)
 }
 
 #[cfg(test)]

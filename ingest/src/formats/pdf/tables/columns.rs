@@ -73,25 +73,28 @@ impl Columns {
         Some(f32::midpoint(*left, *right))
     }
 
-    fn by_vertical_lines(lines: &[Vec<TextRun>], rules: &PageRules, frame: Rect) -> Option<Self> {
+    fn by_vertical_lines(rows: &[Vec<TextRun>], rules: &PageRules, frame: Rect) -> Option<Self> {
         let mut edges: Vec<f32> = Vec::new();
-        let mut inside: Vec<&Rect> = rules
+        let mut inside: Vec<(f32, f32)> = rules
             .vertical
             .iter()
-            .filter(|line| {
+            .filter(|line| line.x0 > frame.x0 - 3.0 && line.x1 < frame.x1 + 3.0)
+            .map(|line| {
                 let shared = line.y1.min(frame.y1) - line.y0.max(frame.y0);
-                line.x0 > frame.x0 - 3.0
-                    && line.x1 < frame.x1 + 3.0
-                    && shared > MIN_VERTICAL * frame.height()
+                (f32::midpoint(line.x0, line.x1), shared.max(0.0))
             })
             .collect();
-        inside.sort_by(|a, b| a.x0.total_cmp(&b.x0));
-        for line in inside {
-            let x = f32::midpoint(line.x0, line.x1);
-            if edges.last().is_none_or(|last| x - last > 3.0) {
-                edges.push(x);
+        inside.sort_by(|a, b| a.0.total_cmp(&b.0));
+        // A cell over several columns divides the line between them.
+        let mut lines: Vec<(f32, f32)> = Vec::new();
+        for (x, length) in inside {
+            match lines.last_mut() {
+                Some((last, sum)) if x - *last <= 3.0 => *sum += length,
+                _ => lines.push((x, length)),
             }
         }
+        lines.retain(|(_, length)| *length > MIN_VERTICAL * frame.height());
+        edges.extend(lines.into_iter().map(|(x, _)| x));
         let (first, last) = (*edges.first()?, *edges.last()?);
         if first > frame.x0 + 6.0 {
             edges.insert(0, frame.x0);
@@ -102,7 +105,7 @@ impl Columns {
         let pairs = edges.iter().zip(edges.iter().skip(1));
         let extents: Vec<(f32, f32)> = pairs.map(|(a, b)| (*a, *b)).collect();
         // Lines that part fewer columns than the text has are those of a frame.
-        let widest = lines.iter().map(Vec::len).max().unwrap_or(0);
+        let widest = rows.iter().map(Vec::len).max().unwrap_or(0);
         (extents.len() > 1 && extents.len() + 1 >= widest).then_some(Self {
             extents,
             is_lattice: true,

@@ -299,6 +299,21 @@ fn spread_labels(
             }
             index += 1;
         }
+        // A label beside the last of its rows reaches up to the first.
+        for index in (1..rows.len()).rev() {
+            let between = |y: &&f32| lies_between(rows, index, **y);
+            let parted = separators
+                .iter()
+                .filter(between)
+                .any(|y| is_drawn(rules, x, *y));
+            let by_line = separators
+                .iter()
+                .filter(between)
+                .any(|y| is_partial(rules, *y, x));
+            if !parted && by_line {
+                join_labels(rows, index, column);
+            }
+        }
     }
 }
 
