@@ -8,7 +8,7 @@ RUST_SOURCES := $(shell find . -path ./$(CARGO_TARGET_DIR) -prune -o -path '*/no
     \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.sql' -o -name '*.cedar*' -o -name '*.toml' \) -type f -print)
 RELEASE := $(CARGO_TARGET_DIR)/release/cloister
 
-.PHONY: run test bench bench-peers bench-peers-index crash permissions fuzz doctor models models-more samples web lint unit browser types help
+.PHONY: run test bench bench-peers bench-peers-index crash permissions fuzz reading doctor models models-more samples web lint unit browser types help
 
 help:
 	@echo "make run                build, ingest the sample library, and serve https://127.0.0.1:8443"
@@ -20,6 +20,7 @@ help:
 	@echo "make bench-peers        compare inference with llama.cpp and ONNX Runtime"
 	@echo "make bench-peers-index  compare search with hnswlib, usearch, faiss and bm25s"
 	@echo "make fuzz               fuzz each file format (SECONDS=300 for each)"
+	@echo "make reading            compare what is read with what other programs read (FILES=folder)"
 	@echo "make crash              kill ingestion and the index CRASHES=5000 times and check what is left"
 	@echo "make permissions        run CASES=1000000 random permission cases"
 
@@ -132,6 +133,11 @@ PASSAGES ?= 100000
 bench-peers-index: $(PEERS)/index/.installed
 	cargo build --release --locked --package cloister-index --example peer
 	$(PEERS)/index/bin/python index/peers/bench.py $(CARGO_TARGET_DIR)/release/examples/peer $(PEERS)/index/work $(PASSAGES)
+
+# Compares what is read of FILES with what independent programs read. Those that are not installed are
+# named and skipped.
+reading: $(RELEASE) inbox
+	python3 tests/reading/compare.py $(CARGO_TARGET_DIR)/release/cloister-reader $(FILES)
 
 CRASHES ?= 5000
 crash:

@@ -1,9 +1,12 @@
 //! The inbox: `inbox/<collection>/<path>`. Only a scan decides which files exist. File-system
 //! events only trigger a scan, because network shares do not deliver them.
 
+mod passed_over;
+
 use crate::metadata::{self, FolderMetadata};
 use cloister_domain::{DocumentMetadata, Timestamp};
 use notify::{RecursiveMode, Watcher};
+use passed_over::is_ignored;
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
@@ -267,64 +270,6 @@ fn file_stat(metadata: &std::fs::Metadata) -> std::io::Result<FileStat> {
 
 /// Folders deeper than this are passed over.
 const MAX_FOLDER_DEPTH: usize = 100;
-
-/// The ends of names that programs give to unfinished and to temporary files.
-const UNFINISHED: &[&str] = &[
-    ".part",
-    ".partial",
-    ".tmp",
-    ".temp",
-    ".crdownload",
-    ".filepart",
-    ".download",
-    ".opdownload",
-    ".unfinished",
-    ".!ut",
-    ".aria2",
-    ".laccdb",
-    ".ldb",
-    ".swp",
-    ".lnk",
-    ".url",
-];
-
-/// Files and folders that systems and programs keep beside those of people: recycle bins, thumbnails,
-/// snapshots and settings.
-const SYSTEM_NAMES: &[&str] = &[
-    "thumbs.db",
-    "ehthumbs.db",
-    "desktop.ini",
-    "lost+found",
-    "$recycle.bin",
-    "recycler",
-    "recycled",
-    "#recycle",
-    "@recycle",
-    "@eadir",
-    "#snapshot",
-    "@recently-snapshot",
-    "~snapshot",
-    "system volume information",
-    "network trash folder",
-    "temporary items",
-    "__macosx",
-    "theVolumeSettingsFolder",
-    "found.000",
-    "msocache",
-    "ntuser.dat",
-    "icon\r",
-];
-
-fn is_ignored(name: &str) -> bool {
-    let lower = name.to_lowercase();
-    name.starts_with('.')
-        || name.starts_with("~$")
-        || name.ends_with('~')
-        || SYSTEM_NAMES
-            .iter()
-            .any(|system| system.eq_ignore_ascii_case(&lower))
-        || UNFINISHED.iter().any(|end| lower.ends_with(end))
-}
 
 /// Tracks since when each file has been unchanged.
 #[derive(Debug, Default)]

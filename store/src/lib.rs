@@ -34,7 +34,7 @@ pub use filter::DocumentFilter;
 pub use library::{DocumentRecord, Library, RevisionRecord};
 pub use originals::Originals;
 pub use people::{NewUser, User};
-pub use publish::{ContentMatch, NewAttachment, NewRevision};
+pub use publish::{ContentMatch, NewAttachment, NewRevision, RemovedCopy};
 pub use sequence::StoredPassage;
 pub use sessions::{Session, SignInRecord};
 pub use settings::ReaderSettings;

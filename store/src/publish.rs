@@ -59,8 +59,17 @@ pub enum ContentMatch {
     Unchanged,
     /// The document had this content before it was removed, and answers again.
     Restored,
-    /// A document with this content was moved here.
+    /// A document of the collection with this content was moved here.
     Moved,
+}
+
+/// The place of a file that is no longer in the inbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemovedCopy {
+    /// The name of its collection.
+    pub collection: String,
+    /// Its path in the collection.
+    pub path: String,
 }
 
 impl Store {
@@ -120,6 +129,26 @@ impl Store {
         Ok(found)
     }
 
+    /// Where the inbox last had a file with this content that is gone: in any collection.
+    pub async fn removed_copy(
+        &self,
+        file: FileId,
+        hash: &FileHash,
+    ) -> Result<Option<RemovedCopy>, StoreError> {
+        let found: Option<(String, String)> = sqlx::query_as(
+            "SELECT c.name, gone.path FROM files gone
+             JOIN collections c ON c.id = gone.collection_id
+             WHERE gone.hash = $2 AND gone.id <> $1 AND gone.state = 'removed'
+               AND gone.parent_id IS NULL
+             ORDER BY gone.updated_at DESC LIMIT 1",
+        )
+        .bind(file.0)
+        .bind(hash.as_str())
+        .fetch_optional(&self.readers)
+        .await?;
+        Ok(found.map(|(collection, path)| RemovedCopy { collection, path }))
+    }
+
     /// Marks files as removed from the inbox. Their documents, and those of their attachments, stop
     /// answering in the same transaction.
     pub async fn remove_files(&self, files: &[FileId], now: Timestamp) -> Result<(), StoreError> {
@@ -168,7 +197,9 @@ async fn find_known_content(
     }
 }
 
-/// The file from which a document with this content was moved. The inbox no longer contains it.
+/// The file of the same collection from which a document with this content was moved. The inbox no
+/// longer contains it. In another collection the file is a new document: its history and its earlier
+/// revisions stay with the readers who had them.
 async fn find_moved_from(
     transaction: &mut Transaction<'_, Sqlite>,
     file: FileId,
@@ -180,6 +211,7 @@ async fn find_moved_from(
          JOIN files gone ON gone.collection_id = d.collection_id AND gone.path = d.path
          JOIN files here ON here.id = $1
          WHERE r.hash = $2 AND gone.state = 'removed' AND gone.parent_id IS NULL
+           AND gone.collection_id = here.collection_id
            AND here.parent_id IS NULL
            AND COALESCE(r.file_labels, '') = COALESCE(here.labels, '')
            AND NOT EXISTS (

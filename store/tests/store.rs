@@ -295,6 +295,41 @@ async fn known_content_is_not_read_again_and_a_move_keeps_the_history() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_moved_to_another_collection_is_a_new_document_there() {
+    let workspace = workspace().await;
+    let old = workspace.publish("doses.txt", "Give 5 mg.", at(1)).await;
+    let (_, file) = {
+        workspace.see("doses.txt", 10, at(2)).await;
+        workspace.settle(b"Give 5 mg.", at(2)).await
+    };
+    workspace
+        .store
+        .remove_files(&[file.id], at(3))
+        .await
+        .unwrap();
+    let store = &workspace.store;
+    let surgery = store.add_collection("surgery", at(3)).await.unwrap();
+    let seen = ScannedFile {
+        collection: surgery,
+        path: "doses.txt".into(),
+        size: 10,
+        modified_at: at(4),
+        metadata: DocumentMetadata::default(),
+    };
+    assert_eq!(store.record_scanned_files(&[seen], at(4)).await.unwrap(), 1);
+    let (settled, here) = workspace.settle(b"Give 5 mg.", at(4)).await;
+    assert_eq!(settled, ContentMatch::Unknown);
+    let hash = FileHash::digest(b"Give 5 mg.");
+    let from = store.removed_copy(here.id, &hash).await.unwrap().unwrap();
+    assert_eq!(
+        (from.collection.as_str(), from.path.as_str()),
+        ("cardiology", "doses.txt")
+    );
+    let readers = workspace.library_of(Permitted::decided([surgery]));
+    assert_eq!(readers.revision(old).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn attachments_are_added_moved_and_removed_with_their_file() {
     let workspace = workspace().await;
     workspace

@@ -1,6 +1,7 @@
 //! Words as they are written: codes (`§ 12(3)`, `E11.9`, `DE-41/2`), which stemming would destroy,
 //! and quoted phrases.
 
+use crate::fold::{fold_written, is_unspaced, is_word_char};
 use crate::iban::find_iban;
 use crate::tokens::{MAX_QUERY_WORDS, MAX_WORD_BYTES, Token};
 
@@ -79,7 +80,8 @@ pub fn is_number(code: &str) -> bool {
         .all(|c| c.is_numeric() || (!c.is_alphanumeric() && c != '§'))
 }
 
-/// The words of a text as they are written, in lower case, without the punctuation around them. A
+/// The words of a text as they are written, in the form of [`fold_written`], without the punctuation
+/// around them. A
 /// paragraph sign is joined to the word that follows it.
 pub fn written_words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
@@ -93,10 +95,34 @@ pub fn written_words(text: &str) -> Vec<String> {
             paragraph_sign = "§";
             continue;
         }
-        words.push(format!("{paragraph_sign}{}", trimmed.to_lowercase()));
+        push_written(&fold_written(trimmed), paragraph_sign, &mut words);
         paragraph_sign = "";
     }
     words
+}
+
+/// Adds a word. Each character of a script without spaces is a word of its own, so that a phrase is
+/// found inside of a sentence.
+fn push_written(word: &str, paragraph_sign: &str, words: &mut Vec<String>) {
+    if !word.chars().any(is_unspaced) {
+        words.push(format!("{paragraph_sign}{word}"));
+        return;
+    }
+    let mut open = String::new();
+    for c in word.chars() {
+        if is_unspaced(c) {
+            words.extend(take_word(&mut open));
+            words.push(c.to_string());
+        } else if is_word_char(c) || !open.is_empty() {
+            open.push(c);
+        }
+    }
+    words.extend(take_word(&mut open));
+}
+
+fn take_word(open: &mut String) -> Option<String> {
+    let word = trim_punctuation(&std::mem::take(open)).to_owned();
+    (!word.is_empty()).then_some(word)
 }
 
 /// A word without the punctuation at its ends. A bracket whose partner is inside the word stays.
@@ -134,7 +160,12 @@ mod tests {
         check("(ICD E11.9)", &["icd", "e11.9"]);
         check("under §5(a).", &["under", "§5(a)"]);
         check("\"IBAN: DE89-3704\"", &["iban", "de89-3704"]);
-        check("2–6 °C, 5 %", &["2–6", "°c", "5", "%"]);
+        check("2–6 °C, 5 %", &["2-6", "°c", "5", "%"]);
+        check(
+            "„DE\u{2011}41/2“ Guillain-Barré",
+            &["de-41/2", "guillain-barre"],
+        );
+        check("10⁹/l 患者。", &["10^9/l", "患", "者"]);
         check("... --- ", &[]);
     }
 

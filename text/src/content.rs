@@ -2,13 +2,14 @@
 //!
 //! The word lists are those of English.
 
+use crate::fold::fold;
 use crate::language::Language;
 use std::collections::BTreeSet;
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The words of a text in lower case (UAX 29).
+/// The words of a text (UAX 29) in the form of [`fold`].
 pub fn words(text: &str) -> impl Iterator<Item = String> + '_ {
-    text.unicode_words().map(str::to_lowercase)
+    text.unicode_words().map(fold)
 }
 
 /// The distinct stems of the content words of a text: all words except function words and
@@ -139,14 +140,15 @@ pub fn is_negation(word: &str) -> bool {
         || word.ends_with("n’t")
 }
 
-/// The capitalised words of a text that do not start a sentence, in lower case. Most are names.
+/// The capitalised words of a text that do not start a sentence, in the form of [`fold`]. Most are
+/// names.
 pub fn names(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut starts_sentence = true;
     for token in text.split_whitespace() {
         let word = token.trim_matches(|c: char| !c.is_alphanumeric());
         if !starts_sentence && word.chars().next().is_some_and(char::is_uppercase) {
-            names.push(word.to_lowercase());
+            names.push(fold(word));
         }
         starts_sentence = token.ends_with(['.', '!', '?', ':']);
     }

@@ -7,18 +7,21 @@ use std::sync::LazyLock;
 
 /// One file a language, sorted by the English name of the language. The order is part of query
 /// analysis: terms of a multilingual query are scored in it.
-const FILES: [&str; 7] = [
+const FILES: [&str; 10] = [
+    include_str!("../languages/dan.toml"),
     include_str!("../languages/nld.toml"),
     include_str!("../languages/eng.toml"),
     include_str!("../languages/fra.toml"),
     include_str!("../languages/deu.toml"),
     include_str!("../languages/ita.toml"),
+    include_str!("../languages/nob.toml"),
     include_str!("../languages/por.toml"),
     include_str!("../languages/spa.toml"),
+    include_str!("../languages/swe.toml"),
 ];
 
 /// The position of English in [`FILES`].
-const ENGLISH: u8 = 1;
+const ENGLISH: u8 = 2;
 
 static LANGUAGES: LazyLock<Vec<LanguageData>> =
     LazyLock::new(|| FILES.iter().map(|file| LanguageData::parse(file)).collect());
@@ -58,6 +61,11 @@ impl Language {
         self.data().stemmer.stem(word).into_owned()
     }
 
+    /// Whether words are joined into one, and should be found by their parts.
+    pub fn joins_words(self) -> bool {
+        self.data().compounds
+    }
+
     pub(crate) fn data(self) -> &'static LanguageData {
         // INVARIANT: a `Language` is made from positions in `FILES` only.
         &LANGUAGES[usize::from(self.0)]
@@ -67,6 +75,7 @@ impl Language {
 /// The contents of a language file.
 pub(crate) struct LanguageData {
     pub code: String,
+    pub compounds: bool,
     pub stop_words: HashSet<String>,
     pub abbreviations: HashSet<String>,
     pub company_suffixes: HashSet<String>,
@@ -85,6 +94,8 @@ pub(crate) struct LanguageData {
 struct LanguageFile {
     code: String,
     stemmer: String,
+    #[serde(default)]
+    compounds: bool,
     stop_words: HashSet<String>,
     #[serde(default)]
     abbreviations: HashSet<String>,
@@ -111,6 +122,7 @@ impl LanguageData {
         let file: LanguageFile = toml::from_str(file).expect("a compiled-in language file");
         Self {
             code: file.code,
+            compounds: file.compounds,
             stop_words: file.stop_words,
             abbreviations: file.abbreviations,
             company_suffixes: file.company_suffixes,

@@ -11,6 +11,7 @@
 
 pub mod codes;
 pub mod content;
+pub mod fold;
 mod iban;
 mod language;
 pub mod numbers;

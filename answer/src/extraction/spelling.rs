@@ -7,6 +7,7 @@
 
 use crate::model::hit::RetrievedPassage;
 use cloister_text::content::stem;
+use cloister_text::fold::fold;
 use cloister_text::spelling::is_misspelling;
 use std::collections::{BTreeSet, HashMap};
 use unicode_segmentation::UnicodeSegmentation;
@@ -38,7 +39,7 @@ impl Corrections {
     pub fn correct(&self, text: &str) -> String {
         let mut corrected = text.to_owned();
         for word in text.unicode_words() {
-            let asked = stem(&word.to_lowercase());
+            let asked = stem(&fold(word));
             if let Some(intended) = self.intended(&asked) {
                 corrected = corrected.replacen(word, intended, 1);
             }

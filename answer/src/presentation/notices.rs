@@ -5,6 +5,7 @@ use crate::extraction::answer_type::AnswerType;
 use crate::extraction::spelling::Corrections;
 use crate::model::quote::Quote;
 use cloister_text::content::{content_stems, is_negated, stem, words};
+use cloister_text::fold::fold;
 use cloister_text::numbers::{Quantity, quantities};
 use std::collections::BTreeSet;
 use unicode_segmentation::UnicodeSegmentation;
@@ -64,7 +65,7 @@ pub fn spelling_notice(
         if variants.iter().any(|known| known.asked == asked) {
             continue;
         }
-        if let Some(intended) = corrections.intended(&stem(&asked.to_lowercase()))
+        if let Some(intended) = corrections.intended(&stem(&fold(asked)))
             && let Some(quoted) = word_with_stem(quotes, intended)
         {
             variants.push(SpellingVariant {
@@ -84,7 +85,7 @@ fn word_with_stem<'q>(quotes: &'q [Quote], expected: &str) -> Option<&'q str> {
     quotes
         .iter()
         .flat_map(|quote| quote.text.unicode_words())
-        .find(|word| stem(&word.to_lowercase()) == expected)
+        .find(|word| stem(&fold(word)) == expected)
 }
 
 /// Detects a conflict between the first quote and quotes of other documents, or an ambiguous

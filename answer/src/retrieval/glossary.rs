@@ -6,6 +6,7 @@
 use crate::model::error::AnswerError;
 use cloister_domain::FileHash;
 use cloister_inference::EmbedderService;
+use cloister_text::fold::{fold, is_word_char};
 use serde::Deserialize;
 
 const COMPILED_IN: &str = include_str!("../../glossary.toml");
@@ -110,9 +111,9 @@ impl ExpandedQuery {
 }
 
 fn lowercase_words(text: &str) -> Vec<String> {
-    text.split(|c: char| !c.is_alphanumeric())
+    text.split(|c: char| !is_word_char(c))
+        .map(fold)
         .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
         .collect()
 }
 

@@ -3,6 +3,7 @@
 
 mod block_max;
 mod bm25f;
+mod compounds;
 mod doc_map;
 mod document_scores;
 mod max_score;
@@ -67,6 +68,8 @@ struct Fields {
     first: Field,
     /// The words as written, with positions.
     written: Field,
+    /// The stems of long words in reverse, in languages that join words.
+    reversed: Field,
     /// The language of the stems.
     language: Field,
 }
@@ -107,6 +110,7 @@ fn schema() -> (Schema, Fields) {
         metadata: schema.add_text_field("about", tokens(IndexRecordOption::Basic, false)),
         first: schema.add_u64_field("first", INDEXED),
         written: schema.add_text_field("written", tokens(positions, false)),
+        reversed: schema.add_text_field("reversed", tokens(IndexRecordOption::Basic, false)),
         language: schema.add_text_field("language", STRING),
     };
     (schema.build(), fields)
@@ -181,6 +185,8 @@ impl LexicalIndex {
         for (field, text) in [(self.fields.title, &title), (self.fields.text, &entry.text)] {
             document.add_pre_tokenized_text(field, tokenized(stem_tokens(text, language)));
         }
+        let reversed = tokenized(compounds::reversed_stems(&full_text, language));
+        document.add_pre_tokenized_text(self.fields.reversed, reversed);
         let written = tokenized(code_tokens(&full_text));
         document.add_pre_tokenized_text(self.fields.written, written);
         if let Some(metadata) = &entry.document_metadata {

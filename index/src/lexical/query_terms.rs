@@ -100,6 +100,7 @@ impl LexicalSearcher {
             0.0
         };
         list.extend(longer_codes);
+        list.extend(self.compound_terms(&stems, readable)?);
         for stem in query_stems(expansion_terms, &self.languages) {
             if !stems.contains(&stem) {
                 list.extend(self.query_term(&fields, &stem, EXPANSION_WEIGHT)?);
@@ -196,7 +197,7 @@ impl LexicalSearcher {
 }
 
 /// Whether a document satisfies `predicate`. Checks at most `budget` documents, and subtracts them.
-fn any_within(
+pub(super) fn any_within(
     mut docs: impl DocSet,
     predicate: impl Fn(DocId) -> bool,
     budget: &mut usize,

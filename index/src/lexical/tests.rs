@@ -7,7 +7,7 @@ use cloister_domain::random::SplitMix64;
 use cloister_domain::{PassageId, RevisionId};
 use cloister_text::{query_stems, stem_tokens};
 use roaring::RoaringBitmap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use tantivy::fieldnorm::FieldNormReader;
 
 const PASSAGES: i64 = 7000;
@@ -171,6 +171,14 @@ fn the_ranking_is_that_of_scoring_every_readable_passage() {
 
 /// At least ten documents of one passage each. The first have these paths and texts.
 fn documents(dir: &std::path::Path, texts: &[(&str, &str)]) -> LexicalIndex {
+    documents_in(dir, texts, None)
+}
+
+fn documents_in(
+    dir: &std::path::Path,
+    texts: &[(&str, &str)],
+    language: Option<&str>,
+) -> LexicalIndex {
     let mut index = LexicalIndex::create(dir).unwrap();
     let others = std::iter::repeat(("other.pdf", "what the ward keeps in the cupboard"));
     let all = texts.len().max(10);
@@ -183,7 +191,7 @@ fn documents(dir: &std::path::Path, texts: &[(&str, &str)]) -> LexicalIndex {
             headings: Vec::new(),
             text: text.to_owned(),
             document_metadata: Some(path.to_owned()),
-            language: None,
+            language: language.map(str::to_owned),
             vector: Vec::new(),
         };
         index.add(&entry, u64::from(id), id).unwrap();
@@ -305,4 +313,73 @@ fn a_path_without_spaces_is_found_by_its_words() {
     let scores = scores.unwrap();
     assert_eq!(scores.get(1), Some(1.0));
     assert!(scores.get(2).is_some_and(|score| score < 0.5));
+}
+
+#[test]
+fn words_are_found_in_every_form_in_which_they_are_written() {
+    let settings = IndexSettings::default();
+    for (written, typed) in [
+        ("Herr Mu\u{308}ller hat Me\u{301}nie\u{300}re", "\"Müller\""),
+        ("Herr Müller", "\"Mu\u{308}ller\""),
+        ("das Ménière-Syndrom", "Meniere"),
+        (
+            "die Aufbe\u{ad}wahrungs\u{ad}frist",
+            "\"Aufbewahrungsfrist\"",
+        ),
+        ("zero\u{200b}width words", "\"zerowidth words\""),
+        ("form DE\u{2011}41/2", "\"DE-41/2\""),
+        ("the Guillain–Barré syndrome", "\"Guillain-Barre syndrome\""),
+        ("platelets 150 × 10⁹/l", "\"10^9/l\""),
+        ("Smørrebrød", "smorrebrod"),
+        ("患者はペニシリンアレルギーがあります。", "アレルギー"),
+        ("付款限额为五万元。", "\"五万元\""),
+        ("환자는 알레르기가 있습니다.", "알레르기"),
+        ("المريض يتناول الوارفارين", "وارفارين"),
+        ("הַמְטֻפָּל נוטל וורפרין", "המטפל"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let searcher = documents(dir.path(), &[("a.pdf", written)]).searcher();
+        let found = searcher.search(typed, "", &all(), 10, &settings).unwrap();
+        assert_eq!(
+            found.hits.first().map(|hit| hit.passage),
+            Some(1),
+            "{typed} in {written}"
+        );
+        if typed.starts_with('"') {
+            assert_eq!(
+                found.phrase_matches,
+                Some(HashSet::from([1])),
+                "{typed} in {written}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_compound_is_found_by_its_first_and_its_last_part() {
+    let settings = IndexSettings::default();
+    let texts = [
+        (
+            "a.pdf",
+            "Die Aufbewahrungsfristen der Akten betragen zehn Jahre.",
+        ),
+        ("b.pdf", "Eine Patientenverfügung gilt sofort."),
+        ("c.pdf", "Der Besuch ist am Abend."),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let searcher = documents_in(dir.path(), &texts, Some("deu")).searcher();
+    for (typed, expected) in [
+        ("Frist", 1),
+        ("Aufbewahrung", 1),
+        ("Verfügung", 2),
+        ("Verfugung des Patienten", 2),
+    ] {
+        let found = searcher.search(typed, "", &all(), 10, &settings).unwrap();
+        assert_eq!(
+            found.hits.first().map(|hit| hit.passage),
+            Some(expected),
+            "{typed}"
+        );
+        assert_eq!(found.hits.len(), 1, "{typed}");
+    }
 }

@@ -74,9 +74,7 @@ pub(super) fn read_error(cause: std::io::Error) -> IndexError {
 
 /// The languages of the passages.
 fn find_languages(searcher: &Searcher, field: Field) -> Vec<Language> {
-    let all = ["nld", "eng", "fra", "deu", "ita", "por", "spa"];
-    let languages = all.into_iter().map(|code| Language::from_code(Some(code)));
-    languages
+    Language::all()
         .filter(|language| {
             let term = Term::from_field_text(field, language.code());
             searcher.doc_freq(&term).is_ok_and(|doc_freq| doc_freq > 0)

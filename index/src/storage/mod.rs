@@ -14,4 +14,4 @@ pub(crate) use generation::{Generation, checked_revision};
 pub(crate) use recovery::recover;
 
 /// The format version of a generation's folder.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;

@@ -1,6 +1,7 @@
 //! Plain text in any encoding, and tables of separated values.
 
 use super::{Failure, Format, ReadOptions, Sink, Source};
+use crate::formats::common::aligned::{self, TextPart};
 use crate::formats::common::encoding::{decode_and_name, guessed_encoding, is_text};
 use crate::formats::common::list_marker;
 use crate::formats::common::sections::Sections;
@@ -32,8 +33,15 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
         "csv" | "tsv" | "tab" | "psv" => separated::read_table(&text, &mut sections)?,
         _ if separated::is_table(&text) => separated::read_table(&text, &mut sections)?,
         _ => {
-            for (kind, block) in split_blocks(&text) {
-                sections.push_block(kind, &block);
+            for part in aligned::parts(&without_overprint(&text)) {
+                match part {
+                    TextPart::Text(text) => {
+                        for (kind, block) in split_blocks(&text) {
+                            sections.push_block(kind, &block);
+                        }
+                    }
+                    TextPart::Table(rows) => rows.iter().for_each(|row| sections.push_row(row)),
+                }
             }
         }
     }
@@ -42,6 +50,28 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
         ..Info::default()
     };
     sections.send(info, sink)
+}
+
+/// The text without letters that a printer prints twice, for bold and underlined text.
+fn without_overprint(text: &str) -> std::borrow::Cow<'_, str> {
+    if !text.contains('\u{8}') {
+        return text.into();
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c != '\u{8}' {
+            plain.push(c);
+            continue;
+        }
+        // Of two letters in one place, the one that is not a line below stays.
+        if chars.peek() != Some(&'_') {
+            plain.pop();
+        } else if plain.chars().next_back().is_some_and(char::is_alphanumeric) {
+            chars.next();
+        }
+    }
+    plain.into()
 }
 
 /// Splits text into blocks. Paragraphs are separated by empty lines; a list item starts a block of

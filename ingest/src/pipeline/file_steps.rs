@@ -11,7 +11,9 @@ use crate::reader::{Attachment, Extraction, ReadRequest};
 use cloister_audit::{EventKind, Outcome};
 use cloister_domain::{FileHash, FileId, PassageDraft};
 use cloister_inference::EmbedderService;
-use cloister_store::{ContentMatch, FileRecord, FileState, NewAttachment, Originals, StoreError};
+use cloister_store::{
+    ContentMatch, FileRecord, FileState, NewAttachment, Originals, RemovedCopy, StoreError,
+};
 use serde_json::json;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -107,13 +109,17 @@ impl Ingestion {
     ) -> Result<bool, IngestFailure> {
         let now = self.services.clock.now();
         let store = &self.services.store;
+        let from = store.removed_copy(file.id, hash).await?;
         let kind = match store.match_known_content(file.id, hash, now).await? {
             ContentMatch::Unknown => return Ok(false),
             ContentMatch::Unchanged => return Ok(true),
             ContentMatch::Restored => EventKind::DocumentRestored,
             ContentMatch::Moved => EventKind::DocumentMoved,
         };
-        let detail = json!({ "collection": collection, "path": file.path, "hash": hash });
+        let mut detail = json!({ "collection": collection, "path": file.path, "hash": hash });
+        if let Some(from) = from.filter(|_| kind == EventKind::DocumentMoved) {
+            name_previous_place(&mut detail, &from);
+        }
         self.log(kind, Outcome::Success, detail).await?;
         self.work.notify_one();
         self.index_restored().await?;
@@ -225,4 +231,12 @@ fn insert_all(
         inserted.push(NewAttachment { name, hash, size });
     }
     Ok(inserted)
+}
+
+/// Names the place from which a file was moved.
+pub(super) fn name_previous_place(detail: &mut serde_json::Value, from: &RemovedCopy) {
+    if let Some(detail) = detail.as_object_mut() {
+        let place = json!({ "collection": from.collection, "path": from.path });
+        detail.insert("moved_from".to_owned(), place);
+    }
 }

@@ -1,6 +1,7 @@
 //! The workers: each takes one file from the queue and ingests it.
 
 use super::Ingestion;
+use super::file_steps::name_previous_place;
 use super::index_follower::rebuild_in_background;
 use super::meter::{Stage, WorkDone};
 use crate::error::IngestError;
@@ -190,17 +191,26 @@ impl Ingestion {
         revision: &NewRevision,
     ) -> Result<(), IngestFailure> {
         let now = self.services.clock.now();
+        let from = self
+            .services
+            .store
+            .removed_copy(file.id, &revision.hash)
+            .await?;
         let storing = self.services.store.publish(revision, now);
         let id = self.timed(Stage::Storing, storing).await?;
         let id = id.ok_or(IngestFailure::Gone)?;
         if !revision.attachments.is_empty() {
             self.work.notify_one();
         }
-        let detail = json!({
+        let mut detail = json!({
             "collection": collection, "path": file.path, "hash": revision.hash,
             "revision": id, "pages": revision.pages.len(), "passages": revision.passages.len(),
             "warnings": revision.info.warnings, "inside": revision.attachments.len(),
         });
+        // A file that was moved to another collection is a new document there.
+        if let Some(from) = from {
+            name_previous_place(&mut detail, &from);
+        }
         self.log(EventKind::DocumentPublished, Outcome::Success, detail)
             .await?;
         self.timed(Stage::Indexing, self.follow()).await?;

@@ -202,8 +202,12 @@ impl World {
                 self.remove(place).await;
                 let collection = self.dice.below(COLLECTIONS);
                 let path = format!("moved-{}.txt", self.now.as_millis());
-                self.bring_back(place, collection, &path, ContentMatch::Moved)
-                    .await;
+                if collection == self.oracle.documents[place].collection {
+                    self.bring_back(place, collection, &path, ContentMatch::Moved)
+                        .await;
+                } else {
+                    self.move_elsewhere(place, collection, &path).await;
+                }
             }
             (3, _, Some(place)) => {
                 let document = &self.oracle.documents[place];
@@ -262,6 +266,27 @@ impl World {
         document.removed = false;
     }
 
+    /// Puts the bytes of a removed document into another collection, where they are a new document.
+    async fn move_elsewhere(&mut self, place: usize, collection: usize, path: &str) {
+        let last = self.oracle.documents[place].history.last().unwrap();
+        let hash = FileHash::digest(last.text.as_bytes());
+        let file = self.see(collection, path).await;
+        let settled = self
+            .store
+            .match_known_content(file.id, &hash, self.now)
+            .await
+            .unwrap();
+        assert_eq!(settled, ContentMatch::Unknown);
+        let (file, revision) = self.publish_seen(&file).await;
+        self.oracle.documents.push(Document {
+            file,
+            collection,
+            path: path.to_owned(),
+            removed: false,
+            history: vec![revision],
+        });
+    }
+
     /// Writes a file into the inbox and ingests it.
     async fn see(&mut self, collection: usize, path: &str) -> FileRecord {
         // Each version of a file has different bytes.
@@ -290,6 +315,10 @@ impl World {
         path: &str,
     ) -> (cloister_domain::FileId, Revision) {
         let file = self.see(collection, path).await;
+        self.publish_seen(&file).await
+    }
+
+    async fn publish_seen(&mut self, file: &FileRecord) -> (cloister_domain::FileId, Revision) {
         let mark = format!("mark{}", self.now.as_millis());
         let texts: Vec<String> = (0..PASSAGES)
             .map(|_| format!("{mark} {} {}", self.word(), self.word()))
@@ -306,7 +335,7 @@ impl World {
             effective: self.dice.once_in(3).then(|| self.some_day()),
         };
         let before = self.last_passage();
-        let new = self.new_revision(&file, &revision, &texts);
+        let new = self.new_revision(file, &revision, &texts);
         let id = self.store.publish(&new, self.now).await.unwrap().unwrap();
         self.is_indexed = false;
         let stored = self.store.passages_after(before, 100).await.unwrap();

@@ -109,9 +109,9 @@ impl<'a> Archive<'a> {
 }
 
 fn part_key(name: &str) -> String {
-    name.replace('\\', "/")
-        .trim_start_matches('/')
-        .to_lowercase()
+    let name = name.replace('\\', "/");
+    let name = name.trim_start_matches('/');
+    name.strip_prefix("./").unwrap_or(name).to_lowercase()
 }
 
 /// Whether the file is an archive that contains a part whose name, in lower case, matches.

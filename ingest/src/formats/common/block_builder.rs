@@ -3,7 +3,9 @@
 
 use super::scripts::{join_struck, part_notes};
 use super::sections::{Sections, join_cells, normalize_whitespace};
-use super::tables::{RowDraft, SpannedCell, SpannedRow, is_number, lay_out};
+pub use super::table_content::{CellPlacement, CellShape};
+use super::table_content::{OpenCell, OpenRow, TableContent, table_items};
+use super::tables::RowDraft;
 use crate::formats::Failure;
 use cloister_domain::BlockKind;
 
@@ -20,7 +22,8 @@ pub enum BuiltBlock {
 }
 
 impl BuiltBlock {
-    const fn is_heading(&self) -> bool {
+    /// Whether it is a heading.
+    pub const fn is_heading(&self) -> bool {
         matches!(self, Self::Block(BlockKind::Heading(_), _))
     }
 
@@ -39,88 +42,6 @@ struct OpenParagraph {
     kind: Option<BlockKind>,
     marker: String,
     text: String,
-}
-
-/// The shape of a cell, as its format gives it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CellShape {
-    /// The number of columns that it covers; 0 means 1.
-    pub columns: usize,
-    /// The number of rows that it covers; 0 means 1.
-    pub rows: usize,
-    /// Its column, if the format gives it.
-    pub column: Option<usize>,
-    /// Whether it continues the cell above it.
-    pub continues_above: bool,
-    /// Whether it names columns.
-    pub is_header: bool,
-}
-
-/// Where a cell is, in formats whose cells have positions in place of columns.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CellPlacement {
-    /// Its right edge, in twips.
-    pub edge: i32,
-    /// Whether it continues the cell above it.
-    pub continues_above: bool,
-    /// Whether it continues the cell to its left.
-    pub continues_left: bool,
-}
-
-#[derive(Debug, Default)]
-struct OpenCell {
-    items: Vec<BuiltBlock>,
-    shape: CellShape,
-    /// Letters of its text, and those of them that are bold.
-    letters: usize,
-    bold_letters: usize,
-}
-
-impl OpenCell {
-    /// Whether the cell contains a table, or a heading and other blocks.
-    fn is_layout(&self) -> bool {
-        let has_table = self.items.iter().any(|i| matches!(i, BuiltBlock::Row(_)));
-        has_table || self.items.len() > 1 && self.items.iter().any(BuiltBlock::is_heading)
-    }
-
-    fn into_spanned(self) -> SpannedCell {
-        let CellShape {
-            columns,
-            rows,
-            column,
-            continues_above,
-            is_header,
-        } = self.shape;
-        let texts: Vec<String> = self.items.into_iter().map(BuiltBlock::into_text).collect();
-        SpannedCell {
-            text: texts.join(" "),
-            columns,
-            rows,
-            column,
-            continues_above,
-            is_header,
-            is_bold: self.letters > 0 && self.bold_letters == self.letters,
-        }
-    }
-}
-
-#[derive(Debug, Default)]
-struct OpenRow {
-    cells: Vec<OpenCell>,
-    is_header: bool,
-    group: usize,
-    /// The positions of its cells, if the format gives positions in place of columns.
-    placements: Vec<CellPlacement>,
-}
-
-#[derive(Debug, Default)]
-struct TableContent {
-    /// Blocks outside the cells, such as a caption.
-    before: Vec<BuiltBlock>,
-    rows: Vec<OpenRow>,
-    group: usize,
-    /// Whether the format says that the first row names the columns.
-    has_header: bool,
 }
 
 /// A container that the following text belongs to.
@@ -456,101 +377,6 @@ fn write_block(sections: &mut Sections, block: BuiltBlock) {
         BuiltBlock::Block(kind, text) => sections.push_block(kind, &text),
         BuiltBlock::Row(row) => sections.push_row(&row),
     }
-}
-
-/// The blocks of a table. A table is used for layout if it contains other tables, or a heading with
-/// other text in one cell, or has only one column. The cells of such a table are read one after
-/// another.
-fn table_items(table: TableContent, lost: &mut usize) -> Vec<BuiltBlock> {
-    let TableContent {
-        mut before,
-        mut rows,
-        has_header,
-        ..
-    } = table;
-    place_by_edges(&mut rows);
-    let widest = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
-    let is_layout = widest < 2 || rows.iter().flat_map(|r| &r.cells).any(OpenCell::is_layout);
-    if is_layout {
-        let cells = rows.into_iter().flat_map(|row| row.cells);
-        before.extend(cells.flat_map(|cell| cell.items));
-        return before;
-    }
-    if has_header
-        && !rows.iter().any(|row| row.is_header)
-        && let Some(first) = rows.first_mut()
-    {
-        let mut texts = first.cells.iter().flat_map(|cell| &cell.items);
-        first.is_header = !texts.any(|item| match item {
-            BuiltBlock::Block(_, text) => is_number(text),
-            BuiltBlock::Row(_) => false,
-        });
-    }
-    let rows = rows.into_iter().map(|row| SpannedRow {
-        is_header: row.is_header,
-        group: row.group,
-        cells: row.cells.into_iter().map(OpenCell::into_spanned).collect(),
-    });
-    before.extend(
-        lay_out(rows.collect(), lost)
-            .into_iter()
-            .map(BuiltBlock::Row),
-    );
-    before
-}
-
-/// Edges that are nearer than this, in twips, are one.
-const SAME_EDGE: i32 = 40;
-
-/// Gives cells with positions their columns: an edge of any row parts two columns.
-fn place_by_edges(rows: &mut [OpenRow]) {
-    let placed = rows
-        .iter()
-        .all(|row| row.placements.len() >= row.cells.len() && !row.placements.is_empty());
-    if !placed {
-        return;
-    }
-    let mut all: Vec<i32> = rows
-        .iter()
-        .flat_map(|r| &r.placements)
-        .map(|p| p.edge)
-        .collect();
-    all.sort_unstable();
-    let mut edges: Vec<i32> = Vec::new();
-    for edge in all {
-        if edges
-            .last()
-            .is_none_or(|last| edge.saturating_sub(*last) > SAME_EDGE)
-        {
-            edges.push(edge);
-        }
-    }
-    for row in rows {
-        place_row(row, &edges);
-    }
-}
-
-fn place_row(row: &mut OpenRow, edges: &[i32]) {
-    let mut start = 0;
-    let mut placed: Vec<OpenCell> = Vec::new();
-    for (mut cell, placement) in std::mem::take(&mut row.cells)
-        .into_iter()
-        .zip(&row.placements)
-    {
-        let column = edges.partition_point(|e| e.saturating_add(SAME_EDGE) < placement.edge);
-        let columns = (column + 1).saturating_sub(start).max(1);
-        if let Some(left) = placed.last_mut().filter(|_| placement.continues_left) {
-            left.shape.columns += columns;
-            left.items.append(&mut cell.items);
-        } else {
-            cell.shape.column = Some(start);
-            cell.shape.columns = columns;
-            cell.shape.continues_above = placement.continues_above;
-            placed.push(cell);
-        }
-        start += columns;
-    }
-    row.cells = placed;
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What several formats share: containers (ZIP, OPC, OLE), XML, character encodings, and the
 //! builders that turn text without fixed pages into blocks and pages.
 
+pub mod aligned;
 pub mod archive;
 pub mod block_builder;
 pub mod charts;
@@ -21,5 +22,7 @@ pub mod sheets;
 pub mod slides;
 pub mod sniff;
 pub mod symbols;
+pub mod table_content;
+pub mod table_headers;
 pub mod tables;
 pub mod xml;

@@ -12,6 +12,8 @@ const SEPARATORS: [u8; 4] = [b';', b'\t', b'|', b','];
 const SAMPLE_ROWS: usize = 300;
 /// Number of lines above the names of the columns that may be a title.
 const MAX_TITLE_ROWS: usize = 12;
+/// A separator with a lower score parts no cells.
+const MIN_SCORE: f64 = 0.2;
 /// A cell of more bytes than this with line breaks inside was opened by a stray quotation mark.
 const MAX_QUOTED_BYTES: usize = 20_000;
 
@@ -28,7 +30,7 @@ pub fn read_table(text: &str, sections: &mut Sections) -> Result<(), Failure> {
     let (declared, text) = split_declaration(text);
     let separator = match declared {
         Some(separator) => separator,
-        None => detect(text).map_or(b',', |found| found.separator),
+        None => detect(text).map_or(b';', |found| found.separator),
     };
     let mut rows = parse_rows(text, separator, true)?;
     let is_swallowed = rows
@@ -210,7 +212,9 @@ fn detect(text: &str) -> Option<Separation> {
             best = Some((score, Separation { separator, columns }));
         }
     }
-    best.map(|(_, found)| found)
+    // A comma that only parts the decimals of numbers parts no cells.
+    best.filter(|(score, _)| *score > MIN_SCORE)
+        .map(|(_, found)| found)
 }
 
 /// The beginning of a text, up to the end of a line.
@@ -282,6 +286,7 @@ mod tests {
             ("a,b,c\n1,2,3\n4,5,6\n", "a | b | c\n1 | 2 | 3\n4 | 5 | 6"),
             ("Ward,Beds\nA,12\nB,7\n", "Ward | Beds\nA | 12\nB | 7"),
             ("SEP=|\nA|B\n1|2\n", "A | B\n1 | 2"),
+            ("Rate\n1,50\n2,75\n", "Rate\n1,50\n2,75"),
         ] {
             assert_eq!(text_of(text), expected, "{text}");
         }

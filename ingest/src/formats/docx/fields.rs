@@ -61,6 +61,14 @@ fn render(code: &str, depth: usize) -> String {
     let mut rest = code;
     while let Some((before, after)) = rest.split_once('\\').filter(|_| depth < MAX_DEPTH) {
         shown.push_str(before);
+        // A general switch, such as that of a font, shows nothing.
+        if let Some(general) = after.strip_prefix('*') {
+            rest = general
+                .find('\\')
+                .and_then(|at| general.get(at..))
+                .unwrap_or("");
+            continue;
+        }
         let Some((switch, arguments, left)) = split_switch(after) else {
             rest = after;
             continue;
@@ -82,6 +90,8 @@ fn render(code: &str, depth: usize) -> String {
                 shown.push_str(&Script::Lowered.write(part(1)));
             }
             Some('b') => shown.extend(["(", part(0), ")"]),
+            // The reading above a word precedes it.
+            Some('o') => shown.push_str(parts.last().map_or("", String::as_str)),
             _ => shown.push_str(&parts.join(", ")),
         }
         rest = left;
@@ -138,6 +148,7 @@ mod tests {
             (" EQ \\f(1;2) ", Some("½")),
             ("EQ \\f(3,16)", Some(" 3/16")),
             ("eq 10\\s\\up5(9)", Some("10⁹")),
+            ("EQ \\* hps10 \\o\\ad(\\s\\up 9(かん),漢)", Some("漢")),
             ("PAGE", None),
             ("EQUAL", None),
         ] {

@@ -1,8 +1,10 @@
 //! The styles of cells: their number formats, and whether their text is bold, struck, raised or
 //! lowered.
 
+use super::date_format::{self, DateSerial};
+use super::number_format;
 use crate::formats::Failure;
-use crate::formats::common::scripts::Script;
+use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 use std::collections::HashMap;
 
@@ -11,10 +13,13 @@ const MAX_ENTRIES: usize = 70_000;
 
 /// What a font does to the meaning of its text.
 #[derive(Clone, Copy, Debug, Default)]
-struct CellFont {
-    is_bold: bool,
-    is_struck: bool,
-    script: Script,
+pub struct CellFont {
+    /// Whether it is bold.
+    pub is_bold: bool,
+    /// Whether it strikes its text out.
+    pub is_struck: bool,
+    /// Whether its text is raised or lowered.
+    pub script: Script,
 }
 
 /// The style of a cell.
@@ -32,6 +37,27 @@ pub struct CellStyle {
     pub script: Script,
 }
 
+impl CellStyle {
+    /// A number as a cell of this style shows it.
+    pub fn write_number(&self, value: f64, is_1904: bool) -> String {
+        if self.is_date {
+            date_format::format_serial(DateSerial::new(value, is_1904), &self.format)
+        } else {
+            number_format::format_number(value, &self.format)
+        }
+    }
+
+    /// The text of a cell of this style, with a mark if it is raised or struck out.
+    pub fn mark(&self, text: &str) -> String {
+        let text = self.script.write(text);
+        if self.is_struck {
+            write_struck(&text)
+        } else {
+            text
+        }
+    }
+}
+
 /// The styles of a workbook.
 #[derive(Debug, Default)]
 pub struct CellStyles {
@@ -47,9 +73,19 @@ impl CellStyles {
     pub fn parse(xml: &str) -> Self {
         let mut styles = Self::default();
         let _broken = parse_xml(xml, &mut styles);
-        let resolved = styles.cells.iter().map(|(format, font)| {
-            let font = styles.fonts.get(*font).copied().unwrap_or_default();
-            let code = styles.formats.get(format).cloned();
+        Self::from_parts(&styles.formats, &styles.fonts, &styles.cells)
+    }
+
+    /// The styles with these number formats and fonts. Each of `cells` has the number of a format and
+    /// of a font.
+    pub fn from_parts(
+        formats: &HashMap<u32, String>,
+        fonts: &[CellFont],
+        cells: &[(u32, usize)],
+    ) -> Self {
+        let resolved = cells.iter().map(|(format, font)| {
+            let font = fonts.get(*font).copied().unwrap_or_default();
+            let code = formats.get(format).cloned();
             let code = code.unwrap_or_else(|| built_in_format(*format).to_owned());
             CellStyle {
                 is_date: is_date_format(&code),
@@ -59,8 +95,10 @@ impl CellStyles {
                 script: font.script,
             }
         });
-        styles.resolved = resolved.collect();
-        styles
+        Self {
+            resolved: resolved.collect(),
+            ..Self::default()
+        }
     }
 
     /// The style with this number.
@@ -88,11 +126,8 @@ impl XmlHandler for CellStyles {
                         "b" => font.is_bold = tag.is_on("val"),
                         "strike" => font.is_struck = tag.is_on("val"),
                         _ => {
-                            font.script = match tag.attribute("val").as_deref() {
-                                Some("superscript") => Script::Raised,
-                                Some("subscript") => Script::Lowered,
-                                _ => Script::Normal,
-                            }
+                            let value = tag.attribute("val").unwrap_or_default();
+                            font.script = Script::from_alignment(&value);
                         }
                     }
                 }

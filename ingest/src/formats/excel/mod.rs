@@ -1,8 +1,9 @@
-//! Excel workbooks: .xlsx and .xlsm; .xlsb and .xls are parsed by calamine.
+//! Excel workbooks: .xlsx, .xlsm and .xls; .xlsb, and .xls of Excel 5 and 95 are parsed by calamine.
 //!
 //! calamine has no limits. The decompressed size of an archive is checked before calamine opens it,
 //! and cells are read one at a time if the format allows it.
 
+mod biff;
 mod cell_styles;
 mod date_format;
 mod number_format;
@@ -20,8 +21,9 @@ use crate::formats::common::archive::{self, Archive};
 use crate::formats::common::ole;
 use crate::formats::common::opc;
 use crate::formats::common::sections::Sections;
-use crate::formats::common::sheets::{MergedCells, Sheet};
+use crate::formats::common::sheets::{MergedCells, Sheet, hidden_sheet};
 use crate::formats::common::xml::DocumentProperties;
+use crate::limits::HiddenCells;
 use crate::wire::Refusal;
 use calamine::{Data, DataRef, Reader, SheetVisible, Xls, XlsError, Xlsb, XlsbError};
 use cloister_domain::BlockKind;
@@ -65,7 +67,10 @@ fn extract_xlsx(
         .names()
         .iter()
         .any(|name| name.eq_ignore_ascii_case("xl/workbook.bin"));
-    let mut book = WorkbookReader::default();
+    let mut book = WorkbookReader {
+        policy: source.hidden_cells,
+        ..WorkbookReader::default()
+    };
     if is_binary {
         Archive::open(&source.bytes)?.check_inflated_size()?;
         let file = Cursor::new(source.bytes.as_slice());
@@ -92,8 +97,21 @@ fn matches_xls(source: &Source) -> bool {
 }
 
 fn extract_xls(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
-    let mut book = WorkbookReader::default();
-    book.read_xls(&mut Xls::new(Cursor::new(source.bytes.as_slice()))?)?;
+    let mut book = WorkbookReader {
+        policy: source.hidden_cells,
+        ..WorkbookReader::default()
+    };
+    let stream = ole::open(source).and_then(|mut file| ole::read_stream(&mut file, "/Workbook"));
+    match stream.filter(|stream| biff::is_read(stream)) {
+        Some(stream) => {
+            let WorkbookReader {
+                sections, warnings, ..
+            } = &mut book;
+            biff::read_workbook(&stream, source.hidden_cells, sections, warnings)?;
+        }
+        // Workbooks of Excel 5 and 95.
+        None => book.read_xls(&mut Xls::new(Cursor::new(source.bytes.as_slice()))?)?,
+    }
     book.add_old_remarks(source);
     book.send(XLS.name, ole::read_properties(source), sink)
 }
@@ -103,6 +121,7 @@ fn extract_xls(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> R
 struct WorkbookReader {
     sections: Sections,
     warnings: Vec<String>,
+    policy: HiddenCells,
 }
 
 impl Default for WorkbookReader {
@@ -110,6 +129,7 @@ impl Default for WorkbookReader {
         Self {
             sections: Sections::manual(),
             warnings: Vec::new(),
+            policy: HiddenCells::default(),
         }
     }
 }
@@ -117,25 +137,28 @@ impl Default for WorkbookReader {
 type WorkbookBytes<'a> = Cursor<&'a [u8]>;
 
 impl WorkbookReader {
-    /// The names of the visible sheets.
-    fn visible_sheets(&mut self, sheets: &[calamine::Sheet]) -> Vec<String> {
-        let (shown, hidden): (Vec<_>, Vec<_>) = sheets
-            .iter()
-            .take(MAX_SHEETS)
-            .partition(|sheet| sheet.visible == SheetVisible::Visible);
-        for sheet in hidden {
-            let warning = format!("a sheet that is hidden is left out: `{}`", sheet.name);
-            self.warnings.push(warning);
+    /// The sheets that are read, without cells.
+    fn open_sheets(&mut self, sheets: &[calamine::Sheet]) -> Vec<(String, Sheet)> {
+        let mut found = Vec::new();
+        for sheet in sheets.iter().take(MAX_SHEETS) {
+            let mut cells = Sheet::new(Some(&sheet.name));
+            if sheet.visible != SheetVisible::Visible {
+                self.warnings.push(hidden_sheet(&sheet.name, self.policy));
+                cells.mark_hidden();
+                if self.policy == HiddenCells::LeaveOut {
+                    continue;
+                }
+            }
+            found.push((sheet.name.clone(), cells));
         }
-        shown.into_iter().map(|sheet| sheet.name.clone()).collect()
+        found
     }
 
     fn read_xlsb(&mut self, workbook: &mut Xlsb<WorkbookBytes<'_>>) -> Result<(), Failure> {
-        for name in self.visible_sheets(workbook.sheets_metadata()) {
+        for (name, mut sheet) in self.open_sheets(workbook.sheets_metadata()) {
             let Ok(mut cells) = workbook.worksheet_cells_reader(&name) else {
                 continue;
             };
-            let mut sheet = Sheet::new(Some(&name));
             while let Some(cell) = cells.next_cell()? {
                 let (row, column) = cell.get_position();
                 sheet.push_cell(row, column, &display_value(cell.get_value(), ""))?;
@@ -146,12 +169,11 @@ impl WorkbookReader {
     }
 
     fn read_xls(&mut self, workbook: &mut Xls<WorkbookBytes<'_>>) -> Result<(), Failure> {
-        for name in self.visible_sheets(workbook.sheets_metadata()) {
+        for (name, mut sheet) in self.open_sheets(workbook.sheets_metadata()) {
             let Ok(range) = workbook.worksheet_range(&name) else {
                 continue;
             };
             let (top, left) = range.start().unwrap_or_default();
-            let mut sheet = Sheet::new(Some(&name));
             for merged in workbook
                 .merge_cells_by_sheet_name(&name)
                 .unwrap_or_default()

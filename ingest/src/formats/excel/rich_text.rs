@@ -24,11 +24,7 @@ impl RichText {
             }
             "rPh" => self.in_guide = true,
             "vertAlign" => {
-                self.script = match tag.attribute("val").as_deref() {
-                    Some("superscript") => Script::Raised,
-                    Some("subscript") => Script::Lowered,
-                    _ => Script::Normal,
-                }
+                self.script = Script::from_alignment(&tag.attribute("val").unwrap_or_default());
             }
             "strike" => self.is_struck = tag.is_on("val"),
             "t" => self.in_text = true,

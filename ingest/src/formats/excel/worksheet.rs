@@ -1,12 +1,10 @@
 //! The cells of one sheet.
 
 use super::cell_styles::{CellStyle, CellStyles};
-use super::date_format::{self, DateSerial};
 use super::number_format;
 use super::rich_text::RichText;
 use super::shared_strings::SharedStrings;
 use crate::formats::Failure;
-use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::sheets::{MergedCells, Sheet};
 use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 
@@ -124,12 +122,7 @@ impl<'a> WorksheetReader<'a> {
         let style = self.styles.get(self.style);
         let mut text = self.cell_text(style);
         if let Some(style) = style.filter(|_| !text.is_empty()) {
-            if style.script != Script::Normal {
-                text = style.script.write(&text);
-            }
-            if style.is_struck {
-                text = write_struck(&text);
-            }
+            text = style.mark(&text);
         }
         let is_bold = style.is_some_and(|style| style.is_bold);
         if !text.is_empty() {
@@ -168,10 +161,10 @@ impl<'a> WorksheetReader<'a> {
             "e" => value,
             "d" => value.replace('T', " "),
             _ => match value.trim().parse::<f64>() {
-                Ok(number) if style.is_some_and(|style| style.is_date) => {
-                    date_format::format_serial(DateSerial::new(number, self.is_1904), format)
-                }
-                Ok(number) => number_format::format_number(number, format),
+                Ok(number) => match style {
+                    Some(style) => style.write_number(number, self.is_1904),
+                    None => number_format::format_general(number),
+                },
                 Err(_) => value,
             },
         }

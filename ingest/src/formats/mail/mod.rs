@@ -15,6 +15,7 @@ use super::html;
 use super::rtf;
 use super::text::split_blocks;
 use super::{Failure, Sink};
+use crate::formats::common::aligned::{self, TextPart};
 use crate::formats::common::block_builder::BlockBuilder;
 use crate::formats::common::sections::normalize_whitespace;
 use crate::wire::Info;
@@ -57,30 +58,72 @@ enum MailBody {
 /// Plain text with fewer words than this may only say that there is another part.
 const MAX_STUB_WORDS: usize = 80;
 
+/// A plain text with more words than this that the other part lacks is read with it.
+const MIN_OWN_WORDS: usize = 4;
+
 /// The simplest candidate that has the words of the message. A plain text that only says that the
 /// message is in another part is no such candidate.
 fn choose_body(candidates: [MailBody; 3]) -> MailBody {
     let [plain, html, rich] = candidates;
     let others = [html, rich].into_iter().find(|body| !body.is_empty());
     match others {
-        Some(other) if plain.is_empty() || is_stub(&plain, &other) => other,
-        _ => plain,
+        Some(other) if plain.is_empty() => other,
+        Some(other) => match compare(&plain, &other) {
+            BodyChoice::Plain => plain,
+            BodyChoice::Other => other,
+            BodyChoice::Both => both(plain, other),
+        },
+        None => plain,
     }
 }
 
-/// Whether a plain text lacks most words of the other part.
-fn is_stub(plain: &MailBody, other: &MailBody) -> bool {
+/// Which part of a message has its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BodyChoice {
+    Plain,
+    Other,
+    /// Each part has words that the other lacks.
+    Both,
+}
+
+/// A message whose two parts say different things.
+fn both(plain: MailBody, other: MailBody) -> MailBody {
+    match (plain, other) {
+        (MailBody::Plain(text) | MailBody::Flowed(text), MailBody::Html(html)) => {
+            MailBody::Html(format!("{}<hr>{html}", html_of_text(&text)))
+        }
+        (_, other) => other,
+    }
+}
+
+fn html_of_text(text: &str) -> String {
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;");
+    let paragraphs = escaped.split("\n\n").map(|part| format!("<p>{part}</p>"));
+    paragraphs.collect()
+}
+
+/// Words of a text that sends the reader to the other part.
+const NOTICE_WORDS: &[&str] = &[
+    "html", "browser", "client", "programm", "program", "viewer", "version",
+];
+
+/// Compares a plain text with the other part. The other part is read if the plain text lacks most of
+/// its words, or its tables.
+fn compare(plain: &MailBody, other: &MailBody) -> BodyChoice {
     let (MailBody::Plain(text) | MailBody::Flowed(text)) = plain else {
-        return false;
+        return BodyChoice::Plain;
     };
     let MailBody::Html(html) = other else {
-        return false;
+        return BodyChoice::Plain;
     };
     let mut builder = BlockBuilder::default();
     if html::read_into(html, &mut builder).is_err() {
-        return false;
+        return BodyChoice::Plain;
     }
     let pages = builder.finish().finish();
+    let blocks = pages.iter().flat_map(|page| &page.page.content.blocks);
+    let rows = blocks.filter(|block| block.row.as_ref().is_some_and(|row| row.cells.len() > 1));
+    let has_table = rows.count() > 1;
     let words = |text: &str| -> std::collections::HashSet<String> {
         let words = text
             .split(|c: char| !c.is_alphanumeric())
@@ -93,7 +136,15 @@ fn is_stub(plain: &MailBody, other: &MailBody) -> bool {
     }
     let said = words(text);
     let shared = shown.intersection(&said).count();
-    said.len() < MAX_STUB_WORDS && shown.len() > 2 && shared * 2 < shown.len()
+    let is_stub = said.len() < MAX_STUB_WORDS && shown.len() > 2 && shared * 2 < shown.len();
+    let is_notice = NOTICE_WORDS.iter().any(|word| said.contains(*word));
+    match () {
+        () if is_stub && said.len() > MIN_OWN_WORDS && shared * 2 < said.len() && !is_notice => {
+            BodyChoice::Both
+        }
+        () if is_stub || has_table && shared * 5 >= said.len() * 4 => BodyChoice::Other,
+        () => BodyChoice::Plain,
+    }
 }
 
 impl MailBody {
@@ -163,7 +214,16 @@ fn format_date(time: &mail_parser::DateTime) -> String {
 
 /// Writes plain text. Quoted lines are kept without their quotation marks.
 fn push_plain_text(text: &str, flowed: bool, builder: &mut BlockBuilder) {
-    for (kind, block) in split_blocks(&quotes::without_marks(text, flowed)) {
+    for part in aligned::parts(&quotes::without_marks(text, flowed)) {
+        match part {
+            TextPart::Text(text) => push_blocks(&text, builder),
+            TextPart::Table(rows) => rows.iter().for_each(|row| builder.sections.push_row(row)),
+        }
+    }
+}
+
+fn push_blocks(text: &str, builder: &mut BlockBuilder) {
+    for (kind, block) in split_blocks(text) {
         builder.begin_paragraph(kind);
         builder.push_text(&block);
         builder.end_paragraph();

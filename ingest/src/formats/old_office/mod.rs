@@ -1,8 +1,9 @@
-//! Documents and presentations of Office before 2007 (.doc, .ppt): their text and tables. Their
-//! formatting is not read, and the administrator is told so.
+//! Documents and presentations of Office before 2007 (.doc, .ppt): their text and tables. What
+//! is not read of their formatting is reported.
 
 mod ppt;
 mod word;
+mod word_formatting;
 mod word_text;
 
 pub use ppt::FORMAT as PPT;

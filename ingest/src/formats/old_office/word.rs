@@ -1,6 +1,7 @@
 //! Word documents before 2007 (MS-DOC). The text is in pieces, whose table is found through the file
 //! information block.
 
+use super::word_formatting::{CharacterFormat, WordFormatting, write_formats};
 use super::word_text::write_text;
 use crate::formats::common::block_builder::BlockBuilder;
 use crate::formats::common::encoding::decode_code_page;
@@ -64,14 +65,15 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
         "/0Table"
     };
     let table = ole::read_stream(&mut file, table).ok_or_else(broken)?;
-    let text = read_pieces(&main, &table).ok_or_else(broken)?;
+    let formatting = WordFormatting::read(&main, &table);
+    let (text, formats) = read_pieces(&main, &table, &formatting).ok_or_else(broken)?;
     let mut builder = BlockBuilder::default();
     let mut start = 0_usize;
     for (index, title) in PARTS.iter().enumerate() {
         let length = size_at(&main, LENGTHS + index * 4).unwrap_or(0);
-        let part = text
-            .get(start..start.saturating_add(length).min(text.len()))
-            .unwrap_or_default();
+        let range = start..start.saturating_add(length).min(text.len());
+        let part = text.get(range.clone()).unwrap_or_default();
+        let part_formats = formats.get(range).unwrap_or_default();
         start = start.saturating_add(length);
         let has_words = part.iter().any(|c| c.is_alphanumeric());
         // The macros in the fourth part are no text of the document.
@@ -81,18 +83,21 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
         if !title.is_empty() {
             builder.sections.push_block(BlockKind::Heading(2), title);
         }
-        write_text(part, &mut builder)?;
+        write_text(&write_formats(part, part_formats), &mut builder)?;
     }
     let mut info: Info = ole::read_properties(source).info(FORMAT.name);
     info.warnings.push(
-        "it is an old Word document: its text and tables are read, and whether text is struck out or hidden is not"
+        "it is an old Word document: its text and tables are read, and boxes to tick and joined cells are not"
             .to_owned(),
     );
     builder.finish().send(info, sink)
 }
 
-/// The characters of the document, from its pieces (MS-DOC 2.4.1).
-fn read_pieces(main: &[u8], table: &[u8]) -> Option<Vec<char>> {
+/// Characters and their formats.
+type FormattedText = (Vec<char>, Vec<CharacterFormat>);
+
+/// The characters of the document with their formats, from its pieces (MS-DOC 2.4.1).
+fn read_pieces(main: &[u8], table: &[u8], formatting: &WordFormatting) -> Option<FormattedText> {
     let (offset, length) = (size_at(main, PIECE_TABLE)?, size_at(main, PIECE_TABLE + 4)?);
     let mut clx = table.get(offset..offset.checked_add(length)?)?;
     // Formatting precedes the table of the pieces.
@@ -103,6 +108,7 @@ fn read_pieces(main: &[u8], table: &[u8]) -> Option<Vec<char>> {
     let plc = plc.get(4..4_usize.checked_add(size_at(plc, 0)?)?)?;
     let count = plc.len().checked_sub(4)? / 12;
     let mut text: Vec<char> = Vec::new();
+    let mut formats: Vec<CharacterFormat> = Vec::new();
     for index in 0..count.min(MAX_PIECES) {
         let (from, to) = (size_at(plc, index * 4)?, size_at(plc, index * 4 + 4)?);
         let descriptor = (count + 1) * 4 + index * 8;
@@ -113,6 +119,18 @@ fn read_pieces(main: &[u8], table: &[u8]) -> Option<Vec<char>> {
         }
         let is_bytes = position & 0x4000_0000 != 0;
         let start = usize::try_from(position & 0x3FFF_FFFF).ok()?;
+        let place = |index: usize| {
+            if is_bytes {
+                start / 2 + index
+            } else {
+                start + 2 * index
+            }
+        };
+        if formatting.is_empty() {
+            formats.resize(formats.len() + chars, CharacterFormat::default());
+        } else {
+            formats.extend((0..chars).map(|index| formatting.at(place(index))));
+        }
         if is_bytes {
             let bytes = main.get(start / 2..(start / 2).checked_add(chars)?)?;
             text.extend(decode_code_page(bytes, 1252).chars());
@@ -125,7 +143,7 @@ fn read_pieces(main: &[u8], table: &[u8]) -> Option<Vec<char>> {
             }));
         }
     }
-    Some(text)
+    Some((text, formats))
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {

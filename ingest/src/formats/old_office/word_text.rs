@@ -3,6 +3,7 @@
 use crate::formats::Failure;
 use crate::formats::common::block_builder::{BlockBuilder, CellShape};
 use crate::formats::common::list_marker::begins_item;
+use crate::formats::docx::equation;
 use cloister_domain::BlockKind;
 
 const CELL_END: char = '\u{7}';
@@ -36,18 +37,30 @@ pub fn write_text(part: &[char], builder: &mut BlockBuilder) -> Result<(), Failu
 /// The text with the results of fields, without their codes, and without signs of objects.
 fn without_fields(part: &[char]) -> String {
     let mut plain = String::with_capacity(part.len());
-    // For each open field, whether its result has begun.
-    let mut fields: Vec<bool> = Vec::new();
+    // For each open field, its code, until its result begins.
+    let mut fields: Vec<Option<String>> = Vec::new();
     for c in part {
         match c {
-            '\u{13}' => fields.push(false),
+            '\u{13}' => fields.push(Some(String::new())),
             '\u{14}' => {
                 if let Some(field) = fields.last_mut() {
-                    *field = true;
+                    *field = None;
                 }
             }
-            '\u{15}' => drop(fields.pop()),
-            _ if fields.contains(&false) => {}
+            '\u{15}' => {
+                // A fraction is a field without a result.
+                let code = fields.pop().flatten();
+                let shown = code.and_then(|code| equation(&code)).unwrap_or_default();
+                match fields.iter_mut().rev().find_map(Option::as_mut) {
+                    Some(outer) => outer.push_str(&shown),
+                    None => plain.push_str(&shown),
+                }
+            }
+            c if fields.iter().any(Option::is_some) => {
+                if let Some(Some(code)) = fields.last_mut() {
+                    code.push(*c);
+                }
+            }
             '\u{b}' | '\t' => plain.push(' '),
             '\u{c}' | '\u{e}' => plain.push('\r'),
             '\u{1e}' => plain.push('-'),
@@ -152,6 +165,7 @@ mod tests {
     #[test]
     fn paragraphs_fields_and_tables_are_read() {
         check("One\rTwo\u{13} PAGE \u{14}7\u{15}\r", "One\nTwo7");
+        check("Take \u{13} EQ \\f(1;2)\u{15} tablet\r", "Take ½ tablet");
         check(
             "Doses:\rDrug\u{7}Dose\u{7}\u{7}Heparin\u{7}5 mg\rdaily\u{7}\u{7}After\r",
             "Doses:\nDrug | Dose\nHeparin | 5 mg daily\nAfter",
