@@ -47,9 +47,10 @@ models: models/.checked
 models/.checked: deploy/fetch-models $(wildcard inference/manifests/*.toml) | deploy/.tools
 	deploy/fetch-models $(MODELS)
 
-# A larger generator, 1.1 GB. Nothing uses it until it is activated.
+# Other embedders, and a larger generator: 1.4 GB. Nothing uses them until they are activated.
+# MORE selects some of them by name.
 models-more: deploy/fetch-more-models
-	deploy/fetch-more-models $(MODELS)
+	deploy/fetch-more-models $(MODELS) $(MORE)
 
 deploy/.tools: deploy/install-tools
 	deploy/install-tools build

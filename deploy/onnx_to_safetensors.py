@@ -6,9 +6,10 @@ are needed here are read: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 """
 
 import array
-import json
 import struct
 import sys
+
+import safetensors_file
 
 GRAPH, NODE, INITIALIZER = 7, 1, 5
 FLOAT, UINT8, INT8 = 1, 2, 3
@@ -149,26 +150,12 @@ def collect(tensors, nodes):
     return found
 
 
-def write(found, path):
-    header, offset = {}, 0
-    for name in sorted(found):
-        shape, data = found[name]
-        header[name] = {"dtype": "F16", "shape": shape, "data_offsets": [offset, offset + len(data)]}
-        offset += len(data)
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for name in sorted(found):
-            file.write(found[name][1])
-
-
 def convert(source, target):
     """Converts the ONNX file `source` to the safetensors file `target`."""
     found = collect(*read(source))
     if not any(name.endswith(WORD_EMBEDDINGS) for name in found):
         raise ValueError(f"{source} is not a BERT with quantised weights")
-    write(found, target)
+    safetensors_file.write(found, target)
 
 
 if __name__ == "__main__":

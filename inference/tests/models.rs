@@ -90,6 +90,31 @@ fn vectors_equal_those_of_the_reference() {
     }
 }
 
+/// A vector of an embedder of `make models-more`, made once by `tests/golden/make_embedders.py` with
+/// other programs.
+#[derive(serde::Deserialize)]
+struct GoldenOfModel {
+    model: String,
+    text: String,
+    vector: Vec<f32>,
+}
+
+#[test]
+fn converted_embedders_agree_with_the_programs_of_their_packages() {
+    let golden: Vec<GoldenOfModel> =
+        serde_json::from_str(include_str!("golden/embedders.json")).unwrap();
+    for name in ["bge-small-en-v1.5", "multilingual-e5-small"] {
+        let Some(dir) = model(name) else { continue };
+        let embedder = SentenceEncoder::open(&dir).unwrap();
+        let own = golden.iter().filter(|golden| golden.model == name);
+        for GoldenOfModel { text, vector, .. } in own {
+            let found = embedder.embed(&[text]).unwrap();
+            let cosine = dot(&found[0], vector) / dot(vector, vector).sqrt();
+            assert!(cosine > 0.99, "{name}: {cosine} for {text}");
+        }
+    }
+}
+
 #[test]
 fn vectors_of_other_weights_are_of_another_model() {
     let Some(dir) = model("minilm") else { return };
