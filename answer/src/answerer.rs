@@ -550,6 +550,7 @@ fn audit_record(
             "complete": results.complete,
             "meanings": results.expansions,
             "index_generation": results.index_generation,
+            "plan": results.plan.name(),
             "policy_version": request.policy_version,
             "superseded": superseded.as_ref().map(|quote| redactor.log_entry(quote)),
             "made_with": provenance,
@@ -580,6 +581,7 @@ fn first_events(
         complete: results.complete,
         passages: results.passages.iter().map(|hit| hit.passage.id).collect(),
         index_generation: results.index_generation.clone(),
+        plan: results.plan,
         policy_version: request.policy_version.clone(),
         provenance,
     }))];

@@ -134,6 +134,17 @@ pub enum DenseMethod {
     Graph,
 }
 
+impl DenseMethod {
+    /// Its name in receipts and in the audit log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Clusters => "clusters",
+            Self::Graph => "graph",
+        }
+    }
+}
+
 /// The graphs of an index. See [`GraphCertificate`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct GraphStatus {

@@ -5,6 +5,7 @@ use crate::model::hit::RetrievedPassage;
 use crate::model::quote::Quote;
 use crate::presentation::notices::Notice;
 use cloister_domain::PassageId;
+use cloister_index::DenseMethod;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,6 +105,8 @@ pub struct Receipt {
     pub passages: Vec<PassageId>,
     /// The generation of the index.
     pub index_generation: String,
+    /// How the nearest vectors were found.
+    pub plan: DenseMethod,
     /// SHA-256 of the access policy.
     pub policy_version: String,
     /// The program, models and weights.

@@ -1,6 +1,7 @@
 //! Search queries and the passages that they retrieve.
 
 use cloister_domain::Passage;
+use cloister_index::DenseMethod;
 use cloister_store::{DocumentFilter, RevisionRecord};
 use cloister_text::content::content_stems;
 use std::collections::BTreeSet;
@@ -58,4 +59,6 @@ pub struct SearchResults {
     pub complete: bool,
     /// The generation of the index.
     pub index_generation: String,
+    /// How the nearest vectors were found.
+    pub plan: DenseMethod,
 }

@@ -151,6 +151,7 @@ mod tests {
             documents: 1,
             complete: true,
             index_generation: String::new(),
+            plan: cloister_index::DenseMethod::Exact,
         };
         redactor.results(&mut results);
         let hit = &results.passages[0];

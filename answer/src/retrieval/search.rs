@@ -36,6 +36,7 @@ pub(crate) async fn search(
         documents,
         complete: outcome.complete,
         index_generation: outcome.generation,
+        plan: outcome.method,
     })
 }
 

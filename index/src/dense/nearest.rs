@@ -100,7 +100,11 @@ impl<'a> NearestRequest<'a> {
         {
             return None;
         }
-        let ef = certificate.ef.max(depth * MIN_BEAM_PERCENT / 100);
+        let ef = match permitted.filter() {
+            None => certificate.ef,
+            Some(_) => certificate.filtered_ef,
+        };
+        let ef = ef.max(depth * MIN_BEAM_PERCENT / 100);
         let found = walk(graph, segment, self.query, permitted.filter(), ef);
         let is_complete = found.candidates.len() >= depth.min(permitted.len());
         is_complete.then_some(found.candidates)

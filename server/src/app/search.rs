@@ -29,6 +29,8 @@ pub struct SearchView {
     pub documents: u64,
     /// Whether the index was complete. It is not while a damaged index is rebuilt.
     pub complete: bool,
+    /// How the nearest vectors were found: `exact`, `clusters` or `graph`.
+    pub plan: String,
     /// The glossary meanings that were searched in addition to the query.
     pub expansions: Vec<String>,
     /// The passages, best first.
@@ -180,6 +182,7 @@ impl App {
         let view = SearchView {
             documents: results.documents,
             complete: results.complete,
+            plan: results.plan.name().to_owned(),
             expansions: results.expansions,
             hits,
             facets,
@@ -194,7 +197,9 @@ impl App {
     fn search_detail(&self, query: &SearchQuery, view: &SearchView) -> Value {
         let passages: Vec<i64> = view.hits.iter().map(|hit| hit.passage.passage).collect();
         let text = self.answerer().redact_typed(&query.text);
-        json!({ "text": text, "filter": query.filter, "passages": passages })
+        json!({
+            "text": text, "filter": query.filter, "passages": passages, "plan": view.plan,
+        })
     }
 }
 

@@ -215,6 +215,8 @@ pub struct ReceiptView {
     pub passages: Vec<i64>,
     /// The generation of the index.
     pub index_generation: String,
+    /// How the nearest vectors were found: `exact`, `clusters` or `graph`.
+    pub plan: String,
     /// SHA-256 of the access policy.
     pub policy_version: String,
     /// SHA-256 of the weights of the embedder.
@@ -301,6 +303,7 @@ impl From<AnswerEvent> for AnswerEventView {
                 complete: receipt.complete,
                 passages: receipt.passages.iter().map(|passage| passage.0).collect(),
                 index_generation: receipt.index_generation,
+                plan: receipt.plan.name().to_owned(),
                 policy_version: receipt.policy_version,
                 embedder: receipt.provenance.embedder,
                 generator: receipt.provenance.generator,

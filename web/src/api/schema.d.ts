@@ -1157,6 +1157,8 @@ export interface components {
             index_generation: string;
             /** @description The retrieved passages, best first. */
             passages: number[];
+            /** @description How the nearest vectors were found: `exact`, `clusters` or `graph`. */
+            plan: string;
             /** @description SHA-256 of the access policy. */
             policy_version: string;
             /** @description The question after rewriting, if it was rewritten to stand alone. */
@@ -1257,6 +1259,8 @@ export interface components {
             facets: components["schemas"]["Facets"];
             /** @description The passages, best first. */
             hits: components["schemas"]["HitView"][];
+            /** @description How the nearest vectors were found: `exact`, `clusters` or `graph`. */
+            plan: string;
         };
         /** @description A generated sentence that was verified. */
         SentenceView: {

@@ -1,7 +1,7 @@
 //! The file of a graph, beside the vector file of its segment.
 //!
-//! Layout, little-endian: `CLGRA001`; the SHA-256 of the segment's codes; rows `u32`, neighbours per row
-//! `u32`, entries `u32`, `ef` `u32`, comparisons `u32`, recall `f32`, recall with a filter `f32`, length
+//! Layout, little-endian: `CLGRA002`; the SHA-256 of the segment's codes; rows `u32`, neighbours per row
+//! `u32`, entries `u32`, `ef` `u32`, `ef` with a filter `u32`, comparisons `u32`, recall `f32`, recall with a filter `f32`, length
 //! of the refusal `u32`; the refusal in UTF-8; the entries `u32`; the neighbours `u32`, row by row; and the
 //! SHA-256 of all that. A refused graph has no entries and no neighbours.
 
@@ -15,9 +15,9 @@ use std::path::Path;
 
 pub(crate) const EXTENSION: &str = "graph";
 
-const MAGIC: &[u8; 8] = b"CLGRA001";
+const MAGIC: &[u8; 8] = b"CLGRA002";
 const SHA256_BYTES: usize = 32;
-const NUMBERS: usize = 8;
+const NUMBERS: usize = 9;
 const HEADER_BYTES: usize = MAGIC.len() + SHA256_BYTES + NUMBERS * 4;
 
 /// The maximum length of a refusal.
@@ -38,6 +38,7 @@ pub(crate) fn write(path: &Path, codes: &str, certified: &CertifiedGraph) -> Res
     for number in [certificate.passages, DEGREE, entries.len(), certificate.ef] {
         bytes.extend(to_u32(number)?.to_le_bytes());
     }
+    bytes.extend(to_u32(certificate.filtered_ef)?.to_le_bytes());
     bytes.extend(to_u32(certificate.comparisons)?.to_le_bytes());
     bytes.extend(certificate.recall.to_le_bytes());
     bytes.extend(certificate.filtered_recall.to_le_bytes());
@@ -97,6 +98,7 @@ fn parse(bytes: &[u8], codes: &[u8], rows: usize) -> Result<CertifiedGraph, &'st
         degree,
         entries,
         ef,
+        filtered_ef,
         comparisons,
         recall,
         filtered_recall,
@@ -104,8 +106,24 @@ fn parse(bytes: &[u8], codes: &[u8], rows: usize) -> Result<CertifiedGraph, &'st
     ] = parse_u32(numbers)
         .try_into()
         .map_err(|_numbers| "is cut short")?;
-    let [stored_rows, degree, entries, ef, comparisons, refusal] =
-        [stored_rows, degree, entries, ef, comparisons, refusal].map(|number: u32| number as usize);
+    let [
+        stored_rows,
+        degree,
+        entries,
+        ef,
+        filtered_ef,
+        comparisons,
+        refusal,
+    ] = [
+        stored_rows,
+        degree,
+        entries,
+        ef,
+        filtered_ef,
+        comparisons,
+        refusal,
+    ]
+    .map(|number: u32| number as usize);
     if stored_rows != rows || degree != DEGREE {
         return Err("is of another segment");
     }
@@ -117,6 +135,7 @@ fn parse(bytes: &[u8], codes: &[u8], rows: usize) -> Result<CertifiedGraph, &'st
     let certificate = GraphCertificate {
         passages: rows,
         ef,
+        filtered_ef,
         recall: f32::from_bits(recall),
         filtered_recall: f32::from_bits(filtered_recall),
         comparisons,

@@ -220,6 +220,7 @@ fn a_damaged_file_is_refused() {
         certificate: GraphCertificate {
             passages: 20,
             ef: 48,
+            filtered_ef: 96,
             recall: 0.995,
             filtered_recall: 0.99,
             comparisons: 12,
@@ -256,6 +257,7 @@ fn impossible_numbers_are_refused_under_a_valid_checksum() {
         certificate: GraphCertificate {
             passages: 4,
             ef: 16,
+            filtered_ef: 16,
             recall: 1.0,
             filtered_recall: 1.0,
             comparisons: 4,
@@ -266,7 +268,7 @@ fn impossible_numbers_are_refused_under_a_valid_checksum() {
     let intact = std::fs::read(&path).unwrap();
     let content = intact.len() - 32;
     // Rows, degree, entries, length of the refusal, the entry, the first and the last link.
-    for place in [40, 44, 48, 68, 72, 76, content - 4] {
+    for place in [40, 44, 48, 72, 76, 80, content - 4] {
         for value in [4_u32, 33, u32::MAX] {
             let mut damaged = intact.clone();
             damaged[place..place + 4].copy_from_slice(&value.to_le_bytes());
