@@ -21,6 +21,9 @@ pub struct BenchModel {
     /// Threads. Without it, one for each processor.
     #[arg(long)]
     threads: Option<usize>,
+    /// The GPU memory budget in megabytes. Without it, what is free.
+    #[arg(long)]
+    gpu_memory_mb: Option<u64>,
     /// Sequences generated at once.
     #[arg(long, default_value_t = 1)]
     parallel: usize,
@@ -40,6 +43,7 @@ pub fn run(arguments: &BenchModel) -> anyhow::Result<()> {
     );
     let loading = LoadOptions {
         threads: arguments.threads,
+        gpu_memory: arguments.gpu_memory_mb.map(|megabytes| megabytes << 20),
         ..LoadOptions::default()
     };
     let started = Instant::now();
