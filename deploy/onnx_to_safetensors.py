@@ -1,4 +1,6 @@
-"""Converts a BERT that was exported to ONNX with int8 weights to safetensors in f16.
+"""Converts a BERT that was exported to ONNX to safetensors in f16: weights in floats, int8 or 4 bits.
+
+    onnx_to_safetensors.py MODEL.onnx model.safetensors
 
 Only the standard library is used, so that the first set-up needs nothing else. Names become those of
 Hugging Face's BERT, which the product reads. An ONNX file is a protocol buffer; only the fields that
@@ -131,6 +133,27 @@ def dequantize(tensors, name, transpose):
     return [columns, rows], b"".join(parts)
 
 
+def dequantize_4_bits(matrix, scales):
+    """Shape and f16 bytes of a matrix of `MatMulNBits`: blocks of 32 values, the low four bits of a byte first."""
+    rows, blocks, block_bytes = matrix.shape
+    if block_bytes != 16:
+        raise ValueError(f"blocks of {2 * block_bytes} values of 4 bits are not supported")
+    parts = []
+    for number, scale in enumerate(scales.floats()):
+        halves = [struct.pack("<e", (nibble - 8) * scale) for nibble in range(16)]
+        for byte in matrix.raw[16 * number:16 * (number + 1)]:
+            parts += (halves[byte & 15], halves[byte >> 4])
+    return [rows, blocks * 32], b"".join(parts)
+
+
+def transposed(tensor):
+    """Shape and f16 bytes of a matrix of floats that multiplies from the right."""
+    rows, columns = tensor.shape
+    values = tensor.floats()
+    halves = [struct.pack(f"<{rows}e", *values[column::columns]) for column in range(columns)]
+    return [columns, rows], b"".join(halves)
+
+
 def collect(tensors, nodes):
     """Each tensor of the model: name, shape, type and bytes."""
     found = {}
@@ -139,6 +162,15 @@ def collect(tensors, nodes):
             halves = struct.pack(f"<{len(tensor.raw) // 4}e", *tensor.floats())
             found[tensor.name] = (tensor.shape, halves)
     for node in nodes:
+        if node.operator == "MatMulNBits":
+            if len(node.inputs) > 3:
+                raise ValueError("zero points of 4 bits are not supported")
+            _, matrix, scales = node.inputs
+            found[weight_name(node)] = dequantize_4_bits(tensors[matrix], tensors[scales])
+            continue
+        if node.operator == "MatMul" and node.inputs[1] in tensors:
+            found[weight_name(node)] = transposed(tensors[node.inputs[1]])
+            continue
         base = next((i.removesuffix("_quantized") for i in node.inputs if i.endswith("_quantized") and i in tensors), None)
         if base is None:
             continue
@@ -154,7 +186,7 @@ def convert(source, target):
     """Converts the ONNX file `source` to the safetensors file `target`."""
     found = collect(*read(source))
     if not any(name.endswith(WORD_EMBEDDINGS) for name in found):
-        raise ValueError(f"{source} is not a BERT with quantised weights")
+        raise ValueError(f"{source} is not a BERT")
     safetensors_file.write(found, target)
 
 

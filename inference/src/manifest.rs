@@ -25,6 +25,8 @@ pub enum ModelKind {
     /// Estimates whether a text entails a sentence.
     #[serde(rename = "entailment")]
     Nli,
+    /// Labels the tokens of a text.
+    TokenClassifier,
 }
 
 impl fmt::Display for ModelKind {
@@ -34,6 +36,7 @@ impl fmt::Display for ModelKind {
             Self::Generator => "generator",
             Self::Reranker => "reranker",
             Self::Nli => "NLI model (kind `entailment`)",
+            Self::TokenClassifier => "token-classifier",
         })
     }
 }
@@ -109,6 +112,9 @@ pub struct ModelManifest {
 }
 
 impl ModelManifest {
+    /// The licence of a model whose files do not name one.
+    pub const UNKNOWN_LICENCE: &str = "LicenseRef-unknown";
+
     /// Loads the manifest of the folder `dir`.
     pub fn load(dir: &Path) -> Result<Self> {
         let path = dir.join(MANIFEST_FILE);
@@ -145,7 +151,7 @@ impl ModelManifest {
             name: String::new(),
             sha256: String::new(),
             file: String::new(),
-            licence: "LicenseRef-unknown".into(),
+            licence: Self::UNKNOWN_LICENCE.into(),
             architecture: "unknown".into(),
             context: u32::MAX,
             parameters: 0,

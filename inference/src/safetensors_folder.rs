@@ -47,14 +47,29 @@ impl SafetensorsFolder {
             tensors: BTreeMap::new(),
         };
         for path in paths {
-            opened.add_file(path)?;
+            let file = File::open(&path).map_err(|source| file_error(&path, source))?;
+            opened.add_file(file, path)?;
         }
         Ok(opened)
     }
 
-    fn add_file(&mut self, path: PathBuf) -> Result<()> {
-        let (file, header, data_start) = open_file(&path)?;
+    /// Reads the header of one open file. `path` is for error messages.
+    pub(crate) fn from_file(file: File, path: &Path) -> Result<Self> {
+        let mut opened = Self {
+            files: Vec::new(),
+            tensors: BTreeMap::new(),
+        };
+        opened.add_file(file, path.to_owned())?;
+        Ok(opened)
+    }
+
+    fn add_file(&mut self, file: File, path: PathBuf) -> Result<()> {
+        let (header, data_start) = read_header(&file, &path)?;
         for (name, info) in header.tensors() {
+            // Old checkpoints store the numbers from 0 to the longest text.
+            if name.ends_with(".position_ids") {
+                continue;
+            }
             let floats = [DType::F32, DType::F16, DType::BF16];
             let format = DType::try_from(info.dtype).ok();
             let Some(format) = format.filter(|format| floats.contains(format)) else {
@@ -101,6 +116,22 @@ impl SafetensorsFolder {
 
     /// A tensor as floats, and its shape.
     pub(crate) fn values(&self, name: &str) -> Result<(Vec<f32>, Vec<usize>)> {
+        let (tensor, bytes) = self.read(name)?;
+        let loaded = Tensor::from_raw_buffer(&bytes, tensor.format, &tensor.dims, &Device::Cpu)?;
+        let values = loaded.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        Ok((values, tensor.dims.clone()))
+    }
+
+    /// The bytes of a tensor of half floats, little-endian; `None` if it has another format.
+    pub(crate) fn half_float_bytes(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let format = self.tensors.get(name).map(|tensor| tensor.format);
+        if format != Some(DType::F16) {
+            return Ok(None);
+        }
+        self.read(name).map(|(_, bytes)| Some(bytes))
+    }
+
+    fn read(&self, name: &str) -> Result<(&TensorLocation, Vec<u8>)> {
         let location = self.tensors.get(name);
         let found = location.and_then(|tensor| Some((tensor, self.files.get(tensor.file)?)));
         let Some((tensor, (path, file))) = found else {
@@ -110,16 +141,13 @@ impl SafetensorsFolder {
         let mut bytes = vec![0; tensor.length];
         file.read_exact_at(&mut bytes, tensor.start)
             .map_err(|source| file_error(path, source))?;
-        let loaded = Tensor::from_raw_buffer(&bytes, tensor.format, &tensor.dims, &Device::Cpu)?;
-        let values = loaded.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-        Ok((values, tensor.dims.clone()))
+        Ok((tensor, bytes))
     }
 }
 
-/// Opens a file and parses its header; the last value is where its tensors start, in bytes.
-fn open_file(path: &Path) -> Result<(File, Metadata, u64)> {
+/// Parses the header of a file; the last value is where its tensors start, in bytes.
+fn read_header(file: &File, path: &Path) -> Result<(Metadata, u64)> {
     let io_error = |source| file_error(path, source);
-    let file = File::open(path).map_err(io_error)?;
     let size = file.metadata().map_err(io_error)?.len();
     let mut length = [0; 8];
     file.read_exact_at(&mut length, 0).map_err(io_error)?;
@@ -134,7 +162,7 @@ fn open_file(path: &Path) -> Result<(File, Metadata, u64)> {
     if 8 + length + header.data_len() as u64 > size {
         return Err(damaged(path, &"its tensors end after the file"));
     }
-    Ok((file, header, 8 + length))
+    Ok((header, 8 + length))
 }
 
 fn file_error(path: &Path, source: std::io::Error) -> InferenceError {

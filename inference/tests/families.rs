@@ -8,7 +8,7 @@
 
 use cloister_inference::{
     ChatTurn, GeneralGenerator, GenerateRequest, Generator, GgufGenerator, InferenceError,
-    LoadOptions, Precision, QuantFormat, quantize_model,
+    LoadOptions, Precision, QuantFormat, convert_gguf, needs_conversion, quantize_model,
 };
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -263,6 +263,63 @@ fn floats_are_quantized() {
     }
 }
 
+fn conversion(name: &str) -> PathBuf {
+    path("../conversions").join(name)
+}
+
+/// The scores after the golden ids of qwen3.
+fn scores(file: &std::path::Path, ids: &[u32]) -> Vec<f32> {
+    let options = LoadOptions {
+        precision: Precision::F32,
+        ..LoadOptions::default()
+    };
+    let model = GgufGenerator::open_file(file, &options).unwrap();
+    model.scores_after(ids).unwrap()
+}
+
+#[test]
+fn pieces_are_joined_and_formats_converted() {
+    let text = std::fs::read_to_string(path("qwen3.json")).unwrap();
+    let golden: Golden = serde_json::from_str(&text).unwrap();
+    let expected = scores(&path("qwen3.gguf"), &golden.ids);
+    assert!(!needs_conversion(&path("qwen3.gguf")).unwrap());
+    // The four bits of the second file change the scores.
+    let cases = [
+        ("split-00001-of-00002.gguf", 0.999_999),
+        ("iq4_nl.gguf", 0.98),
+    ];
+    for (name, min_cosine) in cases {
+        let source = conversion(name);
+        assert!(needs_conversion(&source).unwrap(), "{name}");
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("joined.gguf");
+        convert_gguf(&source, &target).unwrap();
+        let cosine = cosine(&scores(&target, &golden.ids), &expected);
+        assert!(cosine > min_cosine, "{name}: {cosine}");
+        assert!(!needs_conversion(&target).unwrap(), "{name}");
+        let again = convert_gguf(&source, &target).unwrap_err();
+        assert!(matches!(again, InferenceError::File { .. }), "{again}");
+    }
+}
+
+#[test]
+fn a_missing_or_wrong_piece_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = ("split-00001-of-00002.gguf", "split-00002-of-00002.gguf");
+    let target = dir.path().join("joined.gguf");
+    let refusal = |source: PathBuf| convert_gguf(&source, &target).unwrap_err().to_string();
+    let copied = dir.path().join(first);
+    std::fs::copy(conversion(first), &copied).unwrap();
+    assert!(refusal(copied.clone()).contains(second));
+    std::fs::copy(conversion(first), dir.path().join(second)).unwrap();
+    assert!(refusal(copied.clone()).contains("not piece 2 of 2"));
+    assert!(refusal(conversion(second)).contains("first piece"));
+    let bytes = std::fs::read(conversion(second)).unwrap();
+    std::fs::write(dir.path().join(second), &bytes[..bytes.len() - 4096]).unwrap();
+    assert!(refusal(copied).contains("damaged"));
+    assert!(!target.exists());
+}
+
 mod hostile {
     use super::*;
 
@@ -310,7 +367,18 @@ mod hostile {
 
     #[test]
     fn formats_without_a_kernel_are_refused_by_name() {
-        for (format, name) in [(23, "IQ4_XS"), (39, "MXFP4"), (16, "IQ2_XXS"), (99, "99")] {
+        for (format, name) in [
+            (
+                23,
+                "IQ4_XS, for which there is no kernel. `cloister models add`",
+            ),
+            (
+                39,
+                "MXFP4, for which there is no kernel. `cloister models add`",
+            ),
+            (16, "IQ2_XXS"),
+            (99, "99"),
+        ] {
             let error = refusal(&header("general.file_type", 1, format));
             assert!(
                 matches!(error, InferenceError::Unsupported { .. }),
@@ -328,7 +396,7 @@ mod hostile {
     fn a_piece_of_a_split_model_is_refused_as_that() {
         let error = refusal(&header("split.count", 2, 12)).to_string();
         assert!(error.contains("piece 1 of 2"), "{error}");
-        assert!(error.contains("--merge"), "{error}");
+        assert!(error.contains("cloister models add"), "{error}");
         let error = refusal(&header("split.count", 1, 12));
         assert!(matches!(error, InferenceError::Damaged { .. }), "{error}");
     }
@@ -515,6 +583,31 @@ fn phi2_on_the_general_backend() {
 #[test]
 fn glm4_on_the_general_backend() {
     check_general("glm4");
+}
+
+#[test]
+fn mixtral_on_the_general_backend() {
+    check_general("mixtral");
+}
+
+#[test]
+fn merged_experts_are_divided() {
+    let merged = conversion("mixtral-merged.gguf");
+    let options = LoadOptions::default();
+    let refusal = GeneralGenerator::open_file(&merged, &options)
+        .err()
+        .unwrap();
+    assert!(refusal.to_string().contains("models add"), "{refusal}");
+    assert!(needs_conversion(&merged).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("divided.gguf");
+    convert_gguf(&merged, &target).unwrap();
+    let ids = [5, 6, 7, 8, 9];
+    let scores = |file: &std::path::Path| {
+        let model = GeneralGenerator::open_file(file, &options).unwrap();
+        model.scores_after(&ids).unwrap()
+    };
+    assert_eq!(scores(&target), scores(&path("mixtral.gguf")));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use cloister_inference::{
     Embedder, EmbedderService, FinishReason, GenerateRequest, GenerationEvent, Generator,
     GeneratorService, GeneratorState, GgufGenerator, InferenceError, ModelManifest, QueueLimits,
-    SentenceEncoder, WeightFormat,
+    SentenceEncoder, TokenClassifier, WeightFormat,
 };
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -113,6 +113,33 @@ fn converted_embedders_agree_with_the_programs_of_their_packages() {
             assert!(cosine > 0.99, "{name}: {cosine} for {text}");
         }
     }
+}
+
+#[test]
+fn personal_data_is_found() {
+    let Some(dir) = model("rampart") else { return };
+    let tagger = TokenClassifier::open(&dir).unwrap();
+    let text =
+        "Patient: Maria Schneider, 12 Elm Street, Springfield, IL 62704, phone 217-555-0134.";
+    let spans = tagger.spans(text).unwrap();
+    for (label, expected) in [
+        ("GIVEN_NAME", "Maria"),
+        ("SURNAME", "Schneider"),
+        ("CITY", "Springfield"),
+        ("ZIP_CODE", "62704"),
+        ("PHONE", "217-555-0134"),
+    ] {
+        let own = spans.iter().filter(|span| span.label == label);
+        let own = own.filter_map(|span| text.get(span.bytes.clone()));
+        let own: Vec<&str> = own.collect();
+        assert_eq!(own, [expected], "{spans:?}");
+    }
+    assert!(
+        tagger
+            .spans("The ward is open from 2 pm to 6 pm.")
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]

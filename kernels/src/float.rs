@@ -116,6 +116,13 @@ pub(crate) fn softmax_row(row: &mut [f32]) {
     }
 }
 
+multiversion! {
+    /// The softmax of one row, in place. Scores far below the largest become exactly 0.
+    pub fn softmax(row: &mut [f32]) {
+        softmax_row(row);
+    }
+}
+
 /// A finite half float from its bytes, without branches, so that the loop around it vectorises.
 #[inline(always)]
 pub(crate) fn half_to_float(bytes: [u8; 2]) -> f32 {

@@ -68,8 +68,7 @@ impl GgufGenerator {
 
     /// The token ids of a request, in the model's chat template.
     pub fn prompt_ids(&self, request: &GenerateRequest) -> Result<Vec<u32>> {
-        let prompt = self.template.render(request, &self.vocabulary)?;
-        self.vocabulary.encode(&prompt)
+        self.template.prompt_ids(request, &self.vocabulary)
     }
 
     /// The ids that greedy decoding writes after `prompt`: at most `max`, and none after an end token.

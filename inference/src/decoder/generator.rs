@@ -77,9 +77,15 @@ impl GgufGenerator {
         let content = read_header(&file, path)?;
         let tensors = GgufTensors::new(&content, &file, path, Precision::Int8)?;
         let metadata = tensors.metadata;
-        let context = match GeneralArchitecture::of(&tensors) {
-            Some(architecture) => general::read_sizes(&tensors, architecture)?.context,
-            None => read_config(&tensors)?.1,
+        let (architecture, context) = match GeneralArchitecture::of(&tensors) {
+            Some(general) => (
+                general.name(),
+                general::read_sizes(&tensors, general)?.context,
+            ),
+            None => (
+                metadata.text("general.architecture")?,
+                read_config(&tensors)?.1,
+            ),
         };
         Vocabulary::read(metadata)?;
         ChatTemplate::read(metadata)?;
@@ -89,7 +95,7 @@ impl GgufGenerator {
         Ok(ModelManifest {
             name: name.map_or(undescribed.name.clone(), str::to_owned),
             licence: licence.map_or(undescribed.licence.clone(), str::to_owned),
-            architecture: metadata.text("general.architecture")?.to_owned(),
+            architecture: architecture.to_owned(),
             context: u32::try_from(context).unwrap_or(u32::MAX),
             parameters: tensors.parameters(),
             ..undescribed
@@ -124,7 +130,9 @@ impl GgufGenerator {
             || read_decoder(&tensors, plan.context, options.threads, &placement),
             || Vocabulary::read(tensors.metadata),
         );
-        let (decoder, vocabulary) = (decoder?, vocabulary?);
+        let (decoder, mut vocabulary) = (decoder?, vocabulary?);
+        let template = ChatTemplate::read(tensors.metadata)?;
+        vocabulary.add_end_tokens(template.end_tokens(&vocabulary), &manifest.name);
         let rows = decoder
             .embed_tokens
             .outputs()
@@ -144,7 +152,7 @@ impl GgufGenerator {
             parameters: tensors.parameters(),
             context: plan.context,
             vocabulary,
-            template: ChatTemplate::read(tensors.metadata)?,
+            template,
             decoder,
             prefix_cache: Mutex::new(PrefixCache::new(&kv_pages)),
             kv_pages,

@@ -43,17 +43,7 @@ impl GgufGenerator {
     }
 
     fn scored_sequence(&self, context: &str, continuation: &str) -> Result<ScoredSequence> {
-        let context = self.vocabulary.encode_plain(context)?;
-        let continuation = self.vocabulary.encode_plain(continuation)?;
-        let mut ids = Vec::with_capacity(1 + context.len() + continuation.len());
-        if self.vocabulary.adds_start || context.is_empty() {
-            ids.extend(self.vocabulary.start_token);
-        }
-        ids.extend(context);
-        // The first token of a sequence has no predecessor, so it has no likelihood.
-        let unscored = usize::from(ids.is_empty() && !continuation.is_empty());
-        let scored = continuation.len() - unscored;
-        ids.extend(continuation);
+        let (ids, scored) = self.vocabulary.encode_scored(context, continuation)?;
         self.check_length(ids.len())?;
         Ok(ScoredSequence { ids, scored })
     }

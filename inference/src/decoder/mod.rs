@@ -23,6 +23,7 @@ pub use bench::{BenchLoad, BenchTimes};
 pub use general::{GeneralGenerator, general_backend_note, open_generator};
 pub use generator::GgufGenerator;
 pub use import::{
-    Precision, QuantFormat, SynthFormat, SynthShape, quantize_model, write_synthetic_model,
+    Precision, QuantFormat, SynthFormat, SynthShape, convert_gguf, name_without_piece,
+    needs_conversion, quantize_model, write_synthetic_model,
 };
 pub use runtime::{LoadOptions, MemoryPlan};

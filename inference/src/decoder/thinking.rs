@@ -1,13 +1,16 @@
 //! The thoughts that reasoning models write before their answer. They are never shown as the answer.
 
 /// The markers around the thoughts of the known model families.
-const MARKERS: [(&str, &str); 6] = [
+const MARKERS: [(&str, &str); 9] = [
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
     ("<reasoning>", "</reasoning>"),
     ("[THINK]", "[/THINK]"),
     ("<seed:think>", "</seed:think>"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("◁think▷", "◁/think▷"),
+    ("<thought>", "</thought>"),
 ];
 
 /// Whether a token is a marker.

@@ -1,20 +1,21 @@
 //! Models that classify a pair of texts: cross-encoders and NLI models.
 
-use super::config::EncoderFamily;
-use super::loaded::{LoadedEncoder, compute_error, run_in_batches};
-use super::network::{Dense, LayerNorm, TokenSequence};
+use super::layers::{Dense, EncoderActivation, EncoderNorm};
+use super::loaded::{EncoderHead, LoadedEncoder, compute_error, run_in_batches};
+use super::network::TokenSequence;
 use crate::error::Result;
 use crate::manifest::{ModelKind, Pooling};
 use crate::traits::{ModelIdentity, NliModel, Reranker};
-use cloister_kernels::{ActivationsQ8, float};
+use cloister_kernels::ActivationsQ8;
 use rayon::prelude::*;
 use std::path::Path;
 
 /// The layers that turn a pooled vector into logits.
 pub(super) struct ClassificationHead {
     pub dense: Dense,
-    /// Only ModernBERT has it, whose activation is GELU. The other families use tanh.
-    pub norm: Option<LayerNorm>,
+    pub activation: EncoderActivation,
+    /// Only ModernBERT has it.
+    pub norm: Option<EncoderNorm>,
     pub score: Dense,
 }
 
@@ -22,14 +23,10 @@ impl ClassificationHead {
     /// One logit per label.
     fn logits(&self, pooled: &[f32]) -> Vec<f32> {
         let mut unused = ActivationsQ8::default();
-        let mut states = self.dense.forward(pooled, &mut unused);
+        let states = self.dense.forward(pooled, &mut unused);
+        let mut states = self.activation.apply(states, pooled.len());
         if let Some(norm) = &self.norm {
-            float::gelu(&mut states);
             norm.apply(&mut states);
-        } else {
-            for x in &mut states {
-                *x = x.tanh();
-            }
         }
         self.score.forward(&states, &mut unused)
     }
@@ -46,11 +43,13 @@ impl PairEncoder {
     fn open(dir: &Path, kind: ModelKind) -> Result<Self> {
         let (mut loaded, head) = LoadedEncoder::load(dir, kind, None)?;
         loaded.truncate_pairs()?;
-        let pooling = match (loaded.family, loaded.classifier_pooling.as_deref()) {
-            (EncoderFamily::ModernBert, Some("mean")) => Pooling::Mean,
-            _ => Pooling::Cls,
+        let pooling = match loaded.classifier_pooling.as_deref() {
+            Some("mean") => Pooling::Mean,
+            Some(_) | None => Pooling::Cls,
         };
-        let head = head.ok_or_else(|| compute_error("a pair encoder was opened without a head"))?;
+        let EncoderHead::OfText(head) = head else {
+            return Err(compute_error("a pair encoder was opened without a head"));
+        };
         Ok(Self {
             loaded,
             pooling,

@@ -2,6 +2,7 @@
 //! wrote.
 
 use super::config::EncoderConfig;
+use super::known_models;
 use super::loaded::{read_json, trained_length};
 use crate::error::{InferenceError, Result};
 use crate::manifest::{ModelKind, ModelManifest, Pooling, Prefixes, hash_file};
@@ -25,6 +26,14 @@ struct Purpose {
     model_type: Option<String>,
 }
 
+impl Purpose {
+    /// Whether one of the architectures ends like this.
+    fn is_for(&self, suffix: &str) -> bool {
+        let mut architectures = self.architectures.iter();
+        architectures.any(|name| name.ends_with(suffix))
+    }
+}
+
 /// `1_Pooling/config.json`. Newer files name the mode, older files have a flag per mode.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -44,38 +53,57 @@ struct Prompts {
     prompts: BTreeMap<String, String>,
 }
 
-/// Creates the manifest of the embedder, reranker or NLI model in a folder, with the hashes of its
-/// files. A person adds what the folder does not say: licence and fitness.
-pub fn describe_encoder(dir: &Path) -> Result<ModelManifest> {
+/// What a person states of an encoder, instead of its folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StatedEncoder {
+    /// How it pools token vectors.
+    pub pooling: Option<Pooling>,
+    /// The prefix before a question.
+    pub question_prefix: Option<String>,
+    /// The prefix before a passage.
+    pub passage_prefix: Option<String>,
+}
+
+/// Creates the manifest of the encoder in a folder, with the hashes of its files. Pooling and prefixes are
+/// those that a person states, that the folder states, or that are known of the model, in this order. A
+/// person adds what nobody knows: licence and fitness.
+pub fn describe_encoder(dir: &Path, stated: &StatedEncoder) -> Result<ModelManifest> {
+    refuse_other_formats(dir)?;
     let purpose: Purpose = read_json(&dir.join("config.json"))?;
-    let mut architectures = purpose.architectures.iter();
-    if architectures.any(|name| name.ends_with("ForCausalLM")) {
+    if purpose.is_for("ForCausalLM") {
         let reason = "it is a generator. Convert it to GGUF with `cloister models quantize`";
         return Err(unsupported(dir, reason.into()));
     }
-    let config: EncoderConfig = read_json(&dir.join("config.json"))?;
+    let config = EncoderConfig::read(dir)?;
     if let Some(reason) = config.unsupported_reason() {
         return Err(unsupported(dir, reason));
     }
     let tensors = SafetensorsFolder::open(dir)?;
-    let kind = detect_kind(dir, &tensors, &config)?;
+    let kind = if purpose.is_for("ForTokenClassification") {
+        ModelKind::TokenClassifier
+    } else {
+        detect_kind(dir, &tensors, &config)?
+    };
     let context = trained_length(dir)
         .unwrap_or(usize::MAX)
         .min(config.max_tokens());
     let name = dir.file_name().unwrap_or(dir.as_os_str());
+    let name = name.to_string_lossy().into_owned();
+    let (pooling, prefixes) = if kind == ModelKind::Embedder {
+        (pooling(dir, &name, stated)?, prefixes(dir, &name, stated)?)
+    } else {
+        (Pooling::default(), Prefixes::default())
+    };
     Ok(ModelManifest {
         kind,
-        name: name.to_string_lossy().into_owned(),
+        name,
         file: WEIGHTS.into(),
         sha256: hash_file(&dir.join(WEIGHTS))?,
         architecture: purpose.model_type.unwrap_or_else(|| "bert".into()),
         context: u32::try_from(context).unwrap_or(u32::MAX),
         parameters: tensors.parameters(),
-        pooling: match kind {
-            ModelKind::Embedder => pooling(dir)?,
-            ModelKind::Reranker | ModelKind::Nli | ModelKind::Generator => Pooling::default(),
-        },
-        prefixes: prefixes(dir)?,
+        pooling,
+        prefixes,
         companions: hash_companions(dir)?,
         ..ModelManifest::undescribed()
     })
@@ -123,14 +151,39 @@ fn unsupported(dir: &Path, reason: String) -> InferenceError {
     }
 }
 
-/// The pooling that the folder states. It is never guessed: vectors of the wrong pooling look valid
-/// and retrieve worse.
-fn pooling(dir: &Path) -> Result<Pooling> {
+/// Refuses weights that would run code, and weights that a script converts.
+fn refuse_other_formats(dir: &Path) -> Result<()> {
+    let has = |name: &str| dir.join(name).exists();
+    if has(WEIGHTS) {
+        return Ok(());
+    }
+    let reason = if has("pytorch_model.bin") {
+        "its weights are `pytorch_model.bin`. Such a file can run code when it is opened, so it is not. Take \
+         `model.safetensors` of the same model, or write it on a machine without secrets: \
+         `AutoModel.from_pretrained(FOLDER).save_pretrained(FOLDER)` in Python with transformers"
+    } else if has("model.onnx") || has("onnx/model.onnx") {
+        "its weights are an ONNX file. Convert it with `deploy/onnx_to_safetensors.py model.onnx \
+         model.safetensors`"
+    } else {
+        "it has no `model.safetensors`"
+    };
+    Err(unsupported(dir, reason.into()))
+}
+
+/// The pooling that a person or the folder states, or that is known of this model. It is never guessed:
+/// vectors of the wrong pooling look valid and retrieve worse.
+fn pooling(dir: &Path, name: &str, stated: &StatedEncoder) -> Result<Pooling> {
+    if let Some(pooling) = stated.pooling {
+        return Ok(pooling);
+    }
     let path = dir.join("1_Pooling/config.json");
     if !path.exists() {
-        let reason = "it has no `1_Pooling/config.json`, which states its pooling. Copy the whole \
-                      folder that sentence-transformers wrote";
-        return Err(unsupported(dir, reason.into()));
+        let known = known_models::lookup(name).map(|(pooling, _)| pooling);
+        return known.ok_or_else(|| {
+            let reason = "it has no `1_Pooling/config.json`, which states its pooling. Copy the whole \
+                          folder that sentence-transformers wrote, or state it with `--pooling`";
+            unsupported(dir, reason.into())
+        });
     }
     let config: PoolingConfig = read_json(&path)?;
     let mode = config.mode.as_deref();
@@ -146,17 +199,31 @@ fn pooling(dir: &Path) -> Result<Pooling> {
     }
 }
 
-/// The prefixes that the folder states for questions and passages.
-fn prefixes(dir: &Path) -> Result<Prefixes> {
+/// The prefixes that a person or the folder states, or that are known of this model.
+fn prefixes(dir: &Path, name: &str, stated: &StatedEncoder) -> Result<Prefixes> {
     let path = dir.join("config_sentence_transformers.json");
-    if !path.exists() {
-        return Ok(Prefixes::default());
-    }
-    let Prompts { prompts } = read_json(&path)?;
-    let question = prompts.get("query").or(prompts.get("question"));
-    let passage = prompts.get("document").or(prompts.get("passage"));
+    let Prompts { prompts } = if path.exists() {
+        read_json(&path)?
+    } else {
+        Prompts::default()
+    };
+    let known = known_models::lookup(name).map(|(_, prefixes)| prefixes);
+    let known = known.unwrap_or_default();
+    let choose = |stated: &Option<String>, names: [&str; 2], known: String| {
+        let prompt = names.iter().find_map(|name| prompts.get(*name));
+        let own = prompt.filter(|prompt| !prompt.is_empty());
+        stated.clone().or(own.cloned()).unwrap_or(known)
+    };
     Ok(Prefixes {
-        question: question.cloned().unwrap_or_default(),
-        passage: passage.cloned().unwrap_or_default(),
+        question: choose(
+            &stated.question_prefix,
+            ["query", "question"],
+            known.question,
+        ),
+        passage: choose(
+            &stated.passage_prefix,
+            ["document", "passage"],
+            known.passage,
+        ),
     })
 }

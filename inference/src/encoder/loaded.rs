@@ -1,7 +1,8 @@
 //! What sentence encoders and pair encoders have in common: the loaded model, and batching.
 
 use super::classification_head::ClassificationHead;
-use super::config::{EncoderConfig, EncoderFamily};
+use super::config::EncoderConfig;
+use super::layers::Dense;
 use super::network::{Encoder, TokenSequence};
 use super::weights::EncoderTensors;
 use crate::error::{InferenceError, Result};
@@ -10,7 +11,6 @@ use crate::traits::ModelIdentity;
 use rayon::prelude::*;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use tokenizers::{Tokenizer, TruncationParams, TruncationStrategy};
 
@@ -22,11 +22,21 @@ pub(super) struct LoadedEncoder {
     pub identity: ModelIdentity,
     pub tokenizer: Tokenizer,
     pub encoder: Encoder,
-    pub family: EncoderFamily,
     pub classifier_pooling: Option<String>,
     /// The index of the label `entailment`.
     pub entailment_label: Option<usize>,
+    /// The labels of the head, in the order of its logits.
+    pub labels: Vec<String>,
     pub max_tokens: usize,
+}
+
+/// What a model has after its encoder.
+pub(super) enum EncoderHead {
+    None,
+    /// Logits of a text, or of a pair of texts.
+    OfText(ClassificationHead),
+    /// Logits of each token.
+    OfTokens(Dense),
 }
 
 /// `sentence_bert_config.json`, which has the length that the model was trained on.
@@ -36,12 +46,12 @@ struct SentenceConfig {
 }
 
 impl LoadedEncoder {
-    /// Loads a model of this kind; the second value is the head of a model for pairs.
+    /// Loads a model of this kind, and its head.
     pub(super) fn load(
         dir: &Path,
         kind: ModelKind,
         weights: Option<WeightFormat>,
-    ) -> Result<(Self, Option<ClassificationHead>)> {
+    ) -> Result<(Self, EncoderHead)> {
         let mut manifest = ModelManifest::load(dir)?;
         manifest.weights = weights.unwrap_or(manifest.weights);
         let path = dir.join(&manifest.file);
@@ -49,38 +59,31 @@ impl LoadedEncoder {
             let reason = format!("its manifest does not say that it is of kind `{kind}`");
             return Err(InferenceError::Unsupported { path, reason });
         }
-        let mut file = manifest.open_verified(dir)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)
-            .map_err(|source| InferenceError::File {
-                path: path.clone(),
-                source,
-            })?;
-        let config: EncoderConfig = read_json(&dir.join("config.json"))?;
-        let tensors = EncoderTensors::parse(&bytes, &config, manifest.weights, &path)?;
+        let file = manifest.open_verified(dir)?;
+        let config = EncoderConfig::read(dir)?;
+        let tensors = EncoderTensors::open(file, &config, manifest.weights, &path)?;
         let max_tokens = trained_length(dir)
             .unwrap_or(manifest.context as usize)
             .min(config.max_tokens());
+        let labels = config.labels();
         let head = match kind {
-            ModelKind::Embedder | ModelKind::Generator => None,
-            ModelKind::Reranker => Some(tensors.build_head(1)),
-            ModelKind::Nli => Some(tensors.build_head(config.labels())),
+            ModelKind::Embedder | ModelKind::Generator => EncoderHead::None,
+            ModelKind::Reranker => EncoderHead::OfText(tensors.build_head(1)?),
+            ModelKind::Nli => EncoderHead::OfText(tensors.build_head(labels.len())?),
+            ModelKind::TokenClassifier => {
+                EncoderHead::OfTokens(tensors.build_token_head(labels.len())?)
+            }
         };
-        let family = config.family();
-        let family = family.map_err(|reason| InferenceError::Unsupported {
-            path: path.clone(),
-            reason,
-        })?;
         let loaded = Self {
             identity: identity(&manifest),
             tokenizer: read_tokenizer(&dir.join("tokenizer.json"))?,
             encoder: tensors.build_encoder(max_tokens)?,
-            family,
             classifier_pooling: config.classifier_pooling.clone(),
             entailment_label: config.entailment_label(),
+            labels,
             max_tokens,
         };
-        Ok((loaded, head.transpose()?))
+        Ok((loaded, head))
     }
 
     /// Lets the tokenizer truncate pairs to what the model sees, the longer text first.

@@ -62,7 +62,7 @@ impl Embedder for SentenceEncoder {
     }
 
     fn dimensions(&self) -> usize {
-        self.loaded.encoder.hidden_size()
+        self.loaded.encoder.hidden_size
     }
 
     fn max_tokens(&self) -> usize {

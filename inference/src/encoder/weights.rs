@@ -1,48 +1,52 @@
 //! Loads the weights of an encoder from a safetensors file.
 
 use super::classification_head::ClassificationHead;
-use super::config::{EncoderConfig, EncoderFamily};
-use super::network::{
-    Dense, Encoder, EncoderActivation, EncoderLayer, LayerNorm, NormOrder, WeightMatrix,
-};
+use super::config::EncoderConfig;
+use super::families::{EncoderFamily, PositionKind};
+use super::layers::{Dense, EmbeddingTable, EncoderLayer, EncoderNorm, WeightMatrix};
+use super::network::{Encoder, NormOrder};
+use super::relative_positions::{PositionProjections, RelativePositions, alibi_slopes, transposed};
 use crate::error::{InferenceError, Result};
 use crate::manifest::WeightFormat;
 use crate::rope::{RopeLayout, RopeParameters, RopeScaling, RotaryEmbedding};
-use candle_core::{DType, Device, Tensor};
-use cloister_kernels::PackedWeights;
-use std::collections::HashMap;
+use crate::safetensors_folder::SafetensorsFolder;
+use cloister_kernels::{ActivationsQ8, PackedWeights};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 /// The tensors of a safetensors file.
 pub(super) struct EncoderTensors<'a> {
-    tensors: HashMap<String, Tensor>,
-    /// The prefix of the encoder's tensor names: `bert.`, `roberta.`, `model.` or nothing.
+    tensors: SafetensorsFolder,
+    /// What the names of the encoder's tensors start with in this file.
     prefix: &'static str,
+    family: &'static EncoderFamily,
     config: &'a EncoderConfig,
     weights: WeightFormat,
     path: &'a Path,
 }
 
 impl<'a> EncoderTensors<'a> {
-    /// Parses the bytes of a safetensors file. `path` is for error messages.
-    pub(super) fn parse(
-        bytes: &[u8],
+    /// Reads the header of a safetensors file.
+    pub(super) fn open(
+        file: File,
         config: &'a EncoderConfig,
         weights: WeightFormat,
         path: &'a Path,
     ) -> Result<Self> {
+        let unsupported = |reason| InferenceError::Unsupported {
+            path: path.to_owned(),
+            reason,
+        };
         if let Some(reason) = config.unsupported_reason() {
-            return Err(InferenceError::Unsupported {
-                path: path.to_owned(),
-                reason,
-            });
+            return Err(unsupported(reason));
         }
-        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)
-            .map_err(|error| damaged_file(path, &error))?;
+        let family = config.family().map_err(unsupported)?;
+        let tensors = SafetensorsFolder::from_file(file, path)?;
         Ok(Self {
-            prefix: detect_prefix(&tensors),
+            prefix: detect_prefix(family, &tensors),
             tensors,
+            family,
             config,
             weights,
             path,
@@ -51,139 +55,249 @@ impl<'a> EncoderTensors<'a> {
 
     /// Builds the encoder for texts of at most `max_tokens` tokens.
     pub(super) fn build_encoder(&self, max_tokens: usize) -> Result<Encoder> {
-        let family = self
-            .config
-            .family()
-            .map_err(|reason| self.damaged(reason))?;
-        match family {
-            EncoderFamily::Bert | EncoderFamily::XlmRoberta => self.build_bert(),
-            EncoderFamily::ModernBert => self.build_modernbert(max_tokens),
-        }
-    }
-
-    fn build_bert(&self) -> Result<Encoder> {
-        let width = self.config.hidden_size;
-        let layers = (0..self.config.num_hidden_layers)
-            .map(|index| self.build_bert_layer(index))
-            .collect::<Result<_>>()?;
-        let embeddings = self.name("embeddings.");
-        let count = width * self.config.positions();
-        let mut positions =
-            self.values_of_length(&format!("{embeddings}position_embeddings.weight"), count)?;
-        positions.drain(..(width * self.config.skipped_positions()).min(count));
-        Ok(Encoder {
-            heads: self.config.num_attention_heads,
-            embed_tokens: self.rows(&format!("{embeddings}word_embeddings.weight"), width)?,
-            position_embeddings: positions,
-            segment_embeddings: self
-                .rows(&format!("{embeddings}token_type_embeddings.weight"), width)?,
-            embedding_norm: self.norm(&format!("{embeddings}LayerNorm"))?,
-            layers,
-            final_norm: None,
-            norm_order: NormOrder::PostNorm,
-            activation: EncoderActivation::Gelu,
-        })
-    }
-
-    fn build_bert_layer(&self, index: usize) -> Result<EncoderLayer> {
-        let (width, inner) = (self.config.hidden_size, self.config.intermediate_size);
-        let name = |part: &str| self.name(&format!("encoder.layer.{index}.{part}"));
-        let qkv = ["query", "key", "value"].map(|part| name(&format!("attention.self.{part}")));
-        Ok(EncoderLayer {
-            qkv_proj: self.dense(&qkv, width, width)?,
-            o_proj: self.dense(&[name("attention.output.dense")], width, width)?,
-            attention_norm: Some(self.norm(&name("attention.output.LayerNorm"))?),
-            up_proj: self.dense(&[name("intermediate.dense")], inner, width)?,
-            down_proj: self.dense(&[name("output.dense")], width, inner)?,
-            mlp_norm: self.norm(&name("output.LayerNorm"))?,
-            window: usize::MAX,
-            rope: None,
-        })
-    }
-
-    fn build_modernbert(&self, max_tokens: usize) -> Result<Encoder> {
-        let config = self.config;
-        let ropes = [false, true].map(|global| self.modernbert_rope(global, max_tokens));
+        let (config, family) = (self.config, self.family);
+        let activation = config.activation().map_err(|reason| self.damaged(reason))?;
+        let ropes = [false, true].map(|global| self.rope(global, max_tokens));
+        let distances = self.distance_embeddings()?;
         let layers = (0..config.num_hidden_layers)
-            .map(|index| self.build_modernbert_layer(index, &ropes))
+            .map(|index| self.build_layer(index, &ropes, distances.as_deref()))
             .collect::<Result<_>>()?;
-        let embed_tokens = self.name("embeddings.tok_embeddings.weight");
+        let optional_norm = |name: Option<&str>| {
+            let norm = name.map(|name| self.norm(&self.name(name)));
+            norm.transpose()
+        };
         Ok(Encoder {
+            hidden_size: config.hidden_size,
             heads: config.num_attention_heads,
-            embed_tokens: self.rows(&embed_tokens, config.hidden_size)?,
-            position_embeddings: Vec::new(),
-            segment_embeddings: Vec::new(),
-            embedding_norm: self.norm(&self.name("embeddings.norm"))?,
+            head_size: config.head_size(),
+            attention_scale: config.attention_scale(),
+            embed_tokens: self.embed_tokens()?,
+            position_embeddings: self.position_embeddings()?,
+            segment_embeddings: self.segment_embeddings()?,
+            embedding_norm: optional_norm(family.embedding_norm)?,
             layers,
-            final_norm: Some(self.norm(&self.name("final_norm"))?),
-            norm_order: NormOrder::PreNorm,
-            activation: EncoderActivation::GatedGelu,
+            final_norm: optional_norm(family.final_norm)?,
+            norm_order: if family.norms_first {
+                NormOrder::PreNorm
+            } else {
+                NormOrder::PostNorm
+            },
+            activation,
+            intermediate_size: config.intermediate_size,
+            relative_positions: self.relative_positions()?,
         })
     }
 
-    /// The positions of layers with global attention, or of those with a window.
-    fn modernbert_rope(&self, global: bool, max_tokens: usize) -> Arc<RotaryEmbedding> {
-        let head_dim = self.config.hidden_size / self.config.num_attention_heads;
+    fn build_layer(
+        &self,
+        index: usize,
+        ropes: &[Option<Arc<RotaryEmbedding>>; 2],
+        distances: Option<&[f32]>,
+    ) -> Result<EncoderLayer> {
+        let (config, family) = (self.config, self.family);
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let attention_width = config.num_attention_heads * config.head_size();
+        let names = |parts: &[&str]| -> Vec<String> {
+            let parts = parts.iter();
+            parts
+                .map(|part| self.name(&format!("{}{index}.{part}", family.layer)))
+                .collect()
+        };
+        let name = |part: &str| names(&[part]).concat();
+        let qkv = names(family.qkv);
+        let every = config.global_attn_every_n_layers.unwrap_or(3).max(1);
+        let has_window =
+            family.positions == PositionKind::RotaryWithWindows && !index.is_multiple_of(every);
+        // Only ModernBERT's first layer has none.
+        let has_attention_norm = index > 0 || family.positions != PositionKind::RotaryWithWindows;
+        let attention_norm = has_attention_norm.then(|| self.norm(&name(family.attention_norm)));
+        let is_gated = config
+            .activation()
+            .is_ok_and(super::layers::EncoderActivation::is_gated);
+        let (up, up_width) = if is_gated {
+            (names(family.gated_up), 2 * inner)
+        } else {
+            (names(family.up), inner)
+        };
+        Ok(EncoderLayer {
+            qkv_proj: self.dense(&qkv, 3 * attention_width / qkv.len().max(1), width)?,
+            o_proj: self.dense(&names(&[family.output]), width, attention_width)?,
+            attention_norm: attention_norm.transpose()?,
+            up_proj: self.dense(&up, up_width / up.len().max(1), width)?,
+            down_proj: self.dense(&names(&[family.down]), width, inner)?,
+            mlp_norm: self.norm(&name(family.mlp_norm))?,
+            window: if has_window {
+                config.local_attention.unwrap_or(128) / 2
+            } else {
+                usize::MAX
+            },
+            rope: ropes[usize::from(!has_window)].clone(),
+            position_projections: distances
+                .map(|distances| self.position_projections(distances, &name))
+                .transpose()?,
+        })
+    }
+
+    /// The rotation of layers with global attention, or of those with a window.
+    fn rope(&self, global: bool, max_tokens: usize) -> Option<Arc<RotaryEmbedding>> {
+        let theta = match self.family.positions {
+            PositionKind::Rotary => self.config.rotary_base(),
+            PositionKind::RotaryWithWindows => self.config.rope_theta(global),
+            PositionKind::Absolute
+            | PositionKind::Alibi
+            | PositionKind::Buckets(_)
+            | PositionKind::Disentangled => return None,
+        };
+        let head_dim = self.config.head_size();
         let parameters = RopeParameters {
             head_dim,
             rotary_dim: head_dim,
-            theta: self.config.rope_theta(global),
+            theta,
             layout: RopeLayout::HalfSplit,
             scaling: RopeScaling::None,
             frequency_factors: Vec::new(),
             attention_factor: 1.0,
         };
-        Arc::new(RotaryEmbedding::new(&parameters, max_tokens))
+        Some(Arc::new(RotaryEmbedding::new(&parameters, max_tokens)))
     }
 
-    fn build_modernbert_layer(
-        &self,
-        index: usize,
-        ropes: &[Arc<RotaryEmbedding>; 2],
-    ) -> Result<EncoderLayer> {
-        let config = self.config;
-        let (width, inner) = (config.hidden_size, config.intermediate_size);
-        let name = |part: &str| self.name(&format!("layers.{index}.{part}"));
-        let every = config.global_attn_every_n_layers.unwrap_or(3).max(1);
-        let global = index.is_multiple_of(every);
-        let attention_norm = (index > 0).then(|| self.norm(&name("attn_norm")));
-        Ok(EncoderLayer {
-            qkv_proj: self.dense(&[name("attn.Wqkv")], 3 * width, width)?,
-            o_proj: self.dense(&[name("attn.Wo")], width, width)?,
-            attention_norm: attention_norm.transpose()?,
-            up_proj: self.dense(&[name("mlp.Wi")], 2 * inner, width)?,
-            down_proj: self.dense(&[name("mlp.Wo")], width, inner)?,
-            mlp_norm: self.norm(&name("mlp_norm"))?,
-            window: if global {
-                usize::MAX
-            } else {
-                config.local_attention.unwrap_or(128) / 2
+    fn embed_tokens(&self) -> Result<EmbeddingTable> {
+        let names = self.family.embed_tokens.iter();
+        let mut names = names.map(|name| self.name(&format!("{name}.weight")));
+        let name = names
+            .find(|name| self.tensors.dims(name).is_some())
+            .ok_or_else(|| self.damaged("it has no embeddings of tokens".into()))?;
+        let width = self.config.hidden_size;
+        if self.tensors.dims(&name).and_then(<[usize]>::last) != Some(&width) {
+            return Err(self.damaged(format!(
+                "the rows of tensor `{name}` do not have {width} values"
+            )));
+        }
+        Ok(match self.tensors.half_float_bytes(&name)? {
+            Some(bytes) => EmbeddingTable::F16(bytes),
+            None => EmbeddingTable::F32(self.values(&name)?),
+        })
+    }
+
+    fn position_embeddings(&self) -> Result<Vec<f32>> {
+        let name = match self.family.position_embeddings {
+            Some(name) if self.config.has_position_embeddings(self.family) => name,
+            Some(_) | None => return Ok(Vec::new()),
+        };
+        let width = self.config.hidden_size;
+        let count = width * self.config.positions();
+        let mut values = self.values_of_length(&self.name(&format!("{name}.weight")), count)?;
+        values.drain(..(width * self.config.skipped_positions()).min(count));
+        Ok(values)
+    }
+
+    fn segment_embeddings(&self) -> Result<Vec<f32>> {
+        match self.family.segment_embeddings {
+            Some(name) if self.config.has_segment_embeddings(self.family) => {
+                let name = self.name(&format!("{name}.weight"));
+                self.rows(&name, self.config.hidden_size)
+            }
+            Some(_) | None => Ok(Vec::new()),
+        }
+    }
+
+    fn relative_positions(&self) -> Result<RelativePositions> {
+        let heads = self.config.num_attention_heads;
+        Ok(match self.family.positions {
+            PositionKind::Absolute | PositionKind::Rotary | PositionKind::RotaryWithWindows => {
+                RelativePositions::None
+            }
+            PositionKind::Alibi => RelativePositions::Slopes(alibi_slopes(heads)),
+            PositionKind::Buckets(name) => RelativePositions::Buckets {
+                scores: self.rows(&self.name(&format!("{name}.weight")), heads)?,
+                heads,
+                max_distance: self.config.bucket_distance(),
             },
-            rope: Some(Arc::clone(&ropes[usize::from(global)])),
+            PositionKind::Disentangled => match self.config.distance_buckets() {
+                Some(buckets) => RelativePositions::Disentangled(buckets),
+                None => RelativePositions::None,
+            },
+        })
+    }
+
+    /// DeBERTa's embeddings of distance buckets, `[2 · span, hidden_size]`.
+    fn distance_embeddings(&self) -> Result<Option<Vec<f32>>> {
+        let Some(buckets) = self.config.distance_buckets() else {
+            return Ok(None);
+        };
+        if self.family.positions != PositionKind::Disentangled {
+            return Ok(None);
+        }
+        let width = self.config.hidden_size;
+        let mut rows = self.rows(&self.name("encoder.rel_embeddings.weight"), width)?;
+        if rows.len() < 2 * buckets.span * width {
+            return Err(self.damaged("it has too few embeddings of distances".into()));
+        }
+        rows.truncate(2 * buckets.span * width);
+        if self.config.normalizes_distances() {
+            self.norm(&self.name("encoder.LayerNorm"))?.apply(&mut rows);
+        }
+        Ok(Some(rows))
+    }
+
+    fn position_projections(
+        &self,
+        distances: &[f32],
+        name: &dyn Fn(&str) -> String,
+    ) -> Result<PositionProjections> {
+        let width = self.config.hidden_size;
+        let project = |kind: &str, shared: &str, own: &str| -> Result<Option<Vec<f32>>> {
+            if !self.config.has_position_scores(kind) {
+                return Ok(None);
+            }
+            let part = if self.config.shares_position_projections() {
+                shared
+            } else {
+                own
+            };
+            let dense = self.dense_f32(&[name(part)], width, width)?;
+            let projected = dense.forward(distances, &mut ActivationsQ8::default());
+            Ok(Some(transposed(&projected, width)))
+        };
+        Ok(PositionProjections {
+            keys: project(
+                "c2p",
+                "attention.self.key_proj",
+                "attention.self.pos_key_proj",
+            )?,
+            queries: project(
+                "p2c",
+                "attention.self.query_proj",
+                "attention.self.pos_query_proj",
+            )?,
         })
     }
 
     /// Builds a classification head with this number of labels.
     pub(super) fn build_head(&self, labels: usize) -> Result<ClassificationHead> {
         let width = self.config.hidden_size;
-        let family = self
-            .config
-            .family()
-            .map_err(|reason| self.damaged(reason))?;
-        let (dense, score) = match family {
-            EncoderFamily::Bert => (self.name("pooler.dense"), "classifier"),
-            EncoderFamily::XlmRoberta => ("classifier.dense".into(), "classifier.out_proj"),
-            EncoderFamily::ModernBert => ("head.dense".into(), "classifier"),
+        let head = self.family.head.ok_or_else(|| {
+            let family = self.family.name;
+            self.unsupported(format!("no classification head of {family} is supported"))
+        })?;
+        let dense = if head.dense_in_encoder {
+            self.name(head.dense)
+        } else {
+            head.dense.into()
         };
-        let norm = match family {
-            EncoderFamily::ModernBert => Some(self.norm("head.norm")?),
-            EncoderFamily::Bert | EncoderFamily::XlmRoberta => None,
-        };
+        let activation = self.config.head_activation(head.activation);
         Ok(ClassificationHead {
             dense: self.dense_f32(&[dense], width, width)?,
-            norm,
-            score: self.dense_f32(&[score.into()], labels, width)?,
+            activation: activation.map_err(|reason| self.unsupported(reason))?,
+            norm: head.norm.map(|norm| self.norm(norm)).transpose()?,
+            score: self.dense_f32(&[head.score.into()], labels, width)?,
         })
+    }
+
+    /// Builds the layer that labels each token, with this number of labels.
+    pub(super) fn build_token_head(&self, labels: usize) -> Result<Dense> {
+        let width = self.config.hidden_size;
+        self.dense_f32(&["classifier".into()], labels, width)
     }
 
     /// The name of one of the encoder's tensors in this file.
@@ -192,15 +306,10 @@ impl<'a> EncoderTensors<'a> {
     }
 
     fn values(&self, name: &str) -> Result<Vec<f32>> {
-        let tensor = self
-            .tensors
-            .get(name)
-            .ok_or_else(|| self.damaged(format!("it has no tensor `{name}`")))?;
-        let values = tensor
-            .to_dtype(DType::F32)
-            .and_then(|tensor| tensor.flatten_all()?.to_vec1())
-            .map_err(|error| damaged_file(self.path, &error))?;
-        Ok(values)
+        if self.tensors.dims(name).is_none() {
+            return Err(self.damaged(format!("it has no tensor `{name}`")));
+        }
+        Ok(self.tensors.values(name)?.0)
     }
 
     fn values_of_length(&self, name: &str, length: usize) -> Result<Vec<f32>> {
@@ -231,7 +340,7 @@ impl<'a> EncoderTensors<'a> {
         let (rows, bias) = self.linear(names, outputs, inputs)?;
         let weight = match self.weights {
             WeightFormat::Int8 => WeightMatrix::Int8(PackedWeights::quantize_q8_0(&rows, inputs)),
-            WeightFormat::F32 => transpose(&rows, inputs),
+            WeightFormat::F32 => WeightMatrix::F32(transposed(&rows, inputs)),
         };
         Ok(Dense { weight, bias })
     }
@@ -239,7 +348,7 @@ impl<'a> EncoderTensors<'a> {
     /// [`Self::dense`] in floats: a layer that runs once per text gains nothing from eight bits.
     fn dense_f32(&self, names: &[String], outputs: usize, inputs: usize) -> Result<Dense> {
         let (rows, bias) = self.linear(names, outputs, inputs)?;
-        let weight = transpose(&rows, inputs);
+        let weight = WeightMatrix::F32(transposed(&rows, inputs));
         Ok(Dense { weight, bias })
     }
 
@@ -261,20 +370,39 @@ impl<'a> EncoderTensors<'a> {
 
     /// A tensor, or zeros if the file does not have it.
     fn values_or_zeros(&self, name: &str, length: usize) -> Result<Vec<f32>> {
-        if self.tensors.contains_key(name) {
+        if self.tensors.dims(name).is_some() {
             self.values_of_length(name, length)
         } else {
             Ok(vec![0.0; length])
         }
     }
 
-    fn norm(&self, name: &str) -> Result<LayerNorm> {
+    /// A norm. Old checkpoints call its weight `gamma` and its bias `beta`.
+    fn norm(&self, name: &str) -> Result<EncoderNorm> {
         let width = self.config.hidden_size;
-        Ok(LayerNorm {
-            weight: self.values_of_length(&format!("{name}.weight"), width)?,
-            bias: self.values_or_zeros(&format!("{name}.bias"), width)?,
-            epsilon: self.config.layer_norm_eps,
+        let epsilon = self.config.layer_norm_eps;
+        let old_name = format!("{name}.gamma");
+        let (weight, bias) = if self.tensors.dims(&old_name).is_some() {
+            (old_name, format!("{name}.beta"))
+        } else {
+            (format!("{name}.weight"), format!("{name}.bias"))
+        };
+        let weight = self.values_of_length(&weight, width)?;
+        if self.family.rms_norm {
+            return Ok(EncoderNorm::RmsNorm { weight, epsilon });
+        }
+        Ok(EncoderNorm::LayerNorm {
+            weight,
+            bias: self.values_or_zeros(&bias, width)?,
+            epsilon,
         })
+    }
+
+    fn unsupported(&self, reason: String) -> InferenceError {
+        InferenceError::Unsupported {
+            path: self.path.to_owned(),
+            reason,
+        }
     }
 
     fn damaged(&self, reason: String) -> InferenceError {
@@ -286,25 +414,14 @@ impl<'a> EncoderTensors<'a> {
 }
 
 /// The prefix of the tensor names, which depends on the program that wrote the file.
-fn detect_prefix(tensors: &HashMap<String, Tensor>) -> &'static str {
-    for prefix in ["bert.", "roberta.", "model."] {
-        let embeddings = format!("{prefix}embeddings.");
-        if tensors.keys().any(|name| name.starts_with(&embeddings)) {
-            return prefix;
-        }
-    }
-    ""
-}
-
-/// `[outputs, inputs]` to `[inputs, outputs]`.
-fn transpose(rows: &[f32], inputs: usize) -> WeightMatrix {
-    let column = |input| rows.iter().skip(input).step_by(inputs).copied();
-    WeightMatrix::F32((0..inputs).flat_map(column).collect())
-}
-
-fn damaged_file(path: &Path, error: &candle_core::Error) -> InferenceError {
-    InferenceError::Damaged {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    }
+fn detect_prefix(family: &EncoderFamily, tensors: &SafetensorsFolder) -> &'static str {
+    let has_embeddings = |prefix: &str| {
+        let mut names = family.embed_tokens.iter();
+        names.any(|name| tensors.dims(&format!("{prefix}{name}.weight")).is_some())
+    };
+    let mut prefixes = family.prefixes.iter();
+    prefixes
+        .find(|prefix| has_embeddings(prefix))
+        .copied()
+        .unwrap_or("")
 }

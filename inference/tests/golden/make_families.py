@@ -94,12 +94,18 @@ def families():
     )
 
 
-    # These two run on the general backend.
+    # These run on the general backend.
     half = dict(rope_type="default", rope_theta=10000.0, partial_rotary_factor=0.5)
     yield "phi2", "phi2", t.PhiConfig(
         **COMMON | dict(num_key_value_heads=HEADS), rope_parameters=half, hidden_act="gelu_new"
     )
     yield "glm4", "glm4", t.Glm4Config(**COMMON, rope_parameters=half, head_dim=SIZE, attention_bias=True)
+    # Each expert has its own tensors, as in the first files of llama.cpp, and all experts are one tensor.
+    experts = t.MixtralConfig(
+        **COMMON, rope_parameters=plain, sliding_window=None, num_local_experts=4, num_experts_per_tok=2
+    )
+    yield "mixtral", "llama", experts
+    yield "mixtral-merged", "llama", experts
 
 
 def model_of(config):
@@ -140,6 +146,7 @@ NAMES = {
     "mlp.fc2": "ffn_down",
     "post_self_attn_layernorm": "post_attention_norm",
     "post_mlp_layernorm": "post_ffw_norm",
+    "mlp.gate": "ffn_gate_inp",
 }
 
 
@@ -170,6 +177,25 @@ def fused(tensors):
     return tensors
 
 
+def experts_of(tensors, merged):
+    """The experts of Mixtral, one by one or merged, by the names of GGUF."""
+    found = {}
+    for key, values in tensors.items():
+        if ".mlp.experts." not in key:
+            continue
+        layer = key.split(".")[2]
+        parts = {"ffn_down": values}
+        if key.endswith("gate_up_proj"):
+            gate, up = values.chunk(2, dim=1)
+            parts = {"ffn_gate": gate, "ffn_up": up}
+        for part, matrices in parts.items():
+            if merged:
+                found[f"blk.{layer}.{part}_exps.weight"] = matrices
+            else:
+                found |= {f"blk.{layer}.{part}.{number}.weight": matrix for number, matrix in enumerate(matrices)}
+    return found
+
+
 def write_head(writer, config, scaling):
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     writer.add_context_length(512)
@@ -186,6 +212,9 @@ def write_head(writer, config, scaling):
         writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_rope_dimension_count(int(size * scaling.get("partial_rotary_factor", 1)))
     writer.add_vocab_size(WORDS)
+    if hasattr(config, "num_local_experts"):
+        writer.add_expert_count(config.num_local_experts)
+        writer.add_expert_used_count(config.num_experts_per_tok)
     if getattr(config, "sliding_window", None):
         writer.add_sliding_window(config.sliding_window)
     scaling = scaling.get("full_attention", scaling)
@@ -271,7 +300,11 @@ def main():
         tensors = model.state_dict()
         if architecture == "phi2":
             tensors = fused(dict(tensors))
+        for key, tensor in experts_of(tensors, name == "mixtral-merged").items():
+            writer.add_tensor(key, tensor.contiguous().numpy().astype(np.float16))
         for key, tensor in tensors.items():
+            if ".mlp.experts." in key:
+                continue
             if key == "lm_head.weight" and config.tie_word_embeddings:
                 continue
             key, values = stored(key, tensor.numpy(), architecture, config)

@@ -75,8 +75,9 @@ impl GeneralGenerator {
         for warning in &plan.warnings {
             tracing::warn!(%warning, "{}: {warning}", manifest.name);
         }
-        let vocabulary = Vocabulary::read(tensors.metadata)?;
+        let mut vocabulary = Vocabulary::read(tensors.metadata)?;
         let template = ChatTemplate::read(tensors.metadata)?;
+        vocabulary.add_end_tokens(template.end_tokens(&vocabulary), &manifest.name);
         let parameters = tensors.parameters();
         let gpu = find_gpu().filter(|gpu| gpu.free > plan.total);
         let device = gpu.map_or(Device::Cpu, |gpu| gpu.device);
@@ -115,23 +116,14 @@ impl GeneralGenerator {
     /// The mean log-likelihood of a continuation. candle-transformers gives the logits of the last token
     /// only, so the continuation is processed token by token.
     fn log_likelihood(&self, context: &str, continuation: &str) -> Result<f32> {
-        let context = self.vocabulary.encode_plain(context)?;
-        let mut continuation = self.vocabulary.encode_plain(continuation)?;
-        let mut prefix = Vec::with_capacity(1 + context.len());
-        if self.vocabulary.adds_start || context.is_empty() {
-            prefix.extend(self.vocabulary.start_token);
-        }
-        prefix.extend(context);
-        // The first token of a sequence has no predecessor, so it has no likelihood.
-        if prefix.is_empty() && !continuation.is_empty() {
-            prefix.push(continuation.remove(0));
-        }
-        self.check_length(prefix.len() + continuation.len())?;
-        if continuation.is_empty() {
+        let (ids, scored) = self.vocabulary.encode_scored(context, continuation)?;
+        self.check_length(ids.len())?;
+        if scored == 0 {
             return Ok(0.0);
         }
+        let (prefix, continuation) = ids.split_at(ids.len() - scored);
         let mut model = self.model.lock();
-        let mut logits = prefill(&mut model, &prefix)?;
+        let mut logits = prefill(&mut model, prefix)?;
         let mut sum = 0.0;
         for (index, id) in continuation.iter().enumerate() {
             sum += float::log_probability(&logits, *id as usize);
@@ -147,10 +139,21 @@ impl GeneralGenerator {
 fn prefill(model: &mut GeneralModel, ids: &[u32]) -> Result<Vec<f32>> {
     model.restart();
     let mut logits = Vec::new();
-    for tokens in ids.chunks(PROMPT_STEP) {
+    let mut rest = ids;
+    while !rest.is_empty() {
+        let (tokens, later) = rest.split_at(step_length(rest.len()));
         logits = model.forward(tokens)?;
+        rest = later;
     }
     Ok(logits)
+}
+
+/// Tokens of the next pass: a power of two. The llama of candle-transformers keeps a mask for each length and
+/// position, and there are few of these.
+fn step_length(left: usize) -> usize {
+    let power = left.next_power_of_two();
+    let largest = if power > left { power / 2 } else { power };
+    largest.min(PROMPT_STEP)
 }
 
 impl Generator for GeneralGenerator {
@@ -177,12 +180,7 @@ impl Generator for GeneralGenerator {
         request: &GenerateRequest,
         piece: &mut dyn FnMut(&str) -> ControlFlow<()>,
     ) -> Result<Generated> {
-        let prompt = self.template.render(request, &self.vocabulary)?;
-        let prompt = self.vocabulary.encode(&prompt)?;
-        if prompt.is_empty() {
-            let reason = "its chat template gives an empty prompt for this request";
-            return Err(InferenceError::Compute(reason.into()));
-        }
+        let prompt = self.template.prompt_ids(request, &self.vocabulary)?;
         self.check_length(prompt.len().saturating_add(request.max_tokens))?;
         let mut sampler = Sampler::new(request)?;
         let mut model = self.model.lock();

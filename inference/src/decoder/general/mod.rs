@@ -24,22 +24,31 @@ pub(super) enum GeneralArchitecture {
     Phi2,
     /// GLM-4-0414.
     Glm4,
+    /// Llama with experts, such as Mixtral. Each expert has its own tensors.
+    Mixtral,
 }
 
 /// The names of all architectures.
-pub(super) const ARCHITECTURES: [&str; 2] = [
+pub(super) const ARCHITECTURES: [&str; 3] = [
     GeneralArchitecture::Phi2.name(),
     GeneralArchitecture::Glm4.name(),
+    GeneralArchitecture::Mixtral.name(),
 ];
 
 impl GeneralArchitecture {
     /// The architecture of a file; `None` if it is none of these.
     pub(super) fn of(tensors: &GgufTensors<'_>) -> Option<Self> {
-        Self::from_name(tensors.metadata.optional_text("general.architecture")?)
+        let metadata = tensors.metadata;
+        let name = metadata.optional_text("general.architecture")?;
+        if name == "llama" {
+            let experts = metadata.optional_integer("llama.expert_count");
+            return (experts.unwrap_or(0) > 1).then_some(Self::Mixtral);
+        }
+        Self::from_name(name)
     }
 
     fn from_name(name: &str) -> Option<Self> {
-        let all = [Self::Phi2, Self::Glm4];
+        let all = [Self::Phi2, Self::Glm4, Self::Mixtral];
         all.into_iter()
             .find(|architecture| architecture.name() == name)
     }
@@ -48,6 +57,15 @@ impl GeneralArchitecture {
         match self {
             Self::Phi2 => "phi2",
             Self::Glm4 => "glm4",
+            Self::Mixtral => "mixtral",
+        }
+    }
+
+    /// What the keys of its metadata start with.
+    fn key_prefix(self) -> &'static str {
+        match self {
+            Self::Phi2 | Self::Glm4 => self.name(),
+            Self::Mixtral => "llama",
         }
     }
 }

@@ -4,7 +4,7 @@ use super::GeneralArchitecture;
 use crate::error::{InferenceError, Result};
 use candle_core::quantized::gguf_file::Content;
 use candle_core::{DType, Device, Tensor};
-use candle_transformers::models::{quantized_glm4, quantized_phi};
+use candle_transformers::models::{quantized_glm4, quantized_llama, quantized_phi};
 use std::fs::File;
 use std::io::{BufReader, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 enum LoadedModel {
     Phi2(quantized_phi::ModelWeights),
     Glm4(quantized_glm4::ModelWeights),
+    Mixtral(quantized_llama::ModelWeights),
 }
 
 /// A model with the keys and values of one text.
@@ -49,6 +50,11 @@ impl GeneralModel {
                     )?;
                     Ok(LoadedModel::Glm4(model))
                 }
+                GeneralArchitecture::Mixtral => {
+                    let model =
+                        quantized_llama::ModelWeights::from_gguf(content, &mut reader, device)?;
+                    Ok(LoadedModel::Mixtral(model))
+                }
             }
         };
         let model = catch_unwind(AssertUnwindSafe(load)).map_err(|_panic| {
@@ -74,6 +80,7 @@ impl GeneralModel {
         let logits = match &mut self.model {
             LoadedModel::Phi2(model) => model.forward(&input, position)?,
             LoadedModel::Glm4(model) => model.forward(&input, position)?,
+            LoadedModel::Mixtral(model) => model.forward(&input, position)?,
         };
         self.position += tokens.len();
         Ok(logits.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?)

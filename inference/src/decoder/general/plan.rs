@@ -12,8 +12,10 @@ const MAX_LAYERS: usize = 1 << 10;
 const MAX_WIDTH: usize = 1 << 20;
 const MAX_CONTEXT: usize = 1 << 20;
 
-/// The longest context of the Phi-2 of candle-transformers.
-const MAX_PHI2_CONTEXT: usize = 4096;
+/// The longest context of Phi-2 and of llama in candle-transformers.
+const MAX_SHORT_CONTEXT: usize = 4096;
+
+const MAX_EXPERTS: usize = 1 << 8;
 
 /// Bytes per token of the vocabulary, merges included, in the tokenizer.
 const BYTES_PER_VOCABULARY_TOKEN: u64 = 700;
@@ -34,7 +36,7 @@ pub(in crate::decoder) fn read_sizes(
     architecture: GeneralArchitecture,
 ) -> Result<GeneralSizes> {
     let metadata = tensors.metadata;
-    let name = architecture.name();
+    let name = architecture.key_prefix();
     let integer = |key: &str| metadata.integer(&format!("{name}.{key}"));
     let layers = integer("block_count")?;
     let hidden_size = integer("embedding_length")?;
@@ -42,12 +44,16 @@ pub(in crate::decoder) fn read_sizes(
     let kv_heads = integer("attention.head_count_kv")?;
     let context = integer("context_length")?;
     let rope_dimensions = match architecture {
-        GeneralArchitecture::Phi2 => integer("rope.dimension_count")?,
+        GeneralArchitecture::Phi2 | GeneralArchitecture::Mixtral => {
+            integer("rope.dimension_count")?
+        }
         // Half of it is rotated.
         GeneralArchitecture::Glm4 => integer("attention.key_length")? / 2,
     };
     let head_dimensions = match architecture {
-        GeneralArchitecture::Phi2 => hidden_size.checked_div(heads).unwrap_or(0),
+        GeneralArchitecture::Phi2 | GeneralArchitecture::Mixtral => {
+            hidden_size.checked_div(heads).unwrap_or(0)
+        }
         GeneralArchitecture::Glm4 => integer("attention.key_length")?,
     };
     let is_possible = (1..=MAX_LAYERS.min(tensors.count())).contains(&layers)
@@ -73,8 +79,11 @@ pub(in crate::decoder) fn read_sizes(
             return Err(metadata.unsupported(reason.into()));
         }
     }
+    if architecture == GeneralArchitecture::Mixtral {
+        check_experts(tensors, head_dimensions == rope_dimensions)?;
+    }
     let longest = match architecture {
-        GeneralArchitecture::Phi2 => MAX_PHI2_CONTEXT,
+        GeneralArchitecture::Phi2 | GeneralArchitecture::Mixtral => MAX_SHORT_CONTEXT,
         GeneralArchitecture::Glm4 => MAX_CONTEXT,
     };
     Ok(GeneralSizes {
@@ -82,6 +91,33 @@ pub(in crate::decoder) fn read_sizes(
         context: context.min(longest),
         kv_floats_per_token: 2 * layers * kv_heads * head_dimensions,
     })
+}
+
+/// Refuses experts and positions that the llama of candle-transformers does not have.
+fn check_experts(tensors: &GgufTensors<'_>, rotates_all: bool) -> Result<()> {
+    let metadata = tensors.metadata;
+    let experts = metadata.integer("llama.expert_count")?;
+    let used = metadata.integer("llama.expert_used_count")?;
+    if !(1..=MAX_EXPERTS).contains(&experts) || !(1..=experts).contains(&used) {
+        return Err(metadata.damaged("no model has its numbers of experts".into()));
+    }
+    if tensors.contains("blk.0.ffn_gate_exps.weight") {
+        let reason = "its experts are one tensor. `cloister models add` divides them";
+        return Err(metadata.unsupported(reason.into()));
+    }
+    let scaling = metadata.optional_text("llama.rope.scaling.type");
+    let is_scaled = scaling.is_some_and(|kind| kind != "none");
+    if is_scaled || tensors.contains("rope_freqs.weight") || !rotates_all {
+        return Err(metadata.unsupported("its positions are scaled".into()));
+    }
+    if metadata
+        .optional_integer("llama.attention.sliding_window")
+        .unwrap_or(0)
+        > 0
+    {
+        return Err(metadata.unsupported("it has a sliding window".into()));
+    }
+    Ok(())
 }
 
 /// Plans the memory of a model in main memory: candle keeps a matrix as stored and as it multiplies with it,

@@ -1,7 +1,7 @@
 //! Reads the tensors of a GGUF file. Several threads can read at once.
 
-use super::header_scan::unsupported_reason;
 use super::metadata::Metadata;
+use super::raw_header::unsupported_reason;
 use crate::decoder::model::Linear;
 use crate::error::{InferenceError, Result};
 use candle_core::Device;

@@ -84,6 +84,7 @@ impl Vocabulary {
             .add_special_tokens(added_tokens(&specials, true))
             .and_then(|_| tokenizer.add_tokens(added_tokens(&user_defined, false)))
             .map_err(|error| metadata.damaged(error.to_string()))?;
+        let is_sentencepiece = matches!(encoding, TokenEncoding::SentencePiece);
         let start = token_id(metadata, "bos_token_id");
         let end = token_id(metadata, "eos_token_id");
         let adds_start = metadata.flag("tokenizer.ggml.add_bos_token");
@@ -94,10 +95,21 @@ impl Vocabulary {
             specials,
             trie: OnceLock::new(),
             start_token: start,
-            adds_start: adds_start.unwrap_or(false),
+            adds_start: adds_start.unwrap_or(is_sentencepiece),
             start_text: token_text(&tokens, start),
             end_text: token_text(&tokens, end),
         })
+    }
+
+    /// Adds tokens that end a text. Logs a warning if the model `name` then has none.
+    pub(super) fn add_end_tokens(&mut self, ids: impl IntoIterator<Item = u32>, name: &str) {
+        self.end_tokens.extend(ids);
+        if self.end_tokens.is_empty() {
+            tracing::warn!(
+                name,
+                "{name} has no token that ends an answer, so its answers end at their maximum length"
+            );
+        }
     }
 
     /// The number of tokens.
@@ -112,6 +124,50 @@ impl Vocabulary {
             .encode_fast(text, false)
             .map_err(|error| InferenceError::Compute(error.to_string()))?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The ids of a prompt that a chat template rendered. Some templates write the start token, some
+    /// leave it out, and some write it twice.
+    pub(super) fn encode_prompt(&self, prompt: &str) -> Result<Vec<u32>> {
+        let mut ids = self.encode(prompt)?;
+        if let Some(start) = self.start_token {
+            let count = ids.iter().take_while(|id| **id == start).count();
+            if count > 1 {
+                ids.drain(1..count);
+            } else if count == 0 && self.adds_start && !ids.is_empty() {
+                ids.insert(0, start);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The ids of a context and a continuation, and how many of the last ids have a likelihood. The
+    /// first token of a sequence has no predecessor, so it has none.
+    pub(super) fn encode_scored(
+        &self,
+        context: &str,
+        continuation: &str,
+    ) -> Result<(Vec<u32>, usize)> {
+        let context = self.encode_plain(context)?;
+        let continuation = self.encode_plain(continuation)?;
+        let mut ids = Vec::with_capacity(1 + context.len() + continuation.len());
+        if self.adds_start || context.is_empty() {
+            ids.extend(self.start_token);
+        }
+        ids.extend(context);
+        let unscored = usize::from(ids.is_empty() && !continuation.is_empty());
+        let scored = continuation.len() - unscored;
+        ids.extend(continuation);
+        Ok((ids, scored))
+    }
+
+    /// The longest special token that the text starts with.
+    fn special_token_at_start(&self, text: &str) -> Option<u32> {
+        let specials = self.specials.iter();
+        let longest = specials
+            .filter(|special| text.starts_with(special.as_str()))
+            .max_by_key(|special| special.len())?;
+        self.tokenizer.token_to_id(longest)
     }
 
     /// The ids of a text without its special tokens.

@@ -56,6 +56,9 @@ fn check_model(manifest: &ModelManifest, folder: &Path) -> anyhow::Result<ModelR
             NliEncoder::open(folder)?;
             Ok(ModelRole::Nli)
         }
+        ModelKind::TokenClassifier => {
+            anyhow::bail!("a token classifier is not used by any part of the appliance yet")
+        }
     }
 }
 

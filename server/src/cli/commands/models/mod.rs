@@ -3,6 +3,7 @@
 mod activate;
 mod add;
 mod bench;
+mod compare;
 mod list;
 mod plan;
 mod quantize;
@@ -45,6 +46,8 @@ pub enum ModelsCommand {
     },
     /// Undo the last activation.
     Rollback,
+    /// Compare embedders on the site's own passages by language, and propose a better one.
+    Compare(compare::CompareEmbedders),
     /// Write a quantized GGUF file from a GGUF file with floats or from a folder of safetensors.
     Quantize(quantize::Quantize),
     /// Measure the speed and memory of a GGUF file.
@@ -65,6 +68,7 @@ pub fn run(command: &ModelsCommand, config: &Config) -> anyhow::Result<ExitCode>
             even_if_worse,
         } => activate::activate(folder, Regression::accepted_if(*even_if_worse), config)?,
         ModelsCommand::Rollback => activate::roll_back(config)?,
+        ModelsCommand::Compare(arguments) => compare::run(arguments, config)?,
         ModelsCommand::Quantize(arguments) => quantize::quantize(arguments)?,
         ModelsCommand::Bench(arguments) => bench::run(arguments)?,
         ModelsCommand::Synth(arguments) => quantize::synth(arguments)?,

@@ -22,6 +22,9 @@ fn add(source: PathBuf, folder: &str) -> ModelsCommand {
         folder: Some(folder.into()),
         licence: Some("CC0-1.0".into()),
         fitness: "a test".into(),
+        pooling: None,
+        question_prefix: None,
+        passage_prefix: None,
         int8: false,
     })
 }
@@ -214,4 +217,17 @@ fn a_model_with_changed_files_is_not_activated() {
         run(&ModelsCommand::Verify { json: false }, &config).unwrap(),
         ExitCode::FAILURE
     );
+}
+
+#[test]
+fn a_split_model_is_joined() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path());
+    let golden = "../inference/tests/golden/conversions/split-00001-of-00002.gguf";
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(golden);
+    run(&add(source, "joined"), &config).unwrap();
+    let folder = dir.path().join("joined");
+    let manifest = ModelManifest::load(&folder).unwrap();
+    assert_eq!(manifest.file, "split.gguf");
+    manifest.verify(&folder).unwrap();
 }

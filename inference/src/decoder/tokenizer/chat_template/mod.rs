@@ -1,14 +1,27 @@
 //! The chat template of a GGUF file, in Jinja.
 
+mod environment;
+#[cfg(test)]
+mod tests;
+
+use self::environment::{TEMPLATE, compile};
 use super::Vocabulary;
 use crate::decoder::import::Metadata;
 use crate::decoder::thinking;
 use crate::error::{InferenceError, Result};
 use crate::request::GenerateRequest;
-use minijinja::{Environment, Error, ErrorKind, Value, context};
+use minijinja::{Environment, Error, Value, context};
+use std::collections::BTreeSet;
 
 /// The system turn and the user turn of the conversation that a template is tried with.
 const PROBE: [(&str, &str); 2] = [("system", "9e1f-system"), ("user", "9e1f-user")];
+
+/// A conversation after which the tokens that end an answer are looked for.
+const ANSWERED: [(&str, &str); 3] = [
+    ("user", "9e1f-user"),
+    ("assistant", "9e1f-answer"),
+    ("user", "9e1f-next"),
+];
 
 /// A compiled chat template.
 pub(in crate::decoder) struct ChatTemplate {
@@ -26,20 +39,7 @@ impl ChatTemplate {
                           that was: its name often ends in `instruct` or `it`";
             metadata.unsupported(reason.into())
         })?;
-        let mut environment = Environment::new();
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
-        environment.set_unknown_method_callback(|_, value, method, arguments| {
-            call_python_method(value, method, arguments)
-        });
-        environment.add_function(
-            "raise_exception",
-            |message: String| -> Result<Value, Error> {
-                Err(Error::new(ErrorKind::InvalidOperation, message))
-            },
-        );
-        environment
-            .add_template_owned("chat", source.to_owned())
+        let environment = compile(source)
             .map_err(|error| metadata.unsupported(format!("its chat template: {error}")))?;
         let mut template = Self {
             environment,
@@ -62,35 +62,65 @@ impl ChatTemplate {
     }
 
     fn try_roles(&self, messages: &[(&str, &str)]) -> Result<String, Error> {
-        let messages = messages.iter();
-        let messages = messages.map(|(role, text)| context! { role => role, content => text });
-        self.render_messages(&messages.collect::<Vec<_>>(), "", "")
+        self.render_messages(&roles(messages), true, "", "")
     }
 
     fn render_messages(
         &self,
         messages: &[Value],
+        add_generation_prompt: bool,
         start_text: &str,
         end_text: &str,
     ) -> Result<String, Error> {
-        let template = self.environment.get_template("chat")?;
+        let template = self.environment.get_template(TEMPLATE)?;
         template.render(context! {
             messages => messages,
-            add_generation_prompt => true,
-            // Reasoning models answer without a reasoning text.
+            add_generation_prompt => add_generation_prompt,
+            // Templates compare them with `none`.
+            tools => (),
+            documents => (),
+            // Reasoning models answer without a reasoning text. Families have different names for it.
             enable_thinking => false,
+            thinking => false,
             bos_token => start_text,
             eos_token => end_text,
         })
     }
 
-    /// The prompt of a request, up to where the answer starts. If the template opens the model's thoughts, they are
-    /// closed.
-    pub(in crate::decoder) fn render(
+    /// The special tokens that follow an answer in a conversation. A model that writes one of them has
+    /// ended its answer, even if its file declares another end.
+    pub(in crate::decoder) fn end_tokens(&self, vocabulary: &Vocabulary) -> BTreeSet<u32> {
+        let [_, (_, answer), _] = ANSWERED;
+        let mut found = BTreeSet::new();
+        for (turns, add_generation_prompt) in [(2, false), (3, true)] {
+            let messages = roles(&ANSWERED[..turns]);
+            let (start, end) = (&vocabulary.start_text, &vocabulary.end_text);
+            let rendered = self.render_messages(&messages, add_generation_prompt, start, end);
+            let rendered = rendered.unwrap_or_default();
+            if let Some((_, after)) = rendered.split_once(answer) {
+                found.extend(vocabulary.special_token_at_start(after.trim_start()));
+            }
+        }
+        found
+    }
+
+    /// The token ids of a request's prompt.
+    pub(in crate::decoder) fn prompt_ids(
         &self,
         request: &GenerateRequest,
         vocabulary: &Vocabulary,
-    ) -> Result<String> {
+    ) -> Result<Vec<u32>> {
+        let ids = vocabulary.encode_prompt(&self.render(request, vocabulary)?)?;
+        if ids.is_empty() {
+            let reason = "its chat template gives an empty prompt for this request";
+            return Err(InferenceError::Compute(reason.into()));
+        }
+        Ok(ids)
+    }
+
+    /// The prompt of a request, up to where the answer starts. If the template opens the model's thoughts, they are
+    /// closed.
+    fn render(&self, request: &GenerateRequest, vocabulary: &Vocabulary) -> Result<String> {
         let mut messages = Vec::new();
         let mut folded = String::new();
         match &request.system {
@@ -104,7 +134,12 @@ impl ChatTemplate {
             messages.push(message("assistant", &turn.assistant, vocabulary));
         }
         messages.push(message("user", &(folded + &request.user), vocabulary));
-        let prompt = self.render_messages(&messages, &vocabulary.start_text, &vocabulary.end_text);
+        let prompt = self.render_messages(
+            &messages,
+            true,
+            &vocabulary.start_text,
+            &vocabulary.end_text,
+        );
         let prompt = prompt
             .map_err(|error| InferenceError::Compute(format!("its chat template: {error}")))?;
         Ok(thinking::close_opened(prompt))
@@ -116,32 +151,10 @@ fn message(role: &str, text: &str, vocabulary: &Vocabulary) -> Value {
     context! { role => role, content => vocabulary.strip_special_tokens(text) }
 }
 
-/// The Python string methods that chat templates call.
-fn call_python_method(value: &Value, method: &str, arguments: &[Value]) -> Result<Value, Error> {
-    let text = value.as_str().ok_or(ErrorKind::UnknownMethod)?;
-    let stripped = arguments.first().and_then(Value::as_str);
-    let is_stripped = |c: char| stripped.map_or(c.is_whitespace(), |chars| chars.contains(c));
-    Ok(match method {
-        "strip" => Value::from(text.trim_matches(is_stripped)),
-        "lstrip" => Value::from(text.trim_start_matches(is_stripped)),
-        "rstrip" => Value::from(text.trim_end_matches(is_stripped)),
-        "startswith" => Value::from(text.starts_with(text_argument(arguments, 0)?)),
-        "endswith" => Value::from(text.ends_with(text_argument(arguments, 0)?)),
-        "split" => text
-            .split(text_argument(arguments, 0)?)
-            .map(Value::from)
-            .collect(),
-        "replace" => {
-            let (from, to) = (text_argument(arguments, 0)?, text_argument(arguments, 1)?);
-            Value::from(text.replace(from, to))
-        }
-        "upper" => Value::from(text.to_uppercase()),
-        "lower" => Value::from(text.to_lowercase()),
-        _ => return Err(ErrorKind::UnknownMethod.into()),
-    })
-}
-
-fn text_argument(arguments: &[Value], index: usize) -> Result<&str, Error> {
-    let text = arguments.get(index).and_then(Value::as_str);
-    text.ok_or_else(|| ErrorKind::UnknownMethod.into())
+/// Messages with these roles and texts.
+fn roles(messages: &[(&str, &str)]) -> Vec<Value> {
+    let messages = messages.iter();
+    messages
+        .map(|(role, text)| context! { role => role, content => text })
+        .collect()
 }

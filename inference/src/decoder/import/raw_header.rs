@@ -1,8 +1,10 @@
-//! A scan of a GGUF header for what this program cannot run, before it is parsed: candle reports an unknown
-//! tensor format as if the file were damaged.
+//! The header of a GGUF file as it is stored. It is read before candle's parser, which reports an unknown tensor
+//! format as if the file were damaged, and to write another file with the same metadata.
 
+use super::foreign_formats::ForeignFormat;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
 
 /// The names of ggml's tensor formats that candle may not know
 /// (<https://github.com/ggml-org/ggml/blob/master/include/ggml.h>).
@@ -29,44 +31,80 @@ const FORMAT_NAMES: [(u32, &str); 20] = [
     (39, "MXFP4"),
 ];
 
-/// The key of the number of pieces of a split model.
-const SPLIT_COUNT: &str = "split.count";
-
 /// The maximum length of a key or a name, and the maximum of dimensions.
 const MAX_NAME_BYTES: u64 = 1 << 16;
 const MAX_DIMENSIONS: u32 = 8;
 
+/// The number of the type of strings.
+const STRING: u32 = 8;
+
+/// The alignment of tensors if the file does not state one.
+const DEFAULT_ALIGNMENT: u64 = 32;
+
+/// A key and its value.
+pub(super) struct RawPair {
+    pub key: Vec<u8>,
+    /// The bytes of both, and of the value's type, in the file.
+    pub bytes: Range<u64>,
+}
+
+/// A tensor.
+#[derive(Clone)]
+pub(super) struct RawTensor {
+    pub name: Vec<u8>,
+    /// The length of a row first.
+    pub dims: Vec<u64>,
+    /// ggml's number of the format.
+    pub format: u32,
+    /// Bytes from the start of the data.
+    pub offset: u64,
+}
+
+/// A header.
+pub(super) struct RawHeader {
+    pub pairs: Vec<RawPair>,
+    pub tensors: Vec<RawTensor>,
+    pub alignment: u64,
+    /// Where the data of the tensors starts.
+    pub data_start: u64,
+    /// `general.architecture`, if it is stated.
+    pub architecture: Vec<u8>,
+    /// The number of pieces of a split model, and which of them this is.
+    pub pieces: u64,
+    pub piece: u64,
+}
+
 /// Why a file cannot be run, for the administrator; `None` if the header names no such reason, or if it
 /// is not valid, which the parser reports.
 pub(super) fn unsupported_reason(file: &File) -> Option<String> {
-    let mut scan = HeaderScan {
-        reader: BufReader::new(file),
-        pieces: 1,
-        piece: 0,
-        unknown_formats: Vec::new(),
-    };
-    let complete = scan.run().is_ok();
-    if scan.pieces > 1 {
+    let (header, is_complete) = RawHeader::read_start(file);
+    if header.pieces > 1 {
         return Some(format!(
-            "it is piece {} of {} of a split model. Join the pieces with \
-             `llama-gguf-split --merge FIRST-PIECE JOINED.gguf`, and use the joined file",
-            scan.piece + 1,
-            scan.pieces
+            "it is piece {} of {} of a split model. `cloister models add` with the first piece joins them",
+            header.piece + 1,
+            header.pieces
         ));
     }
-    if !complete || scan.unknown_formats.is_empty() {
+    let formats = header.unknown_formats();
+    if !is_complete || formats.is_empty() {
         return None;
     }
-    let names: Vec<String> = scan
-        .unknown_formats
+    let is_convertible = formats
         .iter()
-        .map(|id| format_name(*id))
-        .collect();
-    Some(format!(
-        "its weights are in {}, for which there is no kernel. Use the same model in Q4_K_M, Q5_K_M, Q6_K or \
-         Q8_0",
-        names.join(" and ")
-    ))
+        .all(|format| ForeignFormat::from_id(*format).is_some());
+    let names: Vec<String> = formats.into_iter().map(format_name).collect();
+    let names = names.join(" and ");
+    Some(if is_convertible {
+        format!(
+            "its weights are in {names}, for which there is no kernel. `cloister models add` converts them, or \
+             use the same model in Q4_K_M"
+        )
+    } else {
+        format!(
+            "its weights are in {names}, for which there is no kernel. Use the same model in Q4_K_M, Q5_K_M, \
+             Q6_K or Q8_0"
+        )
+    })
 }
 
 fn format_name(id: u32) -> String {
@@ -77,15 +115,52 @@ fn format_name(id: u32) -> String {
     )
 }
 
-/// The state of a scan. Its counts are bounded by the file: each step reads at least one byte.
-struct HeaderScan<'a> {
-    reader: BufReader<&'a File>,
-    pieces: u64,
-    piece: u64,
-    unknown_formats: Vec<u32>,
+impl RawHeader {
+    /// Reads a header. An error says only that it is not valid.
+    pub(super) fn read(file: &File) -> io::Result<Self> {
+        match Self::read_start(file) {
+            (header, true) => Ok(header),
+            (_, false) => Err(invalid()),
+        }
+    }
+
+    /// Reads a header up to where it is not valid; the second value says whether all of it is.
+    fn read_start(file: &File) -> (Self, bool) {
+        let mut reader = HeaderReader {
+            reader: BufReader::new(file),
+            position: 0,
+            header: Self {
+                pairs: Vec::new(),
+                tensors: Vec::new(),
+                alignment: DEFAULT_ALIGNMENT,
+                data_start: 0,
+                architecture: Vec::new(),
+                pieces: 1,
+                piece: 0,
+            },
+        };
+        let is_complete = reader.run().is_ok();
+        (reader.header, is_complete)
+    }
+
+    /// The formats that candle does not read, each once.
+    pub(super) fn unknown_formats(&self) -> Vec<u32> {
+        let formats = self.tensors.iter().map(|tensor| tensor.format);
+        let mut unknown: Vec<u32> = formats.filter(|format| !is_known(*format)).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        unknown
+    }
 }
 
-impl HeaderScan<'_> {
+/// Reads a header. Its counts are bounded by the file: each step reads at least one byte.
+struct HeaderReader<'a> {
+    reader: BufReader<&'a File>,
+    position: u64,
+    header: RawHeader,
+}
+
+impl HeaderReader<'_> {
     fn run(&mut self) -> io::Result<()> {
         self.reader.seek(SeekFrom::Start(0))?;
         let scanned = self.scan();
@@ -108,24 +183,40 @@ impl HeaderScan<'_> {
         for _ in 0..tensors {
             self.tensor()?;
         }
+        let alignment = self.header.alignment;
+        let aligned = self.position.checked_next_multiple_of(alignment);
+        self.header.data_start = aligned.ok_or_else(invalid)?;
         Ok(())
     }
 
     fn pair(&mut self) -> io::Result<()> {
+        let start = self.position;
         let key = self.name()?;
         let kind = self.u32()?;
-        let value = self.value(kind)?;
-        if key == SPLIT_COUNT.as_bytes() {
-            self.pieces = value.unwrap_or(1);
-        } else if key == b"split.no" {
-            self.piece = value.unwrap_or(0);
+        let value = if key == b"general.architecture" && kind == STRING {
+            self.header.architecture = self.name()?;
+            None
+        } else {
+            self.value(kind)?
+        };
+        match key.as_slice() {
+            b"split.count" => self.header.pieces = value.unwrap_or(1),
+            b"split.no" => self.header.piece = value.unwrap_or(0),
+            b"general.alignment" => {
+                let alignment = value.filter(|alignment| *alignment > 0);
+                self.header.alignment = alignment.ok_or_else(invalid)?;
+            }
+            _ => {}
         }
+        self.header.pairs.push(RawPair {
+            key,
+            bytes: start..self.position,
+        });
         Ok(())
     }
 
     /// Reads or skips a value; returns it if it is an integer.
     fn value(&mut self, kind: u32) -> io::Result<Option<u64>> {
-        const STRING: u32 = 8;
         const ARRAY: u32 = 9;
         if kind == STRING {
             let length = self.u64()?;
@@ -162,17 +253,20 @@ impl HeaderScan<'_> {
     }
 
     fn tensor(&mut self) -> io::Result<()> {
-        self.name()?;
-        let dimensions = self.u32()?;
-        if dimensions > MAX_DIMENSIONS {
+        let name = self.name()?;
+        let count = self.u32()?;
+        if count > MAX_DIMENSIONS {
             return Err(invalid());
         }
-        self.skip(u64::from(dimensions) * 8)?;
+        let dims = (0..count).map(|_| self.u64()).collect::<io::Result<_>>()?;
         let format = self.u32()?;
-        self.u64()?;
-        if !is_known(format) && !self.unknown_formats.contains(&format) {
-            self.unknown_formats.push(format);
-        }
+        let offset = self.u64()?;
+        self.header.tensors.push(RawTensor {
+            name,
+            dims,
+            format,
+            offset,
+        });
         Ok(())
     }
 
@@ -183,6 +277,7 @@ impl HeaderScan<'_> {
         }
         let mut name = Vec::new();
         let read = self.reader.by_ref().take(length).read_to_end(&mut name)?;
+        self.position += read as u64;
         if read as u64 == length {
             Ok(name)
         } else {
@@ -193,6 +288,7 @@ impl HeaderScan<'_> {
     /// Skips bytes, all of which must be in the file.
     fn skip(&mut self, bytes: u64) -> io::Result<()> {
         let skipped = io::copy(&mut self.reader.by_ref().take(bytes), &mut io::sink())?;
+        self.position += skipped;
         if skipped == bytes {
             Ok(())
         } else {
@@ -211,6 +307,7 @@ impl HeaderScan<'_> {
     fn bytes<const N: usize>(&mut self) -> io::Result<[u8; N]> {
         let mut bytes = [0; N];
         self.reader.read_exact(&mut bytes)?;
+        self.position += N as u64;
         Ok(bytes)
     }
 }
