@@ -170,8 +170,12 @@ async fn sample_questions(config: &Config) -> anyhow::Result<QuestionsByLanguage
     Ok(questions)
 }
 
-/// Takes a sentence out of a passage; `None` if it has too few words. `number` selects the sentence.
+/// Takes a sentence out of a passage; `None` if it has too few words or is a row of a table. `number` selects
+/// the sentence.
 fn question_of(draft: &PassageDraft, number: u64) -> Option<ClozeQuestion> {
+    if draft.row_of.is_some() {
+        return None;
+    }
     let words = |text: &str| text.split_whitespace().count();
     let candidates: Vec<_> = draft
         .sentences
@@ -262,6 +266,7 @@ mod tests {
             tokens: 0,
             doubtful: Vec::new(),
             rows: Vec::new(),
+            row_of: None,
         }
     }
 
