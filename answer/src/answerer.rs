@@ -14,11 +14,12 @@ use crate::generation::prompt;
 use crate::generation::task::AnswerTask;
 use crate::model::error::AnswerError;
 use crate::model::event::{AnswerEvent, Provenance, Receipt};
-use crate::model::hit::{RetrievedPassage, SearchQuery, SearchResults};
+use crate::model::hit::{NearestSentence, RetrievedPassage, SearchQuery, SearchResults};
 use crate::model::question::AnalyzedQuestion;
 use crate::model::quote::Quote;
 use crate::presentation::notices::{conflict_or_ambiguity, spelling_notice};
 use crate::presentation::redact::Redactor;
+use crate::presentation::refusal::refusal;
 use crate::retrieval::dedup::select_for_answer;
 use crate::retrieval::glossary::{ExpandedQuery, Glossary};
 use crate::retrieval::phrases::prefer_phrases;
@@ -39,8 +40,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Passages that a refusal shows.
-const REFUSAL_PASSAGES: usize = 3;
 /// Events that wait for a slow client before the generator waits too.
 const EVENT_BUFFER: usize = 32;
 
@@ -110,12 +109,6 @@ pub struct AnswererParts {
 #[derive(Clone)]
 pub struct Answerer {
     pub(crate) parts: AnswererParts,
-}
-
-/// A sentence and its passage.
-pub(crate) struct NearestSentence {
-    pub passage: PassageId,
-    pub text: String,
 }
 
 /// A question after retrieval and decision.
@@ -599,38 +592,13 @@ fn first_events(
             .map(AnswerEvent::Notice),
     );
     if !examination.verdict.answer {
-        events.push(refusal(examination));
+        events.push(refusal(
+            &examination.question.text,
+            &examination.results.passages,
+            &examination.verdict,
+            examination.nearest.as_ref(),
+            examination.superseded.as_ref(),
+        ));
     }
     events
-}
-
-fn refusal(examination: &Examination) -> AnswerEvent {
-    let Examination {
-        results,
-        verdict,
-        nearest,
-        superseded,
-        ..
-    } = examination;
-    let likely = nearest.as_ref().filter(|_| verdict.perhaps);
-    let mut passages: Vec<&RetrievedPassage> = results.passages.iter().collect();
-    if let Some(likely) = likely {
-        passages.sort_by_key(|hit| hit.passage.id != likely.passage);
-    }
-    let reason = if verdict.perhaps {
-        "Perhaps here: these passages come closest, but it is not certain that they answer"
-    } else {
-        "Not found in the documents that you may read"
-    };
-    AnswerEvent::Refusal {
-        reason: reason.into(),
-        perhaps: verdict.perhaps,
-        likely: likely.map(|likely| likely.text.clone()),
-        nearest: passages
-            .into_iter()
-            .take(REFUSAL_PASSAGES)
-            .cloned()
-            .collect(),
-        superseded: superseded.clone().map(Box::new),
-    }
 }

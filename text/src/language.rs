@@ -1,5 +1,6 @@
 //! The languages whose text is analysed, each from one data file.
 
+use crate::content::words;
 use frostem::Stemmer;
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -51,6 +52,34 @@ impl Language {
         &self.data().code
     }
 
+    /// The name in English.
+    pub fn name(self) -> &'static str {
+        &self.data().name
+    }
+
+    /// The language of a question, by its function words. `None` if it has fewer than two, or if two
+    /// languages have as many.
+    pub fn of_question(text: &str) -> Option<Self> {
+        const MIN_WORDS: usize = 2;
+        let words: Vec<String> = words(text).collect();
+        let mut counts: Vec<(usize, Self)> = Self::all()
+            .map(|language| {
+                let data = language.data();
+                let is_known = |word: &&String| {
+                    data.stop_words.contains(*word) || data.function_words.contains(*word)
+                };
+                (words.iter().filter(is_known).count(), language)
+            })
+            .collect();
+        counts.sort_unstable_by(|one, other| other.cmp(one));
+        match counts.as_slice() {
+            [(best, language), (next, _), ..] if best > next && *best >= MIN_WORDS => {
+                Some(*language)
+            }
+            _ => None,
+        }
+    }
+
     /// Whether the lexical index leaves out this word. The word must be in lower case.
     pub fn is_stop_word(self, word: &str) -> bool {
         self.data().stop_words.contains(word)
@@ -75,6 +104,7 @@ impl Language {
 /// The contents of a language file.
 pub(crate) struct LanguageData {
     pub code: String,
+    pub name: String,
     pub compounds: bool,
     pub stop_words: HashSet<String>,
     pub abbreviations: HashSet<String>,
@@ -93,6 +123,7 @@ pub(crate) struct LanguageData {
 #[serde(deny_unknown_fields)]
 struct LanguageFile {
     code: String,
+    name: String,
     stemmer: String,
     #[serde(default)]
     compounds: bool,
@@ -122,6 +153,7 @@ impl LanguageData {
         let file: LanguageFile = toml::from_str(file).expect("a compiled-in language file");
         Self {
             code: file.code,
+            name: file.name,
             compounds: file.compounds,
             stop_words: file.stop_words,
             abbreviations: file.abbreviations,

@@ -1,6 +1,6 @@
 //! Search queries and the passages that they retrieve.
 
-use cloister_domain::Passage;
+use cloister_domain::{Passage, PassageId};
 use cloister_index::DenseMethod;
 use cloister_store::{DocumentFilter, RevisionRecord};
 use cloister_text::content::content_stems;
@@ -42,6 +42,12 @@ impl RetrievedPassage {
             .flat_map(|text| content_stems(text))
             .collect()
     }
+}
+
+/// The best sentence for a question, quoted or not, and its passage.
+pub(crate) struct NearestSentence {
+    pub passage: PassageId,
+    pub text: String,
 }
 
 /// The result of a search.

@@ -2,4 +2,5 @@
 
 pub mod notices;
 pub mod redact;
+pub(crate) mod refusal;
 pub mod snippet;

@@ -112,3 +112,89 @@ fn rebase_row(row: &PassageRow, to: usize) -> PassageRow {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cloister_domain::PassageSpan;
+
+    struct Words;
+
+    impl CountTokens for Words {
+        fn count(&self, text: &str) -> usize {
+            text.split_whitespace().count()
+        }
+    }
+
+    /// A passage with a sentence and a table. The first row names the columns.
+    fn table(rows: &[&str]) -> PassageDraft {
+        let mut draft = PassageDraft {
+            text: "Emergencies.".into(),
+            spans: Vec::new(),
+            headings: vec!["Safety".into()],
+            sentences: vec![ByteRange::new(0, 12)],
+            tokens: 1,
+            doubtful: Vec::new(),
+            rows: Vec::new(),
+            row_of: None,
+        };
+        for (index, row) in rows.iter().enumerate() {
+            draft.text.push('\n');
+            let start = draft.text.len();
+            draft.text.push_str(row);
+            let range = ByteRange::new(start, start + row.len());
+            let label = row.find(' ').unwrap_or(row.len());
+            draft.rows.push(PassageRow {
+                range,
+                row: TableRow {
+                    starts_table: index == 0,
+                    is_header: index == 0,
+                    cells: vec![TableCell {
+                        range: ByteRange::new(start, start + label),
+                        column: 0,
+                        span: 1,
+                    }],
+                },
+            });
+        }
+        draft.spans.push(PassageSpan {
+            page: 3,
+            range: ByteRange::new(100, 100 + draft.text.len()),
+        });
+        draft
+    }
+
+    #[test]
+    fn each_row_is_a_passage_under_its_header() {
+        let whole = table(&["Event | First", "Robbery | Obey", "Fire | Leave"]);
+        let before = table(&["Event | First", "Flood | Climb"]);
+        let found = row_passages(&[before, whole.clone()], &Words);
+        let texts: Vec<&str> = found.iter().map(|draft| draft.text.as_str()).collect();
+        let expected = [
+            "Event | First\nRobbery | Obey",
+            "Event | First\nFire | Leave",
+        ];
+        assert_eq!(texts, expected);
+        for draft in &found {
+            assert_eq!((draft.row_of, &draft.headings), (Some(1), &whole.headings));
+            // What it says is at its place in the document.
+            for (span, row) in draft.spans.iter().zip(&draft.rows) {
+                let in_whole = ByteRange::new(span.range.start - 100, span.range.end - 100);
+                assert_eq!(in_whole.slice(&whole.text), row.range.slice(&draft.text));
+                let label = row.row.cells[0].range.slice(&draft.text).unwrap();
+                assert!(["Event", "Robbery", "Fire"].contains(&label), "{label}");
+            }
+        }
+    }
+
+    #[test]
+    fn many_rows_share_passages() {
+        let rows: Vec<String> = (0..500).map(|row| format!("Item {row} | {row}")).collect();
+        let mut texts = vec!["Item | Price"];
+        texts.extend(rows.iter().map(String::as_str));
+        let found = row_passages(&[table(&texts)], &Words);
+        assert!(found.len() <= MIN_BUDGET, "{}", found.len());
+        let rows: usize = found.iter().map(|draft| draft.rows.len() - 1).sum();
+        assert_eq!(rows, 500);
+    }
+}
