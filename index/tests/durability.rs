@@ -9,7 +9,7 @@ use cloister_index::{
     SiteQuestions, TestQuestion,
 };
 use std::path::{Path, PathBuf};
-use support::{entries, everything, folder, search, search_with, settings, vector};
+use support::{entries, everything, folder, search, settings, vector};
 
 fn files_below(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();

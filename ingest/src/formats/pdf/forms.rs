@@ -301,6 +301,19 @@ pub fn place_boxes(
     others
 }
 
+/// The boxes of a form on the page as displayed.
+pub fn box_areas(fields: &[FormField], to_page: Affine) -> Vec<Rect> {
+    let boxes = fields.iter().filter(|field| field.ticked.is_some());
+    let placed = boxes.map(|field| {
+        let [x0, y0, x1, y1] = field.rect_corners;
+        to_page.transform_rect_bbox(kurbo::Rect::new(x0, y0, x1, y1).abs())
+    });
+    placed
+        .filter(|area| area.is_finite())
+        .map(super::glyphs::display)
+        .collect()
+}
+
 /// Writes the sign of a box before or after the word at `index`.
 pub fn insert_sign(
     words: &mut Vec<PlacedWord>,

@@ -181,7 +181,8 @@ fn read_page<'a>(
         .unwrap_or_default();
     struck::mark(&mut words, &collector.rules, &areas);
     let fields = forms::place_boxes(extras.fields, to_page, &mut words);
-    collector.rules.place_drawn_boxes(&mut words);
+    let boxes = forms::box_areas(extras.fields, to_page);
+    collector.rules.place_drawn_boxes(&boxes, &mut words);
     scripts::mark(&mut words);
     let mut search = tables::find_tables(rows::join_words(words), &collector.rules);
     if let Some(above) = above {

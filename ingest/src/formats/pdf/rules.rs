@@ -85,48 +85,51 @@ impl PageRules {
         }
     }
 
-    /// Writes the signs of drawn boxes in front of the words that they belong to. A box is ticked if
-    /// there is a cross or one sign in it. Squares in rows are the cells of a table or of a form.
-    pub fn place_drawn_boxes(&self, words: &mut Vec<PlacedWord>) {
+    /// Writes the signs of drawn boxes in front of the words that they belong to. Squares in rows are
+    /// the cells of a table or of a form. `fields` are the boxes of the form, which are written already.
+    pub fn place_drawn_boxes(&self, fields: &[Rect], words: &mut Vec<PlacedWord>) {
         for square in &self.squares {
-            let touches = |other: &&Rect| {
-                let near = |a: f32, b: f32| (a - b).abs() < 2.0;
-                let level = near(other.y0, square.y0)
-                    && (near(other.x0, square.x1) || near(other.x1, square.x0));
-                let above = near(other.x0, square.x0)
-                    && (near(other.y0, square.y1) || near(other.y1, square.y0));
-                level || above
-            };
-            let shaded = self
+            let is_field = fields.iter().any(|field| {
+                forms::is_within(*field, *square) || forms::is_within(*square, *field)
+            });
+            let is_shaded = self
                 .shaded
                 .iter()
                 .any(|area| forms::is_within(*area, *square));
-            if shaded || self.squares.iter().any(|other| touches(&other)) {
-                continue;
+            let is_cell = self.squares.iter().any(|other| touches(*other, *square));
+            if !is_field && !is_shaded && !is_cell {
+                self.place_drawn_box(*square, words);
             }
-            let inside = words.iter().position(|word| {
-                forms::is_within(word.rect, *square) && word.text.chars().count() == 1
-            });
-            let crossed = self
-                .strokes
-                .iter()
-                .any(|line| forms::is_within(*line, *square));
-            let is_letter = inside
-                .and_then(|index| words.get(index))
-                .is_some_and(|word| {
-                    word.text
-                        .chars()
-                        .all(|c| c.is_alphanumeric() && !"xX48".contains(c))
-                });
-            if is_letter {
-                continue;
+        }
+    }
+
+    /// A box is ticked if there is a cross or one sign in it.
+    fn place_drawn_box(&self, square: Rect, words: &mut Vec<PlacedWord>) {
+        let mut signs = words.iter().enumerate().filter(|(_, word)| {
+            word.text.chars().count() == 1 && forms::is_within(word.rect, square)
+        });
+        let inside = signs.next().map(|(index, word)| (index, word.text.clone()));
+        if let Some((index, sign)) = &inside {
+            // A letter in a box is what somebody wrote, and a box is no tick.
+            let is_tick =
+                |c: char| !"☐☑☒".contains(c) && (!c.is_alphanumeric() || "xX48".contains(c));
+            if !sign.chars().all(is_tick) {
+                return;
             }
-            if let Some(index) = inside {
-                words.remove(index);
-            }
-            if let Some((index, is_right)) = forms::neighbour(words, *square) {
-                forms::insert_sign(words, index, is_right, *square, inside.is_some() || crossed);
-            }
+            words.remove(*index);
+        }
+        let is_crossed = self
+            .strokes
+            .iter()
+            .any(|line| forms::is_within(*line, square));
+        if let Some((index, is_right)) = forms::neighbour(words, square) {
+            forms::insert_sign(
+                words,
+                index,
+                is_right,
+                square,
+                inside.is_some() || is_crossed,
+            );
         }
     }
 
@@ -198,6 +201,14 @@ impl PageRules {
         framed.vertical = join_lines(rotated).into_iter().map(turn).collect();
         framed
     }
+}
+
+/// Whether two squares of one size touch each other.
+fn touches(a: Rect, b: Rect) -> bool {
+    let near = |a: f32, b: f32| (a - b).abs() < 2.0;
+    let is_level = near(a.y0, b.y0) && (near(a.x0, b.x1) || near(a.x1, b.x0));
+    let is_above = near(a.x0, b.x0) && (near(a.y0, b.y1) || near(a.y1, b.y0));
+    is_level || is_above
 }
 
 const fn turn(rect: Rect) -> Rect {

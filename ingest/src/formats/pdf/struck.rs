@@ -10,6 +10,8 @@ use cloister_domain::Rect;
 const MIDDLE: (f32, f32) = (0.40, 0.72);
 /// A line strikes a word out if it covers at least this fraction of its width.
 const MIN_COVERED: f32 = 0.7;
+/// A page with more words that lines cross is a drawing.
+const MAX_STRUCK: usize = 2_000;
 /// A line reaches at most this far beyond the text that it strikes out, in points.
 const MAX_OVERHANG: f32 = 6.0;
 
@@ -21,6 +23,9 @@ pub fn mark(words: &mut [PlacedWord], rules: &PageRules, areas: &[Rect]) {
         .iter()
         .map(|word| is_struck(word, &lines) || areas.iter().any(|area| is_covered(word, *area)))
         .collect();
+    if struck.iter().filter(|held| **held).count() > MAX_STRUCK {
+        return;
+    }
     let struck = without_rulings(words, &lines, struck);
     let is_struck = |index: Option<usize>| {
         index
