@@ -283,10 +283,11 @@ fn pieces_are_joined_and_formats_converted() {
     let golden: Golden = serde_json::from_str(&text).unwrap();
     let expected = scores(&path("qwen3.gguf"), &golden.ids);
     assert!(!needs_conversion(&path("qwen3.gguf")).unwrap());
-    // The four bits of the second file change the scores.
+    // Four bits for a value change the scores of the second file. Its values are compared exactly in
+    // `foreign_formats`.
     let cases = [
         ("split-00001-of-00002.gguf", 0.999_999),
-        ("iq4_nl.gguf", 0.98),
+        ("iq4_nl.gguf", 0.96),
     ];
     for (name, min_cosine) in cases {
         let source = conversion(name);

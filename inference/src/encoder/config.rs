@@ -13,7 +13,8 @@ use std::path::Path;
 /// Limits on sizes, so that a file cannot make this program allocate without bounds.
 const MAX_WIDTH: usize = 1 << 16;
 const MAX_LAYERS: usize = 1 << 10;
-const MAX_POSITIONS: usize = 1 << 20;
+const MAX_HEAD: usize = 1 << 10;
+const MAX_POSITIONS: usize = 1 << 17;
 
 /// Fields with different names in different families. Some files have several of them.
 const OTHER_NAMES: [(&str, &[&str]); 7] = [
@@ -305,7 +306,7 @@ impl EncoderConfig {
         let is_possible = (1..=MAX_WIDTH).contains(&width)
             && (1..=MAX_WIDTH).contains(&self.intermediate_size)
             && (1..=width).contains(&heads)
-            && (1..=width).contains(&size)
+            && (1..=MAX_HEAD).contains(&size)
             && (1..=MAX_LAYERS).contains(&self.num_hidden_layers)
             && (1..=MAX_POSITIONS).contains(&self.max_position_embeddings);
         if !is_possible {

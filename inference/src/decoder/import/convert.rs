@@ -224,7 +224,7 @@ fn stored_bytes(dims: &[u64], format: u32) -> Option<u64> {
 
 fn block_bytes(dims: &[u64], block_values: u64, block_bytes: u64) -> Option<u64> {
     let (columns, others) = dims.split_first()?;
-    if !columns.is_multiple_of(block_values) {
+    if *columns == 0 || !columns.is_multiple_of(block_values) {
         return None;
     }
     let row = (columns / block_values).checked_mul(block_bytes)?;

@@ -38,6 +38,9 @@ const MAX_DIMENSIONS: u32 = 8;
 /// The number of the type of strings.
 const STRING: u32 = 8;
 
+/// The largest alignment, so that a file cannot make a converted one large.
+const MAX_ALIGNMENT: u64 = 1 << 16;
+
 /// The alignment of tensors if the file does not state one.
 const DEFAULT_ALIGNMENT: u64 = 32;
 
@@ -203,7 +206,7 @@ impl HeaderReader<'_> {
             b"split.count" => self.header.pieces = value.unwrap_or(1),
             b"split.no" => self.header.piece = value.unwrap_or(0),
             b"general.alignment" => {
-                let alignment = value.filter(|alignment| *alignment > 0);
+                let alignment = value.filter(|n| (1..=MAX_ALIGNMENT).contains(n));
                 self.header.alignment = alignment.ok_or_else(invalid)?;
             }
             _ => {}
