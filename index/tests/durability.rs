@@ -164,7 +164,7 @@ fn a_broken_file_costs_itself_alone_and_what_is_lost_comes_back() {
 
 #[test]
 fn an_index_of_an_older_format_answers_by_meaning_until_it_is_fed_again() {
-    for format in [1, 2] {
+    for (format, searchable) in [(1, 44), (2, 48)] {
         let golden =
             Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/format-{format}"));
         let dir = folder();
@@ -175,8 +175,8 @@ fn an_index_of_an_older_format_answers_by_meaning_until_it_is_fed_again() {
             panic!("{status:?}");
         };
         assert!(reason.contains(&format!("format {format}")), "{reason}");
-        // 48 passages, less those of a revision that was forgotten.
-        assert_eq!((status.passages, status.searchable), (0, 44));
+        // 48 passages, less those of a revision that was forgotten, if the vectors say so.
+        assert_eq!((status.passages, status.searchable), (0, searchable));
         let found = search(&index, "", 20, &everything());
         assert_eq!(
             (found.hits[0].passage, found.complete),

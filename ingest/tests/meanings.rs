@@ -259,7 +259,7 @@ fn old_workbook() -> Vec<u8> {
         style(0, 37),
     ]
     .concat();
-    let name = [&[0, 0, 3][..], b"Old"].concat();
+    let name = [&[0, 0, 3, 0][..], b"Old"].concat();
     let after = record(0x00FC, &strings).len() + 4;
     let sheet_at = globals.len() + 4 + 4 + name.len() + after;
     let offset = u32::try_from(sheet_at).expect("small").to_le_bytes();

@@ -400,6 +400,7 @@ async fn a_workbook_is_read_as_displayed_with_cell_ranges() {
                 "tr Rent | 12.50% | 01.03.2026",
                 "tr Sum | 1,234.50 EUR",
             ],
+            &["h1 Draft [hidden sheet]", "tr TRUE"],
             &["h1 Wards", "tr TRUE"],
         ],
     )
@@ -421,7 +422,7 @@ async fn a_workbook_is_read_as_displayed_with_cell_ranges() {
     );
     assert_eq!(
         read.info.warnings,
-        ["a sheet that is hidden is left out: `Draft`"]
+        ["a sheet that is hidden is read and marked: `Draft`"]
     );
 }
 
@@ -443,7 +444,10 @@ async fn an_open_document_spreadsheet_is_read_as_displayed() {
         "spreadsheet",
         styles,
         &body,
-        &[&["h1 Wards", "tr Ward | Beds", "tr 12 %"]],
+        &[
+            &["h1 Wards", "tr Ward | Beds", "tr 12 %"],
+            &["h1 Old [hidden sheet]", "tr gone"],
+        ],
     )
     .await;
 }

@@ -60,19 +60,19 @@ pub fn decode_and_name(bytes: &[u8]) -> (String, Option<&'static str>) {
 }
 
 /// Whether most letters beyond ASCII are Greek, Cyrillic, Hebrew, Arabic or Asian, and stand beside
-/// each other.
+/// other ones. Drawn lines of DOS look like one letter that is repeated.
 fn is_in_another_script(text: &str) -> bool {
-    let is_other = |c: &char| c.is_alphabetic() && *c >= '\u{370}';
-    let (mut others, mut beside, mut all) = (0_usize, 0_usize, 0_usize);
-    let mut last_is_other = false;
+    let (mut others, mut beside, mut foreign, mut letters) = (0_usize, 0_usize, 0_usize, 0_usize);
+    let mut last: Option<char> = None;
     for c in text.chars().take(SAMPLE_BYTES) {
-        all += usize::from(c.is_alphabetic() && !c.is_ascii());
-        let other = is_other(&c);
+        letters += usize::from(c.is_alphabetic());
+        foreign += usize::from(c.is_alphabetic() && !c.is_ascii());
+        let other = c.is_alphabetic() && c >= '\u{370}';
         others += usize::from(other);
-        beside += usize::from(other && last_is_other);
-        last_is_other = other;
+        beside += usize::from(other && last.is_some_and(|last| last != c));
+        last = other.then_some(c);
     }
-    others * 10 > all * 9 && beside * 2 > others
+    others * 10 > foreign * 9 && beside * 2 > others && others * 3 > letters
 }
 
 /// The warning about an encoding that was guessed.
