@@ -40,6 +40,10 @@ pub enum Basis {
 
 /// A decision with its features. Stored in the audit log.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a feature or an outcome that the audit log names"
+)]
 pub struct Verdict {
     /// Whether to answer.
     pub answer: bool,

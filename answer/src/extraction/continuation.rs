@@ -64,15 +64,15 @@ pub(crate) fn continue_list<'p>(
 /// The items after a range that ends with an item, one range for each page.
 fn rest_of_list(draft: &PassageDraft, range: ByteRange) -> Vec<ByteRange> {
     const MAX_BYTES: usize = 1_800;
-    let quoted = draft
+    let mut quoted = draft
         .sentences
         .iter()
+        .rev()
         .filter(|other| range.contains(**other));
     let marker = quoted
         .clone()
-        .rev()
         .find_map(|item| ListMarker::of_sentence(draft, *item));
-    let (Some(marker), Some(mut previous)) = (marker, quoted.last().copied()) else {
+    let (Some(marker), Some(mut previous)) = (marker, quoted.next().copied()) else {
         return Vec::new();
     };
     let mut parts: Vec<ByteRange> = Vec::new();

@@ -99,7 +99,8 @@ pub fn without_instructions(question: &str) -> String {
             };
             let before = before.trim_end_matches([' ', ',']);
             let after = after.trim_start_matches(',');
-            text = format!("{before}{after}").trim_start().to_owned();
+            let joined = format!("{before}{after}");
+            joined.trim_start().clone_into(&mut text);
         }
     }
     let has_words = text.chars().any(char::is_alphanumeric);

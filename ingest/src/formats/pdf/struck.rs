@@ -144,10 +144,8 @@ mod tests {
             (line(24.0, 300.0, 105.0), "Give 20 mg"),
         ] {
             let mut words = words.to_vec();
-            let rules = PageRules {
-                horizontal: vec![line],
-                ..PageRules::default()
-            };
+            let mut rules = PageRules::default();
+            rules.horizontal.push(line);
             mark(&mut words, &rules, &[]);
             let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
             assert_eq!(texts.join(" "), expected);
