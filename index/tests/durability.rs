@@ -235,8 +235,8 @@ fn a_crash_between_commit_and_seal_loses_nothing() {
 /// The seal that the crate writes before a commit: its fields, and their sum.
 fn open_seal() -> String {
     use sha2::Digest;
-    let sum = hex::encode(sha2::Sha256::digest("2 true []"));
-    format!("{{\"format\":2,\"open\":true,\"records\":[],\"sum\":\"{sum}\"}}")
+    let sum = hex::encode(sha2::Sha256::digest("3 true []"));
+    format!("{{\"format\":3,\"open\":true,\"records\":[],\"sum\":\"{sum}\"}}")
 }
 
 #[test]

@@ -113,9 +113,9 @@ mod tests {
             reason: "a \"seal\"".into(),
             recovered_generation: Some(3),
         };
-        let hashed = "2 4 Some(Refilling { reason: \"a \\\"seal\\\"\", salvage: Some(3) })";
+        let hashed = "3 4 Some(Refilling { reason: \"a \\\"seal\\\"\", salvage: Some(3) })";
         let current = Current::new(4, Some(incomplete));
         assert_eq!(current.own_sum, files::sha256(hashed.as_bytes()));
-        assert_eq!(Current::new(4, None).own_sum, files::sha256(b"2 4 None"));
+        assert_eq!(Current::new(4, None).own_sum, files::sha256(b"3 4 None"));
     }
 }
