@@ -239,8 +239,8 @@ impl Measurement<'_> {
         let retrieved = self.index.retrieved(candidates, &self.dataset.documents);
         let reranked = reranker.rerank(&question.text, retrieved).await?;
         let rank = |hit: &Hit| {
-            let whole = self.index.whole(hit.passage);
-            reranked.iter().position(|r| r.passage.id == whole)
+            let parent = self.index.parent(hit.passage);
+            reranked.iter().position(|r| r.passage.id == parent)
         };
         let (mut first, rest): (Vec<Hit>, Vec<Hit>) =
             hits.into_iter().partition(|hit| rank(hit).is_some());

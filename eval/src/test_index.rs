@@ -67,7 +67,7 @@ impl TestIndex {
                 index.passages.push(IndexedPassage {
                     revision: RevisionId(number),
                     judgement_ids: document.judgement_ids(pages),
-                    row_of: draft.row_of.map(|whole| id_at(first + whole)),
+                    row_of: draft.row_of.map(|parent| id_at(first + parent)),
                     draft: draft.clone(),
                     vector: Vec::new(),
                 });
@@ -213,7 +213,7 @@ impl TestIndex {
     }
 
     /// The passage that a hit stands for: the hit itself, or the one that contains the row.
-    pub fn whole(&self, hit: PassageId) -> PassageId {
+    pub fn parent(&self, hit: PassageId) -> PassageId {
         let row_of = self.passage(hit).and_then(|passage| passage.row_of);
         row_of.unwrap_or(hit)
     }

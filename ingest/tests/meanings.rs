@@ -337,11 +337,11 @@ async fn struck_text_and_lowered_digits_of_a_pdf_are_marked() {
 async fn boxes_that_are_drawn_and_remarks_on_a_page_are_read() {
     let content = b"72 699 10 10 re S 72 699 m 82 709 l S 72 709 m 82 699 l S \
         BT /F1 11 Tf 90 700 Td (Smoker) Tj ET 72 669 10 10 re S BT /F1 11 Tf 90 670 Td (Alcohol) Tj ET";
-    let remark = dictionary! {
+    let notice = dictionary! {
         "Type" => "Annot", "Subtype" => "Text", "Rect" => vec![300.into(), 700.into(), 320.into(), 720.into()],
         "Contents" => lopdf::Object::string_literal("Ask first."),
     };
-    let extra = dictionary! { "Annots" => vec![remark.into()] };
+    let extra = dictionary! { "Annots" => vec![notice.into()] };
     let bytes = pdf_of(&[content.to_vec()], &extra, |_| Dictionary::new());
     let wanted = ["☒ Smoker", "☐ Alcohol", "Remark: Ask first."];
     check("a.pdf", &bytes, &wanted, &[]).await;

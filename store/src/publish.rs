@@ -326,7 +326,7 @@ async fn insert_passages(
         )
         .bind(revision.0)
         .bind(to_json("passages", draft)?)
-        .bind(draft.row_of.and_then(|whole| ids.get(whole)))
+        .bind(draft.row_of.and_then(|parent| ids.get(parent)))
         .fetch_one(&mut **transaction)
         .await?;
         ids.push(id);

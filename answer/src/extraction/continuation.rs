@@ -200,10 +200,10 @@ mod tests {
         let first = part(1, &["Keys.", "Access is given so:", "1. Ask.", "2. Wait."]);
         let second = part(2, &["3. Sign.", "4. Enter."]);
         let third = part(3, &["5. Leave.", "Visitors wait outside."]);
-        let whole = ByteRange::new(0, second.passage.draft.text.len());
+        let full = ByteRange::new(0, second.passage.draft.text.len());
         let quote = QuoteSpan {
             hit: &second,
-            range: whole,
+            range: full,
         };
         assert_eq!(adjacent_passages(&quote), [PassageId(1), PassageId(3)]);
         let adjacent = [first, third];

@@ -8,10 +8,10 @@ use std::collections::HashMap;
 pub const HITS_PER_PASSAGE: usize = 2;
 
 /// Replaces each row by its passage and merges the hits of one passage, which keeps the highest
-/// scores. `whole` finds a passage by its id. The order is that of the first hit of each passage.
+/// scores. `parent` finds a passage by its id. The order is that of the first hit of each passage.
 pub fn merge_rows(
     hits: Vec<RetrievedPassage>,
-    whole: impl Fn(PassageId) -> Option<Passage>,
+    parent: impl Fn(PassageId) -> Option<Passage>,
 ) -> Vec<RetrievedPassage> {
     let mut merged: Vec<RetrievedPassage> = Vec::new();
     let mut positions: HashMap<PassageId, usize> = HashMap::new();
@@ -23,7 +23,7 @@ pub fn merge_rows(
             continue;
         }
         let passage = match hit.passage.row_of {
-            Some(_) => whole(id),
+            Some(_) => parent(id),
             None => Some(hit.passage),
         };
         if let Some(passage) = passage {
@@ -57,14 +57,14 @@ mod tests {
     fn rows_of_one_passage_become_that_passage_once() {
         let mut table = retrieved(3, 1, "Event | First\nRobbery | Give the money\nBomb | Call");
         table.dense = Some(0.2);
-        let whole = table.passage.clone();
+        let parent = table.passage.clone();
         let other = retrieved(1, 1, "Something else.");
         let hits = vec![row(8, 3, 0.7), other, table, row(9, 3, 0.1)];
-        let merged = merge_rows(hits, |id| (id == PassageId(3)).then(|| whole.clone()));
+        let merged = merge_rows(hits, |id| (id == PassageId(3)).then(|| parent.clone()));
         let ids: Vec<i64> = merged.iter().map(|hit| hit.passage.id.0).collect();
         assert_eq!(ids, [3, 1]);
         assert_eq!(merged[0].dense, Some(0.7));
-        assert_eq!(merged[0].passage.draft.text, whole.draft.text);
+        assert_eq!(merged[0].passage.draft.text, parent.draft.text);
     }
 
     #[test]

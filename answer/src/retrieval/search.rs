@@ -92,10 +92,10 @@ async fn load_passages(
             });
         }
     }
-    let whole: BTreeSet<PassageId> = found.iter().filter_map(|hit| hit.passage.row_of).collect();
-    let whole: Vec<PassageId> = whole.into_iter().collect();
-    let whole = library.passages(&whole).await?;
+    let parents: BTreeSet<PassageId> = found.iter().filter_map(|hit| hit.passage.row_of).collect();
+    let parents: Vec<PassageId> = parents.into_iter().collect();
+    let parents = library.passages(&parents).await?;
     Ok(merge_rows(found, |id| {
-        whole.iter().find(|passage| passage.id == id).cloned()
+        parents.iter().find(|passage| passage.id == id).cloned()
     }))
 }

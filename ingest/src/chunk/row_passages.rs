@@ -64,9 +64,9 @@ fn parts(passage: &PassageDraft) -> Vec<Part<'_>> {
     parts
 }
 
-/// A passage of these rows of `whole`.
+/// A passage of these rows of `parent`.
 fn assemble_rows(
-    whole: &PassageDraft,
+    parent: &PassageDraft,
     header: &[&PassageRow],
     rows: &[&PassageRow],
     tokenizer: &impl CountTokens,
@@ -74,7 +74,7 @@ fn assemble_rows(
     let mut draft = PassageDraft {
         text: String::new(),
         spans: Vec::new(),
-        headings: whole.headings.clone(),
+        headings: parent.headings.clone(),
         sentences: Vec::new(),
         tokens: 0,
         doubtful: Vec::new(),
@@ -86,8 +86,8 @@ fn assemble_rows(
             draft.text.push('\n');
         }
         let base = draft.text.len();
-        draft.text.push_str(row.range.slice(&whole.text)?);
-        draft.spans.extend(whole.locate(row.range));
+        draft.text.push_str(row.range.slice(&parent.text)?);
+        draft.spans.extend(parent.locate(row.range));
         draft
             .sentences
             .push(ByteRange::new(base, base + row.range.len()));
@@ -166,9 +166,9 @@ mod tests {
 
     #[test]
     fn each_row_is_a_passage_under_its_header() {
-        let whole = table(&["Event | First", "Robbery | Obey", "Fire | Leave"]);
+        let parent = table(&["Event | First", "Robbery | Obey", "Fire | Leave"]);
         let before = table(&["Event | First", "Flood | Climb"]);
-        let found = row_passages(&[before, whole.clone()], &Words);
+        let found = row_passages(&[before, parent.clone()], &Words);
         let texts: Vec<&str> = found.iter().map(|draft| draft.text.as_str()).collect();
         let expected = [
             "Event | First\nRobbery | Obey",
@@ -176,11 +176,11 @@ mod tests {
         ];
         assert_eq!(texts, expected);
         for draft in &found {
-            assert_eq!((draft.row_of, &draft.headings), (Some(1), &whole.headings));
+            assert_eq!((draft.row_of, &draft.headings), (Some(1), &parent.headings));
             // What it says is at its place in the document.
             for (span, row) in draft.spans.iter().zip(&draft.rows) {
-                let in_whole = ByteRange::new(span.range.start - 100, span.range.end - 100);
-                assert_eq!(in_whole.slice(&whole.text), row.range.slice(&draft.text));
+                let in_parent = ByteRange::new(span.range.start - 100, span.range.end - 100);
+                assert_eq!(in_parent.slice(&parent.text), row.range.slice(&draft.text));
                 let label = row.row.cells[0].range.slice(&draft.text).unwrap();
                 assert!(["Event", "Robbery", "Fire"].contains(&label), "{label}");
             }

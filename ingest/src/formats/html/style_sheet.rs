@@ -55,11 +55,11 @@ impl StyleSheet {
 
     fn add_rule(&mut self, selectors: &str, block: &str) {
         let block: String = block.to_ascii_lowercase().split_whitespace().collect();
-        let kept: Vec<&str> = block
+        let retained: Vec<&str> = block
             .split(';')
             .filter(|rule| PROPERTIES.iter().any(|name| rule.starts_with(name)))
             .collect();
-        if kept.is_empty() {
+        if retained.is_empty() {
             return;
         }
         for selector in selectors.split(',') {
@@ -67,7 +67,7 @@ impl StyleSheet {
             let is_simple = !selector.contains([' ', '>', '+', '~', ':', '[', '*']);
             if is_simple && self.rules.len() < MAX_RULES {
                 let held = self.rules.entry(selector).or_default();
-                held.push_str(&kept.join(";"));
+                held.push_str(&retained.join(";"));
                 held.push(';');
             }
         }
