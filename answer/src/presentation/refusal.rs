@@ -30,12 +30,13 @@ pub(crate) fn refusal(
         "Not found in the documents that you may read"
     });
     if let Some((asked, written)) = other_language(question, &passages) {
-        reason.push_str(&format!(
+        let note = format!(
             ". The question is in {}, and the nearest documents are in {}. Ask again in {}",
             asked.name(),
             written.name(),
             written.name()
-        ));
+        );
+        reason.push_str(&note);
     }
     AnswerEvent::Refusal {
         reason,

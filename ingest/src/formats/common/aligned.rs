@@ -52,12 +52,16 @@ fn close_paragraph(lines: &[&str], found: &mut Vec<TextPart>) {
     for titles in 0..=MAX_TITLE_LINES.min(lines.len()) {
         let (above, rest) = lines.split_at(titles);
         if let Some(rows) = framed_rows(rest).or_else(|| aligned_rows(rest)) {
-            above.iter().for_each(|line| push_text(line, found));
+            for line in above {
+                push_text(line, found);
+            }
             found.push(TextPart::Table(rows));
             return;
         }
     }
-    lines.iter().for_each(|line| push_text(line, found));
+    for line in lines {
+        push_text(line, found);
+    }
 }
 
 /// Whether a character draws a frame.

@@ -204,9 +204,9 @@ fn close_rows(
         *header = names.cloned().collect();
     } else if named == 0 && !header.is_empty() && !drafts.is_empty() {
         found.extend(header.iter().cloned().map(BuiltBlock::Row));
-        drafts
-            .iter_mut()
-            .for_each(|draft| draft.starts_table = false);
+        for draft in &mut drafts {
+            draft.starts_table = false;
+        }
     }
     found.extend(drafts.into_iter().map(BuiltBlock::Row));
 }

@@ -42,11 +42,13 @@ pub fn render_fraction(value: f64, pieces: &[FormatPiece]) -> Option<String> {
         shown.push('-');
     }
     if has_integer && (units > 0.0 || top <= 0.0) {
-        shown.push_str(&format!("{units:.0}"));
+        let integer = format!("{units:.0}");
+        shown.push_str(&integer);
     }
     if top > 0.0 || !has_integer {
         let gap = if has_integer && units > 0.0 { " " } else { "" };
-        shown.push_str(&format!("{gap}{top:.0}/{bottom}"));
+        let fraction = format!("{gap}{top:.0}/{bottom}");
+        shown.push_str(&fraction);
     }
     let rest = pieces.iter().skip(after).map(|piece| match piece {
         FormatPiece::Text(text) => text.as_str(),

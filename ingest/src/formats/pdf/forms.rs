@@ -309,7 +309,7 @@ pub fn box_areas(fields: &[FormField], to_page: Affine) -> Vec<Rect> {
         to_page.transform_rect_bbox(kurbo::Rect::new(x0, y0, x1, y1).abs())
     });
     placed
-        .filter(|area| area.is_finite())
+        .filter(kurbo::Rect::is_finite)
         .map(super::glyphs::display)
         .collect()
 }
