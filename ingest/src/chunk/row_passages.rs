@@ -181,7 +181,8 @@ mod tests {
             for (span, row) in draft.spans.iter().zip(&draft.rows) {
                 let in_parent = ByteRange::new(span.range.start - 100, span.range.end - 100);
                 assert_eq!(in_parent.slice(&parent.text), row.range.slice(&draft.text));
-                let label = row.row.cells[0].range.slice(&draft.text).unwrap();
+                let label = row.row.cells.first().unwrap();
+                let label = label.range.slice(&draft.text).unwrap();
                 assert!(["Event", "Robbery", "Fire"].contains(&label), "{label}");
             }
         }

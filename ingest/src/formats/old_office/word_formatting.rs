@@ -193,8 +193,8 @@ mod tests {
         assert_eq!(parse_properties(&[0x37]), CharacterFormat::default());
         let text: Vec<char> = "109/l 5 mg\rx".chars().collect();
         let mut formats = vec![CharacterFormat::default(); text.len()];
-        formats[2] = raised;
-        for format in &mut formats[6..10] {
+        *formats.get_mut(2).unwrap() = raised;
+        for format in formats.iter_mut().take(10).skip(6) {
             *format = struck;
         }
         let written: String = write_formats(&text, &formats).iter().collect();
