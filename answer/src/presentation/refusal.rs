@@ -18,13 +18,15 @@ pub(crate) fn refusal(
     nearest: Option<&NearestSentence>,
     superseded: Option<&Quote>,
 ) -> AnswerEvent {
-    let likely = nearest.filter(|_| verdict.perhaps);
+    // A rule that would have answered, and is no longer in force, says more than near passages.
+    let perhaps = verdict.perhaps && superseded.is_none();
+    let likely = nearest.filter(|_| perhaps);
     let mut passages: Vec<&RetrievedPassage> = passages.iter().collect();
     if let Some(likely) = likely {
         passages.sort_by_key(|hit| hit.passage.id != likely.passage);
     }
     passages.truncate(SHOWN_PASSAGES);
-    let mut reason = String::from(if verdict.perhaps {
+    let mut reason = String::from(if perhaps {
         "Perhaps here: these passages come closest, but it is not certain that they answer"
     } else {
         "Not found in the documents that you may read"
@@ -40,7 +42,7 @@ pub(crate) fn refusal(
     }
     AnswerEvent::Refusal {
         reason,
-        perhaps: verdict.perhaps,
+        perhaps,
         likely: likely.map(|likely| likely.text.clone()),
         nearest: passages.into_iter().cloned().collect(),
         superseded: superseded.cloned().map(Box::new),
