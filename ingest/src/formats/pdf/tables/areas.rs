@@ -22,6 +22,10 @@ const MAX_BAND: f32 = 320.0;
 const EDGE: f32 = 4.0;
 /// Lines of text of one table are not further apart than this, in font sizes.
 const MAX_GAP: f32 = 1.7;
+/// A line of its own in letters this many times as large as the others is a heading.
+const LARGER: f32 = 1.12;
+/// An empty line is this many times as high as the usual space between lines.
+const MANY_GAPS: f32 = 1.6;
 /// Maximum number of lines without a second cell inside a table.
 const MAX_SINGLE_LINES: usize = 4;
 
@@ -191,9 +195,7 @@ fn with_labels(runs: &OpenRuns, frame: Rect, direction: TextDirection) -> Rect {
 /// The tops of lines that are no part of a table: headings in larger letters, and running text from
 /// edge to edge.
 fn breaks(members: &[(usize, &TextRun)], frame: Rect) -> Vec<f32> {
-    let mut sizes: Vec<f32> = members.iter().map(|(_, run)| run.size).collect();
-    sizes.sort_by(f32::total_cmp);
-    let usual = sizes.get(sizes.len() / 2).copied().unwrap_or(0.0);
+    let usual = median(members.iter().map(|(_, run)| run.size));
     let alone = members.iter().filter(|(_, run)| {
         !members.iter().any(|(_, other)| {
             other.frame != run.frame && run.shares_line(other.direction, other.frame)
@@ -201,7 +203,7 @@ fn breaks(members: &[(usize, &TextRun)], frame: Rect) -> Vec<f32> {
     });
     let mut found: Vec<f32> = alone
         .filter(|(_, run)| {
-            let large = run.size > 1.12 * usual;
+            let large = run.size > LARGER * usual;
             let wide = run.frame.width() > 0.7 * frame.width() && run.words.len() > 7;
             large || wide
         })
@@ -209,6 +211,13 @@ fn breaks(members: &[(usize, &TextRun)], frame: Rect) -> Vec<f32> {
         .collect();
     found.sort_by(f32::total_cmp);
     found
+}
+
+/// The middle value; zero if there is none.
+fn median(values: impl Iterator<Item = f32>) -> f32 {
+    let mut values: Vec<f32> = values.collect();
+    values.sort_by(f32::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// Adds the lines above a table that name its columns: next to it, and with several cells.
@@ -296,10 +305,19 @@ pub fn aligned(runs: &OpenRuns, direction: TextDirection) -> Vec<TableArea> {
     let plain: Vec<TextRun> = members.iter().map(|(_, run)| (*run).clone()).collect();
     let mut areas = Vec::new();
     for leaf in order::leaves(plain) {
+        let usual = median(leaf.iter().map(|run| run.size));
+        let lines = visual_lines(leaf);
+        let stands_alone = lines_alone(&lines);
         let mut open: Vec<Vec<TextRun>> = Vec::new();
-        for line in visual_lines(leaf) {
-            if !open.last().is_some_and(|last| is_near(last, &line)) {
+        for (line, is_alone) in lines.into_iter().zip(stands_alone) {
+            let is_heading =
+                is_alone || matches!(line.as_slice(), [run] if run.size > LARGER * usual);
+            let is_near = open.last().is_some_and(|last| is_near(last, &line));
+            if is_heading || !is_near {
                 close_stretch(&mut open, &members, &mut areas);
+            }
+            if is_heading {
+                continue;
             }
             open.push(line);
             let singles = open.iter().rev().take_while(|line| line.len() < 2).count();
@@ -310,6 +328,30 @@ pub fn aligned(runs: &OpenRuns, direction: TextDirection) -> Vec<TableArea> {
         close_stretch(&mut open, &members, &mut areas);
     }
     areas
+}
+
+/// For each line, whether it is one run with an empty line above and below, unlike most lines.
+fn lines_alone(lines: &[Vec<TextRun>]) -> Vec<bool> {
+    let frames: Vec<Option<Rect>> = lines.iter().map(|line| line_frame(line)).collect();
+    let pairs = frames.iter().zip(frames.iter().skip(1));
+    let gaps: Vec<f32> = pairs
+        .map(|(above, below)| match (above, below) {
+            (Some(above), Some(below)) => below.y0 - above.y1,
+            _ => f32::MAX,
+        })
+        .collect();
+    let usual = median(gaps.iter().copied());
+    let is_empty = |gap: Option<&f32>, size: f32| {
+        gap.is_none_or(|gap| *gap > size && *gap > MANY_GAPS * usual)
+    };
+    let is_alone = |(index, line): (usize, &Vec<TextRun>)| {
+        let [run] = line.as_slice() else {
+            return false;
+        };
+        let above = index.checked_sub(1).and_then(|above| gaps.get(above));
+        is_empty(above, run.size) && is_empty(gaps.get(index), run.size)
+    };
+    lines.iter().enumerate().map(is_alone).collect()
 }
 
 fn line_frame(line: &[TextRun]) -> Option<Rect> {
