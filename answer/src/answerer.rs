@@ -8,7 +8,7 @@ use crate::extraction::quotes::QuoteSpan;
 use crate::extraction::scope::{AnswerScope, without_instructions};
 use crate::extraction::select::Scorers;
 use crate::extraction::sentence_reranker::SentenceReranker;
-use crate::extraction::spelling::Corrections;
+use crate::extraction::substitutions::Substitutions;
 use crate::follow_up::{PreviousTurn, carry_over, contextualize};
 use crate::generation::prompt;
 use crate::generation::task::AnswerTask;
@@ -23,6 +23,7 @@ use crate::presentation::refusal::refusal;
 use crate::retrieval::dedup::select_for_answer;
 use crate::retrieval::glossary::{ExpandedQuery, Glossary};
 use crate::retrieval::phrases::prefer_phrases;
+use crate::retrieval::related_words::{SiteThesaurus, expand_missing_words, retain_found};
 use crate::retrieval::rerank::{
     RerankTest, Reranker, RerankerStatus, cloze_question, reciprocal_rank,
 };
@@ -103,6 +104,8 @@ pub struct AnswererParts {
     pub weights: Arc<AnswerWeights>,
     /// The glossary.
     pub glossary: Arc<Glossary>,
+    /// The thesaurus. Empty if there is none.
+    pub thesaurus: Arc<SiteThesaurus>,
 }
 
 /// Answers questions and searches. Cheap to clone.
@@ -116,7 +119,7 @@ pub(crate) struct Examination {
     pub question: AnalyzedQuestion,
     pub results: SearchResults,
     pub verdict: Verdict,
-    pub corrections: Corrections,
+    pub substitutions: Substitutions,
     pub quotes: Vec<Quote>,
     /// The best sentence of all, quoted or not.
     pub nearest: Option<NearestSentence>,
@@ -244,6 +247,7 @@ impl Answerer {
             embedder: &self.parts.embedder,
             generator: self.parts.generator.as_ref(),
             reranker: self.parts.sentence_reranker.as_ref(),
+            thesaurus: &self.parts.thesaurus.entries,
             weights: &weights.sentence,
         };
         let decision = decide(&question, &results.passages, &scorers, weights).await?;
@@ -263,7 +267,7 @@ impl Answerer {
         Ok(Examination {
             nearest,
             verdict: decision.verdict,
-            corrections: decision.selection.corrections,
+            substitutions: decision.selection.substitutions,
             quotes,
             superseded: None,
             question,
@@ -311,6 +315,13 @@ impl Answerer {
         let query = ExpandedQuery::new(text, &parts.glossary, &parts.embedder).await?;
         let mut results =
             search::search(&parts.index, library, text, query, limit, revisions).await?;
+        let related = expand_missing_words(text, &results.passages, &parts.thesaurus.entries);
+        if !related.is_empty() {
+            let expansions = [results.expansions, related].concat();
+            let query = ExpandedQuery::with_expansions(text, expansions, &parts.embedder).await?;
+            results = search::search(&parts.index, library, text, query, limit, revisions).await?;
+            retain_found(&mut results.expansions, &results.passages);
+        }
         if let Some(reranker) = &parts.reranker {
             results.passages = reranker.rerank_if_enabled(text, results.passages).await?;
         }
@@ -455,6 +466,10 @@ impl Answerer {
                     .map(SentenceReranker::sha256),
             ),
             (
+                "thesaurus",
+                parts.thesaurus.hash.as_ref().map(FileHash::to_string),
+            ),
+            (
                 "NLI model",
                 parts.nli.as_ref().map(|model| model.identity().sha256),
             ),
@@ -583,7 +598,7 @@ fn first_events(
             .iter()
             .map(|quote| AnswerEvent::Quote(Box::new(quote.clone()))),
     );
-    let spelling = spelling_notice(&question.text, &examination.corrections, quotes);
+    let spelling = spelling_notice(&question.text, &examination.substitutions, quotes);
     let conflict = conflict_or_ambiguity(&question.text, question.answer_type, quotes);
     events.extend(
         [spelling, conflict]

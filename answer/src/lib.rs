@@ -38,4 +38,5 @@ pub use presentation::snippet::{SnippetPart, snippet};
 pub use replay::{Comparison, LoggedAnswer, Replay};
 pub use retrieval::dedup::{ReadableHit, group_for_reading};
 pub use retrieval::glossary::Glossary;
+pub use retrieval::related_words::SiteThesaurus;
 pub use retrieval::rerank::{RerankModel, RerankTest, Reranker, RerankerStatus};

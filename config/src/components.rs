@@ -3,7 +3,9 @@
 use crate::model_selection::ModelSelection;
 use crate::settings::{Config, Rerank};
 use anyhow::Context;
-use cloister_answer::{AnswerWeights, Glossary, RerankModel, Reranker, SentenceReranker};
+use cloister_answer::{
+    AnswerWeights, Glossary, RerankModel, Reranker, SentenceReranker, SiteThesaurus,
+};
 use cloister_index::IndexSettings;
 use cloister_inference::{
     CrossEncoder, Embedder, EmbedderService, GeneratorService, GeneratorState, ModelManifest,
@@ -18,6 +20,8 @@ use std::time::Duration;
 
 /// The name of the program that reads files. It is installed beside this program.
 const READER_PROGRAM: &str = "cloister-reader";
+/// The file of a thesaurus in its folder.
+const THESAURUS_FILE: &str = "thesaurus.tsv";
 
 /// Loads the active embedder.
 pub fn open_embedder(config: &Config) -> anyhow::Result<EmbedderService> {
@@ -166,6 +170,32 @@ pub fn load_glossary(config: &Config) -> anyhow::Result<Glossary> {
         Glossary::compiled_in,
         Glossary::parse,
     )
+}
+
+/// Loads the thesaurus of `search.thesaurus`. Empty if the settings name none, or if it is the default
+/// one and not in the models folder.
+pub fn load_thesaurus(config: &Config) -> anyhow::Result<SiteThesaurus> {
+    let name = &config.search.thesaurus;
+    if name.is_empty() {
+        return Ok(SiteThesaurus::default());
+    }
+    let file = model_folder(config, name).join(THESAURUS_FILE);
+    if !file.exists() {
+        tracing::warn!(
+            "the thesaurus `{name}` is not in the models folder, so fewer questions in other words \
+             than those of the documents are answered. `make models` fetches it"
+        );
+        return Ok(SiteThesaurus::default());
+    }
+    let text = std::fs::read_to_string(&file)
+        .with_context(|| format!("could not read the thesaurus `{}`", file.display()))?;
+    SiteThesaurus::parse(text).with_context(|| {
+        format!(
+            "could not parse the thesaurus `{}`: each line must be a word, a tab and related words, \
+             and the lines must be in the order of their bytes",
+            file.display()
+        )
+    })
 }
 
 /// Loads the golden questions of the site. Empty if the site has none.

@@ -119,6 +119,7 @@ section!(SearchSettings, "search" {
     exact_search_limit: usize,
     rerank: Rerank,
     rerank_weight: f32,
+    thesaurus: String,
 });
 section!(HistorySettings, "history" { retention_days: u64 });
 section!(SandboxSettings, "sandbox" { mode: SandboxMode });

@@ -220,6 +220,7 @@ impl<'a> AnswersBench<'a> {
             embedder: &self.index.embedder,
             generator: self.generator.as_ref(),
             reranker: self.sentence_reranker.as_ref(),
+            thesaurus: &self.index.thesaurus.entries,
             weights: &self.weights.sentence,
         }
     }
@@ -355,10 +356,10 @@ fn signals(
     decision: &Decision<'_>,
     passages: &[RetrievedPassage],
 ) -> Value {
-    let corrections = &decision.selection.corrections;
+    let substitutions = &decision.selection.substitutions;
     let mut candidates = Vec::new();
     for candidate in &decision.selection.candidates {
-        let coverage = Coverage::measure(analyzed, candidate, corrections);
+        let coverage = Coverage::measure(analyzed, candidate, substitutions);
         candidates.push(json!({
             "text": candidate.text, "passage": candidate.hit.passage.id,
             "dense_similarity": candidate.dense_similarity,

@@ -144,6 +144,7 @@ impl InjectionBench {
             embedder: &self.index.embedder,
             generator: Some(&self.generator),
             reranker: None,
+            thesaurus: &self.index.thesaurus.entries,
             weights: &self.weights.sentence,
         };
         let decision = decide(&question, &passages, &scorers, &self.weights).await?;

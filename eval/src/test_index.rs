@@ -4,9 +4,9 @@ use crate::dataset::Document;
 use crate::dense_weight::Source;
 use cloister_answer::evaluation::{
     ANSWER_PASSAGES, AnalyzedQuestion, CANDIDATE_PASSAGES, ExpandedQuery, HITS_PER_PASSAGE,
-    merge_rows, select_for_answer,
+    expand_missing_words, merge_rows, select_for_answer,
 };
-use cloister_answer::{Glossary, RetrievedPassage};
+use cloister_answer::{Glossary, RetrievedPassage, SiteThesaurus};
 use cloister_config::{Config, components};
 use cloister_domain::{
     CollectionId, DocumentId, DocumentMetadata, FileHash, Passage, PassageDraft, PassageId,
@@ -29,6 +29,8 @@ pub struct TestIndex {
     pub embedder: EmbedderService,
     /// The glossary.
     pub glossary: Glossary,
+    /// The thesaurus.
+    pub thesaurus: SiteThesaurus,
     /// All revisions.
     pub all_revisions: RoaringBitmap,
     passages: Vec<IndexedPassage>,
@@ -53,6 +55,7 @@ impl TestIndex {
             index: Index::open(folder.path(), settings)?,
             embedder,
             glossary: components::load_glossary(config)?,
+            thesaurus: components::load_thesaurus(config)?,
             passages: Vec::new(),
             all_revisions: (1..=u32::try_from(documents.len())?).collect(),
             _folder: folder,
@@ -156,7 +159,28 @@ impl TestIndex {
         permitted: &RoaringBitmap,
         documents: &[Document],
     ) -> anyhow::Result<(AnalyzedQuestion, Vec<RetrievedPassage>)> {
-        let query = ExpandedQuery::new(question, &self.glossary, &self.embedder).await?;
+        let mut query = ExpandedQuery::new(question, &self.glossary, &self.embedder).await?;
+        let mut retrieved = self.search(question, &query, permitted, documents)?;
+        let related = expand_missing_words(question, &retrieved, &self.thesaurus.entries);
+        if !related.is_empty() {
+            let expansions = [query.expansions, related].concat();
+            query = ExpandedQuery::with_expansions(question, expansions, &self.embedder).await?;
+            retrieved = self.search(question, &query, permitted, documents)?;
+        }
+        let passages = select_for_answer(retrieved, ANSWER_PASSAGES);
+        Ok((
+            AnalyzedQuestion::new(question, query.question_vector),
+            passages,
+        ))
+    }
+
+    fn search(
+        &self,
+        question: &str,
+        query: &ExpandedQuery,
+        permitted: &RoaringBitmap,
+        documents: &[Document],
+    ) -> anyhow::Result<Vec<RetrievedPassage>> {
         let request = SearchRequest {
             text: question,
             expansion_terms: &query.expansion_text(),
@@ -168,11 +192,7 @@ impl TestIndex {
         let hits = self.index.search(&request)?.hits;
         let mut retrieved = self.retrieved(&hits, documents);
         retrieved.truncate(CANDIDATE_PASSAGES);
-        let passages = select_for_answer(retrieved, ANSWER_PASSAGES);
-        Ok((
-            AnalyzedQuestion::new(question, query.question_vector),
-            passages,
-        ))
+        Ok(retrieved)
     }
 
     /// The passages of hits. In place of a row comes the passage that contains it.

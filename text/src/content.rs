@@ -15,11 +15,14 @@ pub fn words(text: &str) -> impl Iterator<Item = String> + '_ {
 /// The distinct stems of the content words of a text: all words except function words and
 /// negations.
 pub fn content_stems(text: &str) -> BTreeSet<String> {
+    content_words(text).map(|word| stem(&word)).collect()
+}
+
+/// The content words of a text, in the form of [`fold`].
+pub fn content_words(text: &str) -> impl Iterator<Item = String> + '_ {
     let english = Language::ENGLISH.data();
     words(text)
         .filter(|word| !english.function_words.contains(word) && !english.negations.contains(word))
-        .map(|word| stem(&word))
-        .collect()
 }
 
 /// The pairs of stems of adjacent words that are both content words, in one clause or cell.
@@ -45,7 +48,8 @@ pub fn content_pairs(text: &str) -> BTreeSet<(String, String)> {
 /// A word without its most common English endings. The word must be in lower case.
 ///
 /// Words with digits are codes and keep their form, except decades: `1970s` and `1970's` are equal.
-/// Small ordinals become digits: `third` and `3rd` are equal.
+/// Small ordinals become digits: `third` and `3rd` are equal. Irregular forms have the stem of their
+/// base form: `kept` and `keeps` are equal.
 pub fn stem(word: &str) -> String {
     let word = word.trim_end_matches("'s").trim_end_matches("’s");
     let ordinals = &Language::ENGLISH.data().ordinals;
@@ -56,6 +60,7 @@ pub fn stem(word: &str) -> String {
     if word.chars().any(|c| c.is_ascii_digit()) {
         return without_plural_of_decade(word).to_owned();
     }
+    let word = Language::ENGLISH.base_form(word).unwrap_or(word);
     for (ending, min_chars, replacement) in [
         ("ational", 4, "ate"),
         ("ication", 3, "y"),
@@ -205,6 +210,8 @@ mod tests {
             ("1970's", "1970s"),
             ("tenth", "10th"),
             ("third", "3rd"),
+            ("kept", "keeping"),
+            ("children", "child"),
         ] {
             assert_eq!(stem(one), stem(other), "{one}, {other}");
         }

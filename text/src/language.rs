@@ -3,7 +3,7 @@
 use crate::content::words;
 use frostem::Stemmer;
 use serde::Deserialize;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// One file a language, sorted by the English name of the language. The order is part of query
@@ -90,6 +90,12 @@ impl Language {
         self.data().stemmer.stem(word).into_owned()
     }
 
+    /// The base form of an irregular form: `fall` for `fell`. The word must be in lower case. `None`
+    /// if the word is no irregular form that means one thing.
+    pub fn base_form(self, word: &str) -> Option<&'static str> {
+        self.data().irregular_forms.get(word).map(String::as_str)
+    }
+
     /// Whether words are joined into one, and should be found by their parts.
     pub fn joins_words(self) -> bool {
         self.data().compounds
@@ -116,6 +122,8 @@ pub(crate) struct LanguageData {
     pub numerals: Vec<String>,
     /// Words for 1st, 2nd, 3rd …
     pub ordinals: Vec<String>,
+    /// Base forms by irregular form.
+    pub irregular_forms: HashMap<String, String>,
     stemmer: Stemmer,
 }
 
@@ -142,6 +150,8 @@ struct LanguageFile {
     numerals: Vec<String>,
     #[serde(default)]
     ordinals: Vec<String>,
+    #[serde(default)]
+    irregular_forms: HashMap<String, String>,
 }
 
 impl LanguageData {
@@ -163,6 +173,7 @@ impl LanguageData {
             negations: file.negations,
             numerals: file.numerals,
             ordinals: file.ordinals,
+            irregular_forms: file.irregular_forms,
             stemmer: Stemmer::try_from_name(&file.stemmer).expect("a Snowball algorithm"),
         }
     }

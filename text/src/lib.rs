@@ -19,6 +19,7 @@ pub mod ranges;
 mod sentences;
 pub mod spelling;
 mod stream;
+pub mod thesaurus;
 mod tokens;
 
 pub use iban::{find_iban, is_iban};

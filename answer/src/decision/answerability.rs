@@ -9,7 +9,7 @@
 use crate::decision::weights::DecisionWeights;
 use crate::extraction::scope::asks_for_everything;
 use crate::extraction::select::{Selection, SentenceCandidate};
-use crate::extraction::spelling::Corrections;
+use crate::extraction::substitutions::Substitutions;
 use crate::extraction::table::{label_name_stems, row_at};
 use crate::model::hit::RetrievedPassage;
 use crate::model::question::AnalyzedQuestion;
@@ -109,12 +109,12 @@ pub fn assess(
     let sentence_score = best.map_or(0.0, |best| best.score);
     let second_score = selection.candidates.get(1).map_or(0.0, |next| next.score);
     let coverage = best.map_or(Coverage::NONE, |best| {
-        Coverage::measure(question, best, &selection.corrections)
+        Coverage::measure(question, best, &selection.substitutions)
     });
     let missing_subject =
-        best.is_some_and(|best| lacks_subject(best.hit, subjects, &selection.corrections));
+        best.is_some_and(|best| lacks_subject(best.hit, subjects, &selection.substitutions));
     let names_sibling =
-        best.is_some_and(|best| names_sibling(question, best, &selection.corrections));
+        best.is_some_and(|best| names_sibling(question, best, &selection.substitutions));
     let dense_rank = best.map_or(0, |best| dense_rank(best.hit, passages));
     let passage_similarity = passages
         .iter()
@@ -178,21 +178,24 @@ impl Coverage {
         unmatched_entities: 1.0,
     };
 
-    /// Measures how far the passage of a sentence covers `question` after `corrections`.
+    /// Measures how far the passage of a sentence covers `question` after `substitutions`.
     pub fn measure(
         question: &AnalyzedQuestion,
         sentence: &SentenceCandidate<'_>,
-        corrections: &Corrections,
+        substitutions: &Substitutions,
     ) -> Self {
         let hit = sentence.hit;
         let passage_stems = hit.stems();
+        // A file or a folder has the name of what its documents are about.
+        let path_stems = content_stems(&hit.source.path);
         let passage_roots: BTreeSet<&str> = passage_stems
             .iter()
+            .chain(&path_stems)
             .flat_map(|stem| name_roots(stem))
             .collect();
-        let stems = corrections.apply(&question.stems);
+        let stems = substitutions.apply(&question.stems);
         let covered = share(&stems, |stem| passage_stems.contains(stem));
-        let mut entities = corrections.apply(&question.entities);
+        let mut entities = substitutions.apply(&question.entities);
         if sentence.range_match > 0.0 {
             // *Ten* is not in the row for 7 to 14 years, and is covered by it.
             entities.retain(|entity| !entity.chars().any(|c| c.is_ascii_digit()));
@@ -245,12 +248,13 @@ pub fn subject_terms(question: &str, embedder: &EmbedderService) -> BTreeSet<Str
 fn lacks_subject(
     hit: &RetrievedPassage,
     subjects: &BTreeSet<String>,
-    corrections: &Corrections,
+    substitutions: &Substitutions,
 ) -> bool {
     let mut stems = hit.stems();
     stems.extend(content_stems(&hit.source.path));
     let roots: BTreeSet<&str> = stems.iter().flat_map(|stem| name_roots(stem)).collect();
-    corrections.apply(subjects).iter().any(|subject| {
+    subjects.iter().any(|subject| {
+        let subject = substitutions.equivalent(subject).unwrap_or(subject);
         let is_named = name_roots(subject).any(|root| roots.contains(root));
         let is_implied = days_group(subject).is_some_and(|group| stems.contains(group));
         !is_named && !is_implied && !stems.iter().any(|stem| is_form_of(subject, stem))
@@ -271,9 +275,9 @@ fn days_group(day: &str) -> Option<&'static str> {
 fn names_sibling(
     question: &AnalyzedQuestion,
     sentence: &SentenceCandidate<'_>,
-    corrections: &Corrections,
+    substitutions: &Substitutions,
 ) -> bool {
-    let asked = corrections.apply(&question.stems);
+    let asked = substitutions.apply(&question.stems);
     let here = sentence.hit.stems();
     let pairs = content_pairs(sentence.text);
     let draft = &sentence.hit.passage.draft;
@@ -282,7 +286,7 @@ fn names_sibling(
     content_pairs(&question.text)
         .iter()
         .any(|(modifier, head)| {
-            !here.contains(corrections.intended(modifier).unwrap_or(modifier))
+            !here.contains(substitutions.substitute(modifier).unwrap_or(modifier))
                 && !names_number(modifier)
                 && !names_number(head)
                 && (is_listed(head)
@@ -407,7 +411,7 @@ mod tests {
         assert_eq!(subjects, expected);
         let lacks = |text: &str| {
             let hit = retrieved(1, 1, text);
-            lacks_subject(&hit, &subjects, &Corrections::default())
+            lacks_subject(&hit, &subjects, &Substitutions::default())
         };
         assert!(!lacks("Linezolid is paid for on Mondays."));
         assert!(lacks("Linezolid is paid for on Tuesdays."));
@@ -421,7 +425,7 @@ mod tests {
             let hit = retrieved(1, 1, text);
             let sentence = SentenceCandidate::new(&hit, ByteRange::new(0, text.len()), text);
             let question = AnalyzedQuestion::new(question, Vec::new());
-            names_sibling(&question, &sentence, &Corrections::default())
+            names_sibling(&question, &sentence, &Substitutions::default())
         };
         let hip = "Hip replacement | 10,900 | 3";
         assert!(about("What does a shoulder replacement cost?", hip));

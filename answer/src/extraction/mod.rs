@@ -8,5 +8,5 @@ pub mod scope;
 pub mod select;
 pub mod sentence_reranker;
 pub mod span_expansion;
-pub mod spelling;
+pub mod substitutions;
 pub mod table;

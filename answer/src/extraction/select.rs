@@ -9,7 +9,7 @@ use crate::decision::weights::SentenceWeights;
 use crate::extraction::metadata_lines::is_metadata;
 use crate::extraction::sentence_reranker::SentenceReranker;
 use crate::extraction::span_expansion::context_line;
-use crate::extraction::spelling::Corrections;
+use crate::extraction::substitutions::Substitutions;
 use crate::extraction::table::{cell_match, describe_row, range_match, row_at};
 use crate::model::error::AnswerError;
 use crate::model::hit::RetrievedPassage;
@@ -18,6 +18,7 @@ use cloister_domain::ByteRange;
 use cloister_inference::{EmbedderService, GeneratorService, GeneratorState};
 use cloister_text::content::content_stems;
 use cloister_text::ranges::Amount;
+use cloister_text::thesaurus::Thesaurus;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Sentences are taken from this many of the best passages.
@@ -128,8 +129,8 @@ impl<'p> SentenceCandidate<'p> {
 pub struct Selection<'p> {
     /// The sentences.
     pub candidates: Vec<SentenceCandidate<'p>>,
-    /// The mistyped words of the question.
-    pub corrections: Corrections,
+    /// The words of the question for which the passages have others.
+    pub substitutions: Substitutions,
 }
 
 /// The models and weights that score sentences.
@@ -140,6 +141,8 @@ pub struct Scorers<'a> {
     pub generator: Option<&'a GeneratorService>,
     /// Judges sentences together with the question. `None` if there is no cross-encoder.
     pub reranker: Option<&'a SentenceReranker>,
+    /// Knows related words.
+    pub thesaurus: &'a Thesaurus,
     /// The weights of the features.
     pub weights: &'a SentenceWeights,
 }
@@ -159,8 +162,8 @@ pub async fn select<'p>(
         .map(SentenceCandidate::text_in_context)
         .collect();
     let vectors = scorers.embedder.embed_sentences(texts.clone()).await?;
-    let corrections = Corrections::detect(&question.stems, passages);
-    let question_stems = corrections.apply(&question.stems);
+    let substitutions = Substitutions::detect(&question.text, passages, scorers.thesaurus);
+    let question_stems = substitutions.apply(&question.stems);
     let terms = TermWeights::new(&question_stems, passages);
     for ((candidate, text), vector) in candidates.iter_mut().zip(&texts).zip(&vectors) {
         candidate.dense_similarity = dot(vector, &question.vector);
@@ -178,7 +181,7 @@ pub async fn select<'p>(
     });
     Ok(Selection {
         candidates,
-        corrections,
+        substitutions,
     })
 }
 
@@ -237,7 +240,7 @@ pub async fn score_by_relevance(
         .iter()
         .map(SentenceCandidate::text_in_context)
         .collect();
-    let text = selection.corrections.correct(&question.text);
+    let text = selection.substitutions.apply_to_text(&question.text);
     let Some(scores) = reranker.relevance(&text, texts).await? else {
         return Ok(false);
     };

@@ -95,7 +95,7 @@ pub struct Receipt {
     pub conversation: String,
     /// The question after rewriting. `None` if it was answered as typed.
     pub rewritten_question: Option<String>,
-    /// The glossary meanings that were searched in addition to the question.
+    /// The glossary meanings and related words that were searched in addition to the question.
     pub expansions: Vec<String>,
     /// How many documents were searched.
     pub documents: u64,

@@ -57,7 +57,7 @@ pub struct SearchResults {
     pub passages: Vec<RetrievedPassage>,
     /// The vector of the query without its expansions.
     pub query_vector: Vec<f32>,
-    /// The glossary meanings that were searched in addition to the query.
+    /// The glossary meanings and related words that were searched in addition to the query.
     pub expansions: Vec<String>,
     /// How many documents were searched.
     pub documents: u64,

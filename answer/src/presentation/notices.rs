@@ -2,7 +2,7 @@
 //! other, the question may be ambiguous, or the quotes spell a word differently.
 
 use crate::extraction::answer_type::AnswerType;
-use crate::extraction::spelling::Corrections;
+use crate::extraction::substitutions::Substitutions;
 use crate::model::quote::Quote;
 use cloister_text::content::{content_stems, is_negated, stem, words};
 use cloister_text::fold::fold;
@@ -57,7 +57,7 @@ pub struct Reading {
 /// Detects words of a question that the quotes spell differently. Each word is listed once.
 pub fn spelling_notice(
     question: &str,
-    corrections: &Corrections,
+    substitutions: &Substitutions,
     quotes: &[Quote],
 ) -> Option<Notice> {
     let mut variants: Vec<SpellingVariant> = Vec::new();
@@ -65,7 +65,7 @@ pub fn spelling_notice(
         if variants.iter().any(|known| known.asked == asked) {
             continue;
         }
-        if let Some(intended) = corrections.intended(&stem(&fold(asked)))
+        if let Some(intended) = substitutions.intended(&stem(&fold(asked)))
             && let Some(quoted) = word_with_stem(quotes, intended)
         {
             variants.push(SpellingVariant {
@@ -208,6 +208,7 @@ mod tests {
     use super::*;
     use crate::test_support::retrieved;
     use cloister_domain::{ByteRange, PassageSpan};
+    use cloister_text::thesaurus::Thesaurus;
 
     fn quote(number: u32, title: &str, heading: &str, text: &str) -> Quote {
         let mut hit = retrieved(i64::from(number), i64::from(number), text);
@@ -228,8 +229,8 @@ mod tests {
         let text = &passages[0].passage.draft.text;
         let quotes = [quote(1, "Drugs", "Keeping", text)];
         let check = |question: &str, expected: Option<Notice>| {
-            let corrections = Corrections::detect(&content_stems(question), &passages);
-            assert_eq!(spelling_notice(question, &corrections, &quotes), expected);
+            let substitutions = Substitutions::detect(question, &passages, &Thesaurus::default());
+            assert_eq!(spelling_notice(question, &substitutions, &quotes), expected);
         };
         let words = vec![SpellingVariant {
             asked: "Wafarin".into(),

@@ -71,10 +71,10 @@ impl Glossary {
     }
 }
 
-/// A question with its glossary meanings, embedded.
+/// A question with its expansions, embedded.
 #[derive(Clone, Debug)]
 pub struct ExpandedQuery {
-    /// The glossary meanings of its terms.
+    /// The glossary meanings of its terms, and words related to its words.
     pub expansions: Vec<String>,
     /// The vector of the question alone. Sentences are scored by it.
     pub question_vector: Vec<f32>,
@@ -89,7 +89,15 @@ impl ExpandedQuery {
         glossary: &Glossary,
         embedder: &EmbedderService,
     ) -> Result<Self, AnswerError> {
-        let expansions = glossary.meanings(question);
+        Self::with_expansions(question, glossary.meanings(question), embedder).await
+    }
+
+    /// Embeds a question alone and with its expansions.
+    pub async fn with_expansions(
+        question: &str,
+        expansions: Vec<String>,
+        embedder: &EmbedderService,
+    ) -> Result<Self, AnswerError> {
         let question_vector = embedder.embed_question(question.to_owned()).await?;
         let retrieval_vector = if expansions.is_empty() {
             question_vector.clone()

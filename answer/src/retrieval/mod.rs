@@ -3,6 +3,7 @@
 pub mod dedup;
 pub mod glossary;
 pub(crate) mod phrases;
+pub mod related_words;
 pub mod rerank;
 pub mod rows;
 pub mod search;

@@ -114,6 +114,7 @@ impl Workspace {
             nli: None,
             weights: Arc::new(AnswerWeights::compiled_in().unwrap()),
             glossary: Arc::default(),
+            thesaurus: Arc::default(),
         };
         Self {
             parts,

@@ -34,7 +34,7 @@ pub use sign_in::{NewSession, SetupCommand};
 use crate::passwords;
 use crate::sandbox::SandboxStatus;
 use cloister_answer::{
-    AnswerWeights, Answerer, AnswererParts, Glossary, Reranker, SentenceReranker,
+    AnswerWeights, Answerer, AnswererParts, Glossary, Reranker, SentenceReranker, SiteThesaurus,
 };
 use cloister_audit::AuditLog;
 use cloister_config::{Config, ModelSelection, SystemClock, SystemEntropy, components};
@@ -75,6 +75,7 @@ pub struct App {
     redaction: Arc<Redaction>,
     weights: Arc<AnswerWeights>,
     glossary: Arc<Glossary>,
+    thesaurus: Arc<SiteThesaurus>,
     /// Questions with known answers, which guard the quality of the search.
     pub golden_questions: Vec<GoldenQuestion>,
     /// The file reader.
@@ -128,6 +129,7 @@ impl App {
             redaction: Arc::new(components::load_redaction(&config)?),
             weights: Arc::new(components::load_answer_weights(&config)?),
             glossary: Arc::new(components::load_glossary(&config)?),
+            thesaurus: Arc::new(components::load_thesaurus(&config)?),
             golden_questions: components::load_golden_questions(&config)?,
             reader: Arc::new(components::open_reader(&config)?),
             meter: Arc::new(Meter::default()),
@@ -163,6 +165,7 @@ impl App {
             nli: self.nli.clone(),
             weights: Arc::clone(&self.weights),
             glossary: Arc::clone(&self.glossary),
+            thesaurus: Arc::clone(&self.thesaurus),
         })
     }
 

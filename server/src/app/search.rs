@@ -31,7 +31,7 @@ pub struct SearchView {
     pub complete: bool,
     /// How the nearest vectors were found: `exact`, `clusters` or `graph`.
     pub plan: String,
-    /// The glossary meanings that were searched in addition to the query.
+    /// The glossary meanings and related words that were searched in addition to the query.
     pub expansions: Vec<String>,
     /// The passages, best first.
     pub hits: Vec<HitView>,

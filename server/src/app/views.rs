@@ -205,7 +205,7 @@ pub struct ReceiptView {
     pub conversation: String,
     /// The question after rewriting, if it was rewritten to stand alone.
     pub rewritten_question: Option<String>,
-    /// The glossary meanings that were searched in addition to the question.
+    /// The glossary meanings and related words that were searched in addition to the question.
     pub expansions: Vec<String>,
     /// How many documents were searched.
     pub documents: u64,
