@@ -1,25 +1,23 @@
 //! The pipeline of an answer, and the other operations on one person's documents.
 
-use crate::decision::answerability::Verdict;
 use crate::decision::decide;
 use crate::decision::weights::AnswerWeights;
+use crate::examination::{Examination, audit_record, first_events};
+use crate::extraction::comparison::ComparedThings;
 use crate::extraction::continuation::{adjacent_passages, continue_list};
 use crate::extraction::quotes::QuoteSpan;
 use crate::extraction::scope::{AnswerScope, without_instructions};
 use crate::extraction::select::Scorers;
 use crate::extraction::sentence_reranker::SentenceReranker;
-use crate::extraction::substitutions::Substitutions;
 use crate::follow_up::{PreviousTurn, carry_over, contextualize};
 use crate::generation::prompt;
 use crate::generation::task::AnswerTask;
 use crate::model::error::AnswerError;
-use crate::model::event::{AnswerEvent, Provenance, Receipt};
+use crate::model::event::{AnswerEvent, Provenance};
 use crate::model::hit::{NearestSentence, RetrievedPassage, SearchQuery, SearchResults};
 use crate::model::question::AnalyzedQuestion;
 use crate::model::quote::Quote;
-use crate::presentation::notices::{conflict_or_ambiguity, spelling_notice};
 use crate::presentation::redact::Redactor;
-use crate::presentation::refusal::refusal;
 use crate::retrieval::dedup::select_for_answer;
 use crate::retrieval::glossary::{ExpandedQuery, Glossary};
 use crate::retrieval::phrases::prefer_phrases;
@@ -28,7 +26,7 @@ use crate::retrieval::rerank::{
     RerankTest, Reranker, RerankerStatus, cloze_question, reciprocal_rank,
 };
 use crate::retrieval::{ANSWER_PASSAGES, CANDIDATE_PASSAGES, search};
-use cloister_audit::{Actor, AuditLog, Event, EventKind, Outcome};
+use cloister_audit::{Actor, AuditLog};
 use cloister_domain::{Clock, CollectionId, FileHash, Passage, PassageId, RevisionId, Role};
 use cloister_index::Index;
 use cloister_inference::{
@@ -36,8 +34,7 @@ use cloister_inference::{
 };
 use cloister_policies::redaction::Redaction;
 use cloister_store::{DocumentFilter, Library, QuoteLocation};
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -112,19 +109,6 @@ pub struct AnswererParts {
 #[derive(Clone)]
 pub struct Answerer {
     pub(crate) parts: AnswererParts,
-}
-
-/// A question after retrieval and decision.
-pub(crate) struct Examination {
-    pub question: AnalyzedQuestion,
-    pub results: SearchResults,
-    pub verdict: Verdict,
-    pub substitutions: Substitutions,
-    pub quotes: Vec<Quote>,
-    /// The best sentence of all, quoted or not.
-    pub nearest: Option<NearestSentence>,
-    /// A quote of a superseded revision that would have answered a refused question.
-    pub superseded: Option<Quote>,
 }
 
 impl Answerer {
@@ -210,7 +194,60 @@ impl Answerer {
         filter: &DocumentFilter,
     ) -> Result<Examination, AnswerError> {
         let revisions = library.matching_revisions(filter).await?;
-        self.examine_revisions(library, question, &revisions).await
+        let mut examination = self
+            .examine_revisions(library, question, &revisions)
+            .await?;
+        if let Some(comparison) = ComparedThings::detect(question)
+            && examination.verdict.answer
+            && comparison.missing(&examination.quotes) > 0
+        {
+            self.compare(library, &comparison, &revisions, &mut examination)
+                .await?;
+        }
+        Ok(examination)
+    }
+
+    /// Searches for both sides of a comparison of which the quotes name one. Quotes sentences that
+    /// say the same of both with other values, or else also the best sentence about each.
+    async fn compare(
+        &self,
+        library: &Library,
+        comparison: &ComparedThings,
+        revisions: &[RevisionId],
+        examination: &mut Examination,
+    ) -> Result<(), AnswerError> {
+        let [one, other] = &comparison.sides;
+        let one = self.examine_revisions(library, one, revisions).await?;
+        let other = self.examine_revisions(library, other, revisions).await?;
+        let passages = [one.results.passages.as_slice(), &other.results.passages];
+        let pairs = Quote::from_spans(&comparison.pairs(passages));
+        if pairs.is_empty() {
+            for side in [&one, &other]
+                .into_iter()
+                .filter(|side| side.verdict.answer)
+            {
+                examination.quotes.extend(side.quotes.first().cloned());
+            }
+            let mut places = HashSet::new();
+            examination
+                .quotes
+                .retain(|quote| places.insert((quote.passage, quote.range)));
+        } else {
+            examination.quotes = pairs;
+        }
+        for (number, quote) in (1..).zip(&mut examination.quotes) {
+            quote.number = number;
+        }
+        let found = [one.results.passages, other.results.passages].concat();
+        let known = &mut examination.results.passages;
+        for hit in found {
+            let id = hit.passage.id;
+            let is_quoted = examination.quotes.iter().any(|quote| quote.passage == id);
+            if is_quoted && known.iter().all(|known| known.passage.id != id) {
+                known.push(hit);
+            }
+        }
+        Ok(())
     }
 
     /// The first quote of superseded revisions, if they answer the question.
@@ -481,26 +518,6 @@ impl Answerer {
     }
 }
 
-impl Redactor<'_> {
-    /// Redacts everything that is about to be shown.
-    pub(crate) fn examination(self, examination: &mut Examination) {
-        for quote in examination
-            .quotes
-            .iter_mut()
-            .chain(&mut examination.superseded)
-        {
-            self.quote(quote);
-        }
-        if let Some(nearest) = &mut examination.nearest {
-            let hits = &examination.results.passages;
-            let hit = hits.iter().find(|hit| hit.passage.id == nearest.passage);
-            let collection = hit.map_or("*", |hit| hit.source.collection_name.as_str());
-            nearest.text = self.text(&nearest.text, collection);
-        }
-        self.results(&mut examination.results);
-    }
-}
-
 /// The namespace of cached prefixes: people who may read the same, redacted in the same way, and
 /// for whom generation is allowed in the same collections.
 fn cache_namespace(library: &Library, request: &AnswerRequest) -> CacheNamespace {
@@ -509,111 +526,4 @@ fn cache_namespace(library: &Library, request: &AnswerRequest) -> CacheNamespace
         "{collections:?} {:?} {:?}",
         request.roles, request.generation_allowed_in
     ))
-}
-
-/// The audit record: the question, what was retrieved, the decision and what is about to be shown.
-fn audit_record(
-    request: &AnswerRequest,
-    examination: &Examination,
-    provenance: &Provenance,
-    redactor: Redactor<'_>,
-) -> Event {
-    let Examination {
-        results,
-        verdict,
-        quotes,
-        superseded,
-        ..
-    } = examination;
-    let redact = |text: &String| redactor.question(text);
-    let retrieved: Vec<Value> = results
-        .passages
-        .iter()
-        .map(
-            |hit| json!({ "passage": hit.passage.id, "hash": hit.source.hash, "score": hit.score }),
-        )
-        .collect();
-    let quoted: Vec<Value> = quotes.iter().map(|q| redactor.log_entry(q)).collect();
-    let earlier: Vec<String> = request.previous_questions.iter().map(redact).collect();
-    Event {
-        kind: if verdict.answer {
-            EventKind::QuestionAnswered
-        } else {
-            EventKind::QuestionRefused
-        },
-        outcome: Outcome::Success,
-        actor: request.actor.clone(),
-        origin: request.origin.clone(),
-        request: Some(request.id.clone()),
-        detail: json!({
-            "question": redact(&request.question),
-            "typed": request.typed.as_ref().map(redact),
-            "earlier": earlier,
-            "conversation": request.conversation,
-            "filter": request.filter,
-            "retrieved": retrieved,
-            "quoted": quoted,
-            "verdict": verdict,
-            "documents": results.documents,
-            "complete": results.complete,
-            "meanings": results.expansions,
-            "index_generation": results.index_generation,
-            "plan": results.plan.name(),
-            "policy_version": request.policy_version,
-            "superseded": superseded.as_ref().map(|quote| redactor.log_entry(quote)),
-            "made_with": provenance,
-            "roles": request.roles,
-            "composed_in": request.generation_allowed_in,
-        }),
-    }
-}
-
-/// The events that need no generator.
-fn first_events(
-    request: &AnswerRequest,
-    examination: &Examination,
-    provenance: Provenance,
-) -> Vec<AnswerEvent> {
-    let Examination {
-        question,
-        results,
-        quotes,
-        ..
-    } = examination;
-    let mut events = vec![AnswerEvent::Receipt(Box::new(Receipt {
-        id: request.id.clone(),
-        conversation: request.conversation.clone(),
-        rewritten_question: request.typed.as_ref().map(|_| request.question.clone()),
-        expansions: results.expansions.clone(),
-        documents: results.documents,
-        complete: results.complete,
-        passages: results.passages.iter().map(|hit| hit.passage.id).collect(),
-        index_generation: results.index_generation.clone(),
-        plan: results.plan,
-        policy_version: request.policy_version.clone(),
-        provenance,
-    }))];
-    events.extend(
-        quotes
-            .iter()
-            .map(|quote| AnswerEvent::Quote(Box::new(quote.clone()))),
-    );
-    let spelling = spelling_notice(&question.text, &examination.substitutions, quotes);
-    let conflict = conflict_or_ambiguity(&question.text, question.answer_type, quotes);
-    events.extend(
-        [spelling, conflict]
-            .into_iter()
-            .flatten()
-            .map(AnswerEvent::Notice),
-    );
-    if !examination.verdict.answer {
-        events.push(refusal(
-            &examination.question.text,
-            &examination.results.passages,
-            &examination.verdict,
-            examination.nearest.as_ref(),
-            examination.superseded.as_ref(),
-        ));
-    }
-    events
 }

@@ -15,6 +15,7 @@
 mod answerer;
 mod decision;
 pub mod evaluation;
+mod examination;
 mod extraction;
 mod follow_up;
 mod generation;

@@ -3,7 +3,8 @@
 //! The same question, documents, index, models, weights and rules give the same answer, so that an
 //! examiner can reproduce it. Each part that has changed since is named.
 
-use crate::answerer::{Answerer, Examination};
+use crate::answerer::Answerer;
+use crate::examination::Examination;
 use crate::generation::task::{collection_without_generation, too_hard_for_small_model};
 use crate::generation::writer::Writer;
 use crate::model::error::AnswerError;

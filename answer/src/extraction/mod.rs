@@ -1,7 +1,8 @@
 //! Extracts the sentences of passages that may answer a question.
 
 pub mod answer_type;
-pub(crate) mod continuation;
+pub(crate) mod comparison;
+pub mod continuation;
 pub mod metadata_lines;
 pub mod quotes;
 pub mod scope;

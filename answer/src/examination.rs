@@ -1,0 +1,154 @@
+//! A question after retrieval and decision, its audit record and its first events.
+
+use crate::answerer::AnswerRequest;
+use crate::decision::answerability::Verdict;
+use crate::extraction::substitutions::Substitutions;
+use crate::model::event::{AnswerEvent, Provenance, Receipt};
+use crate::model::hit::{NearestSentence, SearchResults};
+use crate::model::question::AnalyzedQuestion;
+use crate::model::quote::Quote;
+use crate::presentation::notices::{conflict_or_ambiguity, spelling_notice};
+use crate::presentation::redact::Redactor;
+use crate::presentation::refusal::refusal;
+use cloister_audit::{Event, EventKind, Outcome};
+use serde_json::{Value, json};
+
+/// A question after retrieval and decision.
+pub(crate) struct Examination {
+    pub question: AnalyzedQuestion,
+    pub results: SearchResults,
+    pub verdict: Verdict,
+    pub substitutions: Substitutions,
+    pub quotes: Vec<Quote>,
+    /// The best sentence of all, quoted or not.
+    pub nearest: Option<NearestSentence>,
+    /// A quote of a superseded revision that would have answered a refused question.
+    pub superseded: Option<Quote>,
+}
+
+impl Redactor<'_> {
+    /// Redacts everything that is about to be shown.
+    pub(crate) fn examination(self, examination: &mut Examination) {
+        for quote in examination
+            .quotes
+            .iter_mut()
+            .chain(&mut examination.superseded)
+        {
+            self.quote(quote);
+        }
+        if let Some(nearest) = &mut examination.nearest {
+            let hits = &examination.results.passages;
+            let hit = hits.iter().find(|hit| hit.passage.id == nearest.passage);
+            let collection = hit.map_or("*", |hit| hit.source.collection_name.as_str());
+            nearest.text = self.text(&nearest.text, collection);
+        }
+        self.results(&mut examination.results);
+    }
+}
+
+/// The audit record: the question, what was retrieved, the decision and what is about to be shown.
+pub(crate) fn audit_record(
+    request: &AnswerRequest,
+    examination: &Examination,
+    provenance: &Provenance,
+    redactor: Redactor<'_>,
+) -> Event {
+    let Examination {
+        results,
+        verdict,
+        quotes,
+        superseded,
+        ..
+    } = examination;
+    let redact = |text: &String| redactor.question(text);
+    let retrieved: Vec<Value> = results
+        .passages
+        .iter()
+        .map(
+            |hit| json!({ "passage": hit.passage.id, "hash": hit.source.hash, "score": hit.score }),
+        )
+        .collect();
+    let quoted: Vec<Value> = quotes.iter().map(|q| redactor.log_entry(q)).collect();
+    let earlier: Vec<String> = request.previous_questions.iter().map(redact).collect();
+    Event {
+        kind: if verdict.answer {
+            EventKind::QuestionAnswered
+        } else {
+            EventKind::QuestionRefused
+        },
+        outcome: Outcome::Success,
+        actor: request.actor.clone(),
+        origin: request.origin.clone(),
+        request: Some(request.id.clone()),
+        detail: json!({
+            "question": redact(&request.question),
+            "typed": request.typed.as_ref().map(redact),
+            "earlier": earlier,
+            "conversation": request.conversation,
+            "filter": request.filter,
+            "retrieved": retrieved,
+            "quoted": quoted,
+            "verdict": verdict,
+            "documents": results.documents,
+            "complete": results.complete,
+            "meanings": results.expansions,
+            "index_generation": results.index_generation,
+            "plan": results.plan.name(),
+            "policy_version": request.policy_version,
+            "superseded": superseded.as_ref().map(|quote| redactor.log_entry(quote)),
+            "made_with": provenance,
+            "roles": request.roles,
+            "composed_in": request.generation_allowed_in,
+        }),
+    }
+}
+
+/// The events that need no generator.
+pub(crate) fn first_events(
+    request: &AnswerRequest,
+    examination: &Examination,
+    provenance: Provenance,
+) -> Vec<AnswerEvent> {
+    let Examination {
+        question,
+        results,
+        quotes,
+        ..
+    } = examination;
+    let mut events = vec![AnswerEvent::Receipt(Box::new(Receipt {
+        id: request.id.clone(),
+        conversation: request.conversation.clone(),
+        rewritten_question: request.typed.as_ref().map(|_| request.question.clone()),
+        expansions: results.expansions.clone(),
+        documents: results.documents,
+        complete: results.complete,
+        passages: results.passages.iter().map(|hit| hit.passage.id).collect(),
+        index_generation: results.index_generation.clone(),
+        plan: results.plan,
+        policy_version: request.policy_version.clone(),
+        provenance,
+    }))];
+    events.extend(
+        quotes
+            .iter()
+            .map(|quote| AnswerEvent::Quote(Box::new(quote.clone()))),
+    );
+    let spelling = spelling_notice(&question.text, &examination.substitutions, quotes);
+    let conflict = conflict_or_ambiguity(&question.text, question.answer_type, quotes);
+    events.extend(
+        [spelling, conflict]
+            .into_iter()
+            .flatten()
+            .map(AnswerEvent::Notice),
+    );
+    if !examination.verdict.answer {
+        events.push(refusal(
+            &examination.question.text,
+            &examination.results.passages,
+            &examination.verdict,
+            examination.nearest.as_ref(),
+            examination.superseded.as_ref(),
+        ));
+    }
+    events
+}
