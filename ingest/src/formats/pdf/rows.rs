@@ -234,6 +234,8 @@ fn has_letters(run: &TextRun) -> bool {
 /// Joins cells that a gap separates but that belong together: a currency symbol and its amount, an
 /// amount and its closing parenthesis, a list marker and its item.
 pub fn join_cells(cells: Vec<TextRun>) -> Vec<TextRun> {
+    let is_mark = |cell: &&TextRun| is_note_mark(&cell.text());
+    let marks = cells.iter().filter(is_mark).count();
     let mut joined: Vec<TextRun> = Vec::new();
     for mut cell in cells {
         let text = cell.text();
@@ -247,7 +249,10 @@ pub fn join_cells(cells: Vec<TextRun>) -> Vec<TextRun> {
         }
         let first = joined.len() == 1;
         match joined.last_mut() {
-            Some(last) if belong_together(&last.text(), &text, first) => {
+            Some(last)
+                if belong_together(&last.text(), &text, first)
+                    || is_note_of(&last.text(), &text, marks) =>
+            {
                 for word in cell.words {
                     last.push(word);
                 }
@@ -272,6 +277,28 @@ fn belong_together(left: &str, right: &str, left_is_first: bool) -> bool {
     currency || closing || marker || leader
 }
 
+/// Whether a cell only refers to a note about the words to its left. If several cells of a line do,
+/// they stand for values of their columns.
+fn is_note_of(left: &str, right: &str, marks: usize) -> bool {
+    marks == 1 && is_note_mark(right) && left.chars().any(char::is_alphabetic)
+}
+
+/// Whether a text only refers to notes: `(a)`, `(a)(b)`, `*`. A number in parentheses may be a
+/// negative amount.
+fn is_note_mark(text: &str) -> bool {
+    let is_symbols = text.chars().all(|c| matches!(c, '*' | '†' | '‡' | '§'));
+    let letters = text
+        .strip_prefix('(')
+        .and_then(|rest| rest.strip_suffix(')'));
+    let is_letters = letters.is_some_and(|letters| {
+        letters.split(")(").all(|mark| {
+            let mut chars = mark.chars();
+            chars.next().is_some_and(|c| c.is_ascii_lowercase()) && chars.next().is_none()
+        })
+    });
+    !text.is_empty() && (is_symbols || is_letters)
+}
+
 /// Whether a text is the sign or the code of a currency.
 pub fn is_currency(text: &str) -> bool {
     matches!(
@@ -283,4 +310,26 @@ pub fn is_currency(text: &str) -> bool {
 /// Whether a text is a leader: dots that guide the eye to a number.
 fn is_leader(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| matches!(c, '.' | '…' | '_' | ' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_to_a_note_belongs_to_its_label() {
+        for (left, right, expected) in [
+            ("Average fee per card", "(a)", true),
+            ("Average fee per card", "(a)(b)", true),
+            ("Hip replacement", "*", true),
+            ("Net loss", "(1)", false),
+            ("Net loss", "(12)", false),
+            ("1,200", "(a)", false),
+            ("Ward", "(a) and (b)", false),
+            ("Ward", "A", false),
+        ] {
+            assert_eq!(is_note_of(left, right, 1), expected, "{left}, {right}");
+        }
+        assert!(!is_note_of("Corporate", "(b)", 2));
+    }
 }

@@ -11,6 +11,7 @@ use super::words::TextDirection;
 use crate::formats::common::tables::{CellDraft, RowDraft, finish_table};
 use areas::TableArea;
 use columns::Columns;
+use std::collections::BTreeSet;
 
 /// A page with more text runs than this is read without tables.
 const MAX_RUNS: usize = 6_000;
@@ -291,6 +292,7 @@ fn build(
         .collect();
     let (mut rows, mut drafts): (Vec<TextRow>, Vec<RowDraft>) = rows.into_iter().unzip();
     mark_ruled_header(&mut drafts, grouping.header_rows);
+    let lefts = remove_unused_columns(&mut drafts, &columns.lefts());
     finish_table(&mut drafts, &is_bold);
     for (row, draft) in rows.iter_mut().zip(&drafts) {
         if let Some(place) = &mut row.place {
@@ -300,7 +302,6 @@ fn build(
             place.columns = cells.map(|cell| (cell.column, cell.span)).collect();
         }
     }
-    let lefts = columns.lefts();
     Some(FoundTable {
         rows,
         lefts,
@@ -308,6 +309,23 @@ fn build(
         bottom: frame.y1,
         inherited: Vec::new(),
     })
+}
+
+/// Removes the columns in which no cell begins: a long text in the header may lie over several.
+/// Returns the left edges of the others.
+fn remove_unused_columns(rows: &mut [RowDraft], lefts: &[f32]) -> Vec<f32> {
+    let used: BTreeSet<usize> = rows
+        .iter()
+        .flat_map(|row| &row.cells)
+        .map(|cell| cell.column)
+        .collect();
+    for cell in rows.iter_mut().flat_map(|row| &mut row.cells) {
+        let (start, end) = (cell.column, cell.column + cell.span);
+        cell.column = used.range(..start).count();
+        cell.span = used.range(start..end).count().max(1);
+    }
+    let edges = used.iter().filter_map(|column| lefts.get(*column));
+    edges.copied().collect()
 }
 
 /// Rows above the first line of a table name its columns if they hold no number.
@@ -381,5 +399,41 @@ impl FoundTable {
         let rows = self.rows.iter().filter(|row| row.is_header());
         rows.flat_map(|row| row.cells.iter().map(TextRun::text))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_in_which_no_cell_begins_are_removed() {
+        let row = |cells: &[(&str, usize, usize)]| RowDraft {
+            cells: cells
+                .iter()
+                .map(|(text, column, span)| CellDraft {
+                    text: (*text).to_owned(),
+                    column: *column,
+                    span: *span,
+                })
+                .collect(),
+            ..RowDraft::default()
+        };
+        let mut rows = [
+            row(&[
+                ("Years ended December 31", 0, 3),
+                ("2022", 4, 1),
+                ("Change", 5, 2),
+            ]),
+            row(&[("Sales", 0, 1), ("12", 4, 1), ("3", 5, 1), ("4", 6, 1)]),
+        ];
+        let lefts = remove_unused_columns(&mut rows, &[10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0]);
+        assert_eq!(lefts, [10.0, 50.0, 60.0, 70.0]);
+        let places = rows.each_ref().map(|row| {
+            let places = row.cells.iter().map(|cell| (cell.column, cell.span));
+            places.collect::<Vec<_>>()
+        });
+        assert_eq!(places[0], [(0, 1), (1, 1), (2, 2)]);
+        assert_eq!(places[1], [(0, 1), (1, 1), (2, 1), (3, 1)]);
     }
 }
