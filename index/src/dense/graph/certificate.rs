@@ -43,7 +43,7 @@ pub struct GraphCertificate {
     pub filtered_ef: usize,
     /// The share of the ten nearest passages that was found, from 0 to 1.
     pub recall: f32,
-    /// The same if a third of the documents is permitted.
+    /// The same if a third of the documents is permitted, scattered or adjacent, whichever is lower.
     pub filtered_recall: f32,
     /// The mean number of passages that a search compares.
     pub comparisons: usize,
@@ -55,10 +55,11 @@ pub struct GraphCertificate {
 struct Exam<'a> {
     segment: &'a Arc<Segment>,
     queries: Vec<DenseQuery>,
-    /// Everything, and one of [`FILTERED_SHARE`] revisions.
-    filters: [ReadableRevisions; 2],
+    /// Everything; one of [`FILTERED_SHARE`] revisions; and as many that came one after another, as
+    /// those of a department do.
+    filters: [ReadableRevisions; 3],
     /// The nearest passages of each question, for each filter.
-    truth: [Vec<Vec<i64>>; 2],
+    truth: [Vec<Vec<i64>>; 3],
 }
 
 /// Measures a graph, and drops it if it is not good enough.
@@ -74,7 +75,8 @@ pub(super) fn certify(segment: &Arc<Segment>, graph: Graph) -> CertifiedGraph {
         refusal: None,
     };
     for ef in EFFORTS {
-        let [recall, filtered_recall] = exam.recall(&graph, ef);
+        let [recall, scattered_recall, adjacent_recall] = exam.recall(&graph, ef);
+        let filtered_recall = scattered_recall.min(adjacent_recall);
         if certificate.recall < TARGET_RECALL {
             (certificate.ef, certificate.recall) = (ef, recall);
         }
@@ -134,11 +136,17 @@ impl GraphCertificate {
 impl<'a> Exam<'a> {
     fn new(segment: &'a Arc<Segment>) -> Self {
         let revisions = Revisions::from_runs(segment.revisions());
-        let filters = [1, FILTERED_SHARE].map(|share| {
+        let count = u32::try_from(revisions.ids().count()).unwrap_or(u32::MAX);
+        let permit = |is_permitted: &dyn Fn(u32) -> bool| {
             let numbered = revisions.ids().zip(0_u32..);
-            let permitted = numbered.filter(|(_, number)| number % share == 0);
+            let permitted = numbered.filter(|(_, number)| is_permitted(*number));
             revisions.readable(&permitted.map(|(revision, _)| revision).collect())
-        });
+        };
+        let filters = [
+            permit(&|_| true),
+            permit(&|number| number % FILTERED_SHARE == 0),
+            permit(&|number| number <= count / FILTERED_SHARE),
+        ];
         let queries = questions(segment);
         let segments = std::slice::from_ref(segment);
         let truth = filters.each_ref().map(|readable| {
@@ -154,8 +162,8 @@ impl<'a> Exam<'a> {
     }
 
     /// The share of the truth that walks find, for each filter.
-    fn recall(&self, graph: &Graph, ef: usize) -> [f32; 2] {
-        let mut recall = [0.0; 2];
+    fn recall(&self, graph: &Graph, ef: usize) -> [f32; 3] {
+        let mut recall = [0.0; 3];
         for ((recall, readable), truth) in recall.iter_mut().zip(&self.filters).zip(&self.truth) {
             let (mut found, mut known) = (0, 0);
             for (query, truth) in self.queries.iter().zip(truth) {
