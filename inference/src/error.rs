@@ -1,6 +1,6 @@
 //! The crate's errors.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Each variant names the party at fault. The wording is for the administrator.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +99,15 @@ pub enum InferenceError {
         /// What the operating system said.
         source: std::io::Error,
     },
+}
+
+impl InferenceError {
+    pub(crate) fn file(path: &Path, source: std::io::Error) -> Self {
+        Self::File {
+            path: path.to_owned(),
+            source,
+        }
+    }
 }
 
 impl From<candle_core::Error> for InferenceError {

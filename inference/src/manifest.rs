@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Seek};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 /// The manifest's name in the model's folder.
 pub const MANIFEST_FILE: &str = "model.toml";
@@ -211,12 +211,12 @@ impl ModelManifest {
 /// SHA-256 of the file at `path`, in lower-case hexadecimal.
 pub fn hash_file(path: &Path) -> Result<String> {
     let mut file = open_file(path)?;
-    hash_contents(&mut file).map_err(|source| file_error(path, source))
+    hash_contents(&mut file).map_err(|source| InferenceError::file(path, source))
 }
 
 fn open_hashed(path: &Path, expected: &str) -> Result<File> {
     let mut file = open_file(path)?;
-    let found = hash_contents(&mut file).map_err(|source| file_error(path, source))?;
+    let found = hash_contents(&mut file).map_err(|source| InferenceError::file(path, source))?;
     if !found.eq_ignore_ascii_case(expected) {
         return Err(InferenceError::WrongHash {
             path: path.to_owned(),
@@ -224,7 +224,8 @@ fn open_hashed(path: &Path, expected: &str) -> Result<File> {
             found,
         });
     }
-    file.rewind().map_err(|source| file_error(path, source))?;
+    file.rewind()
+        .map_err(|source| InferenceError::file(path, source))?;
     Ok(file)
 }
 
@@ -233,16 +234,9 @@ fn open_file(path: &Path) -> Result<File> {
         if source.kind() == std::io::ErrorKind::NotFound {
             InferenceError::ModelMissing(path.to_owned())
         } else {
-            file_error(path, source)
+            InferenceError::file(path, source)
         }
     })
-}
-
-fn file_error(path: &Path, source: std::io::Error) -> InferenceError {
-    InferenceError::File {
-        path: PathBuf::from(path),
-        source,
-    }
 }
 
 fn hash_contents(file: &mut File) -> std::io::Result<String> {

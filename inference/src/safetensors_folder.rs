@@ -32,8 +32,12 @@ impl SafetensorsFolder {
     /// Opens every safetensors file in the folder.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         let mut paths = Vec::new();
-        for entry in std::fs::read_dir(folder).map_err(|source| file_error(folder, source))? {
-            let path = entry.map_err(|source| file_error(folder, source))?.path();
+        for entry in
+            std::fs::read_dir(folder).map_err(|source| InferenceError::file(folder, source))?
+        {
+            let path = entry
+                .map_err(|source| InferenceError::file(folder, source))?
+                .path();
             if path.extension().is_some_and(|kind| kind == "safetensors") {
                 paths.push(path);
             }
@@ -47,7 +51,7 @@ impl SafetensorsFolder {
             tensors: BTreeMap::new(),
         };
         for path in paths {
-            let file = File::open(&path).map_err(|source| file_error(&path, source))?;
+            let file = File::open(&path).map_err(|source| InferenceError::file(&path, source))?;
             opened.add_file(file, path)?;
         }
         Ok(opened)
@@ -140,36 +144,33 @@ impl SafetensorsFolder {
         };
         let mut bytes = vec![0; tensor.length];
         file.read_exact_at(&mut bytes, tensor.start)
-            .map_err(|source| file_error(path, source))?;
+            .map_err(|source| InferenceError::file(path, source))?;
         Ok((tensor, bytes))
     }
 }
 
 /// Parses the header of a file; the last value is where its tensors start, in bytes.
 fn read_header(file: &File, path: &Path) -> Result<(Metadata, u64)> {
-    let io_error = |source| file_error(path, source);
-    let size = file.metadata().map_err(io_error)?.len();
+    let size = file
+        .metadata()
+        .map_err(|source| InferenceError::file(path, source))?
+        .len();
     let mut length = [0; 8];
-    file.read_exact_at(&mut length, 0).map_err(io_error)?;
+    file.read_exact_at(&mut length, 0)
+        .map_err(|source| InferenceError::file(path, source))?;
     let length = u64::from_le_bytes(length);
     if length > MAX_HEADER.min(size) {
         return Err(damaged(path, &"its header is longer than the file"));
     }
     let mut header = vec![0; usize::try_from(length).unwrap_or(0)];
-    file.read_exact_at(&mut header, 8).map_err(io_error)?;
+    file.read_exact_at(&mut header, 8)
+        .map_err(|source| InferenceError::file(path, source))?;
     let header: Metadata =
         serde_json::from_slice(&header).map_err(|error| damaged(path, &error))?;
     if 8 + length + header.data_len() as u64 > size {
         return Err(damaged(path, &"its tensors end after the file"));
     }
     Ok((header, 8 + length))
-}
-
-fn file_error(path: &Path, source: std::io::Error) -> InferenceError {
-    InferenceError::File {
-        path: path.to_owned(),
-        source,
-    }
 }
 
 fn damaged(path: &Path, reason: &dyn std::fmt::Display) -> InferenceError {

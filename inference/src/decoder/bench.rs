@@ -110,9 +110,9 @@ impl GgufGenerator {
     /// Ids without a pattern, the same for the same `seed`.
     fn arbitrary_ids(&self, count: usize, seed: usize) -> Vec<u32> {
         let vocabulary = self.decoder.lm_head.outputs().max(1);
-        let id = |i: usize| (i + seed * 7919).wrapping_mul(2_654_435_761) / 64 % vocabulary;
         (0..count)
-            .filter_map(|i| u32::try_from(id(i)).ok())
+            .map(|i| (i + seed * 7919).wrapping_mul(2_654_435_761) / 64 % vocabulary)
+            .filter_map(|id| u32::try_from(id).ok())
             .collect()
     }
 }

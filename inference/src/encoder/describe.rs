@@ -153,15 +153,14 @@ fn unsupported(dir: &Path, reason: String) -> InferenceError {
 
 /// Refuses weights that would run code, and weights that a script converts.
 fn refuse_other_formats(dir: &Path) -> Result<()> {
-    let has = |name: &str| dir.join(name).exists();
-    if has(WEIGHTS) {
+    if dir.join(WEIGHTS).exists() {
         return Ok(());
     }
-    let reason = if has("pytorch_model.bin") {
+    let reason = if dir.join("pytorch_model.bin").exists() {
         "its weights are `pytorch_model.bin`. Such a file can run code when it is opened, so it is not. Take \
          `model.safetensors` of the same model, or write it on a machine without secrets: \
          `AutoModel.from_pretrained(FOLDER).save_pretrained(FOLDER)` in Python with transformers"
-    } else if has("model.onnx") || has("onnx/model.onnx") {
+    } else if dir.join("model.onnx").exists() || dir.join("onnx/model.onnx").exists() {
         "its weights are an ONNX file. Convert it with `deploy/onnx_to_safetensors.py model.onnx \
          model.safetensors`"
     } else {

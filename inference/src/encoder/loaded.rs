@@ -179,10 +179,8 @@ pub(super) fn compute_error(error: impl std::fmt::Display) -> InferenceError {
 }
 
 pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read_to_string(path).map_err(|source| InferenceError::File {
-        path: path.to_owned(),
-        source,
-    })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|source| InferenceError::file(path, source))?;
     serde_json::from_str(&text).map_err(|error| InferenceError::Damaged {
         path: path.to_owned(),
         reason: error.to_string(),

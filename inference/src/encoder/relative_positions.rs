@@ -69,8 +69,6 @@ pub(super) struct PositionProjections {
 
 /// ALiBi's slopes.
 pub(super) fn alibi_slopes(heads: usize) -> Vec<f32> {
-    let slopes =
-        |count: usize| (1..=count).map(move |head| (-8.0 * head as f32 / count as f32).exp2());
     let power = if heads.is_power_of_two() {
         heads
     } else {
@@ -78,6 +76,11 @@ pub(super) fn alibi_slopes(heads: usize) -> Vec<f32> {
     };
     let others = slopes(2 * power).step_by(2);
     slopes(power).chain(others).take(heads).collect()
+}
+
+/// The slopes of this many heads, if it is a power of two.
+fn slopes(count: usize) -> impl Iterator<Item = f32> {
+    (1..=count).map(move |head| (-8.0 * head as f32 / count as f32).exp2())
 }
 
 impl RelativePositions {
@@ -100,12 +103,12 @@ impl RelativePositions {
                 max_distance,
             } => {
                 let buckets = scores.len() / heads;
-                let score = |distance: i64| {
-                    let bucket = bidirectional_bucket(distance, buckets, *max_distance);
-                    scores.get(bucket * heads + head).copied()
-                };
                 distances
-                    .map(|distance| score(distance).unwrap_or(0.0))
+                    .map(|distance| {
+                        let bucket = bidirectional_bucket(distance, buckets, *max_distance);
+                        let score = scores.get(bucket * heads + head);
+                        score.copied().unwrap_or(0.0)
+                    })
                     .collect()
             }
         }
@@ -230,12 +233,11 @@ impl PositionedHead<'_> {
         for (query, own) in scores.chunks_exact_mut(count).enumerate() {
             for (key, score) in own.iter_mut().enumerate() {
                 let row = rows.get(count - 1 + query - key).copied().unwrap_or(0);
-                let term = |products: &Option<Vec<f32>>, token: usize| {
-                    let products = products.as_ref()?;
-                    products.get(token * columns + row).copied()
-                };
-                *score += term(&by_query, query).unwrap_or(0.0);
-                *score += term(&by_key, key).unwrap_or(0.0);
+                for (products, token) in [(&by_query, query), (&by_key, key)] {
+                    let products = products.as_deref().unwrap_or_default();
+                    let term = products.get(token * columns + row);
+                    *score += term.copied().unwrap_or(0.0);
+                }
             }
         }
     }
@@ -243,8 +245,9 @@ impl PositionedHead<'_> {
 
 /// `[rows, columns]` to `[columns, rows]`.
 pub(super) fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
-    let column = |index| values.iter().skip(index).step_by(columns).copied();
-    (0..columns).flat_map(column).collect()
+    (0..columns)
+        .flat_map(|index| values.iter().skip(index).step_by(columns).copied())
+        .collect()
 }
 
 #[cfg(test)]

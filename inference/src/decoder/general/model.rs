@@ -32,32 +32,8 @@ impl GeneralModel {
         file: &File,
         device: &Device,
     ) -> Result<Self> {
-        let load = || -> candle_core::Result<LoadedModel> {
-            let mut reader = BufReader::new(file);
-            reader.seek(SeekFrom::Start(0))?;
-            match architecture {
-                GeneralArchitecture::Phi2 => {
-                    let model =
-                        quantized_phi::ModelWeights::from_gguf(content, &mut reader, device)?;
-                    Ok(LoadedModel::Phi2(model))
-                }
-                GeneralArchitecture::Glm4 => {
-                    let model = quantized_glm4::ModelWeights::from_gguf(
-                        content,
-                        &mut reader,
-                        device,
-                        DType::F32,
-                    )?;
-                    Ok(LoadedModel::Glm4(model))
-                }
-                GeneralArchitecture::Mixtral => {
-                    let model =
-                        quantized_llama::ModelWeights::from_gguf(content, &mut reader, device)?;
-                    Ok(LoadedModel::Mixtral(model))
-                }
-            }
-        };
-        let model = catch_unwind(AssertUnwindSafe(load)).map_err(|_panic| {
+        let load = AssertUnwindSafe(|| load(architecture, content, file, device));
+        let model = catch_unwind(load).map_err(|_panic| {
             InferenceError::Compute("the weights do not have the sizes of the header".into())
         })??;
         Ok(Self {
@@ -84,5 +60,30 @@ impl GeneralModel {
         };
         self.position += tokens.len();
         Ok(logits.flatten_all()?.to_dtype(DType::F32)?.to_vec1()?)
+    }
+}
+
+fn load(
+    architecture: GeneralArchitecture,
+    content: Content,
+    file: &File,
+    device: &Device,
+) -> candle_core::Result<LoadedModel> {
+    let mut reader = BufReader::new(file);
+    reader.seek(SeekFrom::Start(0))?;
+    match architecture {
+        GeneralArchitecture::Phi2 => {
+            let model = quantized_phi::ModelWeights::from_gguf(content, &mut reader, device)?;
+            Ok(LoadedModel::Phi2(model))
+        }
+        GeneralArchitecture::Glm4 => {
+            let model =
+                quantized_glm4::ModelWeights::from_gguf(content, &mut reader, device, DType::F32)?;
+            Ok(LoadedModel::Glm4(model))
+        }
+        GeneralArchitecture::Mixtral => {
+            let model = quantized_llama::ModelWeights::from_gguf(content, &mut reader, device)?;
+            Ok(LoadedModel::Mixtral(model))
+        }
     }
 }

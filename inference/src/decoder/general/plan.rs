@@ -68,19 +68,12 @@ pub(in crate::decoder) fn read_sizes(
     if !is_possible {
         return Err(metadata.damaged("no model has its sizes".into()));
     }
-    if architecture == GeneralArchitecture::Phi2 {
-        if kv_heads != heads {
-            let reason = "it has fewer key heads than query heads";
-            return Err(metadata.unsupported(reason.into()));
+    match architecture {
+        GeneralArchitecture::Phi2 => check_phi2(tensors, kv_heads == heads)?,
+        GeneralArchitecture::Mixtral => {
+            check_experts(tensors, head_dimensions == rope_dimensions)?;
         }
-        if !tensors.contains("blk.0.attn_qkv.weight") {
-            let reason = "its queries, keys and values are separate tensors. Use a file in which they are \
-                          one tensor, `attn_qkv`";
-            return Err(metadata.unsupported(reason.into()));
-        }
-    }
-    if architecture == GeneralArchitecture::Mixtral {
-        check_experts(tensors, head_dimensions == rope_dimensions)?;
+        GeneralArchitecture::Glm4 => {}
     }
     let longest = match architecture {
         GeneralArchitecture::Phi2 | GeneralArchitecture::Mixtral => MAX_SHORT_CONTEXT,
@@ -91,6 +84,19 @@ pub(in crate::decoder) fn read_sizes(
         context: context.min(longest),
         kv_floats_per_token: 2 * layers * kv_heads * head_dimensions,
     })
+}
+
+fn check_phi2(tensors: &GgufTensors<'_>, has_own_keys: bool) -> Result<()> {
+    if !has_own_keys {
+        let reason = "it has fewer key heads than query heads";
+        return Err(tensors.metadata.unsupported(reason.into()));
+    }
+    if !tensors.contains("blk.0.attn_qkv.weight") {
+        let reason = "its queries, keys and values are separate tensors. Use a file in which they are \
+                      one tensor, `attn_qkv`";
+        return Err(tensors.metadata.unsupported(reason.into()));
+    }
+    Ok(())
 }
 
 /// Refuses experts and positions that the llama of candle-transformers does not have.
@@ -134,15 +140,6 @@ pub(in crate::decoder) fn plan(
         .context
         .unwrap_or(DEFAULT_MAX_CONTEXT)
         .min(trained_context);
-    let mut weights = 0;
-    for (name, info) in tensors.infos() {
-        let count = info.shape.elem_count() as u64;
-        let blocks = count / info.ggml_dtype.block_size() as u64;
-        weights += match name {
-            "token_embd.weight" => count * 4,
-            _ => 2 * blocks * info.ggml_dtype.type_size() as u64,
-        };
-    }
     let vocabulary = tensors.metadata.array_length("tokenizer.ggml.tokens") as u64;
     let kv_bytes_per_token = 2 * 4 * sizes.kv_floats_per_token as u64;
     let mut plan = MemoryPlan {
@@ -152,7 +149,7 @@ pub(in crate::decoder) fn plan(
         gpu_weights: 0,
         gpu_kv_cache: 0,
         gpu_available: None,
-        weights,
+        weights: weight_bytes(tensors),
         peak_scratch_bytes: 0,
         tables: vocabulary * BYTES_PER_VOCABULARY_TOKEN,
         kv_bytes_per_token,
@@ -187,6 +184,18 @@ pub(in crate::decoder) fn plan(
         ));
     }
     Ok(plan)
+}
+
+fn weight_bytes(tensors: &GgufTensors<'_>) -> u64 {
+    let bytes = tensors.infos().map(|(name, info)| {
+        let count = info.shape.elem_count() as u64;
+        let blocks = count / info.ggml_dtype.block_size() as u64;
+        match name {
+            "token_embd.weight" => count * 4,
+            _ => 2 * blocks * info.ggml_dtype.type_size() as u64,
+        }
+    });
+    bytes.sum()
 }
 
 /// What to know of a model on this backend; `None` if `architecture` is not one of its architectures.

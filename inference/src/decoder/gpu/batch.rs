@@ -79,8 +79,10 @@ impl GpuBatch {
 
     /// The caller's rows in the order of this batch.
     pub(super) fn gather(&self, rows: &[f32], width: usize) -> Vec<f32> {
-        let row = |index: &usize| rows.get(index * width..(index + 1) * width);
-        let rows_in_order = self.order.iter().filter_map(row);
+        let rows_in_order = self
+            .order
+            .iter()
+            .filter_map(|index| rows.get(index * width..(index + 1) * width));
         rows_in_order.flatten().copied().collect()
     }
 

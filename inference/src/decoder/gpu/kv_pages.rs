@@ -22,8 +22,11 @@ impl GpuKvPages {
         device: &Device,
     ) -> Result<Self> {
         let shape = (config.num_kv_heads, pages * PAGE_TOKENS, config.head_dim);
-        let zeros = || Tensor::zeros(shape, DType::F32, device);
-        let layers = (0..layers).map(|_| Ok([zeros()?, zeros()?]));
+        let layers = (0..layers).map(|_| {
+            let keys = Tensor::zeros(shape, DType::F32, device)?;
+            let values = Tensor::zeros(shape, DType::F32, device)?;
+            Ok([keys, values])
+        });
         Ok(Self {
             layers: layers.collect::<Result<_>>()?,
         })
@@ -65,8 +68,10 @@ impl GpuKvPages {
 
     /// The keys and values in these slots, `[num_kv_heads, slots, head_dim]` each.
     pub(super) fn read(&self, layer: usize, slots: &Tensor) -> Result<[Tensor; 2]> {
-        let missing = || InferenceError::Compute("a layer has no KV pages on the GPU".into());
-        let [keys, values] = self.layers.get(layer).ok_or_else(missing)?;
+        let [keys, values] = self
+            .layers
+            .get(layer)
+            .ok_or_else(|| InferenceError::Compute("a layer has no KV pages on the GPU".into()))?;
         Ok([keys.index_select(slots, 1)?, values.index_select(slots, 1)?])
     }
 }

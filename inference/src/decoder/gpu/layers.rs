@@ -146,11 +146,10 @@ impl GpuLayers {
         let values = self.heads(&qkv, q + kv..q + 2 * kv)?;
         pages.write(index, &batch.slots, [&keys, &values])?;
         let queries = (queries / (config.head_dim as f64).sqrt())?;
-        let attend = |group: &ChunkGroup| self.attend(&queries, group, layer.window, pages, index);
         let contexts = batch
             .groups
             .iter()
-            .map(attend)
+            .map(|group| self.attend(&queries, group, layer.window, pages, index))
             .collect::<Result<Vec<_>>>()?;
         let output = layer.o_proj.forward_on_gpu(&Tensor::cat(&contexts, 0)?)?;
         norm_if(
@@ -192,8 +191,9 @@ impl GpuLayers {
         let (kv_heads, head_dim) = (self.config.num_kv_heads, self.config.head_dim);
         let per_kv_head = self.config.queries_per_kv_head();
         let (chunks, tokens, key_count) = (group.chunks, group.tokens, group.key_count);
-        let no_mask = || InferenceError::Compute("an attention window has no mask".into());
-        let mask = group.mask(window).ok_or_else(no_mask)?;
+        let mask = group
+            .mask(window)
+            .ok_or_else(|| InferenceError::Compute("an attention window has no mask".into()))?;
         let queries = queries
             .narrow(1, group.first_row, chunks * tokens)?
             .reshape((kv_heads, per_kv_head, chunks, tokens, head_dim))?

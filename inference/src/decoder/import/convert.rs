@@ -75,11 +75,13 @@ pub fn needs_conversion(path: &Path) -> Result<bool> {
         return Ok(false);
     };
     let unknown = header.unknown_formats();
-    let is_convertible = |format: &u32| ForeignFormat::from_id(*format).is_some();
     let has_merged_experts =
         header.architecture == LLAMA && header.tensors.iter().any(RawTensor::has_experts);
     let differs = header.pieces > 1 || !unknown.is_empty() || has_merged_experts;
-    Ok(differs && unknown.iter().all(is_convertible))
+    Ok(differs
+        && unknown
+            .iter()
+            .all(|format| ForeignFormat::from_id(*format).is_some()))
 }
 
 /// Writes one GGUF file that can be run: the pieces of a split model are joined, the experts of a llama get a
@@ -112,8 +114,7 @@ pub fn convert_gguf(first: &Path, target: &Path) -> Result<()> {
             offset = next;
         }
     }
-    let file_error = |source| file_error(target, source);
-    let file = File::create_new(target).map_err(file_error)?;
+    let file = File::create_new(target).map_err(|source| InferenceError::file(target, source))?;
     let written = write_file(file, &pieces, &tensors, alignment, target);
     if written.is_err() {
         // The error says what went wrong. An incomplete file is of no use.
@@ -129,19 +130,18 @@ fn open_pieces(first: &Path) -> Result<Vec<Piece>> {
     if count <= 1 {
         return Ok(pieces);
     }
-    let unsupported = |reason: String| InferenceError::Unsupported {
-        path: first.to_owned(),
-        reason,
-    };
     let name = first.file_name().unwrap_or_default().to_string_lossy();
     let Some(stem) = name.strip_suffix(&piece_suffix(0, count)) else {
-        return Err(unsupported(format!(
-            "it is a piece of a split model. Give the first piece, whose name ends in `{}`",
-            piece_suffix(0, count)
-        )));
+        return Err(unsupported(
+            format!(
+                "it is a piece of a split model. Give the first piece, whose name ends in `{}`",
+                piece_suffix(0, count)
+            ),
+            first,
+        ));
     };
     if count > MAX_PIECES {
-        return Err(unsupported(format!("it has {count} pieces")));
+        return Err(unsupported(format!("it has {count} pieces"), first));
     }
     for number in 1..count {
         let path = first.with_file_name(format!("{stem}{}", piece_suffix(number, count)));
@@ -155,6 +155,14 @@ fn open_pieces(first: &Path) -> Result<Vec<Piece>> {
     Ok(pieces)
 }
 
+/// The error of a file that cannot be run.
+fn unsupported(reason: String, path: &Path) -> InferenceError {
+    InferenceError::Unsupported {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
 /// The end of the name of a piece, which llama.cpp expects.
 fn piece_suffix(number: u64, count: u64) -> String {
     format!("-{:05}-of-{count:05}.gguf", number + 1)
@@ -162,12 +170,16 @@ fn piece_suffix(number: u64, count: u64) -> String {
 
 /// The name of a model without the number of its piece, if it has one.
 pub fn name_without_piece(stem: &str) -> &str {
-    let is_number = |text: &str| text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit());
     let split = stem.rsplit_once("-of-").and_then(|(start, count)| {
         let (name, piece) = start.rsplit_once('-')?;
-        (is_number(piece) && is_number(count)).then_some(name)
+        (is_piece_number(piece) && is_piece_number(count)).then_some(name)
     });
     split.unwrap_or(stem)
+}
+
+/// Whether this is a number of five digits.
+fn is_piece_number(text: &str) -> bool {
+    text.len() == 5 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A tensor of all experts as one tensor for each of them; `None` if no tensor has its shape.
@@ -240,23 +252,26 @@ fn write_file(
     alignment: u64,
     target: &Path,
 ) -> Result<()> {
-    let file_error = |source| file_error(target, source);
     let mut out = CountingWriter {
         file: BufWriter::new(file),
         position: 0,
     };
     write_header(&mut out, pieces, tensors, target)?;
-    out.pad(alignment).map_err(file_error)?;
+    out.pad(alignment)
+        .map_err(|source| InferenceError::file(target, source))?;
     let data_start = out.position;
     for tensor in tensors {
-        out.pad(alignment).map_err(file_error)?;
+        out.pad(alignment)
+            .map_err(|source| InferenceError::file(target, source))?;
         debug_assert!(out.position == data_start + tensor.offset);
         tensor.write(&mut out, target)?;
     }
-    out.pad(alignment).map_err(file_error)?;
+    out.pad(alignment)
+        .map_err(|source| InferenceError::file(target, source))?;
     let file = out.file.into_inner();
-    let file = file.map_err(|error| file_error(error.into_error()))?;
-    file.sync_all().map_err(file_error)
+    let file = file.map_err(|error| InferenceError::file(target, error.into_error()))?;
+    file.sync_all()
+        .map_err(|source| InferenceError::file(target, source))
 }
 
 /// The metadata of the first piece without what is special to pieces, and all tensors.
@@ -266,16 +281,16 @@ fn write_header(
     tensors: &[ConvertedTensor<'_>],
     target: &Path,
 ) -> Result<()> {
-    let file_error = |source| file_error(target, source);
     let first = pieces.first().into_iter();
     let pairs: Vec<_> = first
         .flat_map(|piece| piece.header.pairs.iter().map(move |pair| (piece, pair)))
         .filter(|(_, pair)| !pair.key.starts_with(b"split.") && pair.key != b"general.file_type")
         .collect();
-    out.write(b"GGUF\x03\0\0\0").map_err(file_error)?;
+    out.write(b"GGUF\x03\0\0\0")
+        .map_err(|source| InferenceError::file(target, source))?;
     for count in [tensors.len(), pairs.len()] {
         out.write(&(count as u64).to_le_bytes())
-            .map_err(file_error)?;
+            .map_err(|source| InferenceError::file(target, source))?;
     }
     for (piece, pair) in pairs {
         let length = pair.bytes.end - pair.bytes.start;
@@ -289,7 +304,8 @@ fn write_header(
         bytes.extend(dims.iter().flat_map(|n| n.to_le_bytes()));
         bytes.extend(tensor.format.to_le_bytes());
         bytes.extend(tensor.offset.to_le_bytes());
-        out.write(&bytes).map_err(file_error)?;
+        out.write(&bytes)
+            .map_err(|source| InferenceError::file(target, source))?;
     }
     Ok(())
 }
@@ -335,7 +351,7 @@ impl ConvertedTensor<'_> {
             };
             let quantized = QTensor::quantize(&values, stored)?;
             out.write(&quantized.data()?)
-                .map_err(|source| file_error(target, source))?;
+                .map_err(|source| InferenceError::file(target, source))?;
             start += count * row_bytes;
             rows -= count;
         }
@@ -369,7 +385,7 @@ impl Piece {
         let mut bytes = vec![0; to_usize(length)?];
         self.file
             .read_exact_at(&mut bytes, start)
-            .map_err(|source| file_error(&self.path, source))?;
+            .map_err(|source| InferenceError::file(&self.path, source))?;
         Ok(bytes)
     }
 
@@ -383,7 +399,7 @@ impl Piece {
         while length > 0 {
             let step = length.min(STEP_BYTES);
             out.write(&self.read(start, step)?)
-                .map_err(|source| file_error(target, source))?;
+                .map_err(|source| InferenceError::file(target, source))?;
             start += step;
             length -= step;
         }
@@ -427,13 +443,6 @@ impl CountingWriter {
 
 fn to_usize(value: u64) -> Result<usize> {
     usize::try_from(value).map_err(|error| InferenceError::Compute(error.to_string()))
-}
-
-fn file_error(path: &Path, source: std::io::Error) -> InferenceError {
-    InferenceError::File {
-        path: path.to_owned(),
-        source,
-    }
 }
 
 #[cfg(test)]

@@ -93,13 +93,12 @@ fn push_iq4_xs(values: &mut Vec<f32>, block: &[u8]) {
 
 /// Sixteen bytes: the low four bits of each are the first sixteen values.
 fn push_levels(values: &mut Vec<f32>, levels: &[i8; 16], scale: f32, nibbles: &[u8]) {
-    let level = |nibble: u8| levels.get(usize::from(nibble)).copied().unwrap_or(0);
     let low = nibbles.iter().map(|byte| byte & 15);
     let high = nibbles.iter().map(|byte| byte >> 4);
-    values.extend(
-        low.chain(high)
-            .map(|nibble| scale * f32::from(level(nibble))),
-    );
+    values.extend(low.chain(high).map(|nibble| {
+        let level = levels.get(usize::from(nibble)).copied().unwrap_or(0);
+        scale * f32::from(level)
+    }));
 }
 
 fn half(bytes: &[u8]) -> f32 {

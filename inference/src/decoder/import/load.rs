@@ -310,7 +310,6 @@ impl<'a> LayerLoader<'a> {
     fn load(&self, index: usize) -> Result<DecoderLayer> {
         let hidden_size = self.config.hidden_size;
         let (query_width, kv_width) = (self.config.query_width(), self.config.kv_width());
-        let name = |part: &str| format!("blk.{index}.{part}.weight");
         let gpu = self.placement.device_of_layer(index);
         let is_sliding = self.family.is_sliding(index);
         let rope = if is_sliding {
@@ -319,22 +318,27 @@ impl<'a> LayerLoader<'a> {
             &self.global_rope
         };
         let layer = DecoderLayer {
-            attention_norm: self.tensors.floats(&name("attn_norm"), hidden_size)?,
+            attention_norm: self
+                .tensors
+                .floats(&weight_name(index, "attn_norm"), hidden_size)?,
             qkv_proj: self.load_fused(index, "attn_qkv", &["attn_q", "attn_k", "attn_v"])?,
             qkv_bias: self.load_bias(index, [query_width, kv_width, kv_width])?,
             qk_norm: self.load_qk_norm(index)?,
             o_proj: self
                 .tensors
-                .linear(&name("attn_output"), query_width, gpu)?,
-            attention_post_norm: self.load_optional(&name("post_attention_norm"), hidden_size)?,
-            mlp_norm: self.tensors.floats(&name("ffn_norm"), hidden_size)?,
+                .linear(&weight_name(index, "attn_output"), query_width, gpu)?,
+            attention_post_norm: self
+                .load_optional(&weight_name(index, "post_attention_norm"), hidden_size)?,
+            mlp_norm: self
+                .tensors
+                .floats(&weight_name(index, "ffn_norm"), hidden_size)?,
             gate_up_proj: self.load_fused(index, "ffn_up", &["ffn_gate", "ffn_up"])?,
             down_proj: self.tensors.linear(
-                &name("ffn_down"),
+                &weight_name(index, "ffn_down"),
                 self.config.intermediate_size,
                 gpu,
             )?,
-            mlp_post_norm: self.load_optional(&name("post_ffw_norm"), hidden_size)?,
+            mlp_post_norm: self.load_optional(&weight_name(index, "post_ffw_norm"), hidden_size)?,
             window: match (self.family.global_attention_interval, self.window) {
                 (Some(_), window) if is_sliding && window > 0 => window,
                 (None, window) if window > 0 => window,
@@ -364,10 +368,9 @@ impl<'a> LayerLoader<'a> {
 
     /// Matrices with the same input: the file has them one by one (`parts`), or as one (`fused`).
     fn load_fused(&self, index: usize, fused: &str, parts: &[&str]) -> Result<Vec<Linear>> {
-        let name = |part: &str| format!("blk.{index}.{part}.weight");
-        let mut names: Vec<String> = parts.iter().map(|part| name(part)).collect();
+        let mut names: Vec<String> = parts.iter().map(|part| weight_name(index, part)).collect();
         if names.iter().any(|name| !self.tensors.contains(name)) {
-            names = vec![name(fused)];
+            names = vec![weight_name(index, fused)];
         }
         let gpu = self.placement.device_of_layer(index);
         self.tensors
@@ -375,13 +378,12 @@ impl<'a> LayerLoader<'a> {
     }
 
     fn load_bias(&self, index: usize, widths: [usize; 3]) -> Result<Option<Vec<f32>>> {
-        let name = |part: &str| format!("blk.{index}.{part}.bias");
-        if !self.tensors.contains(&name("attn_q")) {
+        if !self.tensors.contains(&bias_name(index, "attn_q")) {
             return Ok(None);
         }
         let mut bias = Vec::new();
         for (part, width) in ["attn_q", "attn_k", "attn_v"].iter().zip(widths) {
-            bias.extend(self.tensors.floats(&name(part), width)?);
+            bias.extend(self.tensors.floats(&bias_name(index, part), width)?);
         }
         Ok(Some(bias))
     }
@@ -435,4 +437,12 @@ impl<'a> LayerLoader<'a> {
         }
         Ok(())
     }
+}
+
+fn weight_name(layer: usize, part: &str) -> String {
+    format!("blk.{layer}.{part}.weight")
+}
+
+fn bias_name(layer: usize, part: &str) -> String {
+    format!("blk.{layer}.{part}.bias")
 }

@@ -102,10 +102,6 @@ fn write_gguf(
     metadata: &HashMap<String, Value>,
     tensors: &[(&str, QTensor)],
 ) -> Result<()> {
-    let file_error = |source| InferenceError::File {
-        path: target.to_owned(),
-        source,
-    };
     let mut metadata: Vec<(&str, &Value)> = metadata
         .iter()
         .map(|(key, value)| (key.as_str(), value))
@@ -116,10 +112,14 @@ fn write_gguf(
         .iter()
         .map(|(name, tensor)| (*name, tensor))
         .collect();
-    let mut file = File::create_new(target).map_err(file_error)?;
+    let mut file =
+        File::create_new(target).map_err(|source| InferenceError::file(target, source))?;
     let written = gguf_file::write(&mut file, &metadata, &tensors)
         .map_err(InferenceError::from)
-        .and_then(|()| file.sync_all().map_err(file_error));
+        .and_then(|()| {
+            file.sync_all()
+                .map_err(|source| InferenceError::file(target, source))
+        });
     if written.is_err() {
         // The error says what went wrong. An incomplete file is of no use.
         drop(std::fs::remove_file(target));

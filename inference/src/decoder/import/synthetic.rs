@@ -62,7 +62,7 @@ pub fn write_synthetic_model(
     tokenizer: &Path,
     path: &Path,
 ) -> Result<()> {
-    let opened = File::open(tokenizer).map_err(|source| file_error(tokenizer, source))?;
+    let opened = File::open(tokenizer).map_err(|source| InferenceError::file(tokenizer, source))?;
     let content = Content::read(&mut BufReader::new(opened))?;
     let vocabulary = content
         .metadata
@@ -78,9 +78,10 @@ pub fn write_synthetic_model(
     let tensors = random_tensors(shape, format, vocabulary)?;
     let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(k, v)| (k.as_str(), v)).collect();
     let tensors: Vec<(&str, &QTensor)> = tensors.iter().map(|(k, v)| (k.as_str(), v)).collect();
-    let mut file = File::create(path).map_err(|source| file_error(path, source))?;
+    let mut file = File::create(path).map_err(|source| InferenceError::file(path, source))?;
     gguf_file::write(&mut file, &metadata, &tensors)?;
-    file.sync_all().map_err(|source| file_error(path, source))
+    file.sync_all()
+        .map_err(|source| InferenceError::file(path, source))
 }
 
 fn shape_metadata(shape: SynthShape) -> Vec<(String, Value)> {
@@ -133,9 +134,9 @@ fn random_tensors(
         ("output_norm.weight".to_owned(), ones(width)?),
     ];
     for layer in 0..shape.layers {
-        let name = |part: &str| format!("blk.{layer}.{part}.weight");
-        all.push((name("attn_norm"), ones(width)?));
-        all.push((name("ffn_norm"), ones(width)?));
+        for part in ["attn_norm", "ffn_norm"] {
+            all.push((format!("blk.{layer}.{part}.weight"), ones(width)?));
+        }
         for (part, rows, columns) in [
             ("attn_q", width, width),
             ("attn_k", kv, width),
@@ -145,7 +146,8 @@ fn random_tensors(
             ("ffn_up", inner, width),
             ("ffn_down", width, inner),
         ] {
-            all.push((name(part), random_matrix(rows, columns, format.layers())?));
+            let name = format!("blk.{layer}.{part}.weight");
+            all.push((name, random_matrix(rows, columns, format.layers())?));
         }
     }
     Ok(all)
@@ -177,11 +179,4 @@ fn random_matrix(rows: usize, columns: usize, format: GgmlDType) -> Result<QTens
     let repeated: Vec<u8> = bytes.iter().copied().cycle().take(row * rows).collect();
     let storage = QStorage::from_data(Cow::Owned(repeated), &Device::Cpu, format)?;
     Ok(QTensor::new(storage, (rows, columns))?)
-}
-
-fn file_error(path: &Path, source: std::io::Error) -> InferenceError {
-    InferenceError::File {
-        path: path.to_owned(),
-        source,
-    }
 }

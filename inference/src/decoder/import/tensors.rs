@@ -235,10 +235,7 @@ impl<'a> GgufTensors<'a> {
         let mut bytes = vec![0; length];
         self.file
             .read_exact_at(&mut bytes, offset)
-            .map_err(|source| InferenceError::File {
-                path: self.metadata.path.to_owned(),
-                source,
-            })?;
+            .map_err(|source| InferenceError::file(self.metadata.path, source))?;
         Ok((bytes, format, info.shape.dims().to_vec()))
     }
 }
@@ -251,10 +248,7 @@ fn dequantize(bytes: Vec<u8>, format: GgmlDType, dims: Vec<usize>) -> Result<Vec
 
 /// Opens a GGUF file.
 pub(in crate::decoder) fn open_gguf(path: &Path) -> Result<File> {
-    File::open(path).map_err(|source| InferenceError::File {
-        path: path.to_owned(),
-        source,
-    })
+    File::open(path).map_err(|source| InferenceError::file(path, source))
 }
 
 /// Reads the header of a GGUF file. The counts in it are bounded by the file's length. Candle divides by

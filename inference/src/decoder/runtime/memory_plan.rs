@@ -311,8 +311,9 @@ fn tensor_bytes(info: &TensorInfo, precision: Precision) -> TensorBytes {
 
 /// The bytes of memory that a generator may use.
 pub(in crate::decoder) fn available_memory(options: &LoadOptions) -> u64 {
-    let free = || free_memory() / 10 * USABLE_TENTHS;
-    options.memory.unwrap_or_else(free)
+    options
+        .memory
+        .unwrap_or_else(|| free_memory() / 10 * USABLE_TENTHS)
 }
 
 /// The memory that this process can still allocate: the smallest of the machine's, the control group's

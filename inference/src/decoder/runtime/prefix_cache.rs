@@ -75,16 +75,15 @@ impl PrefixCache {
 
     /// Stores the first `ids.len()` tokens of `cache`.
     pub(super) fn insert(&mut self, visibility: PrefixVisibility, ids: &[u32], cache: &KvCache) {
-        let same_visibility = |entry: &CachedPrefix| entry.visibility == visibility;
         let covered = self
             .entries
             .iter()
-            .any(|entry| same_visibility(entry) && entry.ids.starts_with(ids));
+            .any(|entry| entry.visibility == visibility && entry.ids.starts_with(ids));
         if covered || ids.len() < MIN_TOKENS || cache.length() < ids.len() {
             return;
         }
         self.entries
-            .retain(|entry| !same_visibility(entry) || !ids.starts_with(&entry.ids));
+            .retain(|entry| entry.visibility != visibility || !ids.starts_with(&entry.ids));
         while self.entries.len() >= MAX_ENTRIES {
             self.evict_one();
         }

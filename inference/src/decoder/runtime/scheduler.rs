@@ -175,8 +175,10 @@ impl GgufGenerator {
                 self.cache_prefixes(sequence);
             }
             let id = sequence.id;
-            let mut send = |text: &str| source.send_text(id, text);
-            match sequence.write(own.into_iter(), &self.vocabulary, &mut send) {
+            let written = sequence.write(own.into_iter(), &self.vocabulary, &mut |text| {
+                source.send_text(id, text)
+            });
+            match written {
                 Ok(None) => return true,
                 Ok(Some(finish)) => {
                     self.cache_prefixes(sequence);

@@ -139,10 +139,7 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
 
 /// Reads a file that the folder must have.
 fn read_file(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|source| InferenceError::File {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::read(path).map_err(|source| InferenceError::file(path, source))
 }
 
 fn damaged(path: &Path, reason: &dyn std::fmt::Display) -> InferenceError {

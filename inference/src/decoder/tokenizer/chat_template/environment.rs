@@ -41,12 +41,12 @@ fn plain_generation_blocks(source: &str) -> String {
         let Some((statement, after)) = block.split_once("%}") else {
             continue;
         };
-        let is_mark = |c: char| c.is_whitespace() || c == '-' || c == '+';
-        let replacement = match statement.trim_matches(is_mark) {
-            "generation" => statement.replace("generation", "if true"),
-            "endgeneration" => statement.replace("endgeneration", "endif"),
-            _ => continue,
-        };
+        let replacement =
+            match statement.trim_matches(|c: char| c.is_whitespace() || c == '-' || c == '+') {
+                "generation" => statement.replace("generation", "if true"),
+                "endgeneration" => statement.replace("endgeneration", "endif"),
+                _ => continue,
+            };
         plain.push_str(&replacement);
         plain.push_str("%}");
         rest = after;
