@@ -50,9 +50,14 @@ fn open_embedder_by_hash(models: &Path, sha256: &str) -> Option<EmbedderService>
 /// index that replaces it.
 pub async fn open_finding(config: &Config, store: &Store) -> anyhow::Result<ActiveIndex> {
     let embedder = open_embedder(config)?;
-    let open_previous = |sha256: &str| open_embedder_by_hash(&config.paths.models, sha256);
-    let settings = |embedder: &EmbedderService| index_settings(config, embedder);
-    Ok(ActiveIndex::open(store, &config.paths.data, embedder, open_previous, settings).await?)
+    Ok(ActiveIndex::open(
+        store,
+        &config.paths.data,
+        embedder,
+        |sha256| open_embedder_by_hash(&config.paths.models, sha256),
+        |embedder| index_settings(config, embedder),
+    )
+    .await?)
 }
 
 /// Opens the reranker of `search.rerank`, if there is one.

@@ -126,8 +126,9 @@ impl Sample {
             let vector = mix(&own, previous.as_ref().unwrap_or(&own));
             previous = Some(own);
             let answers = [PassageId(*passage)];
-            let finds = |snapshot| finds(snapshot, &answers, text, &vector, &shared);
-            comparison.add(finds(before)?, finds(after)?);
+            let found_before = finds(before, &answers, text, &vector, &shared)?;
+            let found_after = finds(after, &answers, text, &vector, &shared)?;
+            comparison.add(found_before, found_after);
         }
         Ok(comparison)
     }
@@ -151,19 +152,10 @@ fn ask(
     revisions: &RoaringBitmap,
 ) -> Result<Comparison> {
     for question in questions {
-        let finds = |snapshot, vector| {
-            finds(
-                snapshot,
-                &question.passages,
-                &question.text,
-                vector,
-                revisions,
-            )
-        };
-        comparison.add(
-            finds(before, &question.vector_before)?,
-            finds(after, &question.vector_after)?,
-        );
+        let (passages, text) = (&question.passages, &question.text);
+        let found_before = finds(before, passages, text, &question.vector_before, revisions)?;
+        let found_after = finds(after, passages, text, &question.vector_after, revisions)?;
+        comparison.add(found_before, found_after);
     }
     Ok(comparison)
 }
@@ -180,8 +172,9 @@ pub fn question_from_passage(text: &str) -> String {
 
 /// The revisions that both contain.
 fn shared_revisions(before: &Snapshot, after: &Snapshot) -> RoaringBitmap {
-    let of = |snapshot: &Snapshot| -> RoaringBitmap { snapshot.revisions.ids().collect() };
-    of(before) & of(after)
+    let [before, after]: [RoaringBitmap; 2] =
+        [before, after].map(|snapshot| snapshot.revisions.ids().collect());
+    before & after
 }
 
 fn vector_of(snapshot: &Snapshot, passage: i64) -> Result<Option<Vec<f32>>> {

@@ -311,12 +311,13 @@ impl Index {
         let number = current.generation;
         let folder = current::generation_dir(dir, number);
         let generation = Arc::new(Generation::open(folder, number, settings)?);
-        let recover = |number| recover(&current::generation_dir(dir, number), number, settings);
         let incomplete = current.incomplete.as_ref();
         let recovered = incomplete.and_then(|state| state.recovered_generation);
         Ok(Some(Live {
             generation,
-            recovered: recovered.and_then(recover).map(Arc::new),
+            recovered: recovered
+                .and_then(|number| recover(&current::generation_dir(dir, number), number, settings))
+                .map(Arc::new),
             condition: match current.incomplete {
                 Some(incomplete) => IndexCondition::Damaged(incomplete.reason),
                 None => IndexCondition::Sound,
@@ -436,12 +437,15 @@ impl Index {
         let closing = Arc::clone(&self.closing);
         let generation = Arc::downgrade(&self.live().generation);
         let thread = std::thread::Builder::new().name("index-maintain".into());
-        let maintain = move || {
-            if let Err(error) = maintain(&generation, &closing) {
-                tracing::warn!(%error, "the index's upkeep is put off: {error}");
-            }
-        };
-        *maintenance = Some(thread.spawn(maintain).map_err(IndexError::Thread)?);
+        *maintenance = Some(
+            thread
+                .spawn(move || {
+                    if let Err(error) = maintain(&generation, &closing) {
+                        tracing::warn!(%error, "the index's upkeep is put off: {error}");
+                    }
+                })
+                .map_err(IndexError::Thread)?,
+        );
         Ok(())
     }
 }
@@ -456,8 +460,10 @@ impl Drop for Index {
 
 /// Merges files, then builds the graphs and the clusters that are missing.
 fn maintain(generation: &Weak<Generation>, closing: &AtomicBool) -> Result<()> {
-    let is_open = || !closing.load(Ordering::Relaxed);
-    while let Some(live) = generation.upgrade().filter(|_| is_open()) {
+    while let Some(live) = generation
+        .upgrade()
+        .filter(|_| !closing.load(Ordering::Relaxed))
+    {
         if !live.maintain()? && !live.build_next_graph(closing)? && !live.build_next_clusters() {
             break;
         }

@@ -104,17 +104,16 @@ struct Ranking<D, O> {
 impl<D: Fn(u32) -> Option<f32>, O: Fn(u32) -> bool> Ranking<D, O> {
     /// Finds the lowest and the highest exact dense score.
     fn resolve_extremes(&mut self, dense_scores: &impl DenseScores) {
-        let known = || self.passages.iter().filter_map(|passage| passage.dense);
-        let min = known().map(ScoreEstimate::upper_bound);
-        let min = min.fold(f32::INFINITY, f32::min);
-        let max = known().map(ScoreEstimate::lower_bound);
-        let max = max.fold(f32::NEG_INFINITY, f32::max);
-        let can_be_extreme =
-            |score: ScoreEstimate| score.lower_bound() <= min || score.upper_bound() >= max;
+        let (mut min, mut max) = (f32::INFINITY, f32::NEG_INFINITY);
+        for score in self.passages.iter().filter_map(|passage| passage.dense) {
+            min = min.min(score.upper_bound());
+            max = max.max(score.lower_bound());
+        }
         (self.min_dense, self.max_dense) = (f32::INFINITY, f32::NEG_INFINITY);
         for index in 0..self.passages.len() {
-            let passage = self.passages.get(index);
-            if passage.is_some_and(|passage| passage.dense.is_some_and(can_be_extreme))
+            let known = self.passages.get(index).and_then(|passage| passage.dense);
+            if let Some(known) = known
+                && (known.lower_bound() <= min || known.upper_bound() >= max)
                 && let Some(score) = self.resolve(index, dense_scores)
             {
                 self.min_dense = self.min_dense.min(score);
@@ -137,14 +136,15 @@ impl<D: Fn(u32) -> Option<f32>, O: Fn(u32) -> bool> Ranking<D, O> {
 
     /// The indices of the passages that can be among the best `limit`.
     fn candidates(&self, limit: usize) -> Vec<usize> {
-        let scores = |of: fn(ScoreEstimate) -> f32| -> Vec<f32> {
-            let indices = 0..self.passages.len();
-            indices.map(|index| self.score(index, of)).collect()
-        };
-        let threshold = kth_largest(&mut scores(ScoreEstimate::lower_bound), limit);
-        let upper_bounds = scores(ScoreEstimate::upper_bound).into_iter().enumerate();
-        let candidates = upper_bounds.filter(|(_, bound)| *bound >= threshold);
-        candidates.map(|(index, _)| index).collect()
+        let indices = 0..self.passages.len();
+        let mut lower_bounds: Vec<f32> = indices
+            .clone()
+            .map(|index| self.score(index, ScoreEstimate::lower_bound))
+            .collect();
+        let threshold = kth_largest(&mut lower_bounds, limit);
+        indices
+            .filter(|index| self.score(*index, ScoreEstimate::upper_bound) >= threshold)
+            .collect()
     }
 
     fn hit(&self, index: usize) -> Option<Hit> {
@@ -193,15 +193,18 @@ impl<D: Fn(u32) -> Option<f32>, O: Fn(u32) -> bool> Ranking<D, O> {
     /// The indices of the passages before and after it in its document, if they were found and the
     /// document has a score.
     fn neighbours(&self, index: usize) -> impl Iterator<Item = usize> + use<D, O> {
-        let at = |index: usize| self.passages.get(index);
-        let passage = at(index).filter(|own| (self.document_score)(own.revision).is_some());
-        let is_neighbour = |other: &usize| {
-            passage.zip(at(*other)).is_some_and(|(own, other)| {
-                own.revision == other.revision && own.passage.abs_diff(other.passage) == 1
-            })
-        };
+        let passage = self.passages.get(index);
+        let passage = passage.filter(|own| (self.document_score)(own.revision).is_some());
         let adjacent = [index.checked_sub(1), index.checked_add(1)];
-        let neighbours = adjacent.map(|index| index.filter(is_neighbour));
+        let neighbours = adjacent.map(|index| {
+            index.filter(|other| {
+                passage
+                    .zip(self.passages.get(*other))
+                    .is_some_and(|(own, other)| {
+                        own.revision == other.revision && own.passage.abs_diff(other.passage) == 1
+                    })
+            })
+        });
         neighbours.into_iter().flatten()
     }
 }

@@ -10,7 +10,6 @@ pub(crate) fn position(id: i64, count: usize, id_at: impl Fn(usize) -> i64) -> O
     if !(lowest..=highest).contains(&id) {
         return None;
     }
-    let distance = |a: i64, b: i64| usize::try_from(a.abs_diff(b)).unwrap_or(usize::MAX);
     let mut to = distance(lowest, id).min(last);
     let mut from = last.saturating_sub(distance(id, highest));
     while from < to {
@@ -22,6 +21,11 @@ pub(crate) fn position(id: i64, count: usize, id_at: impl Fn(usize) -> i64) -> O
         }
     }
     (id_at(from) == id).then_some(from)
+}
+
+/// The distance of two ids, `usize::MAX` if it does not fit.
+fn distance(a: i64, b: i64) -> usize {
+    usize::try_from(a.abs_diff(b)).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -50,10 +50,12 @@ impl Revisions {
 
     /// The number of passages of a revision.
     pub(crate) fn passages_of(&self, revision: u32) -> usize {
-        let entry = |index: usize| self.counts.get(index);
-        let id_at = |index| entry(index).map_or(i64::MAX, |(id, _)| i64::from(*id));
-        let index = interpolation_search::position(revision.into(), self.counts.len(), id_at);
-        index.and_then(entry).map_or(0, |(_, passages)| *passages)
+        let index = interpolation_search::position(revision.into(), self.counts.len(), |index| {
+            let entry = self.counts.get(index);
+            entry.map_or(i64::MAX, |(id, _)| i64::from(*id))
+        });
+        let entry = index.and_then(|index| self.counts.get(index));
+        entry.map_or(0, |(_, passages)| *passages)
     }
 
     /// The permitted revisions, as far as they can be in this index.

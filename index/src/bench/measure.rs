@@ -89,29 +89,36 @@ pub fn measure(
         found(index, question, &everything)?;
     }
     index.finish_maintenance()?;
-    let timed = |ask: Ask| -> Result<Latency> {
-        let times = questions.iter().map(|question| {
-            let began = Instant::now();
-            ask(index, question, &everything)?;
-            Ok(began.elapsed())
-        });
-        Ok(Latency::of(times.collect::<Result<_>>()?))
-    };
-    let alone = timed(found)?;
-    let meaning = timed(nearest_found)?;
+    let single_client = latency(index, &questions, &everything, found)?;
+    let dense_only = latency(index, &questions, &everything, nearest_found)?;
     let (crowd, crowd_per_second) = crowd(index, &questions, &everything, wanted.concurrent_for)?;
     let recall = recall(index, corpus, wanted.recall_questions)?;
     let (added, forgotten) = changes(index, corpus, &questions, wanted.changes)?;
     Ok(BenchReport {
         passages: index.passages(),
-        single_client: alone,
-        dense_only: meaning,
+        single_client,
+        dense_only,
         concurrent: crowd,
         queries_per_second: crowd_per_second,
         add_visible_ms: milliseconds(added),
         delete_visible_ms: milliseconds(forgotten),
         recall,
     })
+}
+
+/// Asks the questions one after the other.
+fn latency(
+    index: &Index,
+    questions: &[SyntheticQuestion],
+    permitted: &RoaringBitmap,
+    ask: Ask,
+) -> Result<Latency> {
+    let times = questions.iter().map(|question| {
+        let began = Instant::now();
+        ask(index, question, permitted)?;
+        Ok(began.elapsed())
+    });
+    Ok(Latency::of(times.collect::<Result<_>>()?))
 }
 
 /// One way to ask.
@@ -160,21 +167,12 @@ fn crowd(
     length: Duration,
 ) -> Result<(Latency, f64)> {
     let began = Instant::now();
-    let client = |first: usize| -> Result<Vec<Duration>> {
-        let mut times = Vec::new();
-        for question in questions.iter().cycle().skip(first * 7) {
-            let asked = Instant::now();
-            if began.elapsed() > length {
-                break;
-            }
-            found(index, question, permitted)?;
-            times.push(asked.elapsed());
-        }
-        Ok(times)
-    };
     let times: Vec<Result<Vec<Duration>>> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)
-            .map(|first| scope.spawn(move || client(first)))
+            .map(|first| {
+                let own = questions.iter().cycle().skip(first * 7);
+                scope.spawn(move || ask_until(began + length, index, own, permitted))
+            })
             .collect();
         clients
             .into_iter()
@@ -187,14 +185,34 @@ fn crowd(
     Ok((Latency::of(times), per_second))
 }
 
+/// Asks one question after the other until this moment. Returns the time of each.
+fn ask_until<'a>(
+    end: Instant,
+    index: &Index,
+    questions: impl Iterator<Item = &'a SyntheticQuestion>,
+    permitted: &RoaringBitmap,
+) -> Result<Vec<Duration>> {
+    let mut times = Vec::new();
+    for question in questions {
+        let asked = Instant::now();
+        if asked > end {
+            break;
+        }
+        found(index, question, permitted)?;
+        times.push(asked.elapsed());
+    }
+    Ok(times)
+}
+
 /// The revisions that are permitted where a `share` of them is, scattered over the corpus.
 fn permitted(corpus: &SyntheticCorpus, share: f64) -> RoaringBitmap {
     let last = u32::try_from(SyntheticCorpus::revision(corpus.passages())).unwrap_or(u32::MAX);
-    let scattered = |revision: &u32| {
-        let place = revision.wrapping_mul(0x9e37_79b9) >> 8;
-        f64::from(place) < share * f64::from(1_u32 << 24)
-    };
-    (1..=last).filter(scattered).collect()
+    (1..=last)
+        .filter(|revision| {
+            let place = revision.wrapping_mul(0x9e37_79b9) >> 8;
+            f64::from(place) < share * f64::from(1_u32 << 24)
+        })
+        .collect()
 }
 
 fn recall(index: &Index, corpus: &SyntheticCorpus, questions: u16) -> Result<Vec<Recall>> {
@@ -241,16 +259,12 @@ fn nearest(
 ) -> Vec<Vec<BTreeSet<PassageId>>> {
     const STEP: i64 = 2000;
     type Best = Vec<Vec<Vec<(Reverse<u32>, i64)>>>;
-    let none = || vec![vec![Vec::new(); questions.len()]; filters.len()];
-    let keep = |best: &mut Vec<(Reverse<u32>, i64)>| {
-        best.sort_unstable();
-        best.truncate(HITS);
-    };
+    let none: Best = vec![vec![Vec::new(); questions.len()]; filters.len()];
     let steps: Vec<i64> = (1..=corpus.passages()).step_by(2000).collect();
     let best: Best = steps
         .into_par_iter()
         .map(|first| {
-            let mut best: Best = none();
+            let mut best = none.clone();
             for passage in first..(first + STEP).min(corpus.passages() + 1) {
                 let vector = corpus.vector(passage);
                 let revision =
@@ -267,24 +281,37 @@ fn nearest(
                     }
                 }
             }
-            best.iter_mut().flatten().for_each(keep);
+            best.iter_mut().flatten().for_each(keep_nearest);
             best
         })
-        .reduce(none, |mut a, b| {
-            for (a, b) in a.iter_mut().flatten().zip(b.into_iter().flatten()) {
-                a.extend(b);
-                keep(a);
-            }
-            a
-        });
-    let ids = |best: Vec<(Reverse<u32>, i64)>| {
-        best.into_iter()
-            .map(|(_, passage)| PassageId(passage))
-            .collect()
-    };
+        .reduce(
+            || none.clone(),
+            |mut a, b| {
+                for (a, b) in a.iter_mut().flatten().zip(b.into_iter().flatten()) {
+                    a.extend(b);
+                    keep_nearest(a);
+                }
+                a
+            },
+        );
     best.into_iter()
-        .map(|filter| filter.into_iter().map(ids).collect())
+        .map(|filter| {
+            filter
+                .into_iter()
+                .map(|best| {
+                    best.into_iter()
+                        .map(|(_, passage)| PassageId(passage))
+                        .collect()
+                })
+                .collect()
+        })
         .collect()
+}
+
+/// Drops all but the nearest passages.
+fn keep_nearest(best: &mut Vec<(Reverse<u32>, i64)>) {
+    best.sort_unstable();
+    best.truncate(HITS);
 }
 
 /// Adds and forgets passages while two others search: the longest time until each change shows.
@@ -315,9 +342,10 @@ fn changes(
                 searched?;
             }
         }
-        let longest =
-            |a: (Duration, Duration), b: (Duration, Duration)| (a.0.max(b.0), a.1.max(b.1));
-        Ok(times?.into_iter().fold(Default::default(), longest))
+        Ok(times?.into_iter().fold(
+            Default::default(),
+            |a: (Duration, Duration), b: (Duration, Duration)| (a.0.max(b.0), a.1.max(b.1)),
+        ))
     })
 }
 
@@ -337,29 +365,24 @@ fn change(
         text: entry.text.clone(),
         vector: entry.vector.clone(),
     };
-    let until = |there: bool, began: Instant| -> Result<Duration> {
-        while nearest_found(index, &question, &permitted)?.contains(&question.passage) != there {}
-        Ok(began.elapsed())
-    };
     let began = Instant::now();
     index.add(&[entry])?;
-    let added = until(true, began)?;
+    while !nearest_found(index, &question, &permitted)?.contains(&question.passage) {}
+    let added = began.elapsed();
     let began = Instant::now();
     index.delete_revisions(&[revision])?;
-    Ok((added, until(false, began)?))
+    while nearest_found(index, &question, &permitted)?.contains(&question.passage) {}
+    Ok((added, began.elapsed()))
 }
 
 impl Latency {
     fn of(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
-        let at = |share: usize| {
+        let [p50_ms, p99_ms] = [50, 99].map(|share| {
             let place = (times.len() * share / 100).min(times.len().saturating_sub(1));
             milliseconds(times.get(place).copied().unwrap_or_default())
-        };
-        Self {
-            p50_ms: at(50),
-            p99_ms: at(99),
-        }
+        });
+        Self { p50_ms, p99_ms }
     }
 }
 

@@ -57,8 +57,9 @@ impl<'a> Partitioned<'a> {
         // At most `limit` candidates can be above this score.
         let bounds = candidates.iter().map(|row| row.score.upper_bound());
         let next = kth_largest(&mut bounds.collect::<Vec<f32>>(), limit + 1);
-        let is_certain = |row: &Candidate<'_>| row.score.lower_bound() > next;
-        let (certain, undecided) = candidates.into_iter().partition(is_certain);
+        let (certain, undecided) = candidates
+            .into_iter()
+            .partition(|row| row.score.lower_bound() > next);
         Self {
             certain,
             undecided,

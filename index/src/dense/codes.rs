@@ -99,16 +99,10 @@ impl BinaryCodes<'_> {
             self.read(*row as usize, &mut word);
             codes.push((0, 0), (0.0, 0.0), &[], &word);
         }
-        let reorder = |values: &[f32]| {
-            let value = |row: &u32| values.get(*row as usize).copied().unwrap_or(0.0);
-            let mut reordered: Vec<f32> = rows.iter().map(value).collect();
-            reordered.resize(rows.len().next_multiple_of(BLOCK), 0.0);
-            reordered
-        };
         ReorderedCodes {
             binary: codes.binary,
-            corrections: reorder(self.corrections),
-            error_bounds: reorder(self.error_bounds),
+            corrections: reorder(self.corrections, rows),
+            error_bounds: reorder(self.error_bounds, rows),
         }
     }
 
@@ -123,4 +117,14 @@ impl BinaryCodes<'_> {
             out,
         );
     }
+}
+
+/// The values of these rows, and zeros up to a whole number of blocks.
+fn reorder(values: &[f32], rows: &[u32]) -> Vec<f32> {
+    let mut reordered: Vec<f32> = rows
+        .iter()
+        .map(|row| values.get(*row as usize).copied().unwrap_or(0.0))
+        .collect();
+    reordered.resize(rows.len().next_multiple_of(BLOCK), 0.0);
+    reordered
 }

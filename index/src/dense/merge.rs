@@ -23,8 +23,10 @@ pub(crate) fn is_too_large_to_merge(rows: usize) -> bool {
 /// The first adjacent segments that should be merged: several small ones, none of which has more than half of
 /// the rows, so that a row is written once for each doubling; or one with a quarter or more of its rows deleted.
 pub(crate) fn next_merge(segments: &[Arc<Segment>]) -> Option<Range<usize>> {
-    let is_sparse = |s: &Arc<Segment>| s.live_rows() * 4 <= s.rows() * 3;
-    if let Some(index) = segments.iter().position(is_sparse) {
+    if let Some(index) = segments
+        .iter()
+        .position(|s| s.live_rows() * 4 <= s.rows() * 3)
+    {
         return Some(index..index + 1);
     }
     for start in 0..segments.len() {

@@ -53,14 +53,12 @@ impl<'a> NearestRequest<'a> {
     /// Scans all permitted rows, or those in the nearest clusters if there are many.
     fn scan(&self) -> Found<'a> {
         let segments = self.segments.iter().map(|segment| &**segment);
-        let has_clusters = || {
-            self.segments
-                .iter()
-                .any(|segment| segment.clusters().is_some())
-        };
         let is_exact = self.permitted <= self.settings.exact_limit
             || self.permitted * MIN_PERMITTED_SHARE < self.rows
-            || !has_clusters();
+            || self
+                .segments
+                .iter()
+                .all(|segment| segment.clusters().is_none());
         if is_exact {
             let candidates = scan_all_rows(segments, self.query, self.readable, self.depth);
             return (DenseMethod::Exact, candidates, self.depth);

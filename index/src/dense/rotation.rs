@@ -24,16 +24,14 @@ pub(crate) struct Rotation {
 impl Rotation {
     pub(crate) fn new(dimensions: usize) -> Self {
         let mut random = SplitMix64::new(SEED);
-        let mut sign = || {
-            if random.next_u64() & 1 == 0 {
-                1.0
-            } else {
-                -1.0
+        let mut signs = vec![vec![1.0; dimensions]; ROUNDS];
+        for sign in signs.iter_mut().flatten() {
+            if random.next_u64() & 1 != 0 {
+                *sign = -1.0;
             }
-        };
-        let round = |_| (0..dimensions).map(|_| sign()).collect();
+        }
         Self {
-            signs: (0..ROUNDS).map(round).collect(),
+            signs,
             span: (dimensions / 2 + 1).next_power_of_two(),
         }
     }

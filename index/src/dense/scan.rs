@@ -145,10 +145,12 @@ pub(super) fn select_nearest(
 ) -> Vec<DenseHit> {
     let partitioned = Partitioned::new(candidates, limit);
     let batches: Vec<&[Candidate<'_>]> = partitioned.undecided.chunks(READ_BATCH).collect();
-    let read = |rows: &&[Candidate<'_>]| -> Vec<DenseHit> {
-        rows.iter().filter_map(|row| row.exact_hit(query)).collect()
-    };
-    partitioned.best(for_each(&batches, query, read).concat())
+    partitioned.best(
+        for_each(&batches, query, |rows| -> Vec<DenseHit> {
+            rows.iter().filter_map(|row| row.exact_hit(query)).collect()
+        })
+        .concat(),
+    )
 }
 
 /// Calls `work` with each item, on all threads if the query may use them. Results are in the order of the
@@ -227,24 +229,27 @@ impl BlockMaxima {
 
     /// The indices of the blocks whose highest bound reaches `threshold`.
     fn reaching(&self, threshold: f32) -> impl Iterator<Item = usize> {
-        let reaches = move |bound: Option<&f32>| bound.is_some_and(|bound| *bound >= threshold);
-        let groups = 0..self.groups.len();
-        let groups = groups.filter(move |group| reaches(self.groups.get(*group)));
-        let blocks = groups.flat_map(|group| group * BLOCK..(group + 1) * BLOCK);
-        blocks.filter(move |block| reaches(self.blocks.get(*block)))
+        let groups = self.groups.iter().enumerate();
+        let groups = groups.filter(move |(_, bound)| **bound >= threshold);
+        let blocks = groups.flat_map(|(group, _)| group * BLOCK..(group + 1) * BLOCK);
+        blocks.filter(move |block| {
+            let bound = self.blocks.get(*block);
+            bound.is_some_and(|bound| *bound >= threshold)
+        })
     }
 }
 
 /// A threshold that the bounds of about `wanted` rows reach, or of all rows if there are few.
 fn first_threshold(maxima: &[BlockMaxima], wanted: usize) -> f32 {
-    let finite = |bounds: &mut dyn Iterator<Item = &f32>| -> Vec<f32> {
-        bounds.copied().filter(|bound| bound.is_finite()).collect()
-    };
-    let mut bounds = finite(&mut maxima.iter().flat_map(|part| &part.groups));
+    let mut bounds = finite(maxima.iter().flat_map(|part| &part.groups));
     if bounds.len() < 4 * wanted {
-        bounds = finite(&mut maxima.iter().flat_map(|part| &part.blocks));
+        bounds = finite(maxima.iter().flat_map(|part| &part.blocks));
     }
     kth_largest(&mut bounds, wanted)
+}
+
+fn finite<'a>(bounds: impl Iterator<Item = &'a f32>) -> Vec<f32> {
+    bounds.copied().filter(|bound| bound.is_finite()).collect()
 }
 
 impl<'a> ReadableSegment<'a> {
@@ -284,11 +289,10 @@ impl<'a> ReadableSegment<'a> {
         let mut added = 0;
         for index in indices {
             let revision = clusters.revisions.get(index);
-            let is_readable =
-                |filter: &ReadableRevisions| revision.is_some_and(|r| filter.contains(*r));
             let row = clusters.rows.get(index).map(|row| *row as usize);
-            let is_live = || row.is_some_and(|row| self.segment.is_live(row));
-            if !filter.is_none_or(is_readable) || !(self.all_live || is_live()) {
+            if !filter.is_none_or(|filter| revision.is_some_and(|r| filter.contains(*r)))
+                || !(self.all_live || (row.is_some_and(|row| self.segment.is_live(row))))
+            {
                 continue;
             }
             added += 1;
@@ -321,10 +325,10 @@ impl<'a> ReadableSegment<'a> {
     /// The rows at these indices with the scores of their int8 codes.
     fn score(&self, indices: Vec<usize>, query: &DenseQuery) -> Vec<Candidate<'a>> {
         let rows = match self.rows {
-            Some(rows) => {
-                let row = |index: &usize| rows.get(*index).map(|row| *row as usize);
-                indices.iter().filter_map(row).collect()
-            }
+            Some(rows) => indices
+                .iter()
+                .filter_map(|index| rows.get(*index).map(|row| *row as usize))
+                .collect(),
             None => indices,
         };
         let segment_codes = self.segment.codes();
@@ -375,9 +379,9 @@ impl ViewPart<'_, '_> {
     /// The scanned indices.
     fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
         let rows = self.rows.clone();
-        let inside =
-            move |range: &Range<usize>| range.start.max(rows.start)..range.end.min(rows.end);
-        self.ranges.iter().map(inside)
+        self.ranges
+            .iter()
+            .map(move |range| range.start.max(rows.start)..range.end.min(rows.end))
     }
 
     fn contains(&self, index: usize) -> bool {

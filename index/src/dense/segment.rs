@@ -178,8 +178,9 @@ impl Segment {
     /// The live row of a passage.
     fn find_row(&self, passage: i64) -> Option<usize> {
         let passages = &self.codes().passages;
-        let id_at = |row: usize| passages.get(row).copied().unwrap_or(i64::MAX);
-        let row = interpolation_search::position(passage, passages.len(), id_at)?;
+        let row = interpolation_search::position(passage, passages.len(), |row| {
+            passages.get(row).copied().unwrap_or(i64::MAX)
+        })?;
         self.is_live(row).then_some(row)
     }
 

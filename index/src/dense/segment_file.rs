@@ -140,11 +140,10 @@ pub(crate) fn read(
     expected: Option<&str>,
     dimensions: usize,
 ) -> Result<(SegmentCodes, VectorReader)> {
-    let damaged = |what: &str| IndexError::Damaged(format!("`{}` {what}", path.display()));
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(damaged("is missing"));
+            return Err(damaged("is missing", path));
         }
         Err(source) => return Err(files::file_error(path, source)),
     };
@@ -154,12 +153,13 @@ pub(crate) fn read(
         .len();
     let mut header = [0; HEADER_BYTES];
     file.read_exact(&mut header)
-        .map_err(|_short| damaged("is cut short"))?;
-    let count = row_count(&header, dimensions).ok_or_else(|| damaged("is of another format"))?;
+        .map_err(|_short| damaged("is cut short", path))?;
+    let count =
+        row_count(&header, dimensions).ok_or_else(|| damaged("is of another format", path))?;
     let code_length = code_bytes(dimensions, count);
     let vector_length = count as u64 * (dimensions * 4 + CRC_BYTES) as u64;
     if length != (code_length + SHA256_BYTES) as u64 + vector_length {
-        return Err(damaged("has another length than it says"));
+        return Err(damaged("has another length than it says", path));
     }
     let mut bytes = vec![0; code_length + SHA256_BYTES];
     bytes.splice(..HEADER_BYTES, header);
@@ -168,13 +168,19 @@ pub(crate) fn read(
         .map_err(|source| files::file_error(path, source))?;
     let (codes, stored) = bytes.split_at(code_length);
     let computed = Sha256::digest(codes);
-    let is_expected = |expected| hex::encode(computed) == expected;
-    if computed.as_slice() != stored || !expected.is_none_or(is_expected) {
-        return Err(damaged("has changed"));
+    if computed.as_slice() != stored
+        || expected.is_some_and(|expected| hex::encode(computed) != expected)
+    {
+        return Err(damaged("has changed", path));
     }
     let codes = from_bytes(codes, dimensions, count);
     let start = bytes.len() as u64;
     Ok((codes, vector_reader(path, dimensions, file, start)))
+}
+
+/// The error of a file that is damaged.
+fn damaged(what: &str, path: &Path) -> IndexError {
+    IndexError::Damaged(format!("`{}` {what}", path.display()))
 }
 
 /// The number of rows; `None` if the header is another format's or for other dimensions.

@@ -113,8 +113,11 @@ impl LexicalSearcher {
                     && !words.contains(word)
                 {
                     let docs = index.read_postings_from_terminfo(info, IndexRecordOption::Basic);
-                    let is_readable = |doc| doc_map.resolve(reader, readable, doc).is_some();
-                    if any_within(docs.map_err(read_error)?, is_readable, budget) {
+                    if any_within(
+                        docs.map_err(read_error)?,
+                        |doc| doc_map.resolve(reader, readable, doc).is_some(),
+                        budget,
+                    ) {
                         words.insert(word.to_owned());
                     }
                 }

@@ -35,9 +35,8 @@ impl DocMap {
         let passage = reader.fast_fields().u64(PASSAGE)?;
         let revision = reader.fast_fields().u64(REVISION)?;
         for doc in 0..reader.max_doc() {
-            let missing = || IndexError::Damaged("a passage has no id".into());
-            passages.push(checked_id(passage.first(doc).ok_or_else(missing)?)?);
-            revisions.push(checked_id(revision.first(doc).ok_or_else(missing)?)?);
+            passages.push(checked_id(passage.first(doc).ok_or_else(missing_id)?)?);
+            revisions.push(checked_id(revision.first(doc).ok_or_else(missing_id)?)?);
         }
         let mut norm_ids = Vec::new();
         for field in fields.normalized() {
@@ -91,6 +90,11 @@ impl DocMap {
         let passage = *self.passages.get(index)?;
         visible.then_some((passage, revision))
     }
+}
+
+/// The error of a passage without an id.
+fn missing_id() -> IndexError {
+    IndexError::Damaged("a passage has no id".into())
 }
 
 fn is_alive(reader: &SegmentReader, doc: DocId) -> bool {

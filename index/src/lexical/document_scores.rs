@@ -48,8 +48,11 @@ impl DocumentScores {
 
     /// The revisions with at least this score, which must be above 0.
     pub(crate) fn at_least(&self, score: f32) -> RoaringBitmap {
-        let reaches = |revision: &u32| self.get(*revision).is_some_and(|own| own >= score);
-        self.scored.iter().copied().filter(reaches).collect()
+        self.scored
+            .iter()
+            .copied()
+            .filter(|revision| self.get(*revision).is_some_and(|own| own >= score))
+            .collect()
     }
 }
 

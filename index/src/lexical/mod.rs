@@ -93,27 +93,29 @@ impl Fields {
 fn schema() -> (Schema, Fields) {
     let mut schema = Schema::builder();
     // Texts are tokenized before, so that each passage is stemmed in its own language.
-    let tokens = |option: IndexRecordOption, lengths: bool| {
-        TextOptions::default().set_indexing_options(
-            TextFieldIndexing::default()
-                .set_tokenizer("raw")
-                .set_index_option(option)
-                .set_fieldnorms(lengths),
-        )
-    };
     let positions = IndexRecordOption::WithFreqsAndPositions;
     let fields = Fields {
         passage: schema.add_u64_field(PASSAGE, FAST),
         revision: schema.add_u64_field(REVISION, FAST | INDEXED),
-        title: schema.add_text_field("above", tokens(IndexRecordOption::WithFreqs, true)),
-        text: schema.add_text_field("text", tokens(IndexRecordOption::WithFreqs, true)),
-        metadata: schema.add_text_field("about", tokens(IndexRecordOption::Basic, false)),
+        title: schema.add_text_field("above", token_options(IndexRecordOption::WithFreqs, true)),
+        text: schema.add_text_field("text", token_options(IndexRecordOption::WithFreqs, true)),
+        metadata: schema.add_text_field("about", token_options(IndexRecordOption::Basic, false)),
         first: schema.add_u64_field("first", INDEXED),
-        written: schema.add_text_field("written", tokens(positions, false)),
-        reversed: schema.add_text_field("reversed", tokens(IndexRecordOption::Basic, false)),
+        written: schema.add_text_field("written", token_options(positions, false)),
+        reversed: schema.add_text_field("reversed", token_options(IndexRecordOption::Basic, false)),
         language: schema.add_text_field("language", STRING),
     };
     (schema.build(), fields)
+}
+
+/// How a field of tokens is indexed.
+fn token_options(option: IndexRecordOption, lengths: bool) -> TextOptions {
+    TextOptions::default().set_indexing_options(
+        TextFieldIndexing::default()
+            .set_tokenizer("raw")
+            .set_index_option(option)
+            .set_fieldnorms(lengths),
+    )
 }
 
 fn tokenized(tokens: Vec<cloister_text::Token>) -> PreTokenizedString {
@@ -293,13 +295,10 @@ fn read_doc_maps(
 
 /// A view of the intact segments in `dir`; `None` if their list cannot be read.
 pub(crate) fn recover(dir: &Path) -> Option<LexicalSearcher> {
-    let view = || {
-        let damaged = segment_files::find_damaged(&open_index(dir)?)?;
-        segment_files::drop_segments(dir, &damaged)?;
-        let searcher = open_reader(&open_index(dir)?)?.searcher();
-        let (_, fields) = schema();
-        let doc_maps = read_doc_maps(&searcher, fields, &HashMap::new())?;
-        Ok::<_, IndexError>(LexicalSearcher::new(searcher, fields, &doc_maps))
-    };
-    view().ok()
+    let damaged = segment_files::find_damaged(&open_index(dir).ok()?).ok()?;
+    segment_files::drop_segments(dir, &damaged).ok()?;
+    let searcher = open_reader(&open_index(dir).ok()?).ok()?.searcher();
+    let (_, fields) = schema();
+    let doc_maps = read_doc_maps(&searcher, fields, &HashMap::new()).ok()?;
+    Some(LexicalSearcher::new(searcher, fields, &doc_maps))
 }

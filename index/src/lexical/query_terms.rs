@@ -116,8 +116,9 @@ impl LexicalSearcher {
 
     /// The term with its weight; `None` if no passage contains it, or all do.
     fn query_term(&self, fields: &[Field], text: &str, weight: f32) -> Result<Option<QueryTerm>> {
-        let look_up = |field: &Field| self.look_up(Term::from_field_text(*field, text));
-        let fields = fields.iter().map(look_up);
+        let fields = fields
+            .iter()
+            .map(|field| self.look_up(Term::from_field_text(*field, text)));
         let fields = fields.collect::<Result<Vec<FieldTerm>>>()?;
         let doc_freq = fields.iter().map(FieldTerm::doc_freq).max().unwrap_or(0);
         let weight = weight * idf(doc_freq, self.passages());
@@ -182,8 +183,11 @@ impl LexicalSearcher {
                     && !longer.contains(word)
                 {
                     let docs = index.read_postings_from_terminfo(info, IndexRecordOption::Basic);
-                    let is_readable = |doc| doc_map.resolve(reader, readable, doc).is_some();
-                    if any_within(docs.map_err(read_error)?, is_readable, &mut budget) {
+                    if any_within(
+                        docs.map_err(read_error)?,
+                        |doc| doc_map.resolve(reader, readable, doc).is_some(),
+                        &mut budget,
+                    ) {
                         longer.insert(word.to_owned());
                     }
                 }

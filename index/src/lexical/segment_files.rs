@@ -15,10 +15,10 @@ const SEGMENTS_FILE: &str = "meta.json";
 pub(crate) fn find_damaged(index: &Index) -> Result<BTreeSet<PathBuf>> {
     let managed = index.directory().list_managed_files();
     let files = index.load_metas()?.list_segment_files();
-    let is_intact = |file: &PathBuf| index.directory().validate_checksum(file).unwrap_or(false);
     Ok(files
         .into_par_iter()
-        .filter(|file| managed.contains(file) && !is_intact(file))
+        .filter(|file| managed.contains(file))
+        .filter(|file| !index.directory().validate_checksum(file).unwrap_or(false))
         .collect())
 }
 
@@ -35,8 +35,9 @@ pub(crate) fn drop_segments(dir: &Path, damaged: &BTreeSet<PathBuf>) -> Result<(
         segments.retain(|segment| {
             let id = segment.get("segment_id").and_then(Value::as_str);
             let id = id.unwrap_or_default().replace('-', "");
-            let belongs = |file: &PathBuf| file.to_string_lossy().starts_with(&id);
-            !damaged.iter().any(belongs)
+            !damaged
+                .iter()
+                .any(|file| file.to_string_lossy().starts_with(&id))
         });
     }
     atomic_file::write(&path, manifest::to_json(&list)?.as_bytes())

@@ -28,9 +28,10 @@ impl LexicalSearcher {
         fields: Fields,
         doc_maps: &HashMap<SegmentId, Arc<DocMap>>,
     ) -> Self {
-        let doc_map = |reader: &SegmentReader| doc_maps.get(&reader.segment_id()).map(Arc::clone);
         let readers = searcher.segment_readers().iter();
-        let doc_maps = readers.filter_map(doc_map).collect();
+        let doc_maps = readers
+            .filter_map(|reader| doc_maps.get(&reader.segment_id()).map(Arc::clone))
+            .collect();
         let languages = find_languages(&searcher, fields.language);
         Self {
             searcher,

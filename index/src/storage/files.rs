@@ -21,12 +21,13 @@ pub(crate) fn create_dir(path: &Path) -> Result<()> {
 
 /// The names in a folder.
 pub(crate) fn names(dir: &Path) -> Result<Vec<String>> {
-    let list = || {
-        std::fs::read_dir(dir)?
-            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-            .collect::<io::Result<Vec<_>>>()
-    };
-    list().map_err(|source| file_error(dir, source))
+    let entries = std::fs::read_dir(dir).map_err(|source| file_error(dir, source))?;
+    entries
+        .map(|entry| {
+            let entry = entry.map_err(|source| file_error(dir, source))?;
+            Ok(entry.file_name().to_string_lossy().into_owned())
+        })
+        .collect()
 }
 
 /// The SHA-256 in lower-case hexadecimal.

@@ -275,9 +275,10 @@ impl SegmentFile {
 
     /// The same file without these revisions.
     pub(super) fn without(&self, revisions: &BTreeSet<u32>) -> Self {
-        let is_deleted = |revision: &u32| revisions.contains(revision);
         let own = self.segment.revisions().map(|(revision, _)| revision);
-        let deleted: BTreeSet<u32> = own.filter(is_deleted).collect();
+        let deleted: BTreeSet<u32> = own
+            .filter(|revision| revisions.contains(revision))
+            .collect();
         if deleted.is_empty() {
             return self.clone();
         }
@@ -330,8 +331,8 @@ impl GenerationWriter {
 
     /// Verifies that the lexical index and the vector files have the passages of the manifest.
     fn verify_counts(&self) -> Result<()> {
-        let segments = || self.segments.iter().map(|file| &file.segment);
-        let rows: usize = segments().map(|segment| segment.live_rows()).sum();
+        let segments = self.segments.iter();
+        let rows: usize = segments.map(|file| file.segment.live_rows()).sum();
         let words = self.lexical.searcher().passages();
         if rows as u64 != self.manifest.passages || words != self.manifest.passages {
             return Err(IndexError::Damaged(format!(
@@ -339,7 +340,8 @@ impl GenerationWriter {
                 self.manifest.passages
             )));
         }
-        let ids = segments().flat_map(|segment| &segment.codes().passages);
+        let segments = self.segments.iter();
+        let ids = segments.flat_map(|file| &file.segment.codes().passages);
         if !ids.clone().is_sorted() || ids.max().is_some_and(|id| *id > self.manifest.sequence) {
             return Err(IndexError::Damaged("its passages are out of order".into()));
         }
@@ -350,14 +352,12 @@ impl GenerationWriter {
     pub(super) fn remove_unreferenced_files(&self, dir: &Path) {
         for name in files::names(dir).unwrap_or_default() {
             let mut files = self.segments.iter().map(|file| &file.file.name);
-            let is_own = |file: &String| *file == name || graph_name(file) == Path::new(&name);
-            let referenced = files.any(is_own);
-            let in_progress = || {
-                let mut files = self.maintenance.vector_files.iter();
-                files.any(|file| is_same_file(file, &name))
-            };
+            let referenced =
+                files.any(|file| *file == name || graph_name(file) == Path::new(&name));
+            let mut files = self.maintenance.vector_files.iter();
+            let in_progress = files.any(|file| is_same_file(file, &name));
             let is_removable = is_vector_file(&name) || is_graph_file(&name);
-            if is_removable && !referenced && !in_progress() {
+            if is_removable && !referenced && !in_progress {
                 // If this fails, the next commit tries again.
                 let _ = std::fs::remove_file(dir.join(name));
             }

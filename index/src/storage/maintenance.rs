@@ -26,11 +26,12 @@ impl Generation {
         let mut writer = self.lock();
         writer.maintenance.vector_files.clear();
         let (sha256, segment) = merged?;
-        let is_same = |(now, then): (&SegmentFile, &SegmentFile)| now.file.name == then.file.name;
-        let position = writer
-            .segments
-            .windows(sources.len())
-            .position(|window| window.iter().zip(&sources).all(is_same));
+        let position = writer.segments.windows(sources.len()).position(|window| {
+            window
+                .iter()
+                .zip(&sources)
+                .all(|(now, then): (&SegmentFile, &SegmentFile)| now.file.name == then.file.name)
+        });
         let Some(first) = position else {
             return Ok(true);
         };

@@ -45,11 +45,11 @@ fn recover_segments(dir: &Path, dimensions: usize) -> Vec<Arc<Segment>> {
     let mut selected: Vec<Arc<Segment>> = Vec::new();
     for segment in segments {
         let (first, last) = passage_range(&segment);
-        let is_disjoint = |other: &Arc<Segment>| {
+        let is_disjoint = selected.iter().all(|other| {
             let (other_first, other_last) = passage_range(other);
             other_last < first || last < other_first
-        };
-        if segment.live_rows() > 0 && selected.iter().all(is_disjoint) {
+        });
+        if segment.live_rows() > 0 && is_disjoint {
             selected.push(Arc::new(segment));
         }
     }
@@ -60,6 +60,6 @@ fn recover_segments(dir: &Path, dimensions: usize) -> Vec<Arc<Segment>> {
 /// The first and the last passage.
 fn passage_range(segment: &Segment) -> (i64, i64) {
     let passages = &segment.codes().passages;
-    let id = |id: Option<&i64>| id.copied().unwrap_or(0);
-    (id(passages.first()), id(passages.last()))
+    let [first, last] = [passages.first(), passages.last()].map(|id| id.copied().unwrap_or(0));
+    (first, last)
 }

@@ -76,9 +76,11 @@ impl Clusters {
             *error_bound *= ERROR_BOUND_SCALE;
         }
         let revisions = &segment.codes().revisions;
-        let revision = |row: &u32| revisions.get(*row as usize).copied().unwrap_or(0);
         Self {
-            revisions: rows.iter().map(revision).collect(),
+            revisions: rows
+                .iter()
+                .map(|row| revisions.get(*row as usize).copied().unwrap_or(0))
+                .collect(),
             rows,
             starts,
             centroids,
@@ -99,11 +101,11 @@ impl Clusters {
 
     /// The indices of a cluster's rows.
     pub(super) fn indices(&self, cluster: usize) -> Range<usize> {
-        let start = |cluster: usize| {
+        let [start, end] = [cluster, cluster + 1].map(|cluster| {
             let start = self.starts.get(cluster);
             start.copied().unwrap_or(self.rows.len())
-        };
-        start(cluster)..start(cluster + 1)
+        });
+        start..end
     }
 
     pub(super) fn binary_codes(&self, dimensions: usize) -> BinaryCodes<'_> {

@@ -150,8 +150,10 @@ impl<'a> Exam<'a> {
         let queries = questions(segment);
         let segments = std::slice::from_ref(segment);
         let truth = filters.each_ref().map(|readable| {
-            let nearest = |query| passages(&dense::scan_exact(segments, query, readable, HITS));
-            queries.par_iter().map(nearest).collect()
+            queries
+                .par_iter()
+                .map(|query| passages(&dense::scan_exact(segments, query, readable, HITS)))
+                .collect()
         });
         Self {
             segment,

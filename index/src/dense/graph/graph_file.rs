@@ -20,6 +20,8 @@ const SHA256_BYTES: usize = 32;
 const NUMBERS: usize = 9;
 const HEADER_BYTES: usize = MAGIC.len() + SHA256_BYTES + NUMBERS * 4;
 
+const CUT_SHORT: &str = "is cut short";
+
 /// The maximum length of a refusal.
 const MAX_REFUSAL_BYTES: usize = 1000;
 
@@ -71,82 +73,87 @@ pub(crate) fn read(path: &Path, codes: &str, rows: usize) -> Result<Option<Certi
     parsed.map(Some)
 }
 
+/// The numbers of the header, in their order.
+struct GraphHeader {
+    rows: usize,
+    degree: usize,
+    entries: usize,
+    ef: usize,
+    filtered_ef: usize,
+    comparisons: usize,
+    recall: f32,
+    filtered_recall: f32,
+    refusal_bytes: usize,
+}
+
+impl GraphHeader {
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let numbers: [u32; NUMBERS] = parse_u32(bytes).try_into().ok()?;
+        let [
+            rows,
+            degree,
+            entries,
+            ef,
+            filtered_ef,
+            comparisons,
+            ..,
+            refusal_bytes,
+        ] = numbers.map(|number| number as usize);
+        let [.., recall, filtered_recall, _] = numbers.map(f32::from_bits);
+        Some(Self {
+            rows,
+            degree,
+            entries,
+            ef,
+            filtered_ef,
+            comparisons,
+            recall,
+            filtered_recall,
+            refusal_bytes,
+        })
+    }
+}
+
 fn parse(bytes: &[u8], codes: &[u8], rows: usize) -> Result<CertifiedGraph, &'static str> {
-    let length = bytes
-        .len()
-        .checked_sub(SHA256_BYTES)
-        .ok_or("is cut short")?;
-    let (content, checksum) = bytes.split_at_checked(length).ok_or("is cut short")?;
+    let (content, checksum) = bytes.split_last_chunk::<SHA256_BYTES>().ok_or(CUT_SHORT)?;
     if Sha256::digest(content).as_slice() != checksum {
         return Err("has changed");
     }
-    let (header, rest) = content
-        .split_at_checked(HEADER_BYTES)
-        .ok_or("is cut short")?;
-    let (magic, header) = header.split_at_checked(MAGIC.len()).ok_or("is cut short")?;
-    let (stored_codes, numbers) = header
-        .split_at_checked(SHA256_BYTES)
-        .ok_or("is cut short")?;
+    let (header, rest) = content.split_at_checked(HEADER_BYTES).ok_or(CUT_SHORT)?;
+    let (magic, header) = header.split_at_checked(MAGIC.len()).ok_or(CUT_SHORT)?;
+    let (stored_codes, numbers) = header.split_at_checked(SHA256_BYTES).ok_or(CUT_SHORT)?;
     if magic != MAGIC {
         return Err("is of another format");
     }
     if stored_codes != codes {
         return Err("is of other codes");
     }
-    let [
-        stored_rows,
-        degree,
-        entries,
-        ef,
-        filtered_ef,
-        comparisons,
-        recall,
-        filtered_recall,
-        refusal,
-    ] = parse_u32(numbers)
-        .try_into()
-        .map_err(|_numbers| "is cut short")?;
-    let [
-        stored_rows,
-        degree,
-        entries,
-        ef,
-        filtered_ef,
-        comparisons,
-        refusal,
-    ] = [
-        stored_rows,
-        degree,
-        entries,
-        ef,
-        filtered_ef,
-        comparisons,
-        refusal,
-    ]
-    .map(|number: u32| number as usize);
-    if stored_rows != rows || degree != DEGREE {
+    let header = GraphHeader::parse(numbers).ok_or(CUT_SHORT)?;
+    if header.rows != rows || header.degree != DEGREE {
         return Err("is of another segment");
     }
-    if refusal > MAX_REFUSAL_BYTES || entries > rows {
+    if header.refusal_bytes > MAX_REFUSAL_BYTES || header.entries > rows {
         return Err("has impossible sizes");
     }
-    let (refusal, rest) = rest.split_at_checked(refusal).ok_or("is cut short")?;
+    let (refusal, rest) = rest
+        .split_at_checked(header.refusal_bytes)
+        .ok_or(CUT_SHORT)?;
     let refusal = String::from_utf8(refusal.to_vec()).map_err(|_bytes| "is no text")?;
     let certificate = GraphCertificate {
         passages: rows,
-        ef,
-        filtered_ef,
-        recall: f32::from_bits(recall),
-        filtered_recall: f32::from_bits(filtered_recall),
-        comparisons,
+        ef: header.ef,
+        filtered_ef: header.filtered_ef,
+        recall: header.recall,
+        filtered_recall: header.filtered_recall,
+        comparisons: header.comparisons,
         refusal: (!refusal.is_empty()).then_some(refusal),
     };
     let graph = match certificate.refusal {
-        Some(_) if entries > 0 || !rest.is_empty() => {
+        Some(_) if header.entries > 0 || !rest.is_empty() => {
             return Err("has a graph and says that there is none");
         }
         Some(_) => None,
-        None => Some(parse_graph(rest, rows, entries)?),
+        None => Some(parse_graph(rest, rows, header.entries)?),
     };
     Ok(CertifiedGraph { graph, certificate })
 }
@@ -158,7 +165,7 @@ fn parse_graph(bytes: &[u8], rows: usize, entries: usize) -> Result<Graph, &'sta
     if expected != Some(bytes.len()) {
         return Err("has another length than it says");
     }
-    let (entries, neighbours) = bytes.split_at_checked(entries * 4).ok_or("is cut short")?;
+    let (entries, neighbours) = bytes.split_at_checked(entries * 4).ok_or(CUT_SHORT)?;
     let entries = parse_u32(entries).into_iter().map(|row| row as usize);
     let neighbours = parse_u32(neighbours);
     let neighbours = neighbours.as_chunks::<DEGREE>().0.to_vec();

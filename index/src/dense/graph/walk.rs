@@ -181,7 +181,7 @@ impl<'a> Walk<'a, '_> {
 
     fn result(self) -> WalkResult<'a> {
         let codes = self.segment.codes();
-        let candidate = |entry: &BeamEntry| {
+        let candidates = self.beam.iter().map(|entry| {
             let step = codes.steps.get(entry.row).copied().unwrap_or(0.0);
             Candidate {
                 segment: self.segment,
@@ -191,9 +191,9 @@ impl<'a> Walk<'a, '_> {
                     error: self.query.int8_error(step),
                 },
             }
-        };
+        });
         WalkResult {
-            candidates: self.beam.iter().map(candidate).collect(),
+            candidates: candidates.collect(),
             comparisons: self.comparisons,
         }
     }
