@@ -1,6 +1,8 @@
 //! The rules of a page's style sheets that change the meaning of text: struck out, raised, lowered,
 //! hidden, or in a symbol font. Only selectors of one element are known: `.old`, `p.old`, `#x`, `del`.
 
+use super::elements::{MAX_DEPTH, collect_text};
+use markup5ever_rcdom::{Handle, NodeData};
 use std::collections::HashMap;
 
 /// Maximum number of rules.
@@ -33,6 +35,30 @@ impl StyleSheet {
             rules: HashMap::new(),
             bytes: 0,
             hides: true,
+        }
+    }
+
+    /// The rules of all style elements in a page.
+    pub fn of_page(page: &Handle) -> Self {
+        let mut sheet = Self::new();
+        sheet.collect(page, 0);
+        sheet
+    }
+
+    fn collect(&mut self, node: &Handle, depth: usize) {
+        for child in node.children.borrow().iter().filter(|_| depth < MAX_DEPTH) {
+            if let NodeData::Element { name, .. } = &child.data {
+                match name.local.as_ref() {
+                    "style" => {
+                        let mut css = String::new();
+                        collect_text(child, &mut css, 0);
+                        self.add(&css);
+                    }
+                    "script" => self.hides = false,
+                    _ => {}
+                }
+            }
+            self.collect(child, depth + 1);
         }
     }
 

@@ -40,17 +40,15 @@ impl XmlHandler for Controls {
             return Ok(());
         };
         let label = tag.attribute("form:label").unwrap_or_default();
-        let is_true = |name: &str| {
-            tag.attribute(name)
-                .map(|value| value == "true" || value == "checked")
-        };
         let text = match kind {
             "checkbox" => {
-                let state = is_true("form:current-state").or_else(|| is_true("form:state"));
+                let state =
+                    is_checked("form:current-state", tag).or_else(|| is_checked("form:state", tag));
                 format!("{} {label}", box_sign(state.unwrap_or(false)))
             }
             "radio" => {
-                let state = is_true("form:current-selected").or_else(|| is_true("form:selected"));
+                let state = is_checked("form:current-selected", tag)
+                    .or_else(|| is_checked("form:selected", tag));
                 format!("{} {label}", box_sign(state.unwrap_or(false)))
             }
             "text" | "textarea" | "formatted-text" | "number" | "date" | "time" | "combobox" => {
@@ -65,8 +63,8 @@ impl XmlHandler for Controls {
                 String::new()
             }
             "option" => {
-                let is_chosen =
-                    is_true("form:current-selected").or_else(|| is_true("form:selected"));
+                let is_chosen = is_checked("form:current-selected", tag)
+                    .or_else(|| is_checked("form:selected", tag));
                 if is_chosen.unwrap_or(false) {
                     self.chosen.push(label);
                 }
@@ -94,4 +92,10 @@ impl XmlHandler for Controls {
     }
 
     fn text(&mut self, _text: &str) {}
+}
+
+/// Whether the attribute says that a box is ticked; `None` if it is missing.
+fn is_checked(name: &str, tag: &XmlTag<'_>) -> Option<bool> {
+    tag.attribute(name)
+        .map(|value| value == "true" || value == "checked")
 }

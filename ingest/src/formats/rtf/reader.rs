@@ -1,27 +1,27 @@
 //! Reading rich text, one token at a time.
 
+mod fields;
+mod header;
 mod words;
 
 use super::destination::Destination;
-use super::styles::{RtfStyle, charset_code_page, heading_level};
+use super::styles::RtfStyle;
 use super::tokens::{Token, Tokens};
 use crate::formats::Failure;
 use crate::formats::common::block_builder::{BlockBuilder, BuiltBlock, CellPlacement, CellShape};
-use crate::formats::common::drawings::box_sign;
 use crate::formats::common::encoding::decode_code_page;
 use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::sections::normalize_whitespace;
 use crate::formats::common::symbols::SymbolFont;
 use crate::wire::Info;
 use cloister_domain::BlockKind;
+use fields::{RtfFormField, field_text};
 use std::collections::HashMap;
 
 /// Maximum nesting depth of groups.
 const MAX_DEPTH: usize = 500;
 /// Maximum number of blocks in headers and footers.
 const MAX_MARGINS: usize = 500;
-/// Maximum number of fonts and of styles.
-const MAX_ENTRIES: usize = 10_000;
 
 /// What ends at the end of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,34 +108,6 @@ pub struct RtfReader {
     field_shown: String,
     /// Headers and footers.
     margins: Vec<BuiltBlock>,
-}
-
-/// A field of a form.
-#[derive(Debug, Default)]
-struct RtfFormField {
-    kind: Option<i32>,
-    result: Option<i32>,
-    default: i32,
-    entries: Vec<String>,
-}
-
-impl RtfFormField {
-    /// What the field shows: a box with its state, or the chosen words.
-    fn shown(&self) -> String {
-        // 25 means that nothing was chosen.
-        let chosen = self
-            .result
-            .filter(|result| *result != 25)
-            .unwrap_or(self.default);
-        match self.kind {
-            Some(1) => format!("{} ", box_sign(chosen == 1)),
-            Some(2) => {
-                let index = usize::try_from(chosen).unwrap_or(0);
-                self.entries.get(index).cloned().unwrap_or_default()
-            }
-            _ => String::new(),
-        }
-    }
 }
 
 impl RtfReader {
@@ -358,20 +330,6 @@ impl RtfReader {
         }
     }
 
-    /// A part of the name of a font. A semicolon ends it.
-    fn font_name_piece(&mut self, text: &str) {
-        self.font_name.push_str(text);
-        if text.contains(';') {
-            let name = std::mem::take(&mut self.font_name);
-            let name = name.trim().trim_end_matches(';');
-            if let Some(font) = SymbolFont::from_name(name)
-                && self.symbol_fonts.len() < MAX_ENTRIES
-            {
-                self.symbol_fonts.insert(self.font, font);
-            }
-        }
-    }
-
     /// Opens a table, row and cell, or closes the table, as the following text requires.
     fn sync_table(&mut self) -> Result<(), Failure> {
         if !self.state.in_table {
@@ -424,7 +382,7 @@ impl RtfReader {
             Destination::Fonts => self.font_word(name, number),
             Destination::Styles => self.style_word(name, number),
             Destination::Day => self.day_word(name, number.unwrap_or(0)),
-            Destination::FormField => self.form_word(name, number),
+            Destination::FormField => self.form.control_word(name, number),
             Destination::Ignored
             | Destination::Title
             | Destination::Instruction
@@ -492,73 +450,6 @@ impl RtfReader {
         }
         self.state.destination = destination;
         Ok(true)
-    }
-
-    fn form_word(&mut self, name: &str, number: Option<i32>) {
-        match name {
-            "fftype" => self.form.kind = number,
-            "ffres" => self.form.result = number,
-            "ffdefres" => self.form.default = number.unwrap_or(0),
-            _ => {}
-        }
-    }
-
-    fn font_word(&mut self, name: &str, number: Option<i32>) {
-        match (name, number) {
-            ("f", Some(font)) => self.font = font,
-            ("fcharset", Some(charset)) if self.fonts.len() < MAX_ENTRIES => {
-                if let Some(page) = charset_code_page(charset) {
-                    self.fonts.insert(self.font, page);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn style_word(&mut self, name: &str, number: Option<i32>) {
-        match (name, number) {
-            ("s", Some(style)) if self.styles.len() < MAX_ENTRIES => {
-                self.style = style;
-                self.styles.insert(style, RtfStyle::default());
-            }
-            // The name of a character style does not matter.
-            ("cs" | "ts" | "ds", Some(_)) => self.style = i32::MIN,
-            ("outlinelevel", Some(level)) => {
-                if let Some(style) = self.styles.get_mut(&self.style) {
-                    style.level = heading_level(level);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn day_word(&mut self, name: &str, number: i32) {
-        let [year, month, day] = &mut self.day;
-        match name {
-            "yr" => *year = number,
-            "mo" => *month = number,
-            "dy" => *day = number,
-            _ => {}
-        }
-    }
-}
-
-/// What a field without a result shows: an equation, or a symbol.
-fn field_text(code: &str) -> Option<String> {
-    if let Some(text) = crate::formats::docx::equation(code) {
-        return Some(text);
-    }
-    let mut words = code.split_whitespace();
-    let is_symbol = words.next()?.eq_ignore_ascii_case("SYMBOL");
-    let number: u32 = words.next().filter(|_| is_symbol)?.parse().ok()?;
-    let font = code
-        .split_once("\\f")
-        .map(|(_, name)| name.trim().trim_start_matches('"'))
-        .and_then(|name| name.split(['"', '\\']).next())
-        .and_then(SymbolFont::from_name);
-    match font {
-        Some(font) => font.sign(number).map(String::from),
-        None => char::from_u32(number).map(String::from),
     }
 }
 

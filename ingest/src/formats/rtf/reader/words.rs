@@ -1,6 +1,7 @@
 //! Control words that set characters, paragraphs, and the rows of tables.
 
-use super::{CellPlacement, Failure, MAX_CELLS, RtfReader, RtfStyle, Script, heading_level};
+use super::{CellPlacement, Failure, MAX_CELLS, RtfReader, RtfStyle, Script};
+use crate::formats::rtf::styles::heading_level;
 
 impl RtfReader {
     /// Handles the words that set characters.

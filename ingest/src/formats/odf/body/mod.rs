@@ -1,20 +1,24 @@
 //! Reading the body of an OpenDocument file, one element at a time.
 
+mod boxes;
+mod slides;
+mod tables;
+
 use super::OdfObject;
 use super::controls::Controls;
 use super::list_state::ListState;
 use super::sheet_state::SheetState;
 use super::styles::{LEVELS, OdfStyles, TextSetting};
 use crate::formats::Failure;
-use crate::formats::common::block_builder::{BlockBuilder, BuiltBlock, CellShape};
+use crate::formats::common::block_builder::{BlockBuilder, BuiltBlock};
 use crate::formats::common::drawings::box_sign;
 use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::sections::Sections;
-use crate::formats::common::sheets::hidden_sheet;
-use crate::formats::common::slides::{SlideContent, write_slide};
 use crate::formats::common::xml::{XmlHandler, XmlTag};
 use crate::limits::HiddenCells;
+use boxes::OuterState;
 use cloister_domain::BlockKind;
+use slides::Slide;
 use std::collections::HashMap;
 
 /// Elements whose text does not belong to the document: deleted text, annotations, descriptions of
@@ -39,24 +43,6 @@ const SKIPPED_ELEMENTS: &[&str] = &[
     "presentation:footer-decl",
     "presentation:date-time-decl",
 ];
-
-/// The state outside a box or note.
-#[derive(Debug)]
-struct OuterState {
-    /// Whether the box is inside a paragraph. If so, it follows the paragraph.
-    in_paragraph: bool,
-    paragraphs: usize,
-    hidden: bool,
-}
-
-/// An open slide.
-#[derive(Debug)]
-struct Slide {
-    number: usize,
-    hidden: bool,
-    title: Vec<BuiltBlock>,
-    notes: Vec<BuiltBlock>,
-}
 
 /// Handles the elements of the body.
 #[expect(
@@ -198,67 +184,6 @@ impl<'a> OdfBody<'a> {
         }
     }
 
-    /// A formula or chart is drawn.
-    fn insert_object(&mut self, tag: &XmlTag<'_>) {
-        let target = tag.attribute("xlink:href").unwrap_or_default();
-        let Some(object) = self.objects.remove(target.trim_start_matches("./")) else {
-            return;
-        };
-        match (object, &mut self.sheet) {
-            (OdfObject::Formula(text), Some(sheet)) => sheet.push_beside(&format!("{text} ")),
-            (OdfObject::Formula(text), None) => self.builder.push_text(&text),
-            (OdfObject::Blocks(blocks), Some(sheet)) => sheet.add_blocks(blocks),
-            (OdfObject::Blocks(blocks), None) => self.builder.append_float(blocks),
-        }
-    }
-
-    fn insert_control(&mut self, tag: &XmlTag<'_>) {
-        let id = tag.attribute("draw:control").unwrap_or_default();
-        let shown = format!(" {} ", self.controls.shown(&id));
-        match &mut self.sheet {
-            Some(sheet) => sheet.add_blocks(vec![BuiltBlock::Block(
-                BlockKind::Paragraph,
-                shown.trim().to_owned(),
-            )]),
-            None => self.builder.push_text(&shown),
-        }
-    }
-
-    /// Starts a remark. On a sheet, it follows the rows.
-    fn begin_comment(&mut self) -> Result<(), Failure> {
-        self.in_comment += 1;
-        match &mut self.sheet {
-            Some(sheet) => {
-                sheet.begin_beside();
-                self.outer_paragraphs
-                    .push(std::mem::take(&mut self.paragraphs));
-                Ok(())
-            }
-            None => self.begin_box(),
-        }
-    }
-
-    fn end_comment(&mut self) {
-        self.in_comment = self.in_comment.saturating_sub(1);
-        if let Some(sheet) = &mut self.sheet {
-            sheet.end_comment();
-            self.paragraphs = self.outer_paragraphs.pop().unwrap_or(0);
-            return;
-        }
-        let Some(around) = self.boxes.pop() else {
-            return;
-        };
-        self.paragraphs = around.paragraphs;
-        self.hidden_paragraph = around.hidden;
-        if around.in_paragraph {
-            let mut items = self.builder.take_float();
-            if let Some(BuiltBlock::Block(_, text)) = items.first_mut() {
-                text.insert_str(0, "Comment: ");
-            }
-            self.builder.append_float(items);
-        }
-    }
-
     fn begin_paragraph(&mut self, tag: &XmlTag<'_>) {
         self.paragraphs += 1;
         let style = tag.attribute("text:style-name").unwrap_or_default();
@@ -350,209 +275,20 @@ impl<'a> OdfBody<'a> {
         }
     }
 
-    /// Starts a box or note. If it is inside a paragraph, it follows the paragraph.
-    fn begin_box(&mut self) -> Result<(), Failure> {
-        let in_paragraph = self.paragraphs > 0 && self.sheet.is_none();
-        self.boxes.push(OuterState {
-            in_paragraph,
-            paragraphs: std::mem::take(&mut self.paragraphs),
-            hidden: std::mem::take(&mut self.hidden_paragraph),
-        });
-        if in_paragraph {
-            self.builder.open_float()?;
-        }
-        Ok(())
-    }
-
-    fn end_box(&mut self, is_note: bool) {
-        let Some(around) = self.boxes.pop() else {
-            return;
-        };
-        self.paragraphs = around.paragraphs;
-        self.hidden_paragraph = around.hidden;
-        if around.in_paragraph {
-            let items = self.builder.take_float();
-            if self.is_hidden() {
-                return;
-            }
-            if is_note {
-                self.note_count += 1;
-                self.builder
-                    .append_note(&self.note_count.to_string(), items);
-            } else {
-                self.builder.append_float(items);
-            }
-        }
-    }
-
     /// A control in the text. A box has its sign in place of its content.
     fn begin_content_control(&mut self, tag: &XmlTag<'_>) {
-        let is_true = |name: &str| tag.attribute(name).is_some_and(|value| value == "true");
-        if is_true("loext:checkbox") {
-            self.push_text(&format!("{} ", box_sign(is_true("loext:checked"))));
+        if is_true("loext:checkbox", tag) {
+            self.push_text(&format!("{} ", box_sign(is_true("loext:checked", tag))));
             self.skip_depth += 1;
-        } else if is_true("loext:showing-place-holder") {
+        } else if is_true("loext:showing-place-holder", tag) {
             self.skip_depth += 1;
         }
     }
+}
 
-    fn begin_slide(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
-        self.slides += 1;
-        let style = tag.attribute("draw:style-name").unwrap_or_default();
-        self.slide = Some(Slide {
-            number: self.slides,
-            hidden: self.styles.is_hidden(&style),
-            title: Vec::new(),
-            notes: Vec::new(),
-        });
-        self.builder.open_float()
-    }
-
-    fn end_slide(&mut self) {
-        let body = self.builder.take_float();
-        let Some(slide) = self.slide.take() else {
-            return;
-        };
-        let number = slide.number;
-        if slide.hidden {
-            let warning = format!("slides that are hidden are left out: {number}");
-            self.warnings.push(warning);
-        } else {
-            let words = slide.title.into_iter().map(BuiltBlock::into_text);
-            let title: Vec<String> = words.collect();
-            let content = SlideContent {
-                title: title.join(" "),
-                body,
-                notes: slide.notes,
-            };
-            write_slide(&mut self.builder.sections, number, content);
-        }
-        self.builder.sections.end_page();
-    }
-
-    fn begin_frame(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
-        let class = tag.attribute("presentation:class").unwrap_or_default();
-        let prompts = tag
-            .attribute("presentation:placeholder")
-            .is_some_and(|v| v == "true");
-        let is_decoration = matches!(
-            class.as_str(),
-            "header" | "footer" | "date-time" | "page-number" | "page"
-        );
-        if prompts || is_decoration {
-            self.skip_depth += 1;
-        } else if class == "title" && self.slide.is_some() && !self.in_slide_notes {
-            self.in_title = true;
-            self.builder.open_float()?;
-        }
-        Ok(())
-    }
-
-    fn end_frame(&mut self) {
-        if std::mem::take(&mut self.in_title) {
-            let title = self.builder.take_float();
-            if let Some(slide) = &mut self.slide {
-                slide.title.extend(title);
-            }
-        }
-    }
-
-    fn begin_table(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
-        if !self.tables_are_sheets {
-            self.columns.push(0);
-            return self.builder.open_table();
-        }
-        if let Some(sheet) = &mut self.sheet {
-            sheet.begin_nested_table();
-            return Ok(());
-        }
-        let style = tag.attribute("table:style-name").unwrap_or_default();
-        let is_hidden = self.styles.is_hidden(&style);
-        let sheet = SheetState::begin(tag, is_hidden, self.hidden_cells);
-        if is_hidden {
-            self.warnings
-                .push(hidden_sheet(&sheet.name, self.hidden_cells));
-        }
-        self.sheet = Some(sheet);
-        Ok(())
-    }
-
-    fn begin_row(&mut self, tag: &XmlTag<'_>) {
-        if let Some(sheet) = &mut self.sheet {
-            sheet.begin_row(tag, self.header_rows > 0);
-            return;
-        }
-        self.builder.open_row();
-        if self.header_rows > 0 {
-            self.builder.mark_header_row();
-        }
-        if let Some(column) = self.columns.last_mut() {
-            *column = 0;
-        }
-    }
-
-    /// Starts a cell. Each column has an element, also if a cell before it or above it covers it.
-    fn begin_cell(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
-        if let Some(sheet) = &mut self.sheet {
-            sheet.begin_cell(tag);
-            return Ok(());
-        }
-        let repeats = tag
-            .parse_attribute("table:number-columns-repeated")
-            .unwrap_or(1_usize);
-        let column = self.columns.last().copied();
-        if let Some(column) = self.columns.last_mut() {
-            *column = column.saturating_add(repeats);
-        }
-        if tag.name == "table:covered-table-cell" {
-            self.skip_depth += 1;
-            return Ok(());
-        }
-        self.builder.open_cell(CellShape {
-            columns: tag
-                .parse_attribute("table:number-columns-spanned")
-                .unwrap_or(1),
-            rows: tag
-                .parse_attribute("table:number-rows-spanned")
-                .unwrap_or(1),
-            column,
-            ..CellShape::default()
-        })
-    }
-
-    fn end_cell(&mut self) -> Result<(), Failure> {
-        if let Some(sheet) = &mut self.sheet {
-            return sheet.end_cell();
-        }
-        self.builder.close_cell();
-        Ok(())
-    }
-
-    fn end_row(&mut self) {
-        if let Some(sheet) = &mut self.sheet {
-            sheet.end_row();
-        }
-    }
-
-    fn end_table(&mut self) {
-        let Some(sheet) = &mut self.sheet else {
-            self.columns.pop();
-            self.builder.close_table();
-            return;
-        };
-        if sheet.end_nested_table() {
-            return;
-        }
-        if let Some(sheet) = self.sheet.take() {
-            if sheet.formulas > 0 {
-                self.warnings.push(format!(
-                    "the sheet `{}` has formulas that were never calculated ({}); they are shown as formulas",
-                    sheet.name, sheet.formulas
-                ));
-            }
-            sheet.finish(&mut self.builder.sections);
-        }
-    }
+/// Whether the attribute is `true`.
+fn is_true(name: &str, tag: &XmlTag<'_>) -> bool {
+    tag.attribute(name).is_some_and(|value| value == "true")
 }
 
 impl XmlHandler for OdfBody<'_> {

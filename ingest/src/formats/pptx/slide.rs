@@ -1,187 +1,17 @@
-//! PowerPoint presentations (.pptx): one page for each slide, with the title first and the notes
-//! last.
-//!
-//! Only the text on a slide is read. The placeholders of its layout are in other parts, which are
-//! never opened.
+//! Reading a slide or its notes, one element at a time.
 
-use super::{Failure, Format, ReadOptions, Sink, Source};
-use crate::formats::common::archive::{self, Archive};
+use crate::formats::Failure;
 use crate::formats::common::block_builder::{BlockBuilder, BuiltBlock, CellShape};
-use crate::formats::common::charts::read_chart;
 use crate::formats::common::math::MathBuilder;
 use crate::formats::common::numbers::Numerals;
-use crate::formats::common::opc::{self, Relationships};
 use crate::formats::common::scripts::{Script, write_struck};
-use crate::formats::common::sections::Sections;
-use crate::formats::common::slides::{SlideContent, write_slide};
 use crate::formats::common::symbols::SymbolFont;
-use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
-use crate::wire::Refusal;
+use crate::formats::common::xml::{XmlHandler, XmlTag};
 use cloister_domain::BlockKind;
 use std::collections::HashMap;
 
-/// Maximum number of slides.
-const MAX_SLIDES: usize = 10_000;
 /// Number of levels of a list.
 const LEVELS: usize = 9;
-/// Maximum number of diagrams, of charts and of comments of a slide.
-const MAX_INSERTS: usize = 200;
-
-/// Content types of the main part of a presentation.
-const CONTENT_TYPES: &[&str] = &[
-    "presentationml.presentation.main+xml",
-    "presentationml.slideshow.main+xml",
-    "presentationml.template.main+xml",
-    "ms-powerpoint.presentation.macroEnabled.main+xml",
-    "ms-powerpoint.slideshow.macroEnabled.main+xml",
-    "ms-powerpoint.template.macroEnabled.main+xml",
-];
-
-/// PowerPoint presentations.
-pub const FORMAT: Format = Format {
-    name: "pptx",
-    label: "PowerPoint (.pptx)",
-    matches,
-    extract,
-    render_page: None,
-};
-
-fn matches(source: &Source) -> bool {
-    archive::contains_part(source, |part| part == "ppt/presentation.xml")
-        || opc::is_package(source, CONTENT_TYPES)
-}
-
-fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
-    let mut archive = Archive::open(&source.bytes)?;
-    let main = Relationships::find_main_part(&mut archive, "ppt/presentation.xml")?;
-    let properties = opc::read_properties(&mut archive)?;
-    let related = Relationships::load(&mut archive, &main)?;
-    let mut order = SlideOrder::default();
-    parse_xml(&archive.text(&main)?, &mut order)?;
-    let mut sections = Sections::manual();
-    let mut hidden = Vec::new();
-    for (number, id) in (1_usize..).zip(&order.slides) {
-        let part = related.target(id).unwrap_or_default();
-        match read_slide(&mut archive, part, number, &mut sections) {
-            Ok(true) => {}
-            Ok(false) => hidden.push(number.to_string()),
-            Err(Failure::Refused(Refusal::Damaged(why))) => {
-                sections.warn(format!("slide {number} could not be read: {why}"));
-            }
-            Err(failure) => return Err(failure),
-        }
-        sections.end_page();
-    }
-    let mut info = properties.info(FORMAT.name);
-    if !hidden.is_empty() {
-        let numbers = hidden.join(", ");
-        let warning = format!("slides that are hidden are left out: {numbers}");
-        info.warnings.push(warning);
-    }
-    sections.send(info, sink)?;
-    opc::send_embedded_files(&mut archive, sink)
-}
-
-/// Reads a slide onto the open page. Returns whether it is visible.
-fn read_slide(
-    archive: &mut Archive<'_>,
-    part: &str,
-    number: usize,
-    sections: &mut Sections,
-) -> Result<bool, Failure> {
-    let related = Relationships::load(archive, part)?;
-    let mut inserts = HashMap::new();
-    for (id, target) in related.of_kind("diagramData").take(MAX_INSERTS) {
-        inserts.insert(id.to_owned(), opc::read_diagram(archive, target)?);
-    }
-    for (id, target) in related.of_kind("chart").take(MAX_INSERTS) {
-        inserts.insert(id.to_owned(), read_chart(archive, target)?);
-    }
-    let mut shapes = SlideReader::new(inserts);
-    let xml = archive.text(part)?;
-    if xml.is_empty() {
-        return Err(Failure::damaged("its part is missing"));
-    }
-    parse_xml(&xml, &mut shapes)?;
-    if shapes.is_hidden {
-        return Ok(false);
-    }
-    let (title, mut body) = shapes.finish();
-    for (_, target) in related.of_kind("comments").take(MAX_INSERTS) {
-        let mut comments = CommentReader::default();
-        let _broken = parse_xml(&archive.text(target)?, &mut comments);
-        body.extend(comments.found);
-    }
-    let notes = match related.first_of_kind("notesSlide") {
-        Some(part) => {
-            let mut shapes = SlideReader::new(HashMap::new());
-            shapes.of_notes = true;
-            parse_xml(&archive.text(part)?, &mut shapes)?;
-            shapes.finish().1
-        }
-        None => Vec::new(),
-    };
-    write_slide(sections, number, SlideContent { title, body, notes });
-    Ok(true)
-}
-
-/// Reads the comments on a slide.
-#[derive(Debug, Default)]
-struct CommentReader {
-    text: String,
-    in_text: bool,
-    found: Vec<BuiltBlock>,
-}
-
-impl XmlHandler for CommentReader {
-    fn start(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
-        self.in_text = matches!(tag.name.as_ref(), "p:text" | "a:t");
-        Ok(())
-    }
-
-    fn end(&mut self, name: &str) -> Result<(), Failure> {
-        self.in_text = false;
-        let ends = matches!(name.rsplit(':').next(), Some("cm" | "reply"));
-        let text = if ends {
-            std::mem::take(&mut self.text)
-        } else {
-            String::new()
-        };
-        if !text.trim().is_empty() {
-            let text = format!("Comment: {}", text.trim());
-            self.found
-                .push(BuiltBlock::Block(BlockKind::Paragraph, text));
-        }
-        Ok(())
-    }
-
-    fn text(&mut self, text: &str) {
-        if self.in_text {
-            self.text.push_str(text);
-        }
-    }
-}
-
-/// The slides, in the order in which they are shown.
-#[derive(Debug, Default)]
-struct SlideOrder {
-    slides: Vec<String>,
-}
-
-impl XmlHandler for SlideOrder {
-    fn start(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
-        if tag.name == "p:sldId" && self.slides.len() < MAX_SLIDES {
-            self.slides.extend(tag.attribute("r:id"));
-        }
-        Ok(())
-    }
-
-    fn end(&mut self, _name: &str) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    fn text(&mut self, _text: &str) {}
-}
 
 /// The role of a shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,7 +36,7 @@ struct Shape {
     reason = "each is an independent fact about the current position"
 )]
 #[derive(Debug)]
-struct SlideReader {
+pub(super) struct SlideReader {
     builder: BlockBuilder,
     title: Vec<BuiltBlock>,
     diagrams: HashMap<String, Vec<BuiltBlock>>,
@@ -218,8 +48,8 @@ struct SlideReader {
     counters: [u32; LEVELS],
     level: usize,
     numbered: bool,
-    is_hidden: bool,
-    of_notes: bool,
+    pub is_hidden: bool,
+    pub of_notes: bool,
     bold: bool,
     struck: bool,
     script: Script,
@@ -232,7 +62,7 @@ struct SlideReader {
 }
 
 impl SlideReader {
-    fn new(diagrams: HashMap<String, Vec<BuiltBlock>>) -> Self {
+    pub fn new(diagrams: HashMap<String, Vec<BuiltBlock>>) -> Self {
         Self {
             builder: BlockBuilder::default(),
             title: Vec::new(),
@@ -255,7 +85,8 @@ impl SlideReader {
         }
     }
 
-    fn finish(mut self) -> (String, Vec<BuiltBlock>) {
+    /// Returns the title and the blocks.
+    pub fn finish(mut self) -> (String, Vec<BuiltBlock>) {
         let words = self.title.into_iter().map(|item| match item {
             BuiltBlock::Block(_, text) => text,
             BuiltBlock::Row(row) => row.text(),
@@ -353,10 +184,9 @@ impl SlideReader {
 
     /// Each column has an element, also if a cell before it or above it covers it.
     fn begin_cell(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
-        let is_merged = |name: &str| tag.attribute(name).is_some() && tag.is_on(name);
         let column = self.column;
         self.column += 1;
-        if is_merged("hMerge") || is_merged("vMerge") {
+        if is_merged(tag, "hMerge") || is_merged(tag, "vMerge") {
             self.skip_depth += 1;
             return Ok(());
         }
@@ -381,6 +211,46 @@ impl SlideReader {
             self.title.extend(title);
         }
     }
+
+    fn set_paragraph(&mut self, tag: &XmlTag<'_>) {
+        match tag.name.as_ref() {
+            "a:pPr" => self.level = tag.parse_attribute("lvl").unwrap_or(0).min(LEVELS - 1),
+            "a:buNone" => {
+                self.builder.set_kind(BlockKind::Paragraph);
+                self.builder.set_marker("");
+            }
+            "a:buChar" => {
+                self.builder.set_kind(BlockKind::ListItem);
+                self.builder.set_marker("•");
+            }
+            _ => self.number_paragraph(tag),
+        }
+    }
+
+    /// Inserts the part whose relationship id is in this attribute.
+    fn insert_part(&mut self, tag: &XmlTag<'_>, attribute: &str) {
+        let id = tag.attribute(attribute).unwrap_or_default();
+        let blocks = self.diagrams.remove(&id).unwrap_or_default();
+        self.builder.append_float(blocks);
+    }
+
+    fn begin_math(&mut self, tag: &XmlTag<'_>) {
+        let local = tag.name.strip_prefix("m:").unwrap_or(&tag.name);
+        if local == "oMathPara" {
+            return;
+        }
+        self.math_depth += 1;
+        self.math.start(local);
+        if matches!(local, "begChr" | "endChr" | "chr") {
+            let sign = tag.attribute("m:val").unwrap_or_default();
+            self.math.sign(local, &sign);
+        }
+    }
+}
+
+/// Whether the attribute is there and on.
+fn is_merged(tag: &XmlTag<'_>, name: &str) -> bool {
+    tag.attribute(name).is_some() && tag.is_on(name)
 }
 
 /// Formats a number in a scheme such as `arabicPeriod` or `alphaLcParenBoth`.
@@ -425,16 +295,7 @@ impl XmlHandler for SlideReader {
             "p:ph" => self.set_placeholder(tag),
             "p:txBody" => self.begin_text()?,
             "a:p" => self.begin_paragraph(),
-            "a:pPr" => self.level = tag.parse_attribute("lvl").unwrap_or(0).min(LEVELS - 1),
-            "a:buNone" => {
-                self.builder.set_kind(BlockKind::Paragraph);
-                self.builder.set_marker("");
-            }
-            "a:buChar" => {
-                self.builder.set_kind(BlockKind::ListItem);
-                self.builder.set_marker("•");
-            }
-            "a:buAutoNum" => self.number_paragraph(tag),
+            "a:pPr" | "a:buNone" | "a:buChar" | "a:buAutoNum" => self.set_paragraph(tag),
             "a:t" => self.in_text = true,
             "a:br" | "a:tab" => self.builder.push_text(" "),
             "a:tbl" => self.builder.open_table()?,
@@ -453,28 +314,9 @@ impl XmlHandler for SlideReader {
                     .and_then(|font| SymbolFont::from_name(&font));
                 self.symbol_font = font.or(self.symbol_font);
             }
-            "c:chart" => {
-                let id = tag.attribute("r:id").unwrap_or_default();
-                self.builder
-                    .append_float(self.diagrams.remove(&id).unwrap_or_default());
-            }
-            name if name.starts_with("m:") => {
-                let local = name.strip_prefix("m:").unwrap_or(name);
-                if local != "oMathPara" {
-                    self.math_depth += 1;
-                    self.math.start(local);
-                    if matches!(local, "begChr" | "endChr" | "chr") {
-                        self.math
-                            .sign(local, &tag.attribute("m:val").unwrap_or_default());
-                    }
-                }
-            }
-            "dgm:relIds" => {
-                let diagram = self
-                    .diagrams
-                    .remove(&tag.attribute("r:dm").unwrap_or_default());
-                self.builder.append_float(diagram.unwrap_or_default());
-            }
+            "c:chart" => self.insert_part(tag, "r:id"),
+            "dgm:relIds" => self.insert_part(tag, "r:dm"),
+            name if name.starts_with("m:") => self.begin_math(tag),
             _ => {}
         }
         Ok(())
