@@ -182,7 +182,17 @@ fn is_front_matter(lines: &str) -> bool {
 
 fn parse_toml_front_matter(lines: &str) -> Option<DocumentMetadata> {
     let table: Table = toml::from_str(lines).ok()?;
-    let text = |key: &str| match table.get(key)? {
+    let tags = table.get("tags").and_then(Value::as_array);
+    let tags = tags
+        .into_iter()
+        .flatten()
+        .filter_map(|tag| tag.as_str().map(str::to_owned));
+    Some(gather(|key| toml_text(&table, key), tags.collect()))
+}
+
+/// The value of a key as text.
+fn toml_text(table: &Table, key: &str) -> Option<String> {
+    match table.get(key)? {
         Value::String(text) => Some(text.clone()),
         Value::Datetime(date) => Some(date.to_string()),
         Value::Integer(_)
@@ -190,13 +200,7 @@ fn parse_toml_front_matter(lines: &str) -> Option<DocumentMetadata> {
         | Value::Boolean(_)
         | Value::Array(_)
         | Value::Table(_) => None,
-    };
-    let tags = table.get("tags").and_then(Value::as_array);
-    let tags = tags
-        .into_iter()
-        .flatten()
-        .filter_map(|tag| tag.as_str().map(str::to_owned));
-    Some(gather(text, tags.collect()))
+    }
 }
 
 /// Parses a JSON object at the beginning of a text, and returns its length too.
@@ -207,13 +211,15 @@ fn parse_json_front_matter(text: &str) -> Option<(DocumentMetadata, usize)> {
     let known = object
         .keys()
         .any(|key| FRONT_MATTER_KEYS.contains(&key.to_lowercase().as_str()));
-    let text_of = |key: &str| object.get(key)?.as_str().map(str::to_owned);
     let tags = object.get("tags").and_then(|tags| tags.as_array());
     let tags = tags
         .into_iter()
         .flatten()
         .filter_map(|tag| tag.as_str().map(str::to_owned));
-    let metadata = gather(text_of, tags.collect());
+    let metadata = gather(
+        |key| object.get(key)?.as_str().map(str::to_owned),
+        tags.collect(),
+    );
     known.then_some((metadata, values.byte_offset()))
 }
 

@@ -48,8 +48,11 @@ struct Part<'a> {
 fn parts(passage: &PassageDraft) -> Vec<Part<'_>> {
     let mut parts: Vec<Part<'_>> = Vec::new();
     for row in &passage.rows {
-        let begins_header = |part: &Part<'_>| row.row.is_header && !part.rows.is_empty();
-        if row.row.starts_table || parts.last().is_none_or(begins_header) {
+        if row.row.starts_table
+            || parts
+                .last()
+                .is_none_or(|part| row.row.is_header && !part.rows.is_empty())
+        {
             parts.push(Part::default());
         }
         if let Some(part) = parts.last_mut() {

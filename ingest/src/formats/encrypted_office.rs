@@ -45,7 +45,6 @@ fn extract(source: &Source, options: ReadOptions, sink: &mut dyn Sink) -> Result
 /// Decrypts the file with the first password that opens it. Files that are only write-protected have
 /// a password of the program.
 fn decrypt(source: &Source) -> Result<Vec<u8>, Failure> {
-    let broken = || Failure::damaged("its encryption cannot be read");
     let mut file = ole::open(source).ok_or_else(broken)?;
     let info = ole::read_stream(&mut file, "/EncryptionInfo").ok_or_else(broken)?;
     let package = ole::read_stream(&mut file, "/EncryptedPackage").ok_or_else(broken)?;
@@ -67,6 +66,11 @@ fn decrypt(source: &Source) -> Result<Vec<u8>, Failure> {
         }
     }
     Err(Refusal::Encrypted.into())
+}
+
+/// The error of a file whose encryption is damaged.
+fn broken() -> Failure {
+    Failure::damaged("its encryption cannot be read")
 }
 
 /// A hash function.
@@ -232,21 +236,23 @@ impl StandardScheme {
         let mut last = hash.spin(&self.salt, password, STANDARD_ROUNDS);
         last.extend(0_u32.to_le_bytes());
         let last = hash.hash(&last);
-        let derive = |filler: u8| {
-            let mut buffer = [filler; 64];
-            buffer
-                .iter_mut()
-                .zip(&last)
-                .for_each(|(byte, own)| *byte ^= own);
-            hash.hash(&buffer)
-        };
-        let mut key = derive(0x36);
-        key.extend(derive(0x5C));
+        let mut key = derive_half(0x36, hash, &last);
+        key.extend(derive_half(0x5C, hash, &last));
         key.truncate(self.key_bytes);
         let verifier = decrypt_blocks(&key, None, &self.verifier)?;
         let expected = decrypt_blocks(&key, None, &self.verifier_hash)?;
         (hash.hash(&verifier).as_slice() == expected.get(..20)?).then_some(key)
     }
+}
+
+/// One half of a key: the hash of a block of `filler` combined with a hash (MS-OFFCRYPTO 2.3.4.7).
+fn derive_half(filler: u8, hash: HashFunction, last: &[u8]) -> Vec<u8> {
+    let mut buffer = [filler; 64];
+    buffer
+        .iter_mut()
+        .zip(last)
+        .for_each(|(byte, own)| *byte ^= own);
+    hash.hash(&buffer)
 }
 
 /// What the parts of an agile key are for.

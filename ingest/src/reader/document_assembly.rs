@@ -261,55 +261,44 @@ fn add_recognised(page: &mut ReadPage, recognised: RecognisedPage) {
         .iter()
         .map(|word| word.rect)
         .collect();
-    let is_known = |rect: Rect| {
-        let (x, y) = (
-            f32::midpoint(rect.x0, rect.x1),
-            f32::midpoint(rect.y0, rect.y1),
-        );
-        own.iter()
-            .any(|known| known.x0 <= x && x <= known.x1 && known.y0 <= y && y <= known.y1)
-    };
     let before = (page.page.content.clone(), page.styles.clone());
     let content = &mut page.page.content;
     for (block, style) in found.blocks.into_iter().zip(styles) {
-        let words = || {
-            found
-                .words
-                .iter()
-                .filter(|word| word.range.overlaps(block.range))
-        };
+        let words = found.words.iter();
+        let words: Vec<&Word> = words
+            .filter(|word| word.range.overlaps(block.range))
+            .collect();
         let Some(text) = block.range.slice(&found.text) else {
             continue;
         };
-        if words().count() > 0 && words().all(|word| is_known(word.rect)) {
+        if !words.is_empty() && words.iter().all(|word| is_known(word.rect, &own)) {
             continue;
         }
         if !content.text.is_empty() {
             content.text.push('\n');
         }
         let start = content.text.len();
-        let moved = |range: ByteRange| {
-            let at = |offset: usize| offset.saturating_sub(block.range.start) + start;
-            ByteRange::new(at(range.start), at(range.end))
-        };
+        let from = block.range.start;
         content.text.push_str(text);
-        content.words.extend(words().map(|word| Word {
-            range: moved(word.range),
+        content.words.extend(words.iter().map(|word| Word {
+            range: shift(word.range, from, start),
             rect: word.rect,
         }));
         let doubtful = found
             .doubtful
             .iter()
             .filter(|range| range.overlaps(block.range));
-        content.doubtful.extend(doubtful.map(|range| moved(*range)));
+        content
+            .doubtful
+            .extend(doubtful.map(|range| shift(*range, from, start)));
         let row = block.row.clone().map(|mut row| {
             row.cells
                 .iter_mut()
-                .for_each(|cell| cell.range = moved(cell.range));
+                .for_each(|cell| cell.range = shift(cell.range, from, start));
             row
         });
         content.blocks.push(Block {
-            range: moved(block.range),
+            range: shift(block.range, from, start),
             row,
             ..block.clone()
         });
@@ -320,6 +309,22 @@ fn add_recognised(page: &mut ReadPage, recognised: RecognisedPage) {
     } else {
         (page.page.content, page.styles) = before;
     }
+}
+
+/// Moves a range from a block at `from` to one at `to`.
+fn shift(range: ByteRange, from: usize, to: usize) -> ByteRange {
+    let [start, end] = [range.start, range.end].map(|offset| offset.saturating_sub(from) + to);
+    ByteRange::new(start, end)
+}
+
+/// Whether the middle of a word lies in a word that is known.
+fn is_known(rect: Rect, own: &[Rect]) -> bool {
+    let (x, y) = (
+        f32::midpoint(rect.x0, rect.x1),
+        f32::midpoint(rect.y0, rect.y1),
+    );
+    own.iter()
+        .any(|known| known.x0 <= x && x <= known.x1 && known.y0 <= y && y <= known.y1)
 }
 
 /// A file name without folders and control characters, shortened to fit into a path.

@@ -52,21 +52,20 @@ pub fn mark(pages: &mut [ReadPage], outline: &[OutlineEntry]) {
 /// row's left edge.
 fn is_over_columns(page: &ReadPage, body: f32) -> Vec<bool> {
     let blocks: Vec<(BlockKind, Style)> = page.styled().map(|(b, s, _)| (b.kind, *s)).collect();
-    let row_left = |index: Option<usize>| {
-        let (kind, style) = blocks.get(index?)?;
-        (*kind == BlockKind::TableRow).then_some(style.left)
-    };
-    let is_over = |(index, (_, style)): (usize, &(BlockKind, Style))| {
-        let near = [1, 2].into_iter().flat_map(|step| {
-            [
-                row_left(index.checked_sub(step)),
-                row_left(Some(index + step)),
-            ]
-        });
-        let left = near.flatten().fold(f32::MAX, f32::min);
+    let is_over = blocks.iter().enumerate().map(|(index, (_, style))| {
+        let left = leftmost_row_near(&blocks, index);
         left < f32::MAX && style.left > left + 8.0 * body && style.size < 1.3 * body
-    };
-    blocks.iter().enumerate().map(is_over).collect()
+    });
+    is_over.collect()
+}
+
+/// The left edge of the rows of tables at most two blocks away, `f32::MAX` if there are none.
+fn leftmost_row_near(blocks: &[(BlockKind, Style)], index: usize) -> f32 {
+    let near = blocks.iter().enumerate().skip(index.saturating_sub(2));
+    near.take_while(|(other, _)| *other <= index + 2)
+        .filter(|(other, (kind, _))| *other != index && *kind == BlockKind::TableRow)
+        .map(|(_, (_, style))| style.left)
+        .fold(f32::MAX, f32::min)
 }
 
 /// The level that the outline gives this block, if it is one of the outline's titles.

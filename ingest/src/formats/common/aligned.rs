@@ -77,12 +77,10 @@ fn is_rule(line: &str) -> bool {
 
 /// The rows of a table whose cells are parted by drawn lines.
 fn framed_rows(lines: &[&str]) -> Option<Vec<RowDraft>> {
-    let is_bar = |c: char| matches!(c, '│' | '║' | '┃' | '|');
-    let bars = |line: &str| line.chars().filter(|c| is_bar(*c)).count();
     let filled: Vec<&&str> = lines.iter().filter(|line| !is_rule(line)).collect();
     let has_rules = filled.len() < lines.len();
-    let count = filled.first().map_or(0, |line| bars(line));
-    let is_even = filled.iter().all(|line| bars(line) == count);
+    let count = filled.first().map_or(0, |line| count_bars(line));
+    let is_even = filled.iter().all(|line| count_bars(line) == count);
     if filled.len() < 2 || count < 2 || !is_even || !has_rules {
         return None;
     }
@@ -97,6 +95,16 @@ fn framed_rows(lines: &[&str]) -> Option<Vec<RowDraft>> {
         RowDraft::from_texts(&cells)
     });
     Some(finished(rows.collect()))
+}
+
+/// The number of vertical lines in a line of text.
+fn count_bars(line: &str) -> usize {
+    line.chars().filter(|c| is_bar(*c)).count()
+}
+
+/// Whether a character is a vertical line.
+fn is_bar(c: char) -> bool {
+    matches!(c, '│' | '║' | '┃' | '|')
 }
 
 /// The rows of a table whose columns are aligned: there are gaps from its first to its last line.
@@ -134,19 +142,21 @@ fn aligned_rows(lines: &[&str]) -> Option<Vec<RowDraft>> {
 /// The first and last character of each column.
 fn find_columns(lines: &[Vec<char>]) -> Vec<(usize, usize)> {
     let width = lines.iter().map(Vec::len).max().unwrap_or(0);
-    let is_blank = |at: usize| {
-        lines
-            .iter()
-            .all(|line| line.get(at).is_none_or(|c| c.is_whitespace()))
-    };
     let mut columns: Vec<(usize, usize)> = Vec::new();
-    for at in (0..width).filter(|at| !is_blank(*at)) {
+    for at in (0..width).filter(|at| !is_blank_column(*at, lines)) {
         match columns.last_mut() {
             Some((_, end)) if at - *end < MIN_GAP => *end = at + 1,
             _ => columns.push((at, at + 1)),
         }
     }
     columns
+}
+
+/// Whether no line has a character at this position.
+fn is_blank_column(at: usize, lines: &[Vec<char>]) -> bool {
+    lines
+        .iter()
+        .all(|line| line.get(at).is_none_or(|c| c.is_whitespace()))
 }
 
 fn finished(mut rows: Vec<RowDraft>) -> Vec<RowDraft> {

@@ -11,11 +11,13 @@ pub const CP852: &str = "ÇüéâäůćçłëŐőîŹÄĆÉĹĺôöĽľŚśÖÜ�
 /// Decodes text in one of these code pages.
 pub fn decode(bytes: &[u8], page: &str) -> String {
     let high: Vec<char> = page.chars().collect();
-    let character = |byte: &u8| match byte.checked_sub(128) {
-        None => char::from(*byte),
-        Some(index) => high.get(usize::from(index)).copied().unwrap_or('\u{fffd}'),
-    };
-    bytes.iter().map(character).collect()
+    bytes
+        .iter()
+        .map(|byte| match byte.checked_sub(128) {
+            None => char::from(*byte),
+            Some(index) => high.get(usize::from(index)).copied().unwrap_or('\u{fffd}'),
+        })
+        .collect()
 }
 
 #[cfg(test)]

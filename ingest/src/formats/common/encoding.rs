@@ -159,13 +159,10 @@ fn plausibility(text: &str) -> f64 {
     let mut score = 0.0;
     let chars: Vec<char> = text.chars().collect();
     for (index, c) in chars.iter().enumerate().filter(|(_, c)| !c.is_ascii()) {
-        let at = |offset: Option<usize>| {
-            offset
-                .and_then(|index| chars.get(index))
-                .copied()
-                .unwrap_or(' ')
-        };
-        let (before, after) = (at(index.checked_sub(1)), at(index.checked_add(1)));
+        let (before, after) = (
+            char_at(index.checked_sub(1), &chars),
+            char_at(index.checked_add(1), &chars),
+        );
         let in_word = before.is_alphabetic() || after.is_alphabetic();
         let lower: String = c.to_lowercase().collect();
         let is_micro = *c == 'µ' && matches!(after, 'g' | 'm' | 'l' | 'L' | 's' | 'A' | 'V' | 'k');
@@ -214,6 +211,14 @@ fn plausibility(text: &str) -> f64 {
         };
     }
     score
+}
+
+/// The character at this index, or a space if there is none.
+fn char_at(offset: Option<usize>, chars: &[char]) -> char {
+    offset
+        .and_then(|index| chars.get(index))
+        .copied()
+        .unwrap_or(' ')
 }
 
 /// How much a sign of typography stands where it belongs.

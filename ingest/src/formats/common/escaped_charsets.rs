@@ -72,12 +72,13 @@ pub fn decode(bytes: &[u8]) -> Option<String> {
     if !bytes.is_ascii() {
         return None;
     }
-    let known = |rest: &[u8]| {
-        let mut all = SEQUENCES.iter().chain(SHIFTED);
-        all.any(|(sequence, set)| *set != CharacterSet::Ascii && rest.starts_with(sequence))
-    };
     let mut escapes = bytes.split(|byte| *byte == ESCAPE).skip(1);
-    escapes.any(known).then(|| decode_escapes(bytes))
+    escapes
+        .any(|rest: &[u8]| {
+            let mut all = SEQUENCES.iter().chain(SHIFTED);
+            all.any(|(sequence, set)| *set != CharacterSet::Ascii && rest.starts_with(sequence))
+        })
+        .then(|| decode_escapes(bytes))
 }
 
 /// Decodes ISO-2022-JP, -KR or -CN.
@@ -88,13 +89,9 @@ pub fn decode_escapes(bytes: &[u8]) -> String {
     let mut open: Vec<u8> = Vec::new();
     let mut rest = bytes;
     while let Some((first, after)) = rest.split_first() {
-        let starts = |(sequence, _): &&(&[u8], CharacterSet)| after.starts_with(sequence);
-        let selected = (*first == ESCAPE)
-            .then(|| SEQUENCES.iter().find(starts))
-            .flatten();
-        let announced = (*first == ESCAPE)
-            .then(|| SHIFTED.iter().find(starts))
-            .flatten();
+        let is_escape = *first == ESCAPE;
+        let selected = find_sequence(SEQUENCES, after).filter(|_| is_escape);
+        let announced = find_sequence(SHIFTED, after).filter(|_| is_escape);
         rest = after;
         if let Some((sequence, next)) = selected.or(announced) {
             rest = after.get(sequence.len()..).unwrap_or_default();
@@ -126,6 +123,16 @@ pub fn decode_escapes(bytes: &[u8]) -> String {
     }
     set.decode(&open, &mut text);
     text
+}
+
+/// The first of these escape sequences that the bytes begin with.
+fn find_sequence(
+    sequences: &'static [(&'static [u8], CharacterSet)],
+    bytes: &[u8],
+) -> Option<&'static (&'static [u8], CharacterSet)> {
+    sequences
+        .iter()
+        .find(|(sequence, _)| bytes.starts_with(sequence))
 }
 
 /// Decodes HZ-GB-2312 (RFC 1843): `~{` begins Chinese, `~}` ends it.

@@ -58,6 +58,16 @@ impl Relationships {
         found.map(|r| r.target.as_str())
     }
 
+    /// The text of the first part of this kind, or of the part at `otherwise` if there is none.
+    pub fn text_of_kind(
+        &self,
+        kind: &str,
+        otherwise: &str,
+        archive: &mut Archive<'_>,
+    ) -> Result<String, Failure> {
+        archive.text(self.first_of_kind(kind).unwrap_or(otherwise))
+    }
+
     /// The ids and paths of all parts of this kind.
     pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = (&str, &str)> {
         let found = self.found.iter().filter(move |r| r.kind == kind);

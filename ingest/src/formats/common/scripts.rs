@@ -74,13 +74,12 @@ impl Script {
         if !text.chars().any(|c| c.is_ascii_digit()) && text.trim().chars().count() > 2 {
             return text.to_owned();
         }
-        let replace = |c: char| {
-            table
-                .iter()
-                .find(|(plain, _)| *plain == c)
-                .map_or(c, |(_, set)| *set)
-        };
-        text.chars().map(replace).collect()
+        text.chars()
+            .map(|c| {
+                let set = table.iter().find(|(plain, _)| *plain == c);
+                set.map_or(c, |(_, set)| *set)
+            })
+            .collect()
     }
 }
 

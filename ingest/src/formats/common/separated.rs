@@ -172,17 +172,23 @@ fn count_titles(rows: &[SeparatedRow], columns: usize) -> usize {
     if columns < 2 {
         return 0;
     }
-    let regular = |index: usize| {
-        rows.get(index)
-            .is_some_and(|row| row.cells.len() == columns && row.filled() > 1)
-    };
-    let first = (0..rows.len().min(MAX_TITLE_ROWS))
-        .find(|index| regular(*index) && (regular(index + 1) || index + 1 >= rows.len()));
+    let first = (0..rows.len().min(MAX_TITLE_ROWS)).find(|index| {
+        is_regular(rows.get(*index), columns)
+            && (index + 1 >= rows.len() || is_regular(rows.get(index + 1), columns))
+    });
     let first = first.unwrap_or(0);
     let above = rows.get(..first).unwrap_or_default();
     // A row with more cells than the others is not a title, unless it reads like a sentence.
-    let is_title = |row: &SeparatedRow| row.filled() < columns || row.line.contains(", ");
-    if above.iter().all(is_title) { first } else { 0 }
+    let mut titles = above.iter();
+    if titles.all(|row| row.filled() < columns || row.line.contains(", ")) {
+        return first;
+    }
+    0
+}
+
+/// Whether a row has all columns, and values in at least two.
+fn is_regular(row: Option<&SeparatedRow>, columns: usize) -> bool {
+    row.is_some_and(|row| row.cells.len() == columns && row.filled() > 1)
 }
 
 /// Detects the separator: the one with which most rows have the same number of cells.
@@ -233,25 +239,33 @@ fn broken_numbers(rows: &[SeparatedRow], separator: u8, columns: usize) -> f64 {
         return 0.0;
     }
     let filled: Vec<&SeparatedRow> = rows.iter().filter(|row| row.cells.len() > 1).collect();
-    let is_decimal = |pair: (&String, &String)| {
-        let (left, right) = pair;
-        let before = left.ends_with(|c: char| c.is_ascii_digit());
-        let digits = right.chars().take_while(char::is_ascii_digit).count();
-        let ends = right
-            .chars()
-            .nth(digits)
-            .is_none_or(|c| !c.is_alphanumeric());
-        before && (1..=2).contains(&digits) && ends
-    };
-    let in_sentence = |right: &String| right.starts_with(' ') && right.trim_start().len() > 2;
     let broken = filled.iter().filter(|row| {
         let pairs = || row.cells.iter().zip(row.cells.iter().skip(1));
         let decimals = pairs().filter(|pair| is_decimal(*pair)).count();
-        let sentences = pairs().filter(|(_, right)| in_sentence(right)).count();
+        let sentences = pairs()
+            .filter(|(_, right)| continues_sentence(right))
+            .count();
         // All separators of the row are decimal commas, or only every second one is a separator.
         decimals > 0 && (decimals + 1) * 2 >= columns || sentences * 2 >= columns && columns < 4
     });
     broken.count() as f64 / filled.len().max(1) as f64
+}
+
+/// Whether a cell continues a sentence, because a space precedes its text.
+fn continues_sentence(right: &str) -> bool {
+    right.starts_with(' ') && right.trim_start().len() > 2
+}
+
+/// Whether these two cells are the halves of a number with a decimal comma.
+fn is_decimal(pair: (&String, &String)) -> bool {
+    let (left, right) = pair;
+    let before = left.ends_with(|c: char| c.is_ascii_digit());
+    let digits = right.chars().take_while(char::is_ascii_digit).count();
+    let ends = right
+        .chars()
+        .nth(digits)
+        .is_none_or(|c| !c.is_alphanumeric());
+    before && (1..=2).contains(&digits) && ends
 }
 
 #[cfg(test)]

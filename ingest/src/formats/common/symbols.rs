@@ -30,7 +30,6 @@ impl SymbolFont {
     /// Text in this font as the signs that it shows. Letters of Wingdings without a sign are left
     /// out. Characters that are no code of the font are themselves.
     pub fn write(self, text: &str) -> String {
-        let is_code = |c: char| c < '\u{100}' || ('\u{f000}'..='\u{f0ff}').contains(&c);
         let mut written = String::new();
         for c in text.chars() {
             match self.sign(u32::from(c)).filter(|_| is_code(c)) {
@@ -55,6 +54,11 @@ impl SymbolFont {
             Self::Dingbats => dingbat(code & 0xFF),
         }
     }
+}
+
+/// Whether a character is a code of a symbol font: a byte, or a byte in the private use area.
+fn is_code(c: char) -> bool {
+    c < '\u{100}' || ('\u{f000}'..='\u{f0ff}').contains(&c)
 }
 
 const fn second_wingding(code: u32) -> Option<char> {

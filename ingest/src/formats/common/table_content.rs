@@ -58,11 +58,11 @@ impl OpenCell {
 
     /// Whether the cell is a short text.
     fn is_plain(&self) -> bool {
-        let bytes = |item: &BuiltBlock| match item {
-            BuiltBlock::Block(_, text) => text.len(),
-            BuiltBlock::Row(_) => usize::MAX,
-        };
-        !self.items.is_empty() && self.items.iter().map(bytes).all(|n| n <= MAX_PLAIN_BYTES)
+        !self.items.is_empty()
+            && self.items.iter().all(|item| match item {
+                BuiltBlock::Block(_, text) => text.len() <= MAX_PLAIN_BYTES,
+                BuiltBlock::Row(_) => false,
+            })
     }
 
     fn into_spanned(self) -> SpannedCell {
@@ -149,6 +149,18 @@ pub(super) fn table_items(table: TableContent, lost: &mut usize) -> Vec<BuiltBlo
     before
 }
 
+impl OpenRow {
+    fn has_table(&self) -> bool {
+        self.cells.iter().any(OpenCell::has_table)
+    }
+
+    /// Whether the row has several short texts and no table inside.
+    fn is_plain(&self) -> bool {
+        let plain = self.cells.iter().filter(|cell| cell.is_plain()).count();
+        plain > 1 && !self.has_table()
+    }
+}
+
 fn into_spanned(row: OpenRow) -> SpannedRow {
     SpannedRow {
         is_header: row.is_header,
@@ -159,13 +171,9 @@ fn into_spanned(row: OpenRow) -> SpannedRow {
 
 /// Whether a table with other tables inside is one of data: most rows have several short texts.
 fn is_data(rows: &[OpenRow]) -> bool {
-    let has_table = |row: &&OpenRow| row.cells.iter().any(OpenCell::has_table);
-    let is_plain = |row: &&OpenRow| {
-        let plain = row.cells.iter().filter(|cell| cell.is_plain()).count();
-        plain > 1 && !has_table(row)
-    };
-    let nested = rows.iter().filter(has_table).count();
-    rows.iter().filter(is_plain).count() >= nested
+    let nested = rows.iter().filter(|row| row.has_table()).count();
+    let plain = rows.iter().filter(|row| row.is_plain()).count();
+    plain >= nested
 }
 
 /// The rows of a table with other tables inside. Each inner row begins with the label of the row that

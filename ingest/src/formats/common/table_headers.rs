@@ -60,14 +60,14 @@ pub fn mark_headers(rows: &mut [RowDraft], is_bold: &[bool]) {
     let Some(first) = first.filter(|_| columns > 1) else {
         return;
     };
-    let bold = |row: usize| is_bold.get(row).copied().unwrap_or(false);
     let mut end = first;
     while end < rows.len() && end - first < MAX_HEADER_ROWS && may_continue(rows, first, end) {
         end += 1;
     }
     let (above, below) = rows.split_at(end);
-    let stands_out =
-        bold(first) && !below.is_empty() && !below.iter().enumerate().all(|(n, _)| bold(end + n));
+    let stands_out = is_bold.get(first) == Some(&true)
+        && !below.is_empty()
+        && !(end..rows.len()).all(|row| is_bold.get(row) == Some(&true));
     let last = above.last().filter(|_| end > first);
     let found = last.is_some_and(|last| {
         !below.is_empty() && may_name_columns(last) && (stands_out || names_columns(last, below))
@@ -119,21 +119,28 @@ fn names_columns(header: &RowDraft, below: &[RowDraft]) -> bool {
             .filter_map(|row| row.cell_at(cell.column + cell.span - 1))
             .map(|below| CellKind::of(&below.text))
             .collect();
-        let most = |of: &[CellKind]| {
-            kinds.iter().filter(|kind| of.contains(kind)).count() * 2 > kinds.len()
-        };
         match CellKind::of(&cell.text) {
-            CellKind::Measure if most(&[CellKind::Measure]) => return false,
-            CellKind::Year if most(&[CellKind::Year]) => return false,
-            CellKind::Words if most(&[CellKind::Measure, CellKind::Number, CellKind::Year]) => {
+            CellKind::Measure if are_mostly(&[CellKind::Measure], &kinds) => return false,
+            CellKind::Year if are_mostly(&[CellKind::Year], &kinds) => return false,
+            CellKind::Words
+                if are_mostly(
+                    &[CellKind::Measure, CellKind::Number, CellKind::Year],
+                    &kinds,
+                ) =>
+            {
                 over_values += 1;
             }
             CellKind::Measure | CellKind::Year | CellKind::Words | CellKind::Number => {
-                over_values += usize::from(most(&[CellKind::Number]));
+                over_values += usize::from(are_mostly(&[CellKind::Number], &kinds));
             }
         }
     }
     over_values > 0 || are_short_names(header, sample)
+}
+
+/// Whether more than half of the kinds are among the wanted ones.
+fn are_mostly(wanted: &[CellKind], kinds: &[CellKind]) -> bool {
+    kinds.iter().filter(|kind| wanted.contains(kind)).count() * 2 > kinds.len()
 }
 
 /// Whether every column has a short name that does not occur below it.
@@ -185,11 +192,15 @@ pub(super) fn extend_header(rows: &mut [RowDraft]) {
 }
 
 fn repeats_label(header: &RowDraft, next: &RowDraft) -> bool {
-    let label = |row: &RowDraft| row.cell_at(0).map(|cell| cell.text.clone());
     next.cells.len() > 1
         && may_name_columns(next)
-        && label(next).is_some()
-        && label(next) == label(header)
+        && row_label(next).is_some()
+        && row_label(next) == row_label(header)
+}
+
+/// The text of the first column.
+fn row_label(row: &RowDraft) -> Option<&str> {
+    row.cell_at(0).map(|cell| cell.text.as_str())
 }
 
 /// Extends each name after the first over the columns up to the next name, if the row below names

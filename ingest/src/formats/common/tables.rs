@@ -222,49 +222,45 @@ impl TableLayout {
             }
             // A cell that continues in the next row says so there.
             let rows_left = cell.rows.max(1) - 1;
-            self.hanging.insert(
-                start,
-                HangingCell {
-                    text: text.clone(),
-                    span,
-                    rows_left,
-                },
-            );
-            if !text.is_empty() {
-                found.insert(
-                    start,
-                    CellDraft {
-                        text,
-                        column: start,
-                        span,
-                    },
-                );
+            let hanging = HangingCell {
+                text: text.clone(),
+                span,
+                rows_left,
+            };
+            self.hanging.insert(start, hanging);
+            let draft = CellDraft {
+                text,
+                column: start,
+                span,
+            };
+            if !draft.text.is_empty() {
+                found.insert(start, draft);
             }
         }
-        for (start, upper) in &above {
-            if upper.rows_left > 0 {
-                let taken = self.hanging.contains_key(start);
-                let free = !taken && !overlaps(&found, *start, upper.span);
-                if free {
-                    self.repeat(*start, upper, &mut found);
-                }
-                if !taken {
-                    let rows_left = upper.rows_left - 1;
-                    self.hanging.insert(
-                        *start,
-                        HangingCell {
-                            rows_left,
-                            ..upper.clone()
-                        },
-                    );
-                }
-            }
-        }
+        self.continue_cells(above, &mut found);
         // The text of a header cell above is no sign that this row names columns.
         RowDraft {
             starts_table: false,
             is_header: marked || own > 0 && headers == own,
             cells: found.into_values().collect(),
+        }
+    }
+
+    /// Continues the cells above that cover this row, too.
+    fn continue_cells(
+        &mut self,
+        above: BTreeMap<usize, HangingCell>,
+        found: &mut BTreeMap<usize, CellDraft>,
+    ) {
+        for (start, mut upper) in above {
+            if upper.rows_left == 0 || self.hanging.contains_key(&start) {
+                continue;
+            }
+            if !overlaps(found, start, upper.span) {
+                self.repeat(start, &upper, found);
+            }
+            upper.rows_left -= 1;
+            self.hanging.insert(start, upper);
         }
     }
 

@@ -92,14 +92,9 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
 }
 
 fn write_item(item: &[CardLine], sections: &mut Sections) {
-    let named = |name: &str| {
-        item.iter()
-            .find(|line| line.name == name)
-            .map(CardLine::text)
-    };
-    let title = named("SUMMARY")
-        .or_else(|| named("FN"))
-        .or_else(|| named("N"))
+    let title = property("SUMMARY", item)
+        .or_else(|| property("FN", item))
+        .or_else(|| property("N", item))
         .unwrap_or_default();
     sections.push_block(BlockKind::Heading(2), &title);
     for (name, label) in PROPERTIES {
@@ -116,6 +111,13 @@ fn write_item(item: &[CardLine], sections: &mut Sections) {
             sections.push_block(BlockKind::Paragraph, &text);
         }
     }
+}
+
+/// The text of the first property with this name.
+fn property(name: &str, item: &[CardLine]) -> Option<String> {
+    item.iter()
+        .find(|line| line.name == name)
+        .map(CardLine::text)
 }
 
 /// Joins lines that were folded. In vCard 2.1, a line that ends with `=` goes on, too.
@@ -254,20 +256,26 @@ fn unescape(value: &str) -> String {
 
 /// `20260304T091500Z` as `2026-03-04 09:15 UTC`.
 fn write_time(value: &str) -> String {
-    let digits = |from: usize, to: usize| {
-        value
-            .get(from..to)
-            .filter(|d| d.bytes().all(|b| b.is_ascii_digit()))
-    };
-    let (Some(year), Some(month), Some(day)) = (digits(0, 4), digits(4, 6), digits(6, 8)) else {
+    let (Some(year), Some(month), Some(day)) = (
+        digits(0, 4, value),
+        digits(4, 6, value),
+        digits(6, 8, value),
+    ) else {
         return value.to_owned();
     };
-    let time = match (digits(9, 11), digits(11, 13)) {
+    let time = match (digits(9, 11, value), digits(11, 13, value)) {
         (Some(hour), Some(minute)) => format!(" {hour}:{minute}"),
         _ => String::new(),
     };
     let zone = if value.ends_with('Z') { " UTC" } else { "" };
     format!("{year}-{month}-{day}{time}{zone}")
+}
+
+/// This range of the value, if it holds digits only.
+fn digits(from: usize, to: usize, value: &str) -> Option<&str> {
+    value
+        .get(from..to)
+        .filter(|d| d.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn decode_quoted(value: &str) -> String {

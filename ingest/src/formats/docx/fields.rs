@@ -77,19 +77,20 @@ fn render(code: &str, depth: usize) -> String {
             .iter()
             .map(|part| render(part, depth + 1))
             .collect();
-        let part = |index: usize| parts.get(index).map_or("", String::as_str);
         match switch.chars().next().map(|c| c.to_ascii_lowercase()) {
-            Some('f') => shown.push_str(&write_fraction(part(0), part(1))),
-            Some('r') if parts.len() > 1 => shown.extend([part(0), "√(", part(1), ")"]),
-            Some('r') => shown.extend(["√(", part(0), ")"]),
+            Some('f') => shown.push_str(&write_fraction(part_at(0, &parts), part_at(1, &parts))),
+            Some('r') if parts.len() > 1 => {
+                shown.extend([part_at(0, &parts), "√(", part_at(1, &parts), ")"]);
+            }
+            Some('r') => shown.extend(["√(", part_at(0, &parts), ")"]),
             Some('s') if switch.to_ascii_lowercase().contains("do") => {
-                shown.push_str(&Script::Lowered.write(part(0)));
+                shown.push_str(&Script::Lowered.write(part_at(0, &parts)));
             }
             Some('s') => {
-                shown.push_str(&Script::Raised.write(part(0)));
-                shown.push_str(&Script::Lowered.write(part(1)));
+                shown.push_str(&Script::Raised.write(part_at(0, &parts)));
+                shown.push_str(&Script::Lowered.write(part_at(1, &parts)));
             }
-            Some('b') => shown.extend(["(", part(0), ")"]),
+            Some('b') => shown.extend(["(", part_at(0, &parts), ")"]),
             // The reading above a word precedes it.
             Some('o') => shown.push_str(parts.last().map_or("", String::as_str)),
             _ => shown.push_str(&parts.join(", ")),
@@ -98,6 +99,11 @@ fn render(code: &str, depth: usize) -> String {
     }
     shown.push_str(rest);
     shown
+}
+
+/// The argument at this index, or nothing.
+fn part_at(index: usize, parts: &[String]) -> &str {
+    parts.get(index).map_or("", String::as_str)
 }
 
 /// The switch before the brackets, what is in the brackets, and the text after them.

@@ -72,19 +72,18 @@ pub fn read_flat(xml: &str) -> Result<Sections, Failure> {
 fn read_package(archive: &mut Archive<'_>, depth: usize) -> Result<Sections, Failure> {
     let main = Relationships::find_main_part(archive, "word/document.xml")?;
     let related = Relationships::load(archive, &main)?;
-    let mut part = |kind: &str| {
-        let part = related.first_of_kind(kind).map(str::to_owned);
-        archive.text(&part.unwrap_or_else(|| format!("word/{kind}.xml")))
-    };
-    let styles = DocxStyles::parse(&part("styles")?)?;
-    let lists = Numbering::parse(&part("numbering")?)?;
+    let styles = related.text_of_kind("styles", "word/styles.xml", archive)?;
+    let styles = DocxStyles::parse(&styles)?;
+    let lists = related.text_of_kind("numbering", "word/numbering.xml", archive)?;
+    let lists = Numbering::parse(&lists)?;
     let mut notes = DocxNotes::default();
     for (kind, element) in [
         ("footnotes", "w:footnote"),
         ("endnotes", "w:endnote"),
         ("comments", "w:comment"),
     ] {
-        notes.parse(&part(kind)?, element, &styles)?;
+        let part = related.text_of_kind(kind, &format!("word/{kind}.xml"), archive)?;
+        notes.parse(&part, element, &styles)?;
     }
     let mut inserts = Inserts::default();
     for (id, target) in related.of_kind("diagramData").take(MAX_INSERTS) {

@@ -173,19 +173,7 @@ fn date_pieces(code: &str) -> Vec<DatePiece> {
 /// only.
 fn unambiguous(code: &str) -> String {
     let pieces = date_pieces(code);
-    let is_time = |c: &str| {
-        c.chars()
-            .any(|c| matches!(c.to_ascii_lowercase(), 'h' | 's'))
-    };
-    // An `m` beside hours or seconds means minutes.
-    let minutes: Vec<bool> = (0..pieces.len())
-        .map(|index| {
-            let before = pieces.iter().take(index).rev().find(|p| is_part_or_time(p));
-            let after = pieces.iter().skip(index + 1).find(|p| is_part_or_time(p));
-            let beside = |piece: Option<&DatePiece>| matches!(piece, Some(DatePiece::Other(c)) if is_time(c));
-            matches!(pieces.get(index), Some(DatePiece::Part('m', 1 | 2))) && (beside(before) || beside(after) && before.is_none())
-        })
-        .collect();
+    let minutes = find_minutes(&pieces);
     let mut order = String::new();
     let (mut first, mut last) = (None, 0);
     for (index, piece) in pieces.iter().enumerate() {
@@ -213,30 +201,63 @@ fn unambiguous(code: &str) -> String {
         })
         .filter(|text| !text.is_empty())
         .collect();
+    let Some(iso) = unambiguous_order(&order, &separators) else {
+        return code.to_owned();
+    };
+    let before = join_pieces(pieces.get(..first).unwrap_or_default());
+    let after = join_pieces(pieces.get(last + 1..).unwrap_or_default());
+    format!("{before}{iso}{after}")
+}
+
+/// The form in which a date of these parts and separators cannot be misread; `None` if it cannot be
+/// misread as it is.
+fn unambiguous_order(order: &str, separators: &[&str]) -> Option<&'static str> {
     let dotted = separators.iter().all(|text| *text == ".");
     let worded = separators
         .iter()
         .any(|text| text.chars().any(char::is_alphabetic));
-    let iso = match order.as_str() {
-        "ymd" | "y" | "m" | "d" | "" => return code.to_owned(),
-        "dmy" | "dm" if dotted => return code.to_owned(),
-        _ if worded => return code.to_owned(),
-        "my" | "ym" => "yyyy\\-mm",
-        "dm" | "md" => "d mmm",
-        _ => "yyyy\\-mm\\-dd",
-    };
-    let text = |pieces: &[DatePiece]| -> String {
-        pieces
-            .iter()
-            .map(|piece| match piece {
-                DatePiece::Part(letter, count) => letter.to_string().repeat(*count),
-                DatePiece::Other(text) => text.clone(),
-            })
-            .collect()
-    };
-    let before = text(pieces.get(..first).unwrap_or_default());
-    let after = text(pieces.get(last + 1..).unwrap_or_default());
-    format!("{before}{iso}{after}")
+    match order {
+        "ymd" | "y" | "m" | "d" | "" => None,
+        "dmy" | "dm" if dotted => None,
+        _ if worded => None,
+        "my" | "ym" => Some("yyyy\\-mm"),
+        "dm" | "md" => Some("d mmm"),
+        _ => Some("yyyy\\-mm\\-dd"),
+    }
+}
+
+/// For each part of a format, whether it means minutes: an `m` beside hours or seconds does.
+fn find_minutes(pieces: &[DatePiece]) -> Vec<bool> {
+    (0..pieces.len())
+        .map(|index| {
+            let before = pieces.iter().take(index).rev().find(|p| is_part_or_time(p));
+            let after = pieces.iter().skip(index + 1).find(|p| is_part_or_time(p));
+            matches!(pieces.get(index), Some(DatePiece::Part('m', 1 | 2)))
+                && (is_time_piece(before) || is_time_piece(after) && before.is_none())
+        })
+        .collect()
+}
+
+/// The format code of these parts.
+fn join_pieces(pieces: &[DatePiece]) -> String {
+    pieces
+        .iter()
+        .map(|piece| match piece {
+            DatePiece::Part(letter, count) => letter.to_string().repeat(*count),
+            DatePiece::Other(text) => text.clone(),
+        })
+        .collect()
+}
+
+/// Whether this part of a format shows hours or seconds.
+fn is_time_piece(piece: Option<&DatePiece>) -> bool {
+    matches!(piece, Some(DatePiece::Other(c)) if is_time(c))
+}
+
+/// Whether a part of a format shows hours or seconds.
+fn is_time(code: &str) -> bool {
+    code.chars()
+        .any(|c| matches!(c.to_ascii_lowercase(), 'h' | 's'))
 }
 
 fn is_part_or_time(piece: &DatePiece) -> bool {

@@ -6,11 +6,11 @@ use super::shared_strings::SharedStrings;
 use super::worksheet::{SheetParts, WorksheetReader, read_worksheet};
 use crate::formats::Failure;
 use crate::formats::common::archive::Archive;
-use crate::formats::common::block_builder::write_blocks;
+use crate::formats::common::block_builder::{BuiltBlock, write_blocks};
 use crate::formats::common::drawings::{read_controls, read_drawing};
 use crate::formats::common::opc::Relationships;
 use crate::formats::common::sections::Sections;
-use crate::formats::common::sheets::{hidden_sheet, quote_sheet_name};
+use crate::formats::common::sheets::{Sheet, hidden_sheet, quote_sheet_name};
 use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 use crate::limits::HiddenCells;
 use crate::wire::Refusal;
@@ -29,12 +29,10 @@ pub fn read_workbook(
 ) -> Result<(), Failure> {
     let main = Relationships::find_main_part(archive, "xl/workbook.xml")?;
     let related = Relationships::load(archive, &main)?;
-    let mut part = |kind: &str, otherwise: &str| {
-        let part = related.first_of_kind(kind).map(str::to_owned);
-        archive.text(&part.unwrap_or_else(|| otherwise.to_owned()))
-    };
-    let styles = CellStyles::parse(&part("styles", "xl/styles.xml")?);
-    let strings = SharedStrings::parse(&part("sharedStrings", "xl/sharedStrings.xml")?)?;
+    let styles = related.text_of_kind("styles", "xl/styles.xml", archive)?;
+    let styles = CellStyles::parse(&styles);
+    let strings = related.text_of_kind("sharedStrings", "xl/sharedStrings.xml", archive)?;
+    let strings = SharedStrings::parse(&strings)?;
     let mut workbook = WorkbookParts::default();
     parse_xml(&archive.text(&main)?, &mut workbook)?;
     if workbook.sheets.is_empty() {
@@ -182,30 +180,12 @@ impl WorkbookContext<'_, '_> {
         }
         let mut beside = self.beside(&related)?;
         beside.extend(margins.into_iter().map(|text| {
-            (
-                None,
-                vec![crate::formats::common::block_builder::BuiltBlock::Block(
-                    BlockKind::Paragraph,
-                    text,
-                )],
-            )
+            let block = BuiltBlock::Block(BlockKind::Paragraph, text);
+            (None, vec![block])
         }));
-        let quoted = quote_sheet_name(&sheet.name);
-        if cells.is_empty() && beside.is_empty() {
-            return Ok(());
+        if !cells.is_empty() || !beside.is_empty() {
+            write_sheet(&sheet.name, cells, beside, sections);
         }
-        if cells.is_empty() {
-            sections.set_location(Some(quoted.clone()));
-            sections.push_block(BlockKind::Heading(1), &sheet.name);
-        }
-        cells.write_rows(sections);
-        for (place, blocks) in beside {
-            let place = place.map_or_else(|| quoted.clone(), |cell| format!("{quoted}!{cell}"));
-            sections.set_location(Some(place));
-            write_blocks(sections, blocks);
-        }
-        sections.set_location(None);
-        sections.end_page();
         Ok(())
     }
 
@@ -266,11 +246,25 @@ impl WorkbookContext<'_, '_> {
     }
 }
 
+/// Writes a sheet: its rows, then what stands beside them.
+fn write_sheet(name: &str, cells: Sheet, beside: Vec<BesideCells>, sections: &mut Sections) {
+    let quoted = quote_sheet_name(name);
+    if cells.is_empty() {
+        sections.set_location(Some(quoted.clone()));
+        sections.push_block(BlockKind::Heading(1), name);
+    }
+    cells.write_rows(sections);
+    for (place, blocks) in beside {
+        let place = place.map_or_else(|| quoted.clone(), |cell| format!("{quoted}!{cell}"));
+        sections.set_location(Some(place));
+        write_blocks(sections, blocks);
+    }
+    sections.set_location(None);
+    sections.end_page();
+}
+
 /// Text beside the cells, with the cell that it belongs to.
-type BesideCells = (
-    Option<String>,
-    Vec<crate::formats::common::block_builder::BuiltBlock>,
-);
+type BesideCells = (Option<String>, Vec<BuiltBlock>);
 
 /// Reads the remarks on cells.
 #[derive(Debug, Default)]
@@ -303,10 +297,7 @@ impl XmlHandler for CellCommentReader {
                 // Since 2018, a remark also has a note for older programs.
                 if !text.trim().is_empty() && !text.trim_start().starts_with("[Threaded comment]") {
                     let text = format!("Remark on {}: {}", self.cell, text.trim());
-                    let block = crate::formats::common::block_builder::BuiltBlock::Block(
-                        BlockKind::Paragraph,
-                        text,
-                    );
+                    let block = BuiltBlock::Block(BlockKind::Paragraph, text);
                     self.found.push((Some(self.cell.clone()), vec![block]));
                 }
             }

@@ -68,7 +68,6 @@ fn decode_utf7(bytes: &[u8]) -> String {
     let mut rest = source.as_ref();
     while let Some((before, after)) = rest.split_once('+') {
         text.push_str(before);
-        let is_code = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
         let end = after.find(|c| !is_code(c)).unwrap_or(after.len());
         let (code, left) = after.split_at(end);
         if code.is_empty() {
@@ -80,6 +79,11 @@ fn decode_utf7(bytes: &[u8]) -> String {
     }
     text.push_str(rest);
     text
+}
+
+/// Whether a character belongs to modified Base64.
+fn is_code(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '/')
 }
 
 fn decode_utf7_code(code: &str) -> String {

@@ -112,12 +112,12 @@ pub fn has_header(bytes: &[u8]) -> bool {
             seen.push(name);
         }
     }
-    let has = |name: &str| seen.iter().any(|field| field == name);
-    let is_sent = has("from")
+    let seen: Vec<&str> = seen.iter().map(String::as_str).collect();
+    let is_sent = seen.contains(&"from")
         && ["mime-version", "received", "message-id", "date"]
-            .into_iter()
-            .any(has);
-    is_sent || has("mime-version") && has("content-type") && seen.len() > 2
+            .iter()
+            .any(|name| seen.contains(name));
+    is_sent || seen.contains(&"mime-version") && seen.contains(&"content-type") && seen.len() > 2
 }
 
 fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
@@ -419,11 +419,12 @@ fn is_decoration(part: &MessagePart<'_>) -> bool {
 }
 
 fn attachment_name(message: &Message<'_>, part: &MessagePart<'_>) -> String {
-    let named = |header: &str, key: &str| {
-        raw_header(message, &part.headers, header).and_then(|field| parameter(field, key))
-    };
-    let decoded =
-        named("Content-Disposition", "filename").or_else(|| named("Content-Type", "name"));
+    let decoded = [
+        ("Content-Disposition", "filename"),
+        ("Content-Type", "name"),
+    ]
+    .into_iter()
+    .find_map(|(header, key)| parameter(raw_header(message, &part.headers, header)?, key));
     if let Some(name) = decoded.filter(|name| !name.trim().is_empty()) {
         return name;
     }

@@ -124,12 +124,6 @@ fn compare(plain: &MailBody, other: &MailBody) -> BodyChoice {
     let blocks = pages.iter().flat_map(|page| &page.page.content.blocks);
     let rows = blocks.filter(|block| block.row.as_ref().is_some_and(|row| row.cells.len() > 1));
     let has_table = rows.count() > 1;
-    let words = |text: &str| -> std::collections::HashSet<String> {
-        let words = text
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty());
-        words.map(str::to_lowercase).collect()
-    };
     let mut shown = std::collections::HashSet::new();
     for page in &pages {
         shown.extend(words(&page.page.content.text));
@@ -145,6 +139,14 @@ fn compare(plain: &MailBody, other: &MailBody) -> BodyChoice {
         () if is_stub || has_table && shared * 5 >= said.len() * 4 => BodyChoice::Other,
         () => BodyChoice::Plain,
     }
+}
+
+/// The words of a text in lower case.
+fn words(text: &str) -> std::collections::HashSet<String> {
+    let words = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty());
+    words.map(str::to_lowercase).collect()
 }
 
 impl MailBody {

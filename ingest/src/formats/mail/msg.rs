@@ -122,13 +122,8 @@ impl MsgReader<'_, '_> {
         let fixed =
             ole::read_stream(self.file, &format!("{folder}{PROPERTIES}")).unwrap_or_default();
         let fixed = fixed.get(header..).unwrap_or_default();
-        let code_page = |id: u16| {
-            let page =
-                fixed_property(fixed, id).and_then(|page| u32::try_from(page & 0xFFFF_FFFF).ok());
-            page.filter(|page| *page > 0)
-        };
-        let internet_page = code_page(INTERNET_CODE_PAGE);
-        let page = code_page(CODE_PAGE).or(internet_page);
+        let internet_page = code_page(INTERNET_CODE_PAGE, fixed);
+        let page = code_page(CODE_PAGE, fixed).or(internet_page);
         self.page = page;
         let sent = fixed_property(fixed, SUBMITTED).or_else(|| fixed_property(fixed, DELIVERED));
         let sent = sent.and_then(parse_filetime);
@@ -191,6 +186,12 @@ impl MsgReader<'_, '_> {
         let path = format!("{folder}__substg1.0_{id:04X}{kind:04X}");
         ole::read_stream(self.file, &path)
     }
+}
+
+/// A property that holds a code page.
+fn code_page(id: u16, fixed: &[u8]) -> Option<u32> {
+    let page = fixed_property(fixed, id).and_then(|page| u32::try_from(page & 0xFFFF_FFFF).ok());
+    page.filter(|page| *page > 0)
 }
 
 /// Decodes HTML: it is in the code page that the message names, unless it is UTF-8.

@@ -32,12 +32,7 @@ fn push_group(group: &[&str], is_quoted: bool, found: &mut Vec<String>) {
             found.push((*line).to_owned());
             continue;
         }
-        let beside = |other: Option<usize>| {
-            other
-                .and_then(|at| group.get(at))
-                .map_or(0, |line| depth(line))
-        };
-        let around = beside(index.checked_sub(1)).max(beside(Some(index + 1)));
+        let around = depth_at(index.checked_sub(1), group).max(depth_at(Some(index + 1), group));
         let inner = strip(line, own);
         // A quoted line may itself begin with "more than".
         let keeps_one = own > 1 && starts_with_number(inner) && around < own;
@@ -47,6 +42,13 @@ fn push_group(group: &[&str], is_quoted: bool, found: &mut Vec<String>) {
             inner.to_owned()
         });
     }
+}
+
+/// The quote depth of the line at this index, 0 if there is none.
+fn depth_at(other: Option<usize>, group: &[&str]) -> usize {
+    other
+        .and_then(|at| group.get(at))
+        .map_or(0, |line| depth(line))
 }
 
 /// The number of marks at the begin of a line.

@@ -32,7 +32,6 @@ pub const FORMAT: Format = Format {
 };
 
 fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
-    let broken = || Failure::damaged("its slides cannot be found");
     let mut file = ole::open(source).ok_or_else(broken)?;
     if file.is_stream("/EncryptedSummary") {
         return Err(Refusal::Encrypted.into());
@@ -77,6 +76,11 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
             .to_owned(),
     );
     sections.send(info, sink)
+}
+
+/// The error of a file whose slides are missing.
+fn broken() -> Failure {
+    Failure::damaged("its slides cannot be found")
 }
 
 fn push_lines(text: &str, sections: &mut Sections) {

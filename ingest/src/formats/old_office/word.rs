@@ -45,7 +45,6 @@ const PARTS: &[&str] = &[
 ];
 
 fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
-    let broken = || Failure::damaged("its text cannot be found");
     let mut file = ole::open(source).ok_or_else(broken)?;
     let main = ole::read_stream(&mut file, "/WordDocument").ok_or_else(broken)?;
     let flags = u16_at(&main, 10).ok_or_else(broken)?;
@@ -93,6 +92,11 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
     builder.finish().send(info, sink)
 }
 
+/// The error of a file whose text is missing.
+fn broken() -> Failure {
+    Failure::damaged("its text cannot be found")
+}
+
 /// Characters and their formats.
 type FormattedText = (Vec<char>, Vec<CharacterFormat>);
 
@@ -119,17 +123,11 @@ fn read_pieces(main: &[u8], table: &[u8], formatting: &WordFormatting) -> Option
         }
         let is_bytes = position & 0x4000_0000 != 0;
         let start = usize::try_from(position & 0x3FFF_FFFF).ok()?;
-        let place = |index: usize| {
-            if is_bytes {
-                start / 2 + index
-            } else {
-                start + 2 * index
-            }
-        };
+        let (first, bytes_per_char) = if is_bytes { (start / 2, 1) } else { (start, 2) };
         if formatting.is_empty() {
             formats.resize(formats.len() + chars, CharacterFormat::default());
         } else {
-            formats.extend((0..chars).map(|index| formatting.at(place(index))));
+            formats.extend((0..chars).map(|index| formatting.at(first + bytes_per_char * index)));
         }
         if is_bytes {
             let bytes = main.get(start / 2..(start / 2).checked_add(chars)?)?;

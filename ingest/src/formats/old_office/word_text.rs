@@ -128,14 +128,8 @@ fn write_table(table: &str, builder: &mut BlockBuilder) -> Result<(), Failure> {
 
 /// The number of cells of a row: the smallest with which each row ends with an empty cell.
 fn row_length(cells: &[&str]) -> usize {
-    let fits = |columns: usize| {
-        let ends = cells.iter().skip(columns).step_by(columns + 1);
-        cells.len().is_multiple_of(columns + 1)
-            && ends.clone().count() > 0
-            && ends.into_iter().all(|cell| cell.is_empty())
-    };
     (1..MAX_CELLS)
-        .find(|columns| fits(*columns))
+        .find(|columns| divides_rows(*columns, cells))
         .unwrap_or_else(|| {
             // Rows of different lengths: the first empty cell ends the first row.
             cells
@@ -144,6 +138,14 @@ fn row_length(cells: &[&str]) -> usize {
                 .unwrap_or(cells.len())
                 .max(1)
         })
+}
+
+/// Whether an empty cell ends each row of this many columns.
+fn divides_rows(columns: usize, cells: &[&str]) -> bool {
+    let ends = cells.iter().skip(columns).step_by(columns + 1);
+    cells.len().is_multiple_of(columns + 1)
+        && ends.clone().count() > 0
+        && ends.into_iter().all(|cell| cell.is_empty())
 }
 
 #[cfg(test)]

@@ -62,12 +62,11 @@ pub fn read_annotations(document: &Document) -> HashMap<u32, PageAnnotations> {
 }
 
 fn add(document: &Document, annotation: &Dictionary, page: &mut PageAnnotations) {
-    let entry = |key: &[u8]| annotation.get_deref(key, document).ok();
-    let flags = entry(b"F")
+    let flags = entry(b"F", annotation, document)
         .and_then(|flags| flags.as_i64().ok())
         .unwrap_or(0);
-    let subtype = entry(b"Subtype").and_then(|kind| kind.as_name().ok());
-    let rect = entry(b"Rect")
+    let subtype = entry(b"Subtype", annotation, document).and_then(|kind| kind.as_name().ok());
+    let rect = entry(b"Rect", annotation, document)
         .and_then(|rect| rect.as_array().ok())
         .and_then(|numbers| parse_rect(numbers));
     let (Some(subtype), Some(rect_corners)) = (subtype, rect) else {
@@ -77,7 +76,8 @@ fn add(document: &Document, annotation: &Dictionary, page: &mut PageAnnotations)
         return;
     }
     if subtype == b"StrikeOut" {
-        let quads = entry(b"QuadPoints").and_then(|points| points.as_array().ok());
+        let quads =
+            entry(b"QuadPoints", annotation, document).and_then(|points| points.as_array().ok());
         page.struck
             .extend(quads.map_or_else(|| vec![rect_corners], |points| parse_quads(points)));
     }
@@ -88,7 +88,7 @@ fn add(document: &Document, annotation: &Dictionary, page: &mut PageAnnotations)
         b"Stamp" => "Stamp",
         _ => return,
     };
-    let text = entry(b"Contents")
+    let text = entry(b"Contents", annotation, document)
         .and_then(|contents| decode_text_string(contents).ok())
         .map(|contents| normalize_whitespace(&contents))
         .filter(|text| !text.is_empty());
@@ -100,6 +100,11 @@ fn add(document: &Document, annotation: &Dictionary, page: &mut PageAnnotations)
             ticked: None,
         });
     }
+}
+
+/// An entry of an annotation, with references followed.
+fn entry<'a>(key: &[u8], annotation: &'a Dictionary, document: &'a Document) -> Option<&'a Object> {
+    annotation.get_deref(key, document).ok()
 }
 
 /// The boxes around groups of four points.
@@ -114,9 +119,17 @@ fn parse_quads(points: &[Object]) -> Vec<[f64; 4]> {
         .map(|quad| {
             let [x1, y1, x2, y2, x3, y3, x4, y4] = *quad;
             let (xs, ys) = ([x1, x2, x3, x4], [y1, y2, y3, y4]);
-            let least = |all: [f64; 4]| all.into_iter().fold(f64::MAX, f64::min);
-            let most = |all: [f64; 4]| all.into_iter().fold(f64::MIN, f64::max);
             [least(xs), least(ys), most(xs), most(ys)]
         })
         .collect()
+}
+
+/// The largest of four coordinates.
+fn most(all: [f64; 4]) -> f64 {
+    all.into_iter().fold(f64::MIN, f64::max)
+}
+
+/// The smallest of four coordinates.
+fn least(all: [f64; 4]) -> f64 {
+    all.into_iter().fold(f64::MAX, f64::min)
 }

@@ -225,11 +225,11 @@ impl PageTextWriter {
         let mut above: Option<&PlacedWord> = None;
         for word in &cell.words {
             // A cell of several lines may divide a word.
-            let is_next_line = |last: &PlacedWord| word.frame.y0 > last.frame.y0 + 0.5 * word.size;
-            if let Some(last) = above
-                && !(is_next_line(last) && self.rejoin(&word.text))
-            {
-                self.page.text.push(' ');
+            if let Some(last) = above {
+                let is_next_line = word.frame.y0 > last.frame.y0 + 0.5 * word.size;
+                if !(is_next_line && self.rejoin(&word.text)) {
+                    self.page.text.push(' ');
+                }
             }
             above = Some(word);
             let start = self.page.text.len();

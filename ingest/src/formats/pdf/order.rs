@@ -81,15 +81,15 @@ struct Gutter {
 impl Gutter {
     /// Whether most rows next to the gutter have cells on both sides of it.
     fn is_crossed(&self, rows: &[TextRow]) -> bool {
-        let beside =
-            |row: &&TextRow| row.frame.y0 >= self.top - 1.0 && row.frame.y1 <= self.bottom + 1.0;
-        let all = rows.iter().filter(beside).count();
-        let crossing = rows
+        let beside: Vec<&TextRow> = rows
             .iter()
-            .filter(beside)
+            .filter(|row| row.frame.y0 >= self.top - 1.0 && row.frame.y1 <= self.bottom + 1.0)
+            .collect();
+        let crossing = beside
+            .iter()
             .filter(|row| row.frame.x0 < self.x && row.frame.x1 > self.x)
             .count();
-        crossing >= 3 && crossing * 2 > all
+        crossing >= 3 && crossing * 2 > beside.len()
     }
 }
 

@@ -99,16 +99,18 @@ fn find_segments(glyphs: &[Glyph]) -> Vec<Vec<usize>> {
 
 fn close_segment(open: &mut Vec<(usize, &Glyph)>, segments: &mut Vec<Vec<usize>>) {
     let segment = std::mem::take(open);
-    let letters = |right: bool| {
-        let chars = segment.iter().flat_map(|(_, glyph)| glyph.text.chars());
-        chars
-            .filter(|c| c.is_alphabetic() && is_right_to_left(*c) == right)
-            .count()
-    };
-    let right = letters(true);
-    if right > 0 && right * 2 >= letters(false) {
+    let right = count_letters(true, &segment);
+    if right > 0 && right * 2 >= count_letters(false, &segment) {
         segments.push(segment.into_iter().map(|(index, _)| index).collect());
     }
+}
+
+/// The number of letters written to the left, or of others.
+fn count_letters(right: bool, segment: &[(usize, &Glyph)]) -> usize {
+    let chars = segment.iter().flat_map(|(_, glyph)| glyph.text.chars());
+    chars
+        .filter(|c| c.is_alphabetic() && is_right_to_left(*c) == right)
+        .count()
 }
 
 /// The words of a piece of a line, in the order in which they are read.
@@ -141,22 +143,24 @@ fn read_segment(glyphs: &[Glyph], members: &[usize]) -> Vec<PlacedWord> {
 
 /// Words of Latin letters that follow each other are read from left to right.
 fn restore_left_to_right(words: &mut [PlacedWord]) {
-    let is_latin = |word: &PlacedWord| {
-        word.text.chars().any(char::is_alphabetic) && !word.text.chars().any(is_right_to_left)
-    };
     let mut start = 0;
     while start < words.len() {
         let run = words
             .get(start..)
             .unwrap_or_default()
             .iter()
-            .take_while(|word| is_latin(word))
+            .take_while(|word| is_left_to_right(word))
             .count();
         if let Some(run) = words.get_mut(start..start + run) {
             run.reverse();
         }
         start += run.max(1);
     }
+}
+
+/// Whether a word has letters, and none that are written to the left.
+fn is_left_to_right(word: &PlacedWord) -> bool {
+    word.text.chars().any(char::is_alphabetic) && !word.text.chars().any(is_right_to_left)
 }
 
 /// Writes a word, whose glyphs are from left to right.

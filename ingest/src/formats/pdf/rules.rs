@@ -111,9 +111,10 @@ impl PageRules {
         let inside = signs.next().map(|(index, word)| (index, word.text.clone()));
         if let Some((index, sign)) = &inside {
             // A letter in a box is what somebody wrote, and a box is no tick.
-            let is_tick =
-                |c: char| !"☐☑☒".contains(c) && (!c.is_alphanumeric() || "xX48".contains(c));
-            if !sign.chars().all(is_tick) {
+            if !sign
+                .chars()
+                .all(|c: char| !"☐☑☒".contains(c) && (!c.is_alphanumeric() || "xX48".contains(c)))
+            {
                 return;
             }
             words.remove(*index);
@@ -205,10 +206,14 @@ impl PageRules {
 
 /// Whether two squares of one size touch each other.
 fn touches(a: Rect, b: Rect) -> bool {
-    let near = |a: f32, b: f32| (a - b).abs() < 2.0;
-    let is_level = near(a.y0, b.y0) && (near(a.x0, b.x1) || near(a.x1, b.x0));
-    let is_above = near(a.x0, b.x0) && (near(a.y0, b.y1) || near(a.y1, b.y0));
+    let is_level = is_near(a.y0, b.y0) && (is_near(a.x0, b.x1) || is_near(a.x1, b.x0));
+    let is_above = is_near(a.x0, b.x0) && (is_near(a.y0, b.y1) || is_near(a.y1, b.y0));
     is_level || is_above
+}
+
+/// Whether two coordinates are less than 2 points apart.
+fn is_near(a: f32, b: f32) -> bool {
+    (a - b).abs() < 2.0
 }
 
 const fn turn(rect: Rect) -> Rect {

@@ -27,22 +27,16 @@ pub fn mark(words: &mut [PlacedWord], rules: &PageRules, areas: &[Rect]) {
         return;
     }
     let struck = without_rulings(words, &lines, struck);
-    let is_struck = |index: Option<usize>| {
-        index
-            .and_then(|index| struck.get(index))
-            .copied()
-            .unwrap_or(false)
-    };
-    for (index, word) in words.iter_mut().enumerate() {
-        if !is_struck(Some(index)) {
-            continue;
-        }
-        if !is_struck(index.checked_sub(1)) {
+    let following = struck.iter().skip(1).chain([&false]);
+    let mut follows_struck = false;
+    for ((word, is_struck), precedes_struck) in words.iter_mut().zip(&struck).zip(following) {
+        if *is_struck && !follows_struck {
             word.text.insert_str(0, STRUCK_OPEN);
         }
-        if !is_struck(Some(index + 1)) {
+        if *is_struck && !precedes_struck {
             word.text.push_str(STRUCK_CLOSE);
         }
+        follows_struck = *is_struck;
     }
 }
 

@@ -138,18 +138,19 @@ impl OcrEngine {
     reason = "this is the reader's supervisor, which starts the one program that may read files"
 )]
 async fn run(reader: &Path, request: &Request, png: &[u8]) -> Result<String, String> {
-    let failed = |cause: std::io::Error| cause.to_string();
     let request = serde_json::to_string(request).map_err(|cause| cause.to_string())?;
     let mut child = tokio::process::Command::new(reader)
         .env_clear()
         .env(REQUEST, request)
         .current_dir("/")
-        .stdin(Stdio::from(in_memory(png).map_err(failed)?))
+        .stdin(Stdio::from(
+            in_memory(png).map_err(|cause| cause.to_string())?,
+        ))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .map_err(failed)?;
+        .map_err(|cause| cause.to_string())?;
     let output = child.stdout.take().ok_or("the recogniser has no output")?;
     let mut table = String::new();
     let mut output = output.take(TABLE_BYTES);
@@ -160,7 +161,7 @@ async fn run(reader: &Path, request: &Request, png: &[u8]) -> Result<String, Str
     let status = tokio::time::timeout(TIMEOUT, reading)
         .await
         .map_err(|_elapsed| format!("the recogniser took longer than {} s", TIMEOUT.as_secs()))?
-        .map_err(failed)?;
+        .map_err(|cause| cause.to_string())?;
     if status.success() {
         Ok(table)
     } else {

@@ -214,12 +214,13 @@ impl SheetReader<'_> {
     fn merge(&mut self, body: &[u8]) {
         let (ranges, _) = body.get(2..).unwrap_or_default().as_chunks::<8>();
         for range in ranges {
-            let at = |index: usize| u16_at(range, index).map_or(0, u32::from);
+            let [top, left, bottom, right] =
+                [0, 4, 2, 6].map(|index| u16_at(range, index).map_or(0, u32::from));
             self.cells.merge(MergedCells {
-                top: at(0),
-                bottom: at(2),
-                left: at(4),
-                right: at(6),
+                top,
+                left,
+                bottom,
+                right,
             });
         }
     }

@@ -6,6 +6,7 @@ use crate::formats::pdf::rows::{TextRun, join_cells};
 use crate::formats::pdf::rules::PageRules;
 use crate::formats::pdf::words::TextDirection;
 use cloister_domain::Rect;
+use std::collections::HashSet;
 
 /// A line of a table is at least this long, in points.
 const MIN_RULE: f32 = 60.0;
@@ -116,17 +117,16 @@ fn shaded_rows(rules: &PageRules) -> impl Iterator<Item = Rect> {
 /// The tables in a frame. Text between two of them, such as a heading, belongs to neither.
 pub fn areas_in(runs: &OpenRuns, frame: Rect, direction: TextDirection) -> Vec<TableArea> {
     let frame = with_labels(runs, frame, direction);
-    let inside = |run: &TextRun| {
-        let middle = f32::midpoint(run.frame.y0, run.frame.y1);
-        run.direction == direction
-            && run.frame.x0 > frame.x0 - EDGE
-            && run.frame.x1 < frame.x1 + 4.0 * EDGE
-            && middle < frame.y1
-    };
     let candidates: Vec<(usize, &TextRun)> = runs
         .iter()
         .enumerate()
-        .filter_map(|(index, run)| Some((index, run.as_ref().filter(|run| inside(run))?)))
+        .filter_map(|(index, run)| {
+            Some((
+                index,
+                run.as_ref()
+                    .filter(|run| run.direction == direction && ends_inside(run, frame))?,
+            ))
+        })
         .collect();
     let (members, above): (Vec<_>, Vec<_>) = candidates
         .into_iter()
@@ -136,13 +136,12 @@ pub fn areas_in(runs: &OpenRuns, frame: Rect, direction: TextDirection) -> Vec<T
     let mut part = frame;
     for (index, end) in breaks.iter().chain([&f32::MAX]).enumerate() {
         part.y1 = end.min(frame.y1);
-        let within = |run: &TextRun| {
-            let middle = f32::midpoint(run.frame.y0, run.frame.y1);
-            middle > part.y0 && middle < part.y1 - 0.5 && !breaks.contains(&run.frame.y0)
-        };
         let mut own: Vec<_> = members
             .iter()
-            .filter(|(_, run)| within(run))
+            .filter(|(_, run)| {
+                let middle = f32::midpoint(run.frame.y0, run.frame.y1);
+                middle > part.y0 && middle < part.y1 - 0.5 && !breaks.contains(&run.frame.y0)
+            })
             .copied()
             .collect();
         let mut extended = part;
@@ -158,18 +157,10 @@ pub fn areas_in(runs: &OpenRuns, frame: Rect, direction: TextDirection) -> Vec<T
 /// The frame with the labels to its left, if lines are only drawn at the amounts: most rows have one,
 /// which is drawn just before them.
 fn with_labels(runs: &OpenRuns, frame: Rect, direction: TextDirection) -> Rect {
-    let inside = |run: &TextRun| {
-        let middle = f32::midpoint(run.frame.y0, run.frame.y1);
-        run.direction == direction
-            && run.frame.x0 > frame.x0 - EDGE
-            && run.frame.x1 < frame.x1 + 4.0 * EDGE
-            && frame.y0 < middle
-            && middle < frame.y1
-    };
     let mut tops: Vec<f32> = runs
         .iter()
         .flatten()
-        .filter(|run| inside(run))
+        .filter(|run| run.direction == direction && lies_inside(run, frame))
         .map(|run| run.frame.y0)
         .collect();
     tops.sort_by(f32::total_cmp);
@@ -179,7 +170,11 @@ fn with_labels(runs: &OpenRuns, frame: Rect, direction: TextDirection) -> Rect {
             .as_ref()
             .filter(|run| run.direction == direction && run.frame.x1 <= frame.x0 + EDGE)?;
         let mut next = (1..4).filter_map(|step| runs.get(index + step)?.as_ref());
-        let precedes = next.any(|next| inside(next) && run.shares_line(next.direction, next.frame));
+        let precedes = next.any(|next| {
+            next.direction == direction
+                && lies_inside(next, frame)
+                && run.shares_line(next.direction, next.frame)
+        });
         precedes.then_some(run.frame.x0)
     });
     let lefts: Vec<f32> = labels.collect();
@@ -190,6 +185,18 @@ fn with_labels(runs: &OpenRuns, frame: Rect, direction: TextDirection) -> Rect {
         x0: lefts.into_iter().fold(frame.x0, f32::min),
         ..frame
     }
+}
+
+/// Whether a run lies between the sides of a frame, and above its lower edge.
+fn ends_inside(run: &TextRun, frame: Rect) -> bool {
+    run.frame.x0 > frame.x0 - EDGE
+        && run.frame.x1 < frame.x1 + 4.0 * EDGE
+        && f32::midpoint(run.frame.y0, run.frame.y1) < frame.y1
+}
+
+/// Whether a run lies in a frame.
+fn lies_inside(run: &TextRun, frame: Rect) -> bool {
+    ends_inside(run, frame) && frame.y0 < f32::midpoint(run.frame.y0, run.frame.y1)
 }
 
 /// The tops of lines that are no part of a table: headings in larger letters, and running text from
@@ -241,14 +248,12 @@ fn extend_upwards<'r>(
             .filter(|(_, run)| nearest.shares_line(run.direction, run.frame))
             .copied()
             .collect();
-        let is_known = |index: usize| {
-            let mut known = line.iter().chain(members.iter());
-            known.any(|(member, _)| *member == index)
-        };
+        let known = line.iter().chain(members.iter());
+        let known: HashSet<usize> = known.map(|(index, _)| *index).collect();
         let crosses = runs.iter().enumerate().any(|(index, run)| {
             run.as_ref()
                 .is_some_and(|run| nearest.shares_line(run.direction, run.frame))
-                && !is_known(index)
+                && !known.contains(&index)
         });
         let has_numbers = line.iter().any(|(_, run)| is_number(&run.text()));
         if line.len() < 2 || crosses || has_numbers {
@@ -341,17 +346,17 @@ fn lines_alone(lines: &[Vec<TextRun>]) -> Vec<bool> {
         })
         .collect();
     let usual = median(gaps.iter().copied());
-    let is_empty = |gap: Option<&f32>, size: f32| {
-        gap.is_none_or(|gap| *gap > size && *gap > MANY_GAPS * usual)
-    };
-    let is_alone = |(index, line): (usize, &Vec<TextRun>)| {
+    let above = std::iter::once(None).chain(gaps.iter().map(Some));
+    let below = gaps.iter().map(Some).chain([None]);
+    let around = above.zip(below);
+    let is_alone = lines.iter().zip(around).map(|(line, (above, below))| {
         let [run] = line.as_slice() else {
             return false;
         };
-        let above = index.checked_sub(1).and_then(|above| gaps.get(above));
-        is_empty(above, run.size) && is_empty(gaps.get(index), run.size)
-    };
-    lines.iter().enumerate().map(is_alone).collect()
+        let mut gaps = above.into_iter().chain(below);
+        gaps.all(|gap| *gap > run.size && *gap > MANY_GAPS * usual)
+    });
+    is_alone.collect()
 }
 
 fn line_frame(line: &[TextRun]) -> Option<Rect> {

@@ -162,26 +162,31 @@ impl Columns {
     /// The columns that a text covers: the first, and their number.
     fn covered(&self, x0: f32, x1: f32) -> (usize, usize) {
         let middle = f32::midpoint(x0, x1);
-        let over = |(left, right): &(f32, f32)| {
-            let shared = x1.min(*right) - x0.max(*left);
-            // A text may stick out of its cell a little.
-            let least = if self.is_lattice {
-                (0.25 * (x1 - x0)).min(0.25 * (right - left))
-            } else {
-                0.5
-            };
-            shared > least || *left <= middle && middle <= *right
-        };
-        let first = self.extents.iter().position(over);
-        let last = self.extents.iter().rposition(over);
+        let mut extents = self.extents.iter();
+        let first = extents.position(|extent| self.overlaps(*extent, x0, x1));
+        let mut extents = self.extents.iter();
+        let last = extents.rposition(|extent| self.overlaps(*extent, x0, x1));
         if let Some((first, last)) = first.zip(last) {
             return (first, last - first + 1);
         }
         let nearest = self.extents.iter().enumerate().min_by(|(_, a), (_, b)| {
-            let far = |e: &(f32, f32)| (f32::midpoint(e.0, e.1) - middle).abs();
-            far(a).total_cmp(&far(b))
+            let [a, b] = [a, b].map(|e| (f32::midpoint(e.0, e.1) - middle).abs());
+            a.total_cmp(&b)
         });
         (nearest.map_or(0, |(index, _)| index), 1)
+    }
+
+    /// Whether a text from `x0` to `x1` lies in a column from `left` to `right`.
+    fn overlaps(&self, (left, right): (f32, f32), x0: f32, x1: f32) -> bool {
+        let middle = f32::midpoint(x0, x1);
+        let shared = x1.min(right) - x0.max(left);
+        // A text may stick out of its cell a little.
+        let least = if self.is_lattice {
+            (0.25 * (x1 - x0)).min(0.25 * (right - left))
+        } else {
+            0.5
+        };
+        shared > least || left <= middle && middle <= right
     }
 
     /// Places the cells of a line. A run that reaches into the next column after a gap is split
@@ -242,8 +247,8 @@ fn merge_covered(clusters: &mut Vec<Cluster>, x0: f32, x1: f32, line: usize) {
         return;
     }
     over.sort_by(|a, b| {
-        let left = |index: &usize| clusters.get(*index).map_or(0.0, |c| c.x0);
-        left(a).total_cmp(&left(b))
+        let [a, b] = [a, b].map(|index| clusters.get(*index).map_or(0.0, |c| c.x0));
+        a.total_cmp(&b)
     });
     let disjoint = over.iter().enumerate().all(|(n, a)| {
         over.iter()
@@ -283,11 +288,9 @@ fn merge_names(clusters: &mut Vec<Cluster>) {
     while index < clusters.len() {
         let joins = match (clusters.get(index - 1), clusters.get(index)) {
             (Some(left), Some(right)) => {
-                let of_head = |cluster: &Cluster| {
-                    cluster.lines.len() < 4 && cluster.lines.iter().all(|line| *line < HEAD_LINES)
-                };
                 let near = right.x0 - left.x1 < MAX_NAME_GAP;
-                near && left.lines.is_disjoint(&right.lines) && of_head(left) != of_head(right)
+                near && left.lines.is_disjoint(&right.lines)
+                    && is_of_head(left) != is_of_head(right)
             }
             _ => false,
         };
@@ -301,6 +304,11 @@ fn merge_names(clusters: &mut Vec<Cluster>) {
             index += 1;
         }
     }
+}
+
+/// Whether only the first lines of a table have a text in this column.
+fn is_of_head(cluster: &Cluster) -> bool {
+    cluster.lines.len() < 4 && cluster.lines.iter().all(|line| *line < HEAD_LINES)
 }
 
 /// Joins the labels of the first column with those that are indented.

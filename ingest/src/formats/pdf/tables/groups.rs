@@ -74,24 +74,26 @@ pub fn group(
 
 /// The heights at which lines, or the edges of shaded areas, part rows.
 fn separators(rules: &PageRules, frame: Rect) -> Vec<f32> {
-    let is_wide = |bar: &&Rect| {
-        bar.x0 > frame.x0 - 6.0
-            && bar.x1 < frame.x1 + 6.0
-            && bar.width() >= MIN_SEPARATOR * frame.width()
-    };
     let bars = super::areas::join_cells_of_bars(rules.horizontal.clone());
-    let lines = bars.iter().filter(is_wide);
+    let lines = bars.iter().filter(|bar| is_separator(bar, frame));
     let mut found: Vec<f32> = lines.map(|line| f32::midpoint(line.y0, line.y1)).collect();
     let areas = super::areas::join_cells_of_bars(rules.shaded.clone());
     let shaded = areas
         .iter()
-        .filter(is_wide)
+        .filter(|bar| is_separator(bar, frame))
         .filter(|area| area.height() < 60.0);
     found.extend(shaded.flat_map(|area| [area.y0, area.y1]));
     found.retain(|y| *y > frame.y0 - 3.0 && *y < frame.y1 + 3.0);
     found.sort_by(f32::total_cmp);
     found.dedup_by(|b, a| (*b - *a).abs() < 3.0);
     found
+}
+
+/// Whether a bar lies inside the table and is wide enough to separate rows.
+fn is_separator(bar: &Rect, frame: Rect) -> bool {
+    bar.x0 > frame.x0 - 6.0
+        && bar.x1 < frame.x1 + 6.0
+        && bar.width() >= MIN_SEPARATOR * frame.width()
 }
 
 fn line_extent(line: &[PlacedCell]) -> (f32, f32) {
@@ -123,19 +125,10 @@ fn into_bands(lines: Vec<PlacedLine>, separators: &[f32]) -> Vec<Vec<PlacedLine>
 
 /// Two numbers of one column are never one cell, nor are the cells below a cell that covers them.
 fn conflicts(row: &[PlacedLine], line: &[PlacedCell]) -> bool {
-    let covers = |wide: &PlacedCell, cells: &mut dyn Iterator<Item = &PlacedCell>| {
-        let inside = |cell: &&PlacedCell| {
-            wide.column <= cell.column && cell.column < wide.column + wide.span
-        };
-        wide.span > 1 && cells.filter(inside).count() > 1
-    };
-    let spans = row
-        .iter()
-        .flatten()
-        .any(|wide| covers(wide, &mut line.iter()))
+    let spans = row.iter().flatten().any(|wide| covers(wide, line.iter()))
         || line
             .iter()
-            .any(|wide| row.iter().any(|upper| covers(wide, &mut upper.iter())));
+            .any(|wide| row.iter().any(|upper| covers(wide, upper.iter())));
     spans
         || line
             .iter()
@@ -144,6 +137,15 @@ fn conflicts(row: &[PlacedLine], line: &[PlacedCell]) -> bool {
                 let mut above = row.iter().flatten();
                 above.any(|upper| upper.column == cell.column && is_number(&upper.run.text()))
             })
+}
+
+/// Whether a cell lies over two or more of these cells.
+fn covers<'a>(wide: &PlacedCell, cells: impl Iterator<Item = &'a PlacedCell>) -> bool {
+    wide.span > 1
+        && cells
+            .filter(|cell| wide.column <= cell.column && cell.column < wide.column + wide.span)
+            .count()
+            > 1
 }
 
 /// The lines between two separators are one row, unless two of them conflict.
@@ -239,7 +241,6 @@ fn continues_row(row: &[PlacedLine], line: &[PlacedCell]) -> bool {
 
 /// Whether there are words above the cell, in its column and with its left edge or middle.
 fn continues_cell(row: &[PlacedLine], cell: &PlacedCell) -> bool {
-    let has_letters = |cell: &PlacedCell| cell.run.text().chars().any(char::is_alphabetic);
     let upper = row
         .iter()
         .rev()
@@ -253,14 +254,16 @@ fn continues_cell(row: &[PlacedLine], cell: &PlacedCell) -> bool {
     })
 }
 
+/// Whether the text of a cell has letters.
+fn has_letters(cell: &PlacedCell) -> bool {
+    cell.run.text().chars().any(char::is_alphabetic)
+}
+
 /// Joins the lines of a row, cell by cell.
 fn merge_lines(lines: Vec<PlacedLine>) -> Vec<PlacedCell> {
     let mut cells: Vec<PlacedCell> = Vec::new();
     for cell in lines.into_iter().flatten() {
-        let over = |held: &PlacedCell| {
-            held.column < cell.column + cell.span && cell.column < held.column + held.span
-        };
-        match cells.iter_mut().find(|held| over(held)) {
+        match cells.iter_mut().find(|held| shares_column(held, &cell)) {
             Some(held) => {
                 let end = (held.column + held.span).max(cell.column + cell.span);
                 held.column = held.column.min(cell.column);
@@ -272,6 +275,11 @@ fn merge_lines(lines: Vec<PlacedLine>) -> Vec<PlacedCell> {
     }
     cells.sort_by_key(|cell| cell.column);
     cells
+}
+
+/// Whether two cells share a column.
+fn shares_column(held: &PlacedCell, cell: &PlacedCell) -> bool {
+    held.column < cell.column + cell.span && cell.column < held.column + held.span
 }
 
 /// Writes a label that stands beside several rows into each of them: no line parts these rows in
@@ -301,15 +309,12 @@ fn spread_labels(
         }
         // A label beside the last of its rows reaches up to the first.
         for index in (1..rows.len()).rev() {
-            let between = |y: &&f32| lies_between(rows, index, **y);
             let parted = separators
                 .iter()
-                .filter(between)
-                .any(|y| is_drawn(rules, x, *y));
+                .any(|y| lies_between(rows, index, *y) && is_drawn(rules, x, *y));
             let by_line = separators
                 .iter()
-                .filter(between)
-                .any(|y| is_partial(rules, *y, x));
+                .any(|y| lies_between(rows, index, *y) && is_partial(rules, *y, x));
             if !parted && by_line {
                 join_labels(rows, index, column);
             }
@@ -332,11 +337,16 @@ fn lies_between(rows: &[Vec<PlacedCell>], index: usize, y: f32) -> bool {
     let (Some(above), Some(below)) = (rows.get(index - 1), rows.get(index)) else {
         return false;
     };
-    let rest = |row: &[PlacedCell]| {
-        let cells: Vec<PlacedCell> = row.iter().filter(|cell| cell.column > 0).cloned().collect();
-        row_extent(if cells.is_empty() { row } else { &cells })
-    };
-    rest(above).0 < y && y < rest(below).1 && rest(above).1 < y + 4.0 && rest(below).0 > y - 4.0
+    {
+        let (above, below) = (extent_without_label(above), extent_without_label(below));
+        above.0 < y && y < below.1 && above.1 < y + 4.0 && below.0 > y - 4.0
+    }
+}
+
+/// The extent of a row without its first column, if it has others.
+fn extent_without_label(row: &[PlacedCell]) -> (f32, f32) {
+    let cells: Vec<PlacedCell> = row.iter().filter(|cell| cell.column > 0).cloned().collect();
+    row_extent(if cells.is_empty() { row } else { &cells })
 }
 
 fn is_drawn(rules: &PageRules, x: f32, y: f32) -> bool {
@@ -361,15 +371,11 @@ fn is_partial(rules: &PageRules, y: f32, x: f32) -> bool {
 
 /// Gives two rows the same label: that of either of them, or both together.
 fn join_labels(rows: &mut [Vec<PlacedCell>], index: usize, column: usize) {
-    let label = |row: &[PlacedCell]| {
-        row.iter()
-            .position(|cell| cell.column == column && cell.span == 1)
-    };
     let (above, below) = rows.split_at_mut(index);
     let (Some(upper), Some(lower)) = (above.last_mut(), below.first_mut()) else {
         return;
     };
-    match (label(upper), label(lower)) {
+    match (label_position(upper, column), label_position(lower, column)) {
         (Some(from), None) => {
             let cell = upper.get(from).cloned();
             lower.splice(column.min(lower.len())..column.min(lower.len()), cell);
@@ -382,4 +388,10 @@ fn join_labels(rows: &mut [Vec<PlacedCell>], index: usize, column: usize) {
         }
         (Some(_), Some(_)) | (None, None) => {}
     }
+}
+
+/// The index of the cell that fills this column alone.
+fn label_position(row: &[PlacedCell], column: usize) -> Option<usize> {
+    row.iter()
+        .position(|cell| cell.column == column && cell.span == 1)
 }

@@ -130,10 +130,6 @@ pub fn find_tables(runs: Vec<TextRun>, rules: &PageRules) -> TableSearch {
 
 /// The direction of most text.
 fn main_direction(runs: &[TextRun]) -> TextDirection {
-    let count = |direction: TextDirection| {
-        let of_it = runs.iter().filter(|run| run.direction == direction);
-        of_it.map(|run| run.words.len()).sum::<usize>()
-    };
     let all = [
         TextDirection::LeftToRight,
         TextDirection::Down,
@@ -142,8 +138,14 @@ fn main_direction(runs: &[TextRun]) -> TextDirection {
     ];
     all.into_iter()
         .rev()
-        .max_by_key(|d| count(*d))
+        .max_by_key(|d| count_words(*d, runs))
         .unwrap_or(TextDirection::LeftToRight)
+}
+
+/// The number of words in this direction.
+fn count_words(direction: TextDirection, runs: &[TextRun]) -> usize {
+    let of_it = runs.iter().filter(|run| run.direction == direction);
+    of_it.map(|run| run.words.len()).sum::<usize>()
 }
 
 /// Takes the runs of a table out of the open ones, if they are a table.
@@ -174,32 +176,16 @@ fn take_table(
     };
     // Other names in the middle of a table begin another one, with columns of its own.
     if let Some(y) = find_second_header(&table.rows) {
-        let is_above = |run: &TextRun| f32::midpoint(run.frame.y0, run.frame.y1) < y;
-        let (upper, lower): (Vec<_>, Vec<_>) = lines
-            .into_iter()
-            .partition(|line| line.first().is_some_and(is_above));
-        if upper.is_empty() || lower.is_empty() {
-            return;
-        }
-        let of_upper = |index: &usize| {
-            open.get(*index)
-                .and_then(Option::as_ref)
-                .is_some_and(is_above)
+        let area = TableArea {
+            members,
+            lines,
+            frame,
+            is_ruled,
         };
-        let (own, other): (Vec<usize>, Vec<usize>) = members.into_iter().partition(of_upper);
-        for (members, lines, y0, y1) in [(own, upper, frame.y0, y), (other, lower, y, frame.y1)] {
-            let frame = cloister_domain::Rect { y0, y1, ..frame };
-            take_table(
-                open,
-                TableArea {
-                    members,
-                    lines,
-                    frame,
-                    is_ruled,
-                },
-                rules,
-                found,
-            );
+        if let Some(parts) = divide(area, y, open) {
+            for part in parts {
+                take_table(open, part, rules, found);
+            }
         }
         return;
     }
@@ -214,16 +200,47 @@ fn take_table(
     found.push((first, table));
 }
 
+/// Divides an area at `y`; `None` if no line is above or below it.
+fn divide(area: TableArea, y: f32, open: &[Option<TextRun>]) -> Option<[TableArea; 2]> {
+    let TableArea {
+        members,
+        lines,
+        frame,
+        is_ruled,
+    } = area;
+    let (upper, lower): (Vec<_>, Vec<_>) = lines
+        .into_iter()
+        .partition(|line| line.first().is_some_and(|run| is_above(run, y)));
+    if upper.is_empty() || lower.is_empty() {
+        return None;
+    }
+    let (own, other) = members.into_iter().partition(|index| {
+        let run = open.get(*index).and_then(Option::as_ref);
+        run.is_some_and(|run| is_above(run, y))
+    });
+    let upper = TableArea {
+        members: own,
+        lines: upper,
+        frame: cloister_domain::Rect { y1: y, ..frame },
+        is_ruled,
+    };
+    let lower = TableArea {
+        members: other,
+        lines: lower,
+        frame: cloister_domain::Rect { y0: y, ..frame },
+        is_ruled,
+    };
+    Some([upper, lower])
+}
+
+/// Whether the middle of a run lies above `y`.
+fn is_above(run: &TextRun, y: f32) -> bool {
+    f32::midpoint(run.frame.y0, run.frame.y1) < y
+}
+
 /// The top of the first row below the values of a table that names columns again: it covers several
 /// columns, or it is bold and the rows around it are not.
 fn find_second_header(rows: &[TextRow]) -> Option<f32> {
-    let texts = |row: &TextRow| -> Vec<String> { row.cells.iter().map(TextRun::text).collect() };
-    let has_values = |row: &TextRow| {
-        texts(row)
-            .iter()
-            .skip(1)
-            .any(|text| crate::formats::common::tables::is_number(text))
-    };
     let first_value = rows.iter().position(has_values)?;
     let mut index = first_value + 1;
     while let Some(row) = rows.get(index) {
@@ -238,7 +255,7 @@ fn find_second_header(rows: &[TextRow]) -> Option<f32> {
             .is_some_and(|above| !above.bold);
         let values_follow = rows.iter().skip(index + 1).take(4).any(has_values);
         let words = row.cells.len() > 1
-            && !texts(row)
+            && !cell_texts(row)
                 .iter()
                 .any(|text| crate::formats::common::tables::is_number(text));
         if words && values_follow && (spans || row.bold && plain_above) {
@@ -247,6 +264,19 @@ fn find_second_header(rows: &[TextRow]) -> Option<f32> {
         index += 1;
     }
     None
+}
+
+/// The texts of the cells of a row.
+fn cell_texts(row: &TextRow) -> Vec<String> {
+    row.cells.iter().map(TextRun::text).collect()
+}
+
+/// Whether a column after the first holds a number.
+fn has_values(row: &TextRow) -> bool {
+    cell_texts(row)
+        .iter()
+        .skip(1)
+        .any(|text| crate::formats::common::tables::is_number(text))
 }
 
 fn build(
@@ -260,28 +290,7 @@ fn build(
     let grouping = groups::group(placed, columns, rules, frame, is_ruled);
     let mut rows: Vec<(TextRow, RowDraft)> = Vec::new();
     for cells in grouping.rows {
-        let (runs, places): (Vec<TextRun>, Vec<(usize, usize)>) = cells
-            .into_iter()
-            .map(|cell| (cell.run, (cell.column, cell.span)))
-            .unzip();
-        let drafts = runs
-            .iter()
-            .zip(&places)
-            .map(|(run, (column, span))| CellDraft {
-                text: run.text(),
-                column: *column,
-                span: *span,
-            });
-        let draft = RowDraft {
-            cells: drafts.collect(),
-            ..RowDraft::default()
-        };
-        let mut row = TextRow::from_cells(runs)?;
-        row.place = Some(RowPlace {
-            columns: places,
-            ..RowPlace::default()
-        });
-        rows.push((row, draft));
+        rows.push(build_row(cells)?);
     }
     if rows.len() < 2 || !rows.iter().any(|(row, _)| row.cells.len() > 1) {
         return None;
@@ -328,16 +337,35 @@ fn remove_unused_columns(rows: &mut [RowDraft], lefts: &[f32]) -> Vec<f32> {
     edges.copied().collect()
 }
 
+fn build_row(cells: Vec<columns::PlacedCell>) -> Option<(TextRow, RowDraft)> {
+    let drafts = cells.iter().map(|cell| CellDraft {
+        text: cell.run.text(),
+        column: cell.column,
+        span: cell.span,
+    });
+    let draft = RowDraft {
+        cells: drafts.collect(),
+        ..RowDraft::default()
+    };
+    let (runs, columns) = cells
+        .into_iter()
+        .map(|cell| (cell.run, (cell.column, cell.span)))
+        .unzip();
+    let mut row = TextRow::from_cells(runs)?;
+    row.place = Some(RowPlace {
+        columns,
+        ..RowPlace::default()
+    });
+    Some((row, draft))
+}
+
 /// Rows above the first line of a table name its columns if they hold no number.
 fn mark_ruled_header(rows: &mut [RowDraft], count: usize) {
     let (head, body) = rows.split_at_mut(count.min(rows.len()));
-    let names = |row: &RowDraft| {
-        !row.cells
-            .iter()
-            .any(|cell| crate::formats::common::tables::is_number(&cell.text))
-    };
     let several = head.iter().any(|row| row.cells.len() > 1);
-    if !body.is_empty() && several && head.iter().all(names) {
+    let mut cells = head.iter().flat_map(|row| &row.cells);
+    let has_number = cells.any(|cell| crate::formats::common::tables::is_number(&cell.text));
+    if !body.is_empty() && several && !has_number {
         head.iter_mut()
             .filter(|row| row.cells.len() > 1)
             .for_each(|row| row.is_header = true);
