@@ -17,6 +17,7 @@ mod filter;
 mod log;
 mod merkle;
 mod recovery;
+mod state;
 mod verify;
 mod writer;
 
@@ -24,5 +25,6 @@ pub use checkpoint::{Checkpoint, PublicKey};
 pub use error::AuditError;
 pub use event::{Actor, Entry, Event, EventKind, Outcome};
 pub use filter::{EntryFilter, EntryPage};
-pub use log::{AuditLog, Receipt};
+pub use log::AuditLog;
+pub use state::Receipt;
 pub use verify::{Verification, VerificationFinding, verify};

@@ -4,6 +4,7 @@ use crate::checkpoint::{CheckpointSigner, PublicKey};
 use crate::error::AuditError;
 use crate::event::{Event, EventKind, Outcome};
 use crate::recovery::{LogFiles, scan};
+use crate::state::{Receipt, SharedState};
 use crate::writer::{AppendRequest, LogWriter};
 use cloister_domain::{Clock, Entropy};
 use parking_lot::RwLock;
@@ -12,13 +13,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
-
-/// The position of an entry that is on the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// Counted from 0.
-    pub seq: u64,
-}
 
 /// The audit log of one appliance. Cheap to clone. The log is closed when the last clone is
 /// dropped.
@@ -40,32 +34,6 @@ impl Drop for OpenLog {
         if let Some(writer) = self.writer.take() {
             drop(writer.join());
         }
-    }
-}
-
-/// What readers share with the writer.
-pub(crate) struct SharedState {
-    pub(crate) files: LogFiles,
-    /// Where each entry starts, and as the last element where the next one will start.
-    pub(crate) offsets: RwLock<Vec<u64>>,
-    pub(crate) failure: RwLock<Option<AuditError>>,
-    key: PublicKey,
-    // Held while the log is open, so that no second process writes it.
-    _lock: File,
-}
-
-impl SharedState {
-    /// A copy of the offsets.
-    pub(crate) fn offsets(&self) -> Vec<u64> {
-        self.offsets.read().clone()
-    }
-
-    pub(crate) fn fail(&self, cause: AuditError) {
-        *self.failure.write() = Some(cause);
-    }
-
-    pub(crate) fn recover(&self) {
-        *self.failure.write() = None;
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::checkpoint::{Checkpoint, CheckpointSigner};
 use crate::error::AuditError;
 use crate::event::{Entry, Event};
-use crate::log::{Receipt, SharedState};
 use crate::merkle::{self, Hash, Tree};
+use crate::state::{Receipt, SharedState};
 use cloister_domain::Clock;
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};

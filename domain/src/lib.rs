@@ -8,6 +8,7 @@
 //! state its units, and enforce its invariant in its constructor.
 
 pub mod access;
+pub mod atomic_file;
 pub mod document;
 pub mod entropy;
 pub mod ids;

@@ -4,13 +4,14 @@ use crate::acceptance::{self, Regression, Sample, SiteQuestions, TestQuestion};
 use crate::admission::Semaphore;
 use crate::comparison::Comparison;
 use crate::error::{IndexError, Result};
+use crate::files;
 use crate::request::{
     IndexCondition, IndexEntry, IndexSettings, IndexStatus, SearchOutcome, SearchRequest,
 };
 use crate::search;
 use crate::snapshot::Snapshot;
 use crate::storage::current::{self, Current, Incomplete};
-use crate::storage::{Generation, checked_revision, files, recover};
+use crate::storage::{Generation, checked_revision, recover};
 use cloister_domain::{PassageId, RevisionId};
 use parking_lot::{Mutex, RwLock};
 use std::path::{Path, PathBuf};

@@ -19,6 +19,7 @@ pub mod bench;
 mod comparison;
 mod dense;
 mod error;
+mod files;
 mod fusion;
 mod interpolation_search;
 mod lexical;
@@ -31,9 +32,8 @@ mod storage;
 pub use acceptance::{Regression, SiteQuestions, TestQuestion, question_from_passage};
 pub use api::Index;
 pub use comparison::{Comparison, QuestionSource};
-pub use dense::GraphCertificate;
 pub use error::{IndexError, Result};
 pub use request::{
-    DenseMethod, GraphStatus, Hit, IndexCondition, IndexEntry, IndexSettings, IndexStatus,
-    SearchOutcome, SearchRequest,
+    DenseMethod, GraphCertificate, GraphStatus, Hit, IndexCondition, IndexEntry, IndexSettings,
+    IndexStatus, SearchOutcome, SearchRequest,
 };

@@ -1,6 +1,5 @@
 //! The inputs and outputs of an index.
 
-use crate::dense::GraphCertificate;
 use cloister_domain::{PassageId, RevisionId};
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
@@ -143,6 +142,26 @@ impl DenseMethod {
             Self::Graph => "graph",
         }
     }
+}
+
+/// What was measured of a graph. The questions are vectors of the site's own passages, each mixed with
+/// another one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GraphCertificate {
+    /// The passages in the graph.
+    pub passages: usize,
+    /// The effort of a search: the length of its beam.
+    pub ef: usize,
+    /// The effort if some passages are hidden.
+    pub filtered_ef: usize,
+    /// The share of the ten nearest passages that was found, from 0 to 1.
+    pub recall: f32,
+    /// The same if a third of the documents is permitted, scattered or adjacent, whichever is lower.
+    pub filtered_recall: f32,
+    /// The mean number of passages that a search compares.
+    pub comparisons: usize,
+    /// Why the graph is not used, if it is not.
+    pub refusal: Option<String>,
 }
 
 /// The graphs of an index. See [`GraphCertificate`].

@@ -1,6 +1,7 @@
 //! `model.toml`: describes the model of a folder and pins its files by hash.
 
 use crate::error::{InferenceError, Result};
+use cloister_domain::atomic_file;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -172,7 +173,7 @@ impl ModelManifest {
             path: path.clone(),
             reason: error.to_string(),
         })?;
-        write_atomically(dir, &path, text.as_bytes())
+        atomic_file::write(&path, text.as_bytes())
             .map_err(|source| InferenceError::File { path, source })
     }
 
@@ -249,16 +250,6 @@ fn hash_contents(file: &mut File) -> std::io::Result<String> {
             _ => return Ok(hex::encode(digest.finalize())),
         }
     }
-}
-
-fn write_atomically(dir: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write;
-    let temporary = dir.join(format!("{MANIFEST_FILE}.new"));
-    let mut file = File::create(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)?;
-    File::open(dir)?.sync_all()
 }
 
 #[cfg(test)]

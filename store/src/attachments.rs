@@ -3,7 +3,7 @@
 
 use crate::error::StoreError;
 use crate::files::encode_metadata;
-use crate::publish::{NewAttachment, NewRevision};
+use crate::new_revision::{NewAttachment, NewRevision};
 use cloister_domain::{DocumentMetadata, FileId, Timestamp};
 use sqlx::{Sqlite, Transaction};
 

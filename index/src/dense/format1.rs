@@ -7,7 +7,7 @@
 use super::codes::SegmentCodes;
 use super::segment::Segment;
 use super::segment_file::{VectorReader, parse_numbers};
-use crate::storage::files;
+use crate::files;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 

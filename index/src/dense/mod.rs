@@ -20,7 +20,6 @@ mod segment_file;
 
 pub(crate) use candidate::kth_largest;
 pub(crate) use cloister_kernels::codes::dot;
-pub use graph::GraphCertificate;
 pub(crate) use graph::{GRAPH_EXTENSION, build_certified};
 pub(crate) use merge::{Row, is_too_large_to_merge, merge, next_merge};
 pub(crate) use nearest::{NearestRequest, nearest};

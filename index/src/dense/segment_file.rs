@@ -9,7 +9,7 @@
 use super::codes::SegmentCodes;
 use super::rabitq::Quantizer;
 use crate::error::{IndexError, Result};
-use crate::storage::{atomic_file, files};
+use crate::files;
 use cloister_kernels::codes::BLOCK;
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -103,7 +103,7 @@ pub(crate) fn write(
     let code_bytes = to_bytes(dimensions, codes)?;
     let checksum = Sha256::digest(&code_bytes);
     let mut failed = None;
-    atomic_file::write_with(path, |file| {
+    files::replace_with(path, |file| {
         file.write_all(&code_bytes)?;
         file.write_all(&checksum)?;
         let mut vector = Vec::with_capacity(dimensions);

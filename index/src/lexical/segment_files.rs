@@ -1,7 +1,7 @@
 //! The files of the lexical index: finding damaged ones, and continuing without their segments.
 
 use crate::error::{IndexError, Result};
-use crate::storage::{atomic_file, files, manifest};
+use crate::files;
 use rayon::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -30,7 +30,7 @@ pub(crate) fn drop_segments(dir: &Path, damaged: &BTreeSet<PathBuf>) -> Result<(
     let path = dir.join(SEGMENTS_FILE);
     let bytes = files::read(&path)?
         .ok_or_else(|| IndexError::Damaged(format!("`{SEGMENTS_FILE}` is missing")))?;
-    let mut list: Value = manifest::parse_json(&bytes, "the keyword index's records")?;
+    let mut list: Value = files::parse_json(&bytes, "the keyword index's records")?;
     if let Some(segments) = list.get_mut("segments").and_then(Value::as_array_mut) {
         segments.retain(|segment| {
             let id = segment.get("segment_id").and_then(Value::as_str);
@@ -40,5 +40,5 @@ pub(crate) fn drop_segments(dir: &Path, damaged: &BTreeSet<PathBuf>) -> Result<(
                 .any(|file| file.to_string_lossy().starts_with(&id))
         });
     }
-    atomic_file::write(&path, manifest::to_json(&list)?.as_bytes())
+    files::replace(&path, files::to_json(&list)?.as_bytes())
 }

@@ -1,8 +1,8 @@
 //! The current generation: a small file that is replaced atomically, beside the generations' folders.
 
-use super::manifest::{parse_json, to_json};
-use super::{FORMAT, atomic_file, files};
+use super::FORMAT;
 use crate::error::{IndexError, Result};
+use crate::files::{self, parse_json, to_json};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -81,7 +81,7 @@ pub(crate) fn read(dir: &Path) -> Result<Option<Current>> {
 }
 
 pub(crate) fn write(dir: &Path, current: &Current) -> Result<()> {
-    atomic_file::write(&dir.join(FILE), to_json(current)?.as_bytes())
+    files::replace(&dir.join(FILE), to_json(current)?.as_bytes())
 }
 
 pub(crate) fn generation_dir(dir: &Path, number: u64) -> PathBuf {

@@ -1,14 +1,16 @@
 //! A generation: a folder with a lexical index, vector files and a checksum.
 
 use super::graphs::{graph_name, graph_path, is_graph_file};
-use super::manifest::{Manifest, VectorFile, parse_json, to_json};
-use super::{FORMAT, atomic_file, files, record_checksum};
+use super::manifest::{Manifest, VectorFile};
+use super::{FORMAT, record_checksum};
 use crate::dense::{self, Segment};
 use crate::error::{IndexError, Result};
+use crate::files::{self, parse_json, to_json};
 use crate::lexical::LexicalIndex;
 use crate::request::{IndexEntry, IndexSettings};
 use crate::revisions::Revisions;
 use crate::snapshot::{Snapshot, check_vector};
+use cloister_domain::atomic_file;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

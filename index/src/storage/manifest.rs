@@ -2,8 +2,7 @@
 //! sequence number become durable with one rename.
 
 use super::FORMAT;
-use crate::error::{IndexError, Result};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// The state of a generation at one commit.
@@ -44,14 +43,4 @@ impl Manifest {
             vectors: Vec::new(),
         }
     }
-}
-
-/// Parses JSON from a file of the index; `what` names it in the error.
-pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| IndexError::Damaged(format!("{what} cannot be read: {error}")))
-}
-
-pub(crate) fn to_json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string(value).map_err(|error| IndexError::Damaged(error.to_string()))
 }

@@ -1,12 +1,10 @@
 //! The files of an index: generations, which one is current, checks, recovery and maintenance.
 
-pub(crate) mod atomic_file;
 pub(crate) mod current;
-pub(crate) mod files;
 mod generation;
 mod graphs;
 mod maintenance;
-pub(crate) mod manifest;
+mod manifest;
 mod record_checksum;
 mod recovery;
 

@@ -2,9 +2,9 @@
 //! something else: it is invalidated before each commit and recorded again after it, so that records
 //! that differ from a valid checksum were not changed by this program.
 
-use super::manifest::{parse_json, to_json};
-use super::{FORMAT, atomic_file, files};
+use super::FORMAT;
 use crate::error::{IndexError, Result};
+use crate::files::{self, parse_json, to_json};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -81,7 +81,7 @@ pub(super) fn verify(dir: &Path, lexical_dir: &Path) -> Result<bool> {
 }
 
 fn write(dir: &Path, checksum: &RecordChecksum) -> Result<()> {
-    atomic_file::write(&dir.join(FILE), to_json(checksum)?.as_bytes())
+    files::replace(&dir.join(FILE), to_json(checksum)?.as_bytes())
 }
 
 fn record_sums(lexical_dir: &Path) -> Result<Vec<Option<String>>> {

@@ -1,8 +1,8 @@
 //! Recovery of the intact files of a damaged generation, each verified by itself.
 
-use super::files;
 use super::generation::{LEXICAL_DIR, is_vector_file};
 use crate::dense::{self, Segment};
+use crate::files;
 use crate::lexical;
 use crate::request::IndexSettings;
 use crate::revisions::Revisions;

@@ -26,4 +26,5 @@ pub use import::{
     Precision, QuantFormat, SynthFormat, SynthShape, convert_gguf, name_without_piece,
     needs_conversion, quantize_model, write_synthetic_model,
 };
+pub(crate) use runtime::MAX_BATCH;
 pub use runtime::{LoadOptions, MemoryPlan};

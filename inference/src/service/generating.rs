@@ -2,7 +2,7 @@
 
 use super::queue::{Lane, Queue, QueueLimits};
 use super::{CloseOnDrop, catch_panic, spawn, thread_ended};
-use crate::decoder::open_generator;
+use crate::decoder::{MAX_BATCH, open_generator};
 use crate::error::{InferenceError, Result};
 use crate::request::{GenerateRequest, Person};
 use crate::traits::{Generated, Generator, ModelIdentity, RequestId, RequestSource};
@@ -13,9 +13,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
-
-/// The maximum of texts that are written in one batch.
-pub(crate) const MAX_BATCH: usize = 8;
 
 /// Whether the generator accepts requests.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,6 @@ mod queue;
 mod round_robin;
 
 pub use embedding::{EmbedderService, ForegroundGuard};
-pub(crate) use generating::MAX_BATCH;
 pub use generating::{GenerationEvent, GeneratorService, GeneratorState};
 pub use queue::QueueLimits;
 

@@ -2,9 +2,9 @@
 
 use super::{BuildOutcome, CertifiedGraph, Graph, walk};
 use crate::dense::{self, DenseHit, DenseQuery, Quantizer, Segment};
+use crate::request::GraphCertificate;
 use crate::revisions::{ReadableRevisions, Revisions};
 use rayon::prelude::*;
-use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -30,26 +30,6 @@ const NOISE_WEIGHT: f32 = 0.6;
 /// With a filter, one of this many revisions is permitted. If fewer are, they are scanned exactly: see
 /// [`dense::MIN_PERMITTED_SHARE`].
 const FILTERED_SHARE: u32 = 3;
-
-/// What was measured of a graph. The questions are vectors of the site's own passages, each mixed with
-/// another one.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct GraphCertificate {
-    /// The passages in the graph.
-    pub passages: usize,
-    /// The effort of a search: the length of its beam.
-    pub ef: usize,
-    /// The effort if some passages are hidden.
-    pub filtered_ef: usize,
-    /// The share of the ten nearest passages that was found, from 0 to 1.
-    pub recall: f32,
-    /// The same if a third of the documents is permitted, scattered or adjacent, whichever is lower.
-    pub filtered_recall: f32,
-    /// The mean number of passages that a search compares.
-    pub comparisons: usize,
-    /// Why the graph is not used, if it is not.
-    pub refusal: Option<String>,
-}
 
 /// The questions of a certificate and their answers.
 struct Exam<'a> {

@@ -5,10 +5,11 @@
 //! of the refusal `u32`; the refusal in UTF-8; the entries `u32`; the neighbours `u32`, row by row; and the
 //! SHA-256 of all that. A refused graph has no entries and no neighbours.
 
-use super::{CertifiedGraph, DEGREE, Graph, GraphCertificate};
+use super::{CertifiedGraph, DEGREE, Graph};
 use crate::dense::segment_file::to_u32;
 use crate::error::{IndexError, Result};
-use crate::storage::{atomic_file, files};
+use crate::files;
+use crate::request::GraphCertificate;
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::Path;
@@ -56,7 +57,7 @@ pub(crate) fn write(path: &Path, codes: &str, certified: &CertifiedGraph) -> Res
             .flat_map(|row| row.to_le_bytes()),
     );
     let checksum = Sha256::digest(&bytes);
-    atomic_file::write_with(path, |file| {
+    files::replace_with(path, |file| {
         file.write_all(&bytes)?;
         file.write_all(&checksum)
     })

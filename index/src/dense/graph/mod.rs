@@ -14,7 +14,7 @@ mod row_set;
 mod tests;
 mod walk;
 
-pub use certificate::GraphCertificate;
+use crate::request::GraphCertificate;
 pub(crate) use certificate::build_certified;
 use construction::{BuildOutcome, build};
 pub(crate) use graph_file::{EXTENSION as GRAPH_EXTENSION, read, write};

@@ -4,7 +4,6 @@ use super::kv_cache::page_floats;
 use crate::decoder::import::{GgufTensors, Precision, read_config};
 use crate::decoder::model::{Linear, ModelConfig};
 use crate::error::{InferenceError, Result};
-use crate::service::MAX_BATCH;
 use candle_core::quantized::gguf_file::TensorInfo;
 use cloister_kernels::PAGE_TOKENS;
 use serde::Serialize;
@@ -18,6 +17,9 @@ pub(in crate::decoder) const DEFAULT_MAX_CONTEXT: usize = 32_768;
 
 /// A shorter context cannot answer anything from a passage.
 pub(in crate::decoder) const MIN_CONTEXT: usize = 1024;
+
+/// The maximum of texts that are written in one batch.
+pub(crate) const MAX_BATCH: usize = 8;
 
 /// How many tenths of the free memory may be used; the rest is for other processes.
 const USABLE_TENTHS: u64 = 9;

@@ -9,6 +9,7 @@ mod sequence;
 mod speculation;
 
 pub(super) use kv_cache::{KvCache, KvPagePool, SequenceChunk};
+pub(crate) use memory_plan::MAX_BATCH;
 pub(super) use memory_plan::{DEFAULT_MAX_CONTEXT, MIN_CONTEXT, available_memory};
 pub use memory_plan::{LoadOptions, MemoryPlan};
 pub(super) use memory_plan::{SCORING_PAGES, plan_memory};
