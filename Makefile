@@ -97,7 +97,7 @@ types:
 # Fuzzes each parser for SECONDS. Failing inputs are written to ingest/fuzz/artifacts. When one is
 # fixed, add it to ingest/fuzz/seeds.
 SECONDS ?= 300
-FUZZ_TARGETS ?= docx pptx odf xlsx msg eml rtf html markdown text csv chunks wire
+FUZZ_TARGETS ?= $(notdir $(wildcard ingest/fuzz/seeds/*))
 
 fuzz:
 	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz

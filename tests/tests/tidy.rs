@@ -1,4 +1,4 @@
-//! The rules of the workspace: dependencies, licenses, and names.
+//! The rules of the workspace: dependencies, licenses, names, and paths in documentation.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use cargo_metadata::{Metadata, MetadataCommand, Package, PackageId};
@@ -507,4 +507,93 @@ fn each_type_name_is_defined_once_in_a_crate() {
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Files that a site writes. Documentation names them.
+const SITE_FILES: &[&str] = &["document.toml", "active.toml"];
+
+/// Endings of names that are paths if they are code in documentation.
+const ENDINGS: &[&str] = &[
+    "rs", "toml", "md", "svelte", "ts", "js", "py", "sh", "json", "sql",
+];
+
+/// The files below a folder, by their paths from `root`. Build outputs are left out.
+fn repository_files(root: &Path, folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with('.') || matches!(&*name, "target" | "node_modules" | "models") {
+            continue;
+        }
+        if path.is_dir() {
+            files.extend(repository_files(root, &path));
+        } else {
+            files.push(path.strip_prefix(root).unwrap().to_owned());
+        }
+    }
+    files
+}
+
+/// The targets of the links, and the code outside of blocks that looks like a path.
+fn named_paths<'a>(text: &'a str, is_folder: impl Fn(&str) -> bool) -> Vec<&'a str> {
+    let links = text.split("](").skip(1);
+    let links = links.filter_map(|link| link.split([')', '#']).next());
+    let links = links.filter(|link| !link.is_empty() && !link.contains(':'));
+    let prose = text.split("```").step_by(2);
+    let code = prose.flat_map(|part| part.split('`').skip(1).step_by(2));
+    let paths = code.filter(|code| {
+        let is_plain = code
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-'));
+        let ending = code.rsplit_once('.').map_or("", |(_, ending)| ending);
+        let first = code.split_once('/').map(|(first, _)| first);
+        is_plain && (ENDINGS.contains(&ending) || first.is_some_and(&is_folder))
+    });
+    links.chain(paths).collect()
+}
+
+/// Whether a segment of the path is a word in capitals, for which a name is written.
+fn has_placeholder(path: &str) -> bool {
+    path.split(['/', '.', '-'])
+        .any(|part| part.len() > 1 && part.chars().all(|c| c.is_ascii_uppercase()))
+}
+
+#[test]
+fn paths_in_documentation_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let files = repository_files(root, root);
+    let folders: BTreeSet<&Path> = files
+        .iter()
+        .flat_map(|file| file.ancestors().skip(1))
+        .collect();
+    let exists = |path: &Path| {
+        let mut known = files
+            .iter()
+            .map(PathBuf::as_path)
+            .chain(folders.iter().copied());
+        root.join(path).exists() || known.any(|known| known.ends_with(path))
+    };
+    let mut found = Vec::new();
+    // Notes of a day and the history of changes name what was there at the time.
+    let documents = files.iter().filter(|file| {
+        file.extension().is_some_and(|ending| ending == "md")
+            && !file.starts_with("docs/lab")
+            && !file.ends_with("CHANGELOG.md")
+    });
+    for document in documents {
+        let text = std::fs::read_to_string(root.join(document)).unwrap();
+        let folder = root.join(document.parent().unwrap());
+        for path in named_paths(&text, |first| folders.contains(Path::new(first))) {
+            let is_there = exists(Path::new(path)) || folder.join(path).exists();
+            if !is_there && !SITE_FILES.contains(&path) && !has_placeholder(path) {
+                found.push(format!("{}: `{path}`", document.display()));
+            }
+        }
+    }
+    assert!(
+        found.is_empty(),
+        "these paths do not exist:\n{}",
+        found.join("\n")
+    );
 }
