@@ -536,7 +536,7 @@ fn repository_files(root: &Path, folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The targets of the links, and the code outside of blocks that looks like a path.
-fn named_paths<'a>(text: &'a str, is_folder: impl Fn(&str) -> bool) -> Vec<&'a str> {
+fn named_paths(text: &str, is_folder: impl Fn(&str) -> bool) -> Vec<&str> {
     let links = text.split("](").skip(1);
     let links = links.filter_map(|link| link.split([')', '#']).next());
     let links = links.filter(|link| !link.is_empty() && !link.contains(':'));
@@ -584,7 +584,9 @@ fn paths_in_documentation_exist() {
     for document in documents {
         let text = std::fs::read_to_string(root.join(document)).unwrap();
         let folder = root.join(document.parent().unwrap());
-        for path in named_paths(&text, |first| folders.contains(Path::new(first))) {
+        for path in named_paths(&text, |first| {
+            !first.is_empty() && folders.contains(Path::new(first))
+        }) {
             let is_there = exists(Path::new(path)) || folder.join(path).exists();
             if !is_there && !SITE_FILES.contains(&path) && !has_placeholder(path) {
                 found.push(format!("{}: `{path}`", document.display()));
