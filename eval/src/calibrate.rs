@@ -354,26 +354,7 @@ fn weights_file(
         )
     };
     let (refuse_below, answer_above) = generator_band(sets, point, threshold);
-    let sentence = SentenceWeights {
-        dense_similarity: 1.0,
-        term_overlap: point.term_overlap,
-        answer_type: point.answer_type,
-        likelihood: if is_reranked {
-            current.sentence.likelihood
-        } else {
-            point.likelihood
-        },
-        relevance: if is_reranked {
-            point.relevance
-        } else {
-            current.sentence.relevance
-        },
-        min_relevance: current.sentence.min_relevance,
-        range_match: current.sentence.range_match,
-        cell_match: current.sentence.cell_match,
-        max_part_gap: current.sentence.max_part_gap,
-        max_score_gap: current.sentence.max_score_gap,
-    };
+    let sentence = sentence_weights(current, point, is_reranked);
     let decision = DecisionWeights {
         coverage: point.coverage,
         unmatched_entities: point.unmatched_entities,
@@ -407,6 +388,34 @@ fn weights_file(
         )?;
     }
     Ok(text)
+}
+
+/// The weights of the features that the sets have, and the current ones of the others.
+fn sentence_weights(
+    current: &AnswerWeights,
+    point: GridPoint,
+    is_reranked: bool,
+) -> SentenceWeights {
+    SentenceWeights {
+        dense_similarity: 1.0,
+        term_overlap: point.term_overlap,
+        answer_type: point.answer_type,
+        likelihood: if is_reranked {
+            current.sentence.likelihood
+        } else {
+            point.likelihood
+        },
+        relevance: if is_reranked {
+            point.relevance
+        } else {
+            current.sentence.relevance
+        },
+        min_relevance: current.sentence.min_relevance,
+        range_match: current.sentence.range_match,
+        cell_match: current.sentence.cell_match,
+        max_part_gap: current.sentence.max_part_gap,
+        max_score_gap: current.sentence.max_score_gap,
+    }
 }
 
 /// The percentage of the answerable questions, or of the others, that the threshold refuses.

@@ -92,11 +92,11 @@ impl DenseWeightReport {
 
     /// The best weight if it is significantly better than `current`.
     pub fn significantly_better_than(&self, current: f32) -> Option<WeightMetrics> {
-        let distance = |metrics: &WeightMetrics| (metrics.dense_weight - current).abs();
-        let current = self
-            .weights
-            .iter()
-            .min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
+        let nearest = self.weights.iter().min_by(|a, b| {
+            let [a, b] = [a, b].map(|metrics| (metrics.dense_weight - current).abs());
+            a.total_cmp(&b)
+        });
+        let current = nearest?;
         self.best()
             .filter(|best| best.ndcg_10.value > current.ndcg_10.high)
     }

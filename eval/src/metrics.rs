@@ -85,15 +85,11 @@ impl Mean {
             .collect();
         means.sort_by(f64::total_cmp);
         let value = average(values.iter().copied(), values.len());
-        let quantile = |per_mille: usize| {
+        let [low, high] = [25, 975].map(|per_mille| {
             let position = BOOTSTRAP_SAMPLES * per_mille / 1000;
             means.get(position).copied().unwrap_or(value)
-        };
-        Self {
-            value,
-            low: quantile(25),
-            high: quantile(975),
-        }
+        });
+        Self { value, low, high }
     }
 }
 

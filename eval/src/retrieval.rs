@@ -238,15 +238,14 @@ impl Measurement<'_> {
         let candidates = hits.get(..CANDIDATE_PASSAGES).unwrap_or(&hits);
         let retrieved = self.index.retrieved(candidates, &self.dataset.documents);
         let reranked = reranker.rerank(&question.text, retrieved).await?;
-        let rank = |hit: &Hit| {
+        let ranked = hits.into_iter().map(|hit| {
             let parent = self.index.parent(hit.passage);
-            reranked.iter().position(|r| r.passage.id == parent)
-        };
-        let (mut first, rest): (Vec<Hit>, Vec<Hit>) =
-            hits.into_iter().partition(|hit| rank(hit).is_some());
-        first.sort_by_key(|hit| rank(hit));
-        first.extend(rest);
-        Ok(first)
+            let rank = reranked.iter().position(|r| r.passage.id == parent);
+            (rank.unwrap_or(usize::MAX), hit)
+        });
+        let mut ranked: Vec<(usize, Hit)> = ranked.collect();
+        ranked.sort_by_key(|(rank, _)| *rank);
+        Ok(ranked.into_iter().map(|(_, hit)| hit).collect())
     }
 
     /// The distinct documents or pages of the hits, best first.
