@@ -177,6 +177,11 @@ pub fn load_glossary(config: &Config) -> anyhow::Result<Glossary> {
     )
 }
 
+/// Whether a folder of `paths.models` has a thesaurus, not a model.
+pub fn is_thesaurus(folder: &Path) -> bool {
+    folder.join(THESAURUS_FILE).exists()
+}
+
 /// Loads the thesaurus of `search.thesaurus`. Empty if the settings name none, or if it is the default
 /// one and not in the models folder.
 pub fn load_thesaurus(config: &Config) -> anyhow::Result<SiteThesaurus> {

@@ -11,7 +11,7 @@ mod quantize;
 mod tests;
 
 use clap::Subcommand;
-use cloister_config::Config;
+use cloister_config::{Config, components};
 use cloister_index::Regression;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -76,7 +76,7 @@ pub fn run(command: &ModelsCommand, config: &Config) -> anyhow::Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-/// The folders of models, sorted.
+/// The folders of models, sorted. That of the thesaurus is none.
 fn model_folders(models: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(models).map_err(|cause| {
         anyhow::anyhow!(
@@ -87,7 +87,7 @@ fn model_folders(models: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut folders: Vec<PathBuf> = entries
         .filter_map(Result::ok)
         .map(|entry| entry.path())
-        .filter(|path| path.is_dir())
+        .filter(|path| path.is_dir() && !components::is_thesaurus(path))
         .collect();
     folders.sort();
     Ok(folders)

@@ -190,6 +190,9 @@ fn a_model_that_cannot_run_is_not_added_and_leaves_nothing() {
     run(&add(file(), "tiny"), &config).unwrap();
     let again = run(&add(file(), "tiny"), &config).unwrap_err();
     assert!(again.to_string().contains("could not create"), "{again}");
+    let thesaurus = dir.path().join("wordnet");
+    std::fs::create_dir(&thesaurus).unwrap();
+    std::fs::write(thesaurus.join("thesaurus.tsv"), "").unwrap();
     let folders = model_folders(dir.path()).unwrap();
     assert_eq!(folders, [dir.path().join("tiny")]);
 }
