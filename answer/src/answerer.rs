@@ -217,16 +217,16 @@ impl Answerer {
         examination: &mut Examination,
     ) -> Result<(), AnswerError> {
         let [one, other] = &comparison.sides;
-        let one = self.examine_revisions(library, one, revisions).await?;
-        let other = self.examine_revisions(library, other, revisions).await?;
-        let passages = [one.results.passages.as_slice(), &other.results.passages];
-        let pairs = Quote::from_spans(&comparison.pairs(passages));
+        let one = self.retrieve(library, one, revisions).await?.passages;
+        let other = self.retrieve(library, other, revisions).await?.passages;
+        let pairs = Quote::from_spans(&comparison.pairs([&one, &other]));
         if pairs.is_empty() {
-            for side in [&one, &other]
-                .into_iter()
-                .filter(|side| side.verdict.answer)
-            {
-                examination.quotes.extend(side.quotes.first().cloned());
+            for side in &comparison.sides {
+                let side = self.examine_revisions(library, side, revisions).await?;
+                let best = side.quotes.into_iter().next();
+                examination
+                    .quotes
+                    .extend(best.filter(|_| side.verdict.answer));
             }
             let mut places = HashSet::new();
             examination
@@ -238,9 +238,8 @@ impl Answerer {
         for (number, quote) in (1..).zip(&mut examination.quotes) {
             quote.number = number;
         }
-        let found = [one.results.passages, other.results.passages].concat();
         let known = &mut examination.results.passages;
-        for hit in found {
+        for hit in [one, other].concat() {
             let id = hit.passage.id;
             let is_quoted = examination.quotes.iter().any(|quote| quote.passage == id);
             if is_quoted && known.iter().all(|known| known.passage.id != id) {
@@ -272,12 +271,7 @@ impl Answerer {
         question: &str,
         revisions: &[RevisionId],
     ) -> Result<Examination, AnswerError> {
-        let topic = without_instructions(question);
-        let mut results = self
-            .search_revisions(library, &topic, CANDIDATE_PASSAGES, revisions)
-            .await?;
-        prefer_phrases(&topic, &mut results.passages);
-        results.passages = select_for_answer(results.passages, ANSWER_PASSAGES);
+        let results = self.retrieve(library, question, revisions).await?;
         let question = AnalyzedQuestion::new(question, results.query_vector.clone());
         let weights = &self.parts.weights;
         let scorers = Scorers {
@@ -310,6 +304,22 @@ impl Answerer {
             question,
             results,
         })
+    }
+
+    /// Retrieves the passages from which a question is answered.
+    async fn retrieve(
+        &self,
+        library: &Library,
+        question: &str,
+        revisions: &[RevisionId],
+    ) -> Result<SearchResults, AnswerError> {
+        let topic = without_instructions(question);
+        let mut results = self
+            .search_revisions(library, &topic, CANDIDATE_PASSAGES, revisions)
+            .await?;
+        prefer_phrases(&topic, &mut results.passages);
+        results.passages = select_for_answer(results.passages, ANSWER_PASSAGES);
+        Ok(results)
     }
 
     /// The passages of the same revision in which the list of a quote may continue.
