@@ -7,7 +7,7 @@ pub use seccompiler::{Error as SeccompError, SeccompCmpOp as Comparison};
 
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCondition, SeccompFilter,
-    SeccompRule,
+    SeccompRule, sock_filter,
 };
 use std::collections::BTreeMap;
 
@@ -87,7 +87,11 @@ impl SyscallFilter {
             FilterMode::Deny(errno) => (SeccompAction::Allow, fail_with(errno)),
         };
         let architecture = std::env::consts::ARCH.try_into()?;
-        SeccompFilter::new(self.rules, unlisted, listed, architecture)?.try_into()
+        let filter: BpfProgram =
+            SeccompFilter::new(self.rules, unlisted, listed, architecture)?.try_into()?;
+        let mut program = refuse_x32(self.mode);
+        program.extend(filter);
+        Ok(program)
     }
 
     /// Installs the filter for the calling thread and the threads that it starts.
@@ -101,6 +105,62 @@ impl SyscallFilter {
     }
 }
 
+/// Fails all calls of the x32 ABI, which has other numbers for the same calls. The architecture that
+/// the filter checks is the same for both. Empty on machines without x32.
+fn refuse_x32(mode: FilterMode) -> BpfProgram {
+    /// The bit that the numbers of x32 calls have (`__X32_SYSCALL_BIT`).
+    const X32: u32 = 0x4000_0000;
+    if !cfg!(target_arch = "x86_64") {
+        return BpfProgram::new();
+    }
+    let (FilterMode::Allow(errno) | FilterMode::Deny(errno)) = mode;
+    let step = |code: u32, jt, jf, k| sock_filter {
+        code: u16::try_from(code).unwrap_or(u16::MAX),
+        jt,
+        jf,
+        k,
+    };
+    vec![
+        // The number is the first field of `seccomp_data`.
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 1, X32),
+        step(
+            libc::BPF_RET | libc::BPF_K,
+            0,
+            0,
+            libc::SECCOMP_RET_ERRNO | errno.unsigned_abs(),
+        ),
+    ]
+}
+
 fn fail_with(errno: i32) -> SeccompAction {
     SeccompAction::Errno(errno.unsigned_abs())
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+
+    /// The error number of `getpid` by its number in the x32 ABI.
+    fn x32_getpid() -> Option<i32> {
+        const X32: i64 = 0x4000_0000;
+        // SAFETY: `getpid` has no arguments and no effects.
+        #[expect(unsafe_code, reason = "no safe function makes an x32 call")]
+        let result = unsafe { libc::syscall(X32 | libc::SYS_getpid) };
+        (result < 0)
+            .then(std::io::Error::last_os_error)
+            .and_then(|cause| cause.raw_os_error())
+    }
+
+    #[test]
+    fn x32_calls_are_refused() {
+        // The filter holds for this thread alone.
+        let refused = std::thread::spawn(|| {
+            SyscallFilter::new(FilterMode::Deny(libc::EACCES), &[libc::SYS_ptrace])
+                .apply()
+                .unwrap();
+            (x32_getpid(), std::fs::metadata("/").is_ok())
+        });
+        assert_eq!(refused.join().unwrap(), (Some(libc::EACCES), true));
+    }
 }

@@ -71,7 +71,7 @@ pub fn confine_program(
     limit_resources(limits, OCR_FILES)?;
     rustix::thread::set_no_new_privs(true).map_err(failed("no_new_privs"))?;
     allow_program_files(program, data)?;
-    deny_program_calls().map_err(failed("seccomp"))
+    allow_program_calls().map_err(failed("seccomp"))
 }
 
 /// Switches to the user `nobody` if the server runs as root.
@@ -143,7 +143,10 @@ const LIBRARIES: &[&str] = &[
     "/etc/ld.so.cache",
 ];
 
-/// Allows reading the libraries and `data`, and executing the libraries and `program`.
+/// The dynamic linkers, which the kernel executes to start a program.
+const LINKERS: &[&str] = &["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
+
+/// Allows reading the libraries and `data`, and executing `program` and nothing else.
 fn allow_program_files(program: &Path, data: &Path) -> Result<(), ConfinementError> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let execute = read | AccessFs::Execute;
@@ -157,7 +160,12 @@ fn allow_program_files(program: &Path, data: &Path) -> Result<(), ConfinementErr
         .map_err(failed("landlock"))?;
     for library in LIBRARIES.iter().map(Path::new) {
         if library.exists() {
-            rules = allow_path(rules, library, execute)?;
+            rules = allow_path(rules, library, read)?;
+        }
+    }
+    for linker in LINKERS.iter().map(Path::new) {
+        if linker.exists() {
+            rules = allow_path(rules, linker, execute)?;
         }
     }
     rules = allow_path(rules, program, execute)?;
@@ -185,45 +193,61 @@ fn allow_path(
         .map_err(failed::<RulesetError>("landlock"))
 }
 
-/// Calls that a program which only computes has no use for: sockets, new processes, access to other
-/// processes, and the system's settings.
-const DENIED_TO_PROGRAM: &[i64] = &[
-    libc::SYS_socket,
-    libc::SYS_socketpair,
-    libc::SYS_connect,
-    libc::SYS_bind,
-    libc::SYS_listen,
-    libc::SYS_io_uring_setup,
-    libc::SYS_kill,
-    libc::SYS_tkill,
-    libc::SYS_pidfd_open,
-    libc::SYS_pidfd_send_signal,
-    libc::SYS_pidfd_getfd,
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_bpf,
-    libc::SYS_perf_event_open,
-    libc::SYS_userfaultfd,
-    libc::SYS_setns,
-    libc::SYS_unshare,
-    libc::SYS_mount,
-    libc::SYS_memfd_create,
-    libc::SYS_keyctl,
-    libc::SYS_add_key,
-    libc::SYS_request_key,
+/// Calls of the text recognition program besides those of the parser: it is started by the dynamic
+/// linker, and opens libraries and language files.
+const ALLOWED_TO_PROGRAM: &[i64] = &[
+    libc::SYS_execve,
+    libc::SYS_openat,
+    libc::SYS_readv,
+    libc::SYS_fstat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_readlinkat,
+    libc::SYS_getdents64,
+    libc::SYS_getcwd,
+    libc::SYS_fcntl,
+    // Memory of the program and its libraries is executable.
+    libc::SYS_mmap,
+    libc::SYS_mprotect,
+    libc::SYS_set_tid_address,
+    libc::SYS_sysinfo,
+    libc::SYS_uname,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_clock_getres,
     #[cfg(target_arch = "x86_64")]
-    libc::SYS_fork,
+    libc::SYS_arch_prctl,
     #[cfg(target_arch = "x86_64")]
-    libc::SYS_vfork,
+    libc::SYS_access,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_stat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_readlink,
 ];
 
-fn deny_program_calls() -> Result<(), SeccompError> {
+fn allow_program_calls() -> Result<(), SeccompError> {
     hide_clone3()?;
-    SyscallFilter::new(FilterMode::Deny(libc::EPERM), DENIED_TO_PROGRAM)
-        // New processes are denied, new threads are not.
-        .with_condition(libc::SYS_clone, masked(0, libc::CLONE_THREAD, 0))?
-        .apply()
+    let calls = [ALLOWED_TO_PARSER, ALLOWED_TO_PROGRAM].concat();
+    own_process_only(SyscallFilter::new(FilterMode::Allow(libc::EPERM), &calls))?.apply()
+}
+
+/// Allows calls that can reach other processes for the calling process alone.
+fn own_process_only(filter: SyscallFilter) -> Result<SyscallFilter, SeccompError> {
+    // The process id stays the same when the process becomes another program.
+    let own_process = u64::from(std::process::id());
+    filter
+        // Threads, never processes.
+        .with_condition(
+            libc::SYS_clone,
+            masked(0, libc::CLONE_THREAD, libc::CLONE_THREAD),
+        )?
+        // `abort` signals its own thread. No other process may be signalled.
+        .with_condition(libc::SYS_tgkill, equal(0, own_process))?
+        // Limits can be lowered, and only those of the child itself.
+        .with_condition(libc::SYS_prlimit64, equal(0, 0))
 }
 
 /// Calls of a program that computes, allocates memory, and writes to pipes that are already open.
@@ -260,21 +284,11 @@ const ALLOWED_TO_PARSER: &[i64] = &[
 
 fn allow_parser_calls() -> Result<(), SeccompError> {
     hide_clone3()?;
-    let own_process = u64::from(std::process::id());
-    SyscallFilter::new(FilterMode::Allow(libc::EPERM), ALLOWED_TO_PARSER)
+    let filter = SyscallFilter::new(FilterMode::Allow(libc::EPERM), ALLOWED_TO_PARSER)
         // Memory is never executable.
         .with_condition(libc::SYS_mmap, masked(2, libc::PROT_EXEC, 0))?
-        .with_condition(libc::SYS_mprotect, masked(2, libc::PROT_EXEC, 0))?
-        // Threads, never processes.
-        .with_condition(
-            libc::SYS_clone,
-            masked(0, libc::CLONE_THREAD, libc::CLONE_THREAD),
-        )?
-        // `abort` signals its own thread. No other process may be signalled.
-        .with_condition(libc::SYS_tgkill, equal(0, own_process))?
-        // Limits can be lowered, and only those of the child itself.
-        .with_condition(libc::SYS_prlimit64, equal(0, 0))?
-        .apply()
+        .with_condition(libc::SYS_mprotect, masked(2, libc::PROT_EXEC, 0))?;
+    own_process_only(filter)?.apply()
 }
 
 /// Makes `clone3` fail with `ENOSYS`. A filter cannot see the flags of `clone3`, and the C library
