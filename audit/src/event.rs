@@ -28,10 +28,14 @@ kinds! {
     ServiceStarted = "service.started",
     /// The appliance was shut down.
     ServiceStopped = "service.stopped",
+    /// The certificate of the server was replaced by a new one.
+    CertificateLoaded = "service.certificate-loaded",
     /// The log was opened after a crash. Entries without a signed checkpoint were signed.
     AuditRecovered = "audit.recovered",
     /// Someone signed in, or attempted to.
     SignedIn = "auth.signed-in",
+    /// Attempts of people who were not signed in were refused. One entry counts many of them.
+    AttemptsRefused = "auth.attempts-refused",
     /// Someone signed out.
     SignedOut = "auth.signed-out",
     /// The first administrator was added with the one-time link.
@@ -96,6 +100,8 @@ kinds! {
     PageOpened = "page.opened",
     /// The audit log was viewed.
     AuditViewed = "audit.viewed",
+    /// A checkpoint was taken, to be kept elsewhere.
+    CheckpointTaken = "audit.checkpoint-taken",
     /// The audit log was verified.
     AuditVerified = "audit.verified",
     /// The person who asked rated an answer.
@@ -110,6 +116,8 @@ kinds! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
+    /// It is about to be done. Another entry says how it ended.
+    Begun,
     /// It succeeded.
     Success,
     /// It failed.

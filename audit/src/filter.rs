@@ -38,7 +38,8 @@ pub struct EntryPage {
 }
 
 impl EntryFilter {
-    fn matches(&self, entry: &Entry, line: &str) -> bool {
+    /// Whether everything but the text matches.
+    fn matches(&self, entry: &Entry) -> bool {
         (self.kinds.is_empty() || self.kinds.contains(&entry.kind))
             && self.outcome.is_none_or(|outcome| outcome == entry.outcome)
             && self
@@ -51,36 +52,33 @@ impl EntryFilter {
                 .is_none_or(|id| Some(id) == entry.request.as_ref())
             && self.from.is_none_or(|from| entry.at >= from)
             && self.until.is_none_or(|until| entry.at < until)
-            && self
-                .text
-                .as_ref()
-                .is_none_or(|text| line.contains(&text.to_lowercase()))
     }
 }
 
 impl AuditLog {
-    /// The newest `limit` entries that match the filter.
+    /// The newest `limit` entries that match the filter. A filter with a request reads only the
+    /// entries of that request. Every other filter may read the entire log, so call this on a
+    /// blocking thread.
     pub fn find(&self, filter: &EntryFilter, limit: usize) -> Result<EntryPage, AuditError> {
-        let path = self.shared().files.entries();
-        let offsets = self.shared().offsets();
-        let file = File::open(&path).map_err(|cause| AuditError::file(&path, &cause))?;
-        let past = filter.before.and_then(|seq| usize::try_from(seq).ok());
-        let end = past
-            .unwrap_or(usize::MAX)
-            .min(offsets.len().saturating_sub(1));
+        let shared = self.shared();
+        let path = shared.files.entries();
+        let failed = |cause: std::io::Error| AuditError::file(&path, &cause);
+        let file = File::open(&path).map_err(failed)?;
+        let text = filter.text.as_ref().map(|text| text.to_lowercase());
         let mut entries = Vec::new();
-        let bounds = offsets.iter().zip(offsets.iter().skip(1)).take(end).rev();
-        for (start, end) in bounds {
-            let line =
-                read_line(&file, *start, *end).map_err(|cause| AuditError::file(&path, &cause))?;
+        let mut positions = shared.positions_newest_first(filter);
+        while entries.len() < limit
+            && let Some((start, end)) = positions.next_bounds(shared)
+        {
+            let line = read_line(&file, start, end).map_err(failed)?;
             let Ok(entry) = serde_json::from_str::<Entry>(&line) else {
                 continue;
             };
-            if filter.matches(&entry, &line.to_lowercase()) {
+            let has_text = text
+                .as_ref()
+                .is_none_or(|text| line.to_lowercase().contains(text));
+            if has_text && filter.matches(&entry) {
                 entries.push(entry);
-            }
-            if entries.len() == limit {
-                break;
             }
         }
         let full = entries.len() == limit;

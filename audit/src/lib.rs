@@ -17,6 +17,7 @@ mod filter;
 mod log;
 mod merkle;
 mod recovery;
+mod requests;
 mod state;
 mod verify;
 mod writer;

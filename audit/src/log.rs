@@ -4,6 +4,7 @@ use crate::checkpoint::{CheckpointSigner, PublicKey};
 use crate::error::AuditError;
 use crate::event::{Event, EventKind, Outcome};
 use crate::recovery::{LogFiles, scan};
+use crate::requests::RequestIndex;
 use crate::state::{Receipt, SharedState};
 use crate::writer::{AppendRequest, LogWriter};
 use cloister_domain::{Clock, Entropy};
@@ -68,6 +69,7 @@ impl AuditLog {
         let shared = Arc::new(SharedState {
             files,
             offsets: RwLock::new(offsets),
+            requests: RwLock::new(scan.requests),
             failure: RwLock::new(None),
             key,
             _lock: lock,
@@ -120,7 +122,7 @@ impl AuditLog {
 
     /// The number of entries.
     pub fn len(&self) -> u64 {
-        self.0.shared.offsets().len().saturating_sub(1) as u64
+        self.0.shared.len()
     }
 
     /// Whether there are no entries.
@@ -167,6 +169,7 @@ impl Outcome {
     /// The outcome's name in the log.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Begun => "begun",
             Self::Success => "success",
             Self::Failure => "failure",
             Self::Denied => "denied",

@@ -4,6 +4,7 @@ use crate::checkpoint::{Checkpoint, PublicKey};
 use crate::error::AuditError;
 use crate::event::Entry;
 use crate::merkle::{self, Tree};
+use crate::requests::RequestIndex;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -55,6 +56,8 @@ pub(crate) struct LogScan {
     pub tree: Tree,
     /// Where each complete entry starts, in bytes.
     pub offsets: Vec<u64>,
+    /// Which entries belong to a request.
+    pub requests: RequestIndex,
     /// Where the last complete entry ends.
     pub end: u64,
     /// Bytes after that: an incomplete entry, whose writing a power cut interrupted.
@@ -68,6 +71,7 @@ pub(crate) fn scan(entries: &Path, checkpoints: &[Checkpoint]) -> Result<LogScan
     let mut scan = LogScan {
         tree: Tree::default(),
         offsets: vec![],
+        requests: RequestIndex::default(),
         end: 0,
         torn_bytes: 0,
         findings: vec![],
@@ -112,7 +116,9 @@ impl LogScan {
     fn add_entry(&mut self, line: &[u8]) {
         let expected = self.tree.size();
         match serde_json::from_slice::<Entry>(line) {
-            Ok(entry) if entry.seq == expected => {}
+            Ok(entry) if entry.seq == expected => {
+                self.requests.insert(entry.request.as_deref(), expected);
+            }
             Ok(entry) => self.findings.push(format!(
                 "the entry at place {expected} says that it is entry {}",
                 entry.seq

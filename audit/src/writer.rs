@@ -48,7 +48,7 @@ impl LogWriter {
             .truncate(false)
             .open(&path)
             .map_err(failed)?;
-        let end = shared.offsets().last().copied().unwrap_or(0);
+        let end = shared.offsets.read().last().copied().unwrap_or(0);
         let mut writer = Self {
             shared,
             signer,
@@ -107,7 +107,9 @@ impl LogWriter {
         let at = self.clock.now();
         let mut bytes = Vec::new();
         let mut leaves: Vec<(Hash, u64)> = Vec::with_capacity(events.len());
+        let mut requests = Vec::new();
         for (seq, event) in (first..).zip(events) {
+            requests.push((event.request.clone(), seq));
             let line = serde_json::to_vec(&Entry::new(event, seq, at))
                 .map_err(|cause| AuditError::Stopped(cause.to_string()))?;
             leaves.push((merkle::leaf(&line), line.len() as u64 + 1));
@@ -116,6 +118,11 @@ impl LogWriter {
         }
         self.append(&bytes)?;
         self.accept(&leaves);
+        let mut index = self.shared.requests.write();
+        for (request, seq) in requests {
+            index.insert(request.as_deref(), seq);
+        }
+        drop(index);
         self.write_checkpoint()?;
         self.shared.recover();
         Ok(first)
