@@ -20,7 +20,8 @@ pub const RENAMED: &[(&str, &str)] = &[
     ("models.verifier", "models.nli"),
     ("session.longest_hours", "session.max_hours"),
     ("session.wrong_passwords", "session.max_failed_sign_ins"),
-    ("session.locked_minutes", "session.lockout_minutes"),
+    ("session.locked_minutes", "session.max_delay_minutes"),
+    ("session.lockout_minutes", "session.max_delay_minutes"),
     ("inbox.stable_seconds", "inbox.stability_seconds"),
     ("inbox.scan_seconds", "inbox.scan_interval_seconds"),
     ("reading.memory_mb", "reader.memory_mb"),
@@ -80,7 +81,15 @@ macro_rules! section {
     };
 }
 
-section!(ServerSettings, "server" { address: SocketAddr, names: Vec<String> });
+section!(ServerSettings, "server" {
+    address: SocketAddr,
+    names: Vec<String>,
+    certificate: PathBuf,
+    key: PathBuf,
+    proxy_protocol: bool,
+    max_connections: usize,
+    max_connections_per_address: usize,
+});
 section!(PathSettings, "paths" {
     data: PathBuf,
     inbox: PathBuf,
@@ -100,7 +109,8 @@ section!(SessionSettings, "session" {
     idle_minutes: u64,
     max_hours: u64,
     max_failed_sign_ins: u32,
-    lockout_minutes: u64,
+    max_delay_minutes: u64,
+    sign_ins_per_minute: u32,
 });
 section!(InboxSettings, "inbox" { stability_seconds: u64, scan_interval_seconds: u64 });
 section!(ReaderSettings, "reader" {
@@ -227,17 +237,22 @@ impl Config {
 
     /// How long a session lives without a request.
     pub fn session_idle(&self) -> Duration {
-        Duration::from_secs(self.session.idle_minutes * 60)
+        Duration::from_secs(self.session.idle_minutes.saturating_mul(60))
     }
 
     /// How long a session lives at most.
     pub fn session_max(&self) -> Duration {
-        Duration::from_secs(self.session.max_hours * 3600)
+        Duration::from_secs(self.session.max_hours.saturating_mul(3600))
+    }
+
+    /// The longest delay after failed attempts to sign in.
+    pub fn max_sign_in_delay(&self) -> Duration {
+        Duration::from_secs(self.session.max_delay_minutes.saturating_mul(60))
     }
 
     /// How long a question stays in a person's history.
     pub fn history_retention(&self) -> Duration {
-        Duration::from_secs(self.history.retention_days * 24 * 3600)
+        Duration::from_secs(self.history.retention_days.saturating_mul(24 * 3600))
     }
 }
 

@@ -3,6 +3,7 @@
 //! - `app/` has the use cases. They authorise, write audit records and return views.
 //! - `http/` translates requests into use cases. Only this module knows HTTP.
 //! - `cli/` translates commands into use cases.
+//! - `limits/` keeps one person or address from using up the appliance.
 //! - `sandbox/` confines the process before it serves.
 //!
 //! This crate wires the other crates and deliberately knows nothing of its own about documents,
@@ -11,10 +12,13 @@
 mod app;
 mod cli;
 mod http;
+mod limits;
 mod passwords;
+mod private_files;
 mod sandbox;
 mod tls;
 
 fn main() -> std::process::ExitCode {
+    private_files::restrict_new_files();
     cli::run()
 }

@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 const MIN_LENGTH: usize = 12;
 /// The maximum number of characters.
 const MAX_LENGTH: usize = 256;
+/// Words of the product, which guessers try first.
+const PRODUCT_WORDS: &[&str] = &["cloister", "appliance", "guidelines", "hospital", "bank"];
 
 /// Why a password was not hashed.
 #[derive(Debug, thiserror::Error)]
@@ -19,12 +21,16 @@ pub enum PasswordError {
         "a password must have {MIN_LENGTH} to {MAX_LENGTH} characters, for example a few words"
     )]
     Length,
+    /// Easy to guess.
+    #[error(
+        "a password must not be easy to guess: no common password, no repeated or keyboard \
+         pattern, and not the name of the person or the product. Use a few words that do not \
+         belong together"
+    )]
+    Guessable,
     /// Hashing failed.
     #[error("the password could not be hashed: {0}")]
     Hashing(argon2::password_hash::Error),
-    /// No salt could be generated.
-    #[error(transparent)]
-    EntropyError(#[from] EntropyError),
 }
 
 /// The defaults of the library are the parameters that OWASP recommends (Password Storage Cheat
@@ -33,13 +39,34 @@ fn argon2id() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
 }
 
-/// Hashes a password with Argon2id. Returns a PHC string.
-pub fn hash(password: &str, entropy: &dyn Entropy) -> Result<String, PasswordError> {
+/// Refuses a password that is too short, too long, or easy to guess for somebody who knows the name
+/// of its person and this product.
+pub fn check(password: &str, name: &str) -> Result<(), PasswordError> {
     if !(MIN_LENGTH..=MAX_LENGTH).contains(&password.chars().count()) {
         return Err(PasswordError::Length);
     }
+    let mut known_words: Vec<&str> = vec![name];
+    known_words.extend(name.split(|c: char| !c.is_alphanumeric()));
+    known_words.extend(PRODUCT_WORDS);
+    // zxcvbn finds common passwords, names, dates, repetitions and keyboard patterns.
+    let strength = zxcvbn::zxcvbn(password, &known_words);
+    if strength.score() >= zxcvbn::Score::Three {
+        Ok(())
+    } else {
+        Err(PasswordError::Guessable)
+    }
+}
+
+/// A random salt for [`hash`].
+pub fn salt(entropy: &dyn Entropy) -> Result<[u8; 16], EntropyError> {
     let mut salt = [0; 16];
     entropy.fill(&mut salt)?;
+    Ok(salt)
+}
+
+/// Hashes a password with Argon2id. Returns a PHC string. This takes a core for a while: run it on
+/// a [`HashPool`](crate::limits::HashPool).
+pub fn hash(password: &str, salt: [u8; 16]) -> Result<String, PasswordError> {
     let salt = SaltString::encode_b64(&salt).map_err(PasswordError::Hashing)?;
     let hash = argon2id().hash_password(password.as_bytes(), &salt);
     Ok(hash.map_err(PasswordError::Hashing)?.to_string())
@@ -90,7 +117,8 @@ mod tests {
 
     #[test]
     fn a_password_matches_its_own_hash_only() {
-        let hash = hash("correct horse battery", &CountingEntropy::default()).unwrap();
+        let salt = salt(&CountingEntropy::default()).unwrap();
+        let hash = hash("correct horse battery", salt).unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(is_match("correct horse battery", &hash));
         assert!(!is_match("correct horse batterz", &hash));
@@ -99,11 +127,37 @@ mod tests {
     }
 
     #[test]
-    fn a_short_password_is_rejected() {
-        let entropy = CountingEntropy::default();
+    fn short_and_guessable_passwords_are_rejected() {
         assert!(matches!(
-            hash("elevenchars", &entropy),
+            check("elevenchars", "ada"),
             Err(PasswordError::Length)
         ));
+        assert!(matches!(
+            check(&"x".repeat(300), "ada"),
+            Err(PasswordError::Length)
+        ));
+        for guessable in [
+            "passwordpassword",
+            "123456789012",
+            "qwertyuiopas",
+            "aaaaaaaaaaaaaaaa",
+            "ada lovelace",
+            "AdaLovelace1",
+            "cloister2026",
+            "CloisterCloister",
+        ] {
+            let checked = check(guessable, "ada lovelace");
+            assert!(
+                matches!(checked, Err(PasswordError::Guessable)),
+                "{guessable}"
+            );
+        }
+        for good in [
+            "correct horse battery",
+            "grün Tisch elf Regen",
+            "v8#Lq2!xTz0p",
+        ] {
+            assert!(check(good, "ada lovelace").is_ok(), "{good}");
+        }
     }
 }

@@ -2,7 +2,8 @@
 //! from a grant.
 
 use crate::connection::Store;
-use crate::error::{StoreError, check_name, name_duplicate};
+use crate::error::{StoreError, name_duplicate};
+use crate::names::check_name;
 use cloister_domain::{CollectionId, GroupId, Timestamp, UserId};
 use serde::Serialize;
 use sqlx::Row;

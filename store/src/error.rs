@@ -11,6 +11,12 @@ pub enum StoreError {
     /// The name is not allowed.
     #[error("`{0}` is not a name. Use 1 to 64 letters, digits, `-`, `_`, `.` or spaces")]
     BadName(String),
+    /// The name could be mistaken for another one.
+    #[error("`{0}` can be mistaken for another name. Use letters of one script")]
+    ConfusableName(String),
+    /// The name means something else in the audit log.
+    #[error("`{0}` is reserved. Choose another name")]
+    ReservedName(String),
     /// The row does not exist, or no longer does.
     #[error("{0} does not exist")]
     NotFound(&'static str),
@@ -86,19 +92,5 @@ pub(crate) fn name_duplicate(name: &str) -> impl FnOnce(sqlx::Error) -> StoreErr
     move |cause| match cause.as_database_error() {
         Some(e) if e.is_unique_violation() => StoreError::NameTaken(name.to_owned()),
         _ => cause.into(),
-    }
-}
-
-/// Refuses names that would be surprising in a path, a log line or a form.
-pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
-    let fits = (1..=64).contains(&name.chars().count());
-    let plain = name
-        .chars()
-        .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ' | '@'));
-    let tidy = name.trim() == name && !name.starts_with('.');
-    if fits && plain && tidy {
-        Ok(())
-    } else {
-        Err(StoreError::BadName(name.to_owned()))
     }
 }

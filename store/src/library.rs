@@ -69,6 +69,21 @@ const REVISION: &str = "SELECT r.id, r.document_id, d.collection_id, c.name AS c
                         WHERE d.deleted_at IS NULL";
 
 impl Store {
+    /// Whether a revision exists and its document was not removed, whoever may read it.
+    pub async fn is_revision_of_present_document(
+        &self,
+        id: RevisionId,
+    ) -> Result<bool, StoreError> {
+        let found: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM revisions r JOIN documents d ON d.id = r.document_id
+             WHERE r.id = $1 AND d.deleted_at IS NULL",
+        )
+        .bind(id.0)
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(found > 0)
+    }
+
     /// The documents inside `permitted`, as they are in force `today`.
     pub fn library(&self, permitted: Permitted, today: Day) -> Library {
         Library {

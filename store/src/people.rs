@@ -1,8 +1,10 @@
 //! People: password hashes, roles and groups.
 
 use crate::connection::Store;
-use crate::error::{StoreError, check_name, name_duplicate};
+use crate::error::{StoreError, name_duplicate};
+use crate::names::{check_person_name, looks_like};
 use crate::numbers::to_count;
+use crate::sign_in_attempts::forget_attempts;
 use cloister_domain::{GroupId, Principal, Role, Timestamp, UserId};
 use serde::Serialize;
 use sqlx::{Row, Sqlite, Transaction};
@@ -49,7 +51,7 @@ impl From<User> for Principal {
 impl Store {
     /// Adds a person.
     pub async fn add_user(&self, new: &NewUser, now: Timestamp) -> Result<UserId, StoreError> {
-        check_name(&new.name)?;
+        check_person_name(&new.name)?;
         let mut transaction = self.writer.begin().await?;
         let id = insert_user(&mut transaction, new, now).await?;
         transaction.commit().await?;
@@ -65,7 +67,7 @@ impl Store {
         new: &NewUser,
         now: Timestamp,
     ) -> Result<Option<UserId>, StoreError> {
-        check_name(&new.name)?;
+        check_person_name(&new.name)?;
         let mut transaction = self.writer.begin().await?;
         let deleted_links =
             sqlx::query("DELETE FROM setup_links WHERE id = $1 AND expires_at > $2")
@@ -83,6 +85,24 @@ impl Store {
         let id = insert_user(&mut transaction, new, now).await?;
         transaction.commit().await?;
         Ok(Some(id))
+    }
+
+    /// Whether a setup link can still be used: it is the current one, it has not expired, and there
+    /// is nobody yet. `link` is the SHA-256 of its secret.
+    pub async fn is_setup_link_valid(
+        &self,
+        link: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let valid: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM setup_links
+             WHERE id = $1 AND expires_at > $2 AND NOT EXISTS (SELECT 1 FROM users)",
+        )
+        .bind(link)
+        .bind(now.as_millis())
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(valid > 0)
     }
 
     /// The number of people.
@@ -162,18 +182,16 @@ impl Store {
     /// Sets a new password, and ends the person's sessions.
     pub async fn change_password(&self, id: UserId, hash: &str) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
-        let changed = sqlx::query(
-            "UPDATE users SET password_hash = $2, failed_tries = 0, locked_until = NULL
-             WHERE id = $1",
-        )
-        .bind(id.0)
-        .bind(hash)
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
+        let changed = sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
+            .bind(id.0)
+            .bind(hash)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
         if changed == 0 {
             return Err(StoreError::NotFound("that person"));
         }
+        forget_attempts(&mut transaction, id).await?;
         end_sessions(&mut transaction, id).await?;
         transaction.commit().await?;
         Ok(())
@@ -215,6 +233,7 @@ async fn insert_user(
     new: &NewUser,
     now: Timestamp,
 ) -> Result<UserId, StoreError> {
+    refuse_lookalike(transaction, &new.name).await?;
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO users (name, password_hash, created_at) VALUES ($1, $2, $3) RETURNING id",
     )
@@ -226,6 +245,21 @@ async fn insert_user(
     .map_err(name_duplicate(&new.name))?;
     insert_roles(transaction, UserId(id), &new.roles).await?;
     Ok(UserId(id))
+}
+
+/// Refuses a name that looks like that of another person.
+async fn refuse_lookalike(
+    transaction: &mut Transaction<'_, Sqlite>,
+    name: &str,
+) -> Result<(), StoreError> {
+    let names: Vec<String> = sqlx::query_scalar("SELECT name FROM users")
+        .fetch_all(&mut **transaction)
+        .await?;
+    let new = looks_like(name);
+    match names.into_iter().find(|name| looks_like(name) == new) {
+        Some(taken) => Err(StoreError::NameTaken(taken)),
+        None => Ok(()),
+    }
 }
 
 async fn insert_roles(

@@ -3,22 +3,21 @@
 
 use crate::connection::Store;
 use crate::error::StoreError;
+use crate::sign_in_attempts::{AttemptKey, reset_attempts};
 use cloister_domain::{SessionId, Timestamp, UserId};
-use sqlx::Row;
+use sqlx::{Row, Sqlite, Transaction};
 
 /// What is needed to sign a person in.
 #[derive(Clone, Debug)]
 pub struct SignInRecord {
     /// The person.
     pub user: UserId,
+    /// The name they sign in with.
+    pub name: String,
     /// Argon2id, as a PHC string.
     pub password_hash: String,
     /// Whether they are disabled and may not sign in.
     pub disabled: bool,
-    /// The time until which further attempts are refused.
-    pub locked_until: Option<Timestamp>,
-    /// Wrong passwords since the last successful sign-in.
-    pub failed_sign_ins: u32,
 }
 
 /// A session.
@@ -39,49 +38,36 @@ pub struct Session {
 impl Store {
     /// What is needed to sign in as `name`. `None` if there is no such person.
     pub async fn sign_in_record(&self, name: &str) -> Result<Option<SignInRecord>, StoreError> {
-        let row = sqlx::query(
-            "SELECT id, password_hash, disabled, locked_until, failed_tries
-             FROM users WHERE name = $1",
-        )
-        .bind(name)
-        .fetch_optional(&self.readers)
-        .await?;
+        let row =
+            sqlx::query("SELECT id, name, password_hash, disabled FROM users WHERE name = $1")
+                .bind(name)
+                .fetch_optional(&self.readers)
+                .await?;
         let Some(row) = row else { return Ok(None) };
-        let locked_until: Option<i64> = row.try_get("locked_until")?;
-        let failed_tries: i64 = row.try_get("failed_tries")?;
         Ok(Some(SignInRecord {
             user: UserId(row.try_get("id")?),
+            name: row.try_get("name")?,
             password_hash: row.try_get("password_hash")?,
             disabled: row.try_get("disabled")?,
-            locked_until: locked_until.map(Timestamp::from_millis),
-            failed_sign_ins: u32::try_from(failed_tries).unwrap_or(u32::MAX),
         }))
     }
 
-    /// Counts a wrong password. If `locked_until` is given, further attempts are refused until
-    /// then.
-    pub async fn record_failed_sign_in(
+    /// Starts a session, ends the session that it replaces, and resets the count of failed
+    /// attempts. Returns whether a session was replaced.
+    pub async fn start_session(
         &self,
-        user: UserId,
-        locked_until: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
-        sqlx::query(
-            "UPDATE users SET failed_tries = failed_tries + 1, locked_until = $2 WHERE id = $1",
-        )
-        .bind(user.0)
-        .bind(locked_until.map(Timestamp::as_millis))
-        .execute(&self.writer)
-        .await?;
-        Ok(())
-    }
-
-    /// Starts a session, and resets the count of wrong passwords.
-    pub async fn start_session(&self, session: &Session) -> Result<(), StoreError> {
+        session: &Session,
+        replaced: Option<&SessionId>,
+        attempt: Option<&AttemptKey>,
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.writer.begin().await?;
-        sqlx::query("UPDATE users SET failed_tries = 0, locked_until = NULL WHERE id = $1")
-            .bind(session.user.0)
-            .execute(&mut *transaction)
-            .await?;
+        if let Some(attempt) = attempt {
+            reset_attempts(&mut transaction, attempt, session.created_at).await?;
+        }
+        let has_replaced = match replaced {
+            Some(replaced) => delete_session(&mut transaction, replaced).await?,
+            None => false,
+        };
         sqlx::query(
             "INSERT INTO sessions (id, user_id, created_at, last_seen_at, expires_at)
              VALUES ($1, $2, $3, $4, $5)",
@@ -94,7 +80,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(())
+        Ok(has_replaced)
     }
 
     /// A session, whether it is expired or not.
@@ -167,4 +153,16 @@ impl Store {
         transaction.commit().await?;
         Ok(())
     }
+}
+
+/// Deletes a session, and returns whether it existed.
+async fn delete_session(
+    transaction: &mut Transaction<'_, Sqlite>,
+    id: &SessionId,
+) -> Result<bool, StoreError> {
+    let deleted = sqlx::query("DELETE FROM sessions WHERE id = $1")
+        .bind(&id.0)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(deleted.rows_affected() > 0)
 }

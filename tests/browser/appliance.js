@@ -107,11 +107,12 @@ export class Appliance {
   }
 
   /** Sends a request without a browser. */
-  async request(method, route, { body, cookie, headers } = {}) {
+  async request(method, route, { body, cookie, headers, agent } = {}) {
     const payload = body === undefined ? undefined : JSON.stringify(body);
     return new Promise((resolve, reject) => {
       const options = {
         method,
+        agent,
         ca: fs.readFileSync(path.join(this.folder, "data/tls/ca.pem")),
         headers: { ...(payload && { "content-type": "application/json" }), ...(cookie && { cookie }), ...headers },
       };

@@ -2,6 +2,7 @@
 
 use super::error::{AppError, ErrorCode, Result};
 use super::{App, Caller};
+use crate::private_files::create_shared_folder;
 use cloister_audit::EventKind;
 use cloister_domain::{CollectionId, GroupId, UserId};
 use cloister_store::{Collection, Group};
@@ -107,8 +108,10 @@ impl App {
         let id = self
             .logged(event, self.store.add_collection(name, self.clock.now()))
             .await?;
-        tokio::fs::create_dir_all(self.inbox.join(name))
+        let folder = self.inbox.join(name);
+        tokio::task::spawn_blocking(move || create_shared_folder(&folder))
             .await
+            .map_err(AppError::internal)?
             .map_err(AppError::internal)?;
         Ok(self.collection_view(self.collection(id).await?))
     }

@@ -105,12 +105,13 @@ impl App {
             let detail = "The reason is too long. Use at most 1,000 characters";
             return Err(ErrorCode::Invalid.with_detail(detail));
         }
+        let _turn = self.expensive.rating.take(person.user).await?;
         let filter = EntryFilter {
             kinds: vec![EventKind::QuestionAnswered, EventKind::QuestionRefused],
             request: Some(receipt.to_owned()),
             ..EntryFilter::default()
         };
-        let entries = self.audit.find(&filter, 1)?.entries;
+        let entries = self.find_entries(filter, 1).await?.entries;
         if !entries
             .iter()
             .any(|entry| entry.actor.user == Some(person.user))

@@ -3,7 +3,7 @@
 use super::error::{AppError, Result};
 use super::{App, Caller};
 use cloister_answer::{Comparison, Replay};
-use cloister_audit::{Entry, EntryFilter, EventKind, Verification, verify};
+use cloister_audit::{Entry, EntryFilter, EntryPage, EventKind, Verification, verify};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -122,17 +122,7 @@ pub struct VerificationView {
 impl App {
     /// Lists entries, newest first, a page at a time. The list is logged itself.
     pub async fn audit_entries(&self, caller: &Caller, filter: EntryFilter) -> Result<EntriesView> {
-        let detail = json!({
-            "kinds": filter.kinds, "outcome": filter.outcome, "actor": filter.actor,
-            "text": filter.text, "request": filter.request, "before": filter.before,
-        });
-        self.audit
-            .append(caller.event(EventKind::AuditViewed, detail))
-            .await?;
-        let audit = self.audit.clone();
-        let found = tokio::task::spawn_blocking(move || audit.find(&filter, PAGE_SIZE))
-            .await
-            .map_err(AppError::internal)??;
+        let found = self.view_entries(caller, filter, PAGE_SIZE).await?;
         Ok(EntriesView {
             total: self.audit.len(),
             kinds: EventKind::ALL
@@ -144,12 +134,58 @@ impl App {
         })
     }
 
+    /// The newest entries that match the filter. That they were viewed is logged.
+    pub async fn view_entries(
+        &self,
+        caller: &Caller,
+        filter: EntryFilter,
+        limit: usize,
+    ) -> Result<EntryPage> {
+        let detail = json!({
+            "kinds": filter.kinds, "outcome": filter.outcome, "actor": filter.actor,
+            "text": filter.text, "request": filter.request, "before": filter.before,
+            "from": filter.from.map(|at| at.to_string()),
+            "until": filter.until.map(|at| at.to_string()),
+        });
+        let _turn = self.expensive.reviewing.take(caller.turn_owner()).await?;
+        self.audit
+            .append(caller.event(EventKind::AuditViewed, detail))
+            .await?;
+        self.find_entries(filter, limit).await
+    }
+
+    /// Finds entries on a blocking thread, because that reads files.
+    pub(super) async fn find_entries(
+        &self,
+        filter: EntryFilter,
+        limit: usize,
+    ) -> Result<EntryPage> {
+        let audit = self.audit.clone();
+        let found = tokio::task::spawn_blocking(move || audit.find(&filter, limit))
+            .await
+            .map_err(AppError::internal)??;
+        Ok(found)
+    }
+
+    /// The newest checkpoint, to be kept outside the appliance. Taking it is logged.
+    pub async fn take_checkpoint(&self, caller: &Caller) -> Result<String> {
+        self.audit
+            .append(caller.event(EventKind::CheckpointTaken, json!({})))
+            .await?;
+        let audit = self.audit.clone();
+        let note = tokio::task::spawn_blocking(move || audit.checkpoint_note())
+            .await
+            .map_err(AppError::internal)??;
+        Ok(note)
+    }
+
     /// Verifies the log and compares it with external checkpoints.
     pub async fn verify_audit(
         &self,
         caller: &Caller,
         checkpoints: Vec<String>,
     ) -> Result<Verification> {
+        let _turn = self.expensive.reviewing.take(caller.turn_owner()).await?;
         let (folder, key) = (self.audit.folder(), self.audit.public_key().clone());
         let verified = tokio::task::spawn_blocking(move || verify(&folder, &key, &checkpoints))
             .await

@@ -84,8 +84,8 @@ impl App {
         Err(ErrorCode::Forbidden.into())
     }
 
-    /// Logs what is about to be done, does it, and logs a failure. What cannot be logged is not
-    /// done.
+    /// Logs that something is about to be done, does it, and logs how it ended. What cannot be
+    /// logged is not done. The outcome of `event` is not used.
     pub async fn logged<T, E>(
         &self,
         event: Event,
@@ -95,9 +95,20 @@ impl App {
         super::AppError: From<E>,
         E: std::fmt::Display,
     {
-        self.audit.append(event.clone()).await?;
+        let begun = Event {
+            outcome: Outcome::Begun,
+            ..event.clone()
+        };
+        self.audit.append(begun).await?;
         match action.await {
-            Ok(done) => Ok(done),
+            Ok(done) => {
+                let succeeded = Event {
+                    outcome: Outcome::Success,
+                    ..event
+                };
+                self.audit.append(succeeded).await?;
+                Ok(done)
+            }
             Err(cause) => {
                 let mut failed = Event {
                     outcome: Outcome::Failure,

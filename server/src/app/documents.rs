@@ -4,7 +4,7 @@ use super::error::{AppError, ErrorCode, Result};
 use super::views::RectView;
 use super::{App, Caller};
 use crate::passwords;
-use cloister_audit::EventKind;
+use cloister_audit::{Event, EventKind, Outcome};
 use cloister_domain::{
     BlockKind, ByteRange, Page, PageText, PassageId, Principal, RevisionId, Role, SessionId,
 };
@@ -157,7 +157,11 @@ impl App {
     pub async fn documents(&self, person: &Principal) -> Result<Vec<RevisionView>> {
         let library = self.library(person).await?;
         let documents = library.documents().await?;
-        Ok(documents.into_iter().map(RevisionView::from).collect())
+        let mut views = Vec::with_capacity(documents.len());
+        for record in documents {
+            views.push(self.revision_view(record, &person.roles));
+        }
+        Ok(views)
     }
 
     /// Opens a page, and logs that it was opened.
@@ -169,7 +173,11 @@ impl App {
         place: PagePlace,
     ) -> Result<PageView> {
         let library = self.library(person).await?;
-        let (revision, page) = load_page(&library, place.revision, place.page).await?;
+        let loaded = load_page(&library, place.revision, place.page).await;
+        if loaded.is_err() {
+            self.log_forbidden(caller, place).await?;
+        }
+        let (revision, page) = loaded?;
         let cited = cited_ranges(&library, place, &revision).await?;
         let detail = json!({
             "document": revision.document, "revision": revision.id, "hash": revision.hash,
@@ -181,7 +189,8 @@ impl App {
             .await?;
         let redact = |text: &str| self.redact(text, &revision, &person.roles);
         let is_redacted = redact(&page.content.text) != page.content.text;
-        let mut view = PageView::new(revision.clone(), &page, &cited);
+        let record = self.revision_view(revision.clone(), &person.roles);
+        let mut view = PageView::new(record, &page, &cited);
         if is_redacted {
             view.redact(redact);
         } else if page.is_drawn() {
@@ -210,6 +219,7 @@ impl App {
         if image.ticket != ticket || !page.is_drawn() || is_redacted {
             return Err(ErrorCode::NotFound.into());
         }
+        let _turn = self.expensive.drawing.take(person.user).await?;
         let file = self.store.originals().open_file(&revision.hash)?;
         let dpi = image.dpi.unwrap_or(DEFAULT_DPI);
         let dpi = dpi.clamp(*DPI_RANGE.start(), *DPI_RANGE.end());
@@ -222,6 +232,33 @@ impl App {
             tracing::warn!(%cause, "could not draw page {page} of revision {revision}: {cause}");
             ErrorCode::Internal.with_detail("The page could not be drawn. Its text is below")
         })
+    }
+
+    /// Logs that a person tried to open a document that exists and that they may not read.
+    async fn log_forbidden(&self, caller: &Caller, place: PagePlace) -> Result<()> {
+        let id = RevisionId(place.revision);
+        if !self.store.is_revision_of_present_document(id).await? {
+            return Ok(());
+        }
+        let detail = json!({ "asked": "open a page", "revision": id, "page": place.page });
+        self.audit
+            .append(Event {
+                outcome: Outcome::Denied,
+                ..caller.event(EventKind::AccessDenied, detail)
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// A revision as this person may see it: its title and its path can contain personal data, too.
+    fn revision_view(&self, record: RevisionRecord, roles: &[Role]) -> RevisionView {
+        let title = self.redact(&record.title, &record, roles);
+        let path = self.redact(&record.path, &record, roles);
+        RevisionView {
+            path,
+            title,
+            ..RevisionView::from(record)
+        }
     }
 
     fn redact(&self, text: &str, revision: &RevisionRecord, roles: &[Role]) -> String {
@@ -272,7 +309,7 @@ async fn cited_ranges(
 }
 
 impl PageView {
-    fn new(revision: RevisionRecord, page: &Page, cited: &[ByteRange]) -> Self {
+    fn new(revision: RevisionView, page: &Page, cited: &[ByteRange]) -> Self {
         let content = &page.content;
         let mut words = Vec::new();
         for word in &content.words {
@@ -293,7 +330,7 @@ impl PageView {
             });
         }
         Self {
-            revision: revision.into(),
+            revision,
             number: page.number,
             width: page.width,
             height: page.height,

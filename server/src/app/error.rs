@@ -2,6 +2,8 @@
 //!
 //! The cause of an internal error goes to the log of the program, never to a person.
 
+use crate::limits::TurnsRefused;
+use crate::passwords::PasswordError;
 use cloister_answer::AnswerError;
 use cloister_audit::AuditError;
 use cloister_domain::entropy::EntropyError;
@@ -28,8 +30,16 @@ macro_rules! codes {
 codes! {
     /// The name or the password is wrong.
     WrongPassword = "wrong-password", "The name or the password is wrong";
-    /// The account is locked after too many wrong passwords.
+    /// Too many wrong passwords for a name from one address. The next attempt has to wait.
     Locked = "locked", "Too many wrong passwords";
+    /// Too many requests of one person or from one address.
+    TooManyRequests = "too-many-requests", "Too many requests";
+    /// Too many requests of everybody together.
+    Overloaded = "overloaded", "The appliance is busy";
+    /// The body of the request is too large.
+    TooLarge = "too-large", "The request is too large";
+    /// The request took too long to arrive.
+    Timeout = "timeout", "The request took too long";
     /// There is no session, or it has ended.
     SignedOut = "signed-out", "You are not signed in";
     /// The person may not do this.
@@ -91,6 +101,16 @@ impl ErrorCode {
             ..self.into()
         }
     }
+
+    /// An error that asks to wait.
+    pub fn with_wait(self, wait: std::time::Duration) -> AppError {
+        let seconds = wait.as_secs() + 1;
+        let detail = match seconds {
+            0..=90 => format!("Try again in {seconds} seconds"),
+            _ => format!("Try again in {} minutes", seconds.div_ceil(60)),
+        };
+        self.with_detail(detail).retry_after(seconds)
+    }
 }
 
 impl AppError {
@@ -124,7 +144,9 @@ impl From<StoreError> for AppError {
     fn from(cause: StoreError) -> Self {
         match cause {
             StoreError::NameTaken(_) => ErrorCode::Conflict.with_detail(cause),
-            StoreError::BadName(_) => ErrorCode::Invalid.with_detail(cause),
+            StoreError::BadName(_)
+            | StoreError::ConfusableName(_)
+            | StoreError::ReservedName(_) => ErrorCode::Invalid.with_detail(cause),
             StoreError::NotFound(_) => ErrorCode::NotFound.with_detail(cause),
             StoreError::DiskFull => ErrorCode::DiskFull.with_detail(cause),
             StoreError::UnsafeSqlite(_)
@@ -143,12 +165,13 @@ impl From<AuditError> for AppError {
             AuditError::BadCheckpoint(_) | AuditError::BadKey(_) => {
                 ErrorCode::Invalid.with_detail(cause)
             }
-            AuditError::DiskFull
-            | AuditError::Stopped(_)
-            | AuditError::Altered { .. }
-            | AuditError::InUse(_)
-            | AuditError::File { .. }
-            | AuditError::EntropyError(_) => {
+            // The message names a path of the disk, which is for the log of the program only.
+            AuditError::File { .. } | AuditError::Altered { .. } | AuditError::InUse(_) => {
+                tracing::error!(%cause, "{cause}");
+                ErrorCode::AuditStopped
+                    .with_detail("The disk of the log has an error. An administrator is needed")
+            }
+            AuditError::DiskFull | AuditError::Stopped(_) | AuditError::EntropyError(_) => {
                 tracing::error!(%cause, "{cause}");
                 ErrorCode::AuditStopped.with_detail(cause)
             }
@@ -169,6 +192,29 @@ impl From<AnswerError> for AppError {
             AnswerError::Task(cause) => Self::internal(cause),
             AnswerError::LogEntry(cause) => Self::internal(cause),
         }
+    }
+}
+
+impl From<PasswordError> for AppError {
+    fn from(cause: PasswordError) -> Self {
+        match cause {
+            PasswordError::Length | PasswordError::Guessable => {
+                ErrorCode::Invalid.with_detail(cause)
+            }
+            PasswordError::Hashing(_) => Self::internal(cause),
+        }
+    }
+}
+
+impl From<TurnsRefused> for AppError {
+    fn from(cause: TurnsRefused) -> Self {
+        const RETRY_AFTER_S: u64 = 5;
+        let error = match cause {
+            TurnsRefused::ByPerson => ErrorCode::TooManyRequests
+                .with_detail("Wait until your earlier requests have ended"),
+            TurnsRefused::ByAll => ErrorCode::Overloaded.with_detail("Try again in a few seconds"),
+        };
+        error.retry_after(RETRY_AFTER_S)
     }
 }
 

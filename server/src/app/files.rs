@@ -176,13 +176,12 @@ impl App {
         let event = caller.event(EventKind::DocumentCancelled, json!({ "path": file.path }));
         let reason = format!("Cancelled by {}. Retry to ingest it", caller.actor.name);
         let cancel = self.store.cancel_file(id, &reason, self.clock.now());
-        match self.logged(event, cancel).await? {
-            Some(file) => Ok(file.into()),
-            None => {
-                Err(ErrorCode::Conflict
-                    .with_detail("The file is neither waiting nor being ingested"))
-            }
-        }
+        let cancel = async {
+            cancel.await?.ok_or_else(|| {
+                ErrorCode::Conflict.with_detail("The file is neither waiting nor being ingested")
+            })
+        };
+        Ok(self.logged(event, cancel).await?.into())
     }
 
     /// Ingests a quarantined file again.
@@ -190,13 +189,13 @@ impl App {
         let file = self.file(id).await?;
         let event = caller.event(EventKind::DocumentRetried, json!({ "path": file.path }));
         let retry = self.store.retry_file(id, self.clock.now());
-        match self.logged(event, retry).await? {
-            Some(file) => {
-                self.work.notify_one();
-                Ok(file.into())
-            }
-            None => Err(ErrorCode::Conflict.with_detail("The file is not quarantined")),
-        }
+        let retry = async {
+            let retried = retry.await?;
+            retried.ok_or_else(|| ErrorCode::Conflict.with_detail("The file is not quarantined"))
+        };
+        let file = self.logged(event, retry).await?;
+        self.work.notify_one();
+        Ok(file.into())
     }
 
     async fn file(&self, id: FileId) -> Result<FileRecord> {

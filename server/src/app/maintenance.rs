@@ -75,6 +75,11 @@ impl App {
             if let Err(cause) = self.store.delete_expired_sessions(now).await {
                 tracing::warn!("could not delete expired sessions: {cause}");
             }
+            let delays = self.sign_in_delays();
+            let deleted = self.store.delete_old_sign_in_attempts(&delays, now).await;
+            if let Err(cause) = deleted {
+                tracing::warn!("could not delete old attempts to sign in: {cause}");
+            }
             tokio::time::sleep(EXPIRY_INTERVAL).await;
         }
     }

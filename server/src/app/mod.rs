@@ -10,13 +10,17 @@ mod caller;
 pub mod conversations;
 pub mod documents;
 mod error;
+mod expensive;
 pub mod files;
 mod index;
 mod ingestion;
 mod maintenance;
 pub mod people;
+mod refusals;
 mod replay;
 pub mod search;
+mod sessions;
+mod setup;
 mod sign_in;
 pub mod status;
 pub mod views;
@@ -29,8 +33,11 @@ pub use error::{AppError, ErrorCode, Result};
 pub use files::FileQuery;
 pub use index::IndexReport;
 pub use people::NewPerson;
-pub use sign_in::{NewSession, SetupCommand};
+pub use sessions::SessionUse;
+pub use setup::SetupCommand;
+pub use sign_in::{Credentials, NewSession};
 
+use crate::limits::HashPool;
 use crate::passwords;
 use crate::sandbox::SandboxStatus;
 use cloister_answer::{
@@ -39,13 +46,17 @@ use cloister_answer::{
 use cloister_audit::AuditLog;
 use cloister_config::{Config, ModelSelection, SystemClock, SystemEntropy, components};
 use cloister_domain::entropy::EntropyError;
-use cloister_domain::{Clock, CollectionId, Day, Entropy, Principal};
+use cloister_domain::{Clock, CollectionId, Day, Entropy, Principal, Timestamp};
 use cloister_index::Regression;
 use cloister_inference::{GeneratorService, GeneratorState, ModelManifest, NliModel};
 use cloister_ingest::{ActiveIndex, GoldenQuestion, IndexSet, Meter, Reader};
 use cloister_policies::redaction::Redaction;
 use cloister_policies::{GrantedCollection, Policies};
 use cloister_store::{Library, Store};
+use expensive::ExpensiveWork;
+use parking_lot::RwLock;
+use refusals::Refusals;
+use sign_in::SignInLimits;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -97,6 +108,13 @@ pub struct App {
     pub entropy: Arc<dyn Entropy>,
     /// The key of the tickets for page images.
     ticket_secret: String,
+    /// The end of the validity of the certificate, if this process serves one.
+    certificate_expiry: RwLock<Option<Timestamp>>,
+    sign_in_limits: SignInLimits,
+    hash_pool: HashPool,
+    refusals: Refusals,
+    /// Turns for work that takes long.
+    expensive: ExpensiveWork,
 }
 
 /// The shared state of the appliance.
@@ -138,6 +156,11 @@ impl App {
             work: Arc::new(Notify::new()),
             scan: Arc::new(Notify::new()),
             is_watching: AtomicBool::new(false),
+            certificate_expiry: RwLock::default(),
+            sign_in_limits: SignInLimits::new(config.session.sign_ins_per_minute),
+            hash_pool: HashPool::start()?,
+            refusals: Refusals::default(),
+            expensive: ExpensiveWork::default(),
             config,
             store,
             audit,
@@ -214,6 +237,11 @@ impl App {
         if let Some(generator) = &self.generator {
             components::wait_for_generator(generator).await;
         }
+    }
+
+    /// Notes until when the certificate of the server is valid.
+    pub fn set_certificate_expiry(&self, expires_at: Timestamp) {
+        *self.certificate_expiry.write() = Some(expires_at);
     }
 
     /// The state of the generator, for people.

@@ -1,11 +1,12 @@
 //! People: accounts, roles and passwords.
 
 use super::error::{ErrorCode, Result};
+use super::sign_in::pool_ended;
 use super::{App, Caller};
 use crate::passwords;
 use cloister_audit::EventKind;
 use cloister_domain::{Role, UserId};
-use cloister_store::{Group, NewUser, User};
+use cloister_store::{Group, NewUser, StoreError, User, check_person_name, normalize_name};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -60,23 +61,27 @@ impl App {
     /// Adds a person.
     pub async fn add_person(&self, caller: &Caller, new: NewPerson) -> Result<PersonView> {
         let groups = self.groups_named(&new.groups).await?;
-        let password_hash = self.hash_password(&new.password)?;
-        let mut detail = json!({ "name": new.name, "roles": new.roles });
+        let name = normalize_name(&new.name);
+        check_person_name(&name)?;
+        let password_hash = self.hash_password(&new.password, &name).await?;
+        let mut detail = json!({ "name": name, "roles": new.roles });
         if !new.groups.is_empty() {
             detail["groups"] = json!(new.groups);
         }
         let user = NewUser {
-            name: new.name,
+            name,
             password_hash,
             roles: new.roles,
         };
         let event = caller.event(EventKind::UserAdded, detail);
-        let id = self
-            .logged(event, self.store.add_user(&user, self.clock.now()))
-            .await?;
-        for group in groups {
-            self.store.join_group(group.id, id).await?;
-        }
+        let add = async {
+            let id = self.store.add_user(&user, self.clock.now()).await?;
+            for group in groups {
+                self.store.join_group(group.id, id).await?;
+            }
+            Ok::<_, StoreError>(id)
+        };
+        let id = self.logged(event, add).await?;
         Ok(self.user(id).await?.into())
     }
 
@@ -107,10 +112,21 @@ impl App {
     /// Sets a new password and ends all sessions of the person.
     pub async fn set_password(&self, caller: &Caller, id: UserId, password: &str) -> Result<()> {
         let user = self.user(id).await?;
-        let hash = self.hash_password(password)?;
+        let hash = self.hash_password(password, &user.name).await?;
         let event = caller.event(EventKind::PasswordChanged, json!({ "name": user.name }));
         self.logged(event, self.store.change_password(id, &hash))
             .await
+    }
+
+    /// The person with this name, on whose behalf a command of the console acts. Somebody who is
+    /// disabled may do nothing.
+    pub async fn active_person_named(&self, name: &str) -> Result<User> {
+        let user = self.person_named(name).await?;
+        if user.disabled {
+            let detail = format!("{name} is disabled");
+            return Err(ErrorCode::Forbidden.with_detail(detail));
+        }
+        Ok(user)
     }
 
     /// The person with this name.
@@ -122,9 +138,14 @@ impl App {
         })
     }
 
-    pub(super) fn hash_password(&self, password: &str) -> Result<String> {
-        passwords::hash(password, &*self.entropy)
-            .map_err(|cause| ErrorCode::Invalid.with_detail(cause))
+    /// Checks a new password of the person with this name, and hashes it.
+    async fn hash_password(&self, password: &str, name: &str) -> Result<String> {
+        passwords::check(password, name)?;
+        let salt = passwords::salt(&*self.entropy)?;
+        let slot = self.hash_pool.slot().ok_or(ErrorCode::Overloaded)?;
+        let password = password.to_owned();
+        let hashed = slot.run(move || passwords::hash(&password, salt)).await;
+        Ok(hashed.ok_or_else(pool_ended)??)
     }
 
     pub(super) async fn user(&self, id: UserId) -> Result<User> {

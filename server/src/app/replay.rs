@@ -14,6 +14,7 @@ impl App {
     /// Replays the answer with this receipt with the permissions that its asker has today, and logs
     /// that it was replayed.
     pub async fn replay_answer(&self, caller: &Caller, receipt: &str) -> Result<Replay> {
+        let _turn = self.expensive.replaying.take(caller.turn_owner()).await?;
         let replay = self.replay(receipt).await?;
         let detail = json!({
             "receipt": receipt, "same_answer": replay.is_same_answer(), "parts": replay.parts,
@@ -25,7 +26,7 @@ impl App {
     }
 
     async fn replay(&self, receipt: &str) -> Result<Replay> {
-        let entries = self.entries_of_answer(receipt)?;
+        let entries = self.entries_of_answer(receipt).await?;
         let answer = entries
             .iter()
             .find(|entry| {
@@ -59,12 +60,12 @@ impl App {
     }
 
     /// The log entries with this receipt, oldest first.
-    fn entries_of_answer(&self, receipt: &str) -> Result<Vec<Entry>> {
+    async fn entries_of_answer(&self, receipt: &str) -> Result<Vec<Entry>> {
         let filter = EntryFilter {
             request: Some(receipt.to_owned()),
             ..EntryFilter::default()
         };
-        let mut entries = self.audit.find(&filter, MAX_ENTRIES)?.entries;
+        let mut entries = self.find_entries(filter, MAX_ENTRIES).await?.entries;
         entries.reverse();
         Ok(entries)
     }

@@ -166,6 +166,7 @@ impl App {
             limit: query.limit.clamp(1, MAX_PASSAGES),
             ..query
         };
+        let _turn = self.expensive.searching.take(person.user).await?;
         let library = self.library(person).await?;
         let answerer = self.answerer();
         let facet_query = SearchQuery {

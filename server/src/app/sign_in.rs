@@ -1,22 +1,60 @@
-//! Signing in and out, sessions, and the first administrator.
+//! Signing in and out.
 
 use super::error::{AppError, ErrorCode, Result};
+use super::refusals::Attempt;
 use super::{App, Caller};
+use crate::limits::{HashSlot, RateLimiter, network_of};
 use crate::passwords;
 use cloister_audit::{Actor, Event, EventKind, Outcome};
-use cloister_domain::{Principal, Role, SessionId, UserId};
-use cloister_store::{NewUser, Session, SignInRecord};
+use cloister_domain::{Principal, SessionId, UserId};
+use cloister_store::{AttemptDelays, AttemptKey, Session, SignInRecord, normalize_name};
 use serde_json::json;
-use std::time::Duration;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
-/// The last use of a session is stored at most this often.
-const TOUCH_INTERVAL: Duration = Duration::from_secs(30);
+/// The first delay after too many failed attempts. Each further attempt doubles it.
+const FIRST_DELAY: Duration = Duration::from_secs(15);
+/// Failed attempts are forgotten after this time without another one.
+const FORGET_FAILURES_AFTER: Duration = Duration::from_hours(24);
+/// Attempts for one account from networks that never signed it in: a burst, and then one per
+/// interval.
+const ATTEMPTS_FOR_ACCOUNT: (u32, Duration) = (20, Duration::from_secs(30));
+/// A network may use its attempts of this many minutes at once, for example when a shift begins.
+const BURST_MINUTES: u32 = 4;
+/// When a full queue of passwords is worth another try, in seconds.
+const RETRY_AFTER_S: u64 = 2;
+/// A longer name is nobody's.
+const MAX_NAME_BYTES: usize = 256;
 
-/// How long a setup link is valid.
-const SETUP_LINK_VALIDITY: Duration = Duration::from_hours(24);
+/// Limits of attempts, which need no database.
+pub struct SignInLimits {
+    by_network: RateLimiter<String>,
+    by_account: RateLimiter<String>,
+}
 
-/// The group of the first administrator.
-const FIRST_GROUP: &str = "First readers";
+impl SignInLimits {
+    /// Limits with this many attempts a minute from one network.
+    pub fn new(per_minute: u32) -> Self {
+        let (burst, interval) = ATTEMPTS_FOR_ACCOUNT;
+        Self {
+            by_network: RateLimiter::new(
+                per_minute.saturating_mul(BURST_MINUTES),
+                Duration::from_mins(1) / per_minute.max(1),
+            ),
+            by_account: RateLimiter::new(burst, interval),
+        }
+    }
+}
+
+/// What a person types to sign in.
+pub struct Credentials {
+    /// The name.
+    pub name: String,
+    /// The password.
+    pub password: String,
+    /// The secret of the session that the browser has already, which the new one replaces.
+    pub previous_session: Option<String>,
+}
 
 /// A session that has just begun.
 pub struct NewSession {
@@ -26,110 +64,175 @@ pub struct NewSession {
     pub person: Principal,
 }
 
-/// What the setup link creates.
-pub struct SetupCommand {
-    /// The secret in the link.
-    pub link: String,
-    /// The name to sign in with.
-    pub name: String,
-    /// The password.
-    pub password: String,
-    /// Whether the person also asks questions about the present collections.
-    pub also_staff: bool,
+/// An attempt that may be made.
+struct AdmittedAttempt {
+    key: AttemptKey,
+    record: Option<SignInRecord>,
+    slot: HashSlot,
 }
 
 impl App {
-    /// Checks a name and a password and begins a session. Locks the account after too many wrong
-    /// passwords.
-    pub async fn sign_in(
-        &self,
-        caller: &Caller,
-        name: &str,
-        password: String,
-    ) -> Result<NewSession> {
-        let record = self.store.sign_in_record(name).await?;
-        self.refuse_locked(caller, name, record.as_ref()).await?;
+    /// Checks a name and a password and begins a session.
+    ///
+    /// Attempts are limited before the password is hashed: by network, by account, and by the queue
+    /// of passwords. Failures delay further attempts for this account from this network, longer and
+    /// longer. A name that does not exist is treated like one that does.
+    pub async fn sign_in(&self, caller: &Caller, credentials: Credentials) -> Result<NewSession> {
+        let Credentials {
+            name,
+            password,
+            previous_session,
+        } = credentials;
+        let AdmittedAttempt { key, record, slot } = self.admit_attempt(caller, &name).await?;
         let hash = match &record {
             Some(record) => record.password_hash.clone(),
             None => passwords::unmatchable_hash().to_owned(),
         };
-        let is_right = verify_password(password, hash).await?;
+        let verified = slot.run(move || passwords::is_match(&password, &hash));
+        let is_right = verified.await.ok_or_else(pool_ended)?;
         match record {
             Some(record) if is_right && !record.disabled => {
-                self.log_sign_in(caller, name, Some(&record), None).await?;
-                self.begin_session(record.user).await
+                let previous = previous_session.as_deref();
+                self.complete_sign_in(caller, &record, previous, Some(&key))
+                    .await
             }
-            record => {
-                self.count_failure(record.as_ref()).await?;
-                let reason = Some("wrong name or password");
-                self.log_sign_in(caller, name, record.as_ref(), reason)
-                    .await?;
-                Err(ErrorCode::WrongPassword.into())
-            }
+            record => Err(self.refuse_sign_in(caller, record).await?),
         }
     }
 
-    async fn refuse_locked(
-        &self,
-        caller: &Caller,
-        name: &str,
-        record: Option<&SignInRecord>,
-    ) -> Result<()> {
+    /// Passes an attempt through all limits, the cheapest first, and counts it.
+    async fn admit_attempt(&self, caller: &Caller, name: &str) -> Result<AdmittedAttempt> {
+        self.admit_network(caller, Attempt::SignIn)?;
+        let name = normalize_name(name);
+        let record = if name.len() > MAX_NAME_BYTES {
+            None
+        } else {
+            self.store.sign_in_record(&name).await?
+        };
+        let key = AttemptKey {
+            account: match &record {
+                Some(record) => AttemptKey::account_of(record.user),
+                None => self.account_of_unknown(&name),
+            },
+            network: network(caller),
+        };
         let now = self.clock.now();
-        let Some(until) = record.and_then(|record| record.locked_until) else {
-            return Ok(());
-        };
-        if until <= now {
-            return Ok(());
+        // A person is not kept out by strangers: their own networks are not counted together.
+        if !self.store.is_known_network(&key, now).await? {
+            let account = key.account.clone();
+            let taken = self.sign_in_limits.by_account.take(account, Instant::now());
+            taken.map_err(|wait| self.delayed(caller, wait))?;
         }
-        self.log_sign_in(caller, name, record, Some("locked"))
-            .await?;
-        let seconds = until.since(now).as_secs() + 1;
-        let detail = format!("Try again in {} minutes", seconds.div_ceil(60));
-        Err(ErrorCode::Locked.with_detail(detail).retry_after(seconds))
+        let slot = self.hash_slot(caller, Attempt::SignIn)?;
+        let delays = self.sign_in_delays();
+        let reserved = self.store.reserve_sign_in_attempt(&key, &delays, now);
+        match reserved.await? {
+            None => Ok(AdmittedAttempt { key, record, slot }),
+            Some(wait) => Err(self.delayed(caller, wait)),
+        }
     }
 
-    /// Counts a wrong password, and locks the account after too many.
-    async fn count_failure(&self, record: Option<&SignInRecord>) -> Result<()> {
-        let Some(record) = record else {
-            return Ok(());
-        };
+    /// Limits how often somebody who is not signed in may try something, by network.
+    pub(super) fn admit_network(&self, caller: &Caller, attempt: Attempt) -> Result<()> {
+        let taken = self
+            .sign_in_limits
+            .by_network
+            .take(network(caller), Instant::now());
+        taken.map_err(|wait| {
+            self.count_refusal(caller, attempt, "too many attempts from the network");
+            ErrorCode::TooManyRequests.with_wait(wait)
+        })
+    }
+
+    pub(super) fn hash_slot(&self, caller: &Caller, attempt: Attempt) -> Result<HashSlot> {
+        self.hash_pool.slot().ok_or_else(|| {
+            self.count_refusal(caller, attempt, "too many attempts of everybody");
+            ErrorCode::Overloaded
+                .with_detail("Too many people sign in at once. Try again in a few seconds")
+                .retry_after(RETRY_AFTER_S)
+        })
+    }
+
+    fn delayed(&self, caller: &Caller, wait: Duration) -> AppError {
+        self.count_refusal(caller, Attempt::SignIn, "too many wrong passwords");
+        ErrorCode::Locked.with_wait(wait)
+    }
+
+    /// The account of a name that does not exist. The name itself is not stored: it may be a
+    /// password that was typed into the wrong field.
+    fn account_of_unknown(&self, name: &str) -> String {
+        passwords::fingerprint(&format!("{}\n{name}", self.ticket_secret))
+    }
+
+    /// How long failed attempts delay the next one.
+    pub(super) fn sign_in_delays(&self) -> AttemptDelays {
         let settings = &self.config.session;
-        let lockout = Duration::from_secs(settings.lockout_minutes * 60);
-        let is_locked = record.failed_sign_ins + 1 >= settings.max_failed_sign_ins;
-        let until = is_locked.then(|| self.clock.now().plus(lockout));
-        self.store.record_failed_sign_in(record.user, until).await?;
-        Ok(())
+        AttemptDelays {
+            free_attempts: settings.max_failed_sign_ins,
+            first: FIRST_DELAY,
+            max: self.config.max_sign_in_delay(),
+            forget_after: FORGET_FAILURES_AFTER,
+        }
     }
 
-    async fn log_sign_in(
+    /// Begins a session, and logs it before its secret is handed out.
+    pub(super) async fn complete_sign_in(
         &self,
         caller: &Caller,
-        name: &str,
-        record: Option<&SignInRecord>,
-        refused: Option<&str>,
-    ) -> Result<()> {
-        // An unknown name may be a password that was typed into the wrong field.
-        let name = if record.is_some() { name } else { "unknown" };
-        let event = caller.event(EventKind::SignedIn, json!({ "refused": refused }));
-        self.audit
-            .append(Event {
-                outcome: if refused.is_some() {
-                    Outcome::Failure
-                } else {
-                    Outcome::Success
-                },
-                actor: Actor {
-                    user: record.map(|record| record.user),
-                    name: name.to_owned(),
-                },
-                ..event
-            })
+        record: &SignInRecord,
+        previous_session: Option<&str>,
+        attempt: Option<&AttemptKey>,
+    ) -> Result<NewSession> {
+        let previous = previous_session.map(|secret| SessionId(passwords::fingerprint(secret)));
+        let (session, id, has_replaced) = self
+            .begin_session(record.user, previous.as_ref(), attempt)
             .await?;
-        Ok(())
+        let detail = json!({ "replaced_session": has_replaced });
+        let event = Event {
+            actor: Actor::from(&session.person),
+            ..caller.event(EventKind::SignedIn, detail)
+        };
+        if let Err(cause) = self.audit.append(event).await {
+            self.store.end_session(&id).await?;
+            return Err(cause.into());
+        }
+        Ok(session)
     }
 
-    async fn begin_session(&self, user: UserId) -> Result<NewSession> {
+    /// Logs a wrong password, or counts it if there are many. Returns the error for the person.
+    async fn refuse_sign_in(
+        &self,
+        caller: &Caller,
+        record: Option<SignInRecord>,
+    ) -> Result<AppError> {
+        const REASON: &str = "wrong name or password";
+        if !self.refusals.may_log() {
+            self.count_refusal(caller, Attempt::SignIn, REASON);
+            return Ok(ErrorCode::WrongPassword.into());
+        }
+        // An unknown name may be a password that was typed into the wrong field.
+        let actor = match record {
+            Some(record) => Actor {
+                user: Some(record.user),
+                name: record.name,
+            },
+            None => caller.actor.clone(),
+        };
+        let event = Event {
+            outcome: Outcome::Failure,
+            actor,
+            ..caller.event(EventKind::SignedIn, json!({ "refused": REASON }))
+        };
+        self.audit.append(event).await?;
+        Ok(ErrorCode::WrongPassword.into())
+    }
+
+    async fn begin_session(
+        &self,
+        user: UserId,
+        previous: Option<&SessionId>,
+        attempt: Option<&AttemptKey>,
+    ) -> Result<(NewSession, SessionId, bool)> {
         let secret = passwords::secret(&*self.entropy)?;
         let now = self.clock.now();
         let session = Session {
@@ -139,118 +242,36 @@ impl App {
             last_seen_at: now,
             expires_at: now.plus(self.config.session_max()),
         };
-        self.store.start_session(&session).await?;
+        let has_replaced = self
+            .store
+            .start_session(&session, previous, attempt)
+            .await?;
         let user = self.store.user(user).await?.ok_or(ErrorCode::SignedOut)?;
-        Ok(NewSession {
+        let new = NewSession {
             secret,
             person: user.into(),
-        })
+        };
+        Ok((new, session.id, has_replaced))
     }
 
-    /// The id of the session with this secret, and its person. Ends a session that has expired.
-    pub async fn resume_session(&self, secret: &str) -> Result<(SessionId, Principal)> {
-        let id = SessionId(passwords::fingerprint(secret));
-        let now = self.clock.now();
-        let session = self.store.session(&id).await?.ok_or(ErrorCode::SignedOut)?;
-        let is_idle = now.since(session.last_seen_at) > self.config.session_idle();
-        if is_idle || now >= session.expires_at {
-            self.store.end_session(&id).await?;
-            let detail = "The session has ended. Sign in again; what you typed is still here";
-            return Err(ErrorCode::SignedOut.with_detail(detail));
-        }
-        if now.since(session.last_seen_at) > TOUCH_INTERVAL {
-            self.store.touch_session(&id, now).await?;
-        }
-        let user = self.store.user(session.user).await?;
-        let user = user
-            .filter(|user| !user.disabled)
-            .ok_or(ErrorCode::SignedOut)?;
-        Ok((id, user.into()))
-    }
-
-    /// Ends a session.
+    /// Ends a session. It ends even if that cannot be logged.
     pub async fn sign_out(&self, caller: &Caller, session: &SessionId) -> Result<()> {
+        self.store.end_session(session).await?;
         self.audit
             .append(caller.event(EventKind::SignedOut, json!({})))
             .await?;
-        self.store.end_session(session).await?;
-        Ok(())
-    }
-
-    /// A new setup link. `None` if there are people already.
-    pub async fn new_setup_link(&self) -> Result<Option<String>> {
-        if self.store.count_users().await? > 0 {
-            return Ok(None);
-        }
-        let secret = passwords::secret(&*self.entropy)?;
-        let expires_at = self.clock.now().plus(SETUP_LINK_VALIDITY);
-        self.store
-            .replace_setup_link(&passwords::fingerprint(&secret), expires_at)
-            .await?;
-        let address = self.config.server.address;
-        Ok(Some(format!("https://{address}/#/setup/{secret}")))
-    }
-
-    /// Adds the first administrator with a setup link, and begins a session.
-    pub async fn set_up(&self, caller: &Caller, setup: SetupCommand) -> Result<NewSession> {
-        let mut roles = vec![Role::Administrator];
-        if setup.also_staff {
-            roles.push(Role::Staff);
-        }
-        let new = NewUser {
-            password_hash: self.hash_password(&setup.password)?,
-            name: setup.name,
-            roles,
-        };
-        let event = Event {
-            actor: Actor {
-                user: None,
-                name: new.name.clone(),
-            },
-            ..caller.event(
-                EventKind::FirstAdministrator,
-                json!({ "also_staff": setup.also_staff }),
-            )
-        };
-        let link = passwords::fingerprint(&setup.link);
-        let add = self.add_first_administrator(&link, &new);
-        let user = self.logged(event, add).await?;
-        if setup.also_staff {
-            self.grant_all_collections(caller, user).await?;
-        }
-        self.begin_session(user).await
-    }
-
-    async fn add_first_administrator(&self, link: &str, new: &NewUser) -> Result<UserId> {
-        let now = self.clock.now();
-        let user = self.store.add_first_administrator(link, new, now).await?;
-        user.ok_or_else(|| {
-            ErrorCode::SetupLinkSpent
-                .with_detail("Restart the appliance or run `cloister setup-link` for a new link")
-        })
-    }
-
-    /// Adds a group for the first administrator with the present collections, so that they can ask
-    /// about the sample library at once.
-    async fn grant_all_collections(&self, caller: &Caller, user: UserId) -> Result<()> {
-        let group = self.store.add_group(FIRST_GROUP, self.clock.now()).await?;
-        self.store.join_group(group, user).await?;
-        for collection in self.store.collections().await? {
-            let detail = json!({ "collection": collection.name, "group": FIRST_GROUP });
-            let event = Event {
-                request: caller.request.clone(),
-                ..Event::by_appliance(EventKind::AccessGranted, detail)
-            };
-            self.logged(event, self.store.grant(collection.id, group))
-                .await?;
-        }
         Ok(())
     }
 }
 
-/// Verifies a password on a blocking thread, because hashing uses a core for a while.
-async fn verify_password(password: String, hash: String) -> Result<bool> {
-    tokio::task::spawn_blocking(move || passwords::is_match(&password, &hash))
-        .await
-        .map_err(AppError::internal)
+/// The network by which the caller's attempts are counted.
+fn network(caller: &Caller) -> String {
+    match caller.origin.parse::<IpAddr>() {
+        Ok(address) => network_of(address).to_string(),
+        Err(_) => caller.origin.clone(),
+    }
+}
+
+pub(super) fn pool_ended() -> AppError {
+    AppError::internal("the threads that hash passwords have ended")
 }

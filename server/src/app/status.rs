@@ -3,6 +3,7 @@
 use super::App;
 use super::error::Result;
 use crate::sandbox::SandboxStatus;
+use crate::tls;
 use cloister_domain::Principal;
 use cloister_ingest::IndexSet;
 use cloister_store::FileState;
@@ -23,8 +24,6 @@ pub struct AboutView {
     pub generator_state: String,
     /// What the generator is fit for.
     pub generator_fitness: Option<String>,
-    /// The folder for models.
-    pub models_folder: String,
     /// Whether files are waiting or being ingested, so that answers may be incomplete.
     pub ingesting: bool,
 }
@@ -59,6 +58,8 @@ pub struct StatusView {
     pub landlock: String,
     /// What seccomp enforces.
     pub seccomp: String,
+    /// Until when the certificate of the server is valid.
+    pub certificate: String,
     /// The watched folder.
     pub inbox: String,
 }
@@ -86,7 +87,6 @@ impl App {
             generator: manifest.map(|manifest| manifest.name.clone()),
             generator_state: self.generator_state(),
             generator_fitness: manifest.map(|manifest| manifest.fitness.clone()),
-            models_folder: self.config.paths.models.display().to_string(),
             ingesting,
         })
     }
@@ -116,6 +116,10 @@ impl App {
             audit_failure: self.audit.failure().map(|cause| cause.to_string()),
             landlock,
             seccomp,
+            certificate: match *self.certificate_expiry.read() {
+                Some(expires_at) => tls::describe_expiry(expires_at, self.clock.now()),
+                None => "not served by this process".into(),
+            },
             inbox: self.inbox.display().to_string(),
         })
     }

@@ -5,6 +5,7 @@ use super::commands::{access, ask, audit, config, doctor, index, ingest, models,
 use super::output::OutputSink;
 use super::{console, control_socket};
 use crate::app::AppState;
+use crate::private_files;
 use clap::Parser;
 use cloister_config::Config;
 use serde_json::json;
@@ -40,7 +41,11 @@ fn run_command(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve => serve::run(config),
         Command::Doctor(format) => doctor::run(&config, format),
-        Command::Models(command) => models::run(&command, &config),
+        Command::Models(command) => {
+            // Another user than this one may serve the models.
+            private_files::allow_others_to_read_new_files();
+            models::run(&command, &config)
+        }
         Command::Task(task) => control_socket::run_task(with_local_input(task)?, config),
         Command::Config(_) | Command::Openapi => Ok(ExitCode::SUCCESS),
     }

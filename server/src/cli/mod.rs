@@ -3,6 +3,7 @@
 //! same sandbox.
 
 mod arguments;
+mod certificate_watch;
 mod commands;
 mod console;
 mod control_socket;

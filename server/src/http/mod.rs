@@ -4,11 +4,16 @@
 //! Errors are RFC 9457 problems. Every route takes one of the extractors of [`session`], which
 //! authorise the request.
 
+mod bodies;
+mod json;
+mod listener;
 mod problem;
+mod proxy_protocol;
 mod router;
 mod routes;
 mod security_headers;
 mod session;
 mod static_files;
 
+pub use listener::{ConnectionLimits, GuardedAcceptor};
 pub use router::{openapi_document, router};

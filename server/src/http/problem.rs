@@ -33,15 +33,18 @@ impl<E: Into<AppError>> From<E> for Problem {
 const fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::WrongPassword | ErrorCode::SignedOut => StatusCode::UNAUTHORIZED,
-        ErrorCode::Locked => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::Locked | ErrorCode::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCode::Timeout => StatusCode::REQUEST_TIMEOUT,
         ErrorCode::Forbidden => StatusCode::FORBIDDEN,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::Conflict => StatusCode::CONFLICT,
         ErrorCode::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::SetupLinkSpent => StatusCode::GONE,
-        ErrorCode::Busy | ErrorCode::AuditStopped | ErrorCode::ModelUnavailable => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        ErrorCode::Busy
+        | ErrorCode::Overloaded
+        | ErrorCode::AuditStopped
+        | ErrorCode::ModelUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -4,17 +4,13 @@
 use super::routes::{
     access, answers, audit, conversations, documents, files, people, search, sign_in, status,
 };
-use super::{problem::Problem, security_headers, static_files};
+use super::{bodies, problem::Problem, security_headers, static_files};
 use crate::app::{AppState, ErrorCode};
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-/// The largest request body: a question, or a few checkpoints.
-const MAX_BODY_BYTES: usize = 256 * 1024;
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -94,7 +90,7 @@ pub fn router(app: AppState) -> Router {
         .merge(api)
         .route("/api/{*path}", axum::routing::any(unknown_route))
         .fallback(static_files::serve)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn(bodies::collect))
         .layer(from_fn(security_headers::refuse_cross_site))
         .layer(from_fn(security_headers::add))
         .with_state(app)

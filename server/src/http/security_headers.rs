@@ -12,6 +12,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
     img-src 'self'; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'";
 
+/// Browsers use HTTPS only for a year (RFC 6797).
+const STRICT_TRANSPORT_SECURITY: &str = "max-age=31536000";
+
 /// Refuses state-changing requests that a page of another site makes a browser send. The cookie is
 /// `SameSite=Strict` as well. This check protects browsers that ignore that attribute.
 pub async fn refuse_cross_site(request: Request, next: Next) -> Response {
@@ -38,9 +41,19 @@ fn is_cross_site(headers: &HeaderMap) -> bool {
     }
 }
 
+/// Whether the client calls the server `localhost`. All programs of a developer's machine share this
+/// name, so browsers must not be told to use HTTPS for it.
+fn is_for_localhost(request: &Request) -> bool {
+    let host = request.headers().get(header::HOST);
+    let host = host.and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| request.uri().host()).unwrap_or_default();
+    host == "localhost" || host.starts_with("localhost:")
+}
+
 /// Adds the security headers.
 pub async fn add(request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
+    let is_local = is_for_localhost(&request);
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let fixed = [
@@ -62,6 +75,10 @@ pub async fn add(request: Request, next: Next) -> Response {
     ];
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if !is_local {
+        let name = header::STRICT_TRANSPORT_SECURITY;
+        headers.insert(name, HeaderValue::from_static(STRICT_TRANSPORT_SECURITY));
     }
     if is_api {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,15 +1,17 @@
 //! Extractors that identify and authorise the person of a request. A route takes one of them.
 
+use super::listener::ClientAddress;
 use super::problem::{HttpResult, Problem};
-use crate::app::{AppState, Caller, ErrorCode};
-use axum::extract::{ConnectInfo, FromRequestParts};
+use crate::app::{AppState, Caller, ErrorCode, SessionUse};
+use axum::extract::FromRequestParts;
+use axum::http::HeaderName;
 use axum::http::request::Parts;
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
 use cloister_audit::Actor;
 use cloister_domain::{Principal, SessionId};
 use cloister_policies::AuthorizationRequest;
-use std::net::SocketAddr;
+use std::time::Duration;
 
 /// The name of the session cookie. Browsers refuse a cookie with this prefix without `Secure` and
 /// `Path=/`.
@@ -25,9 +27,16 @@ pub fn session_cookie(secret: String) -> Cookie<'static> {
         .build()
 }
 
+/// The header of requests that the interface sends by itself. They do not prolong the session.
+const BACKGROUND: HeaderName = HeaderName::from_static("x-cloister-background");
+
 /// The client of a request that needs no session.
 #[derive(Clone, Debug)]
 pub struct Client(pub Caller);
+
+/// The secret of the session that the browser has, valid or not.
+#[derive(Clone, Debug)]
+pub struct PreviousSession(pub Option<String>);
 
 /// A person with a session.
 #[derive(Clone, Debug)]
@@ -36,6 +45,10 @@ pub struct SignedIn {
     pub person: Principal,
     /// The session.
     pub session: SessionId,
+    /// After this time without another request the session ends.
+    pub expires_in: Duration,
+    /// After this time the session ends even if it is used.
+    pub ends_in: Duration,
     /// The person as the audit log names them.
     pub caller: Caller,
 }
@@ -52,15 +65,31 @@ impl FromRequestParts<AppState> for Client {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> HttpResult<Self> {
-        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        let address = parts.extensions.get::<ClientAddress>();
         Ok(Self(Caller {
             actor: Actor {
                 user: None,
                 name: "unknown".into(),
             },
-            origin: address.map_or_else(|| "unknown".into(), |address| address.ip().to_string()),
+            origin: address.map_or_else(|| "unknown".into(), |address| address.0.to_string()),
             request: Some(app.request_id()?),
         }))
+    }
+}
+
+fn session_secret(parts: &Parts) -> Option<String> {
+    let cookies = CookieJar::from_headers(&parts.headers);
+    Some(cookies.get(COOKIE_NAME)?.value().to_owned())
+}
+
+impl FromRequestParts<AppState> for PreviousSession {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        _app: &AppState,
+    ) -> Result<Self, Self::Rejection> {
+        Ok(Self(session_secret(parts)))
     }
 }
 
@@ -69,16 +98,22 @@ impl FromRequestParts<AppState> for SignedIn {
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> HttpResult<Self> {
         let Client(client) = Client::from_request_parts(parts, app).await?;
-        let cookies = CookieJar::from_headers(&parts.headers);
-        let cookie = cookies.get(COOKIE_NAME).ok_or(ErrorCode::SignedOut)?;
-        let (session, person) = app.resume_session(cookie.value()).await?;
+        let secret = session_secret(parts).ok_or(ErrorCode::SignedOut)?;
+        let by = if parts.headers.contains_key(BACKGROUND) {
+            SessionUse::Background
+        } else {
+            SessionUse::ByPerson
+        };
+        let resumed = app.resume_session(&secret, by).await?;
         Ok(Self {
             caller: Caller {
-                actor: Actor::from(&person),
+                actor: Actor::from(&resumed.person),
                 ..client
             },
-            person,
-            session,
+            person: resumed.person,
+            session: resumed.id,
+            expires_in: resumed.expires_in,
+            ends_in: resumed.ends_in,
         })
     }
 }

@@ -125,8 +125,11 @@ fn confine_files(paths: &AllowedPaths) -> Result<String, SandboxError> {
     let files_alone = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
         .handle_access(AccessFs::from_all(ABI::V1))?
+        // Rights that kernels between 5.13 and 6.7 know.
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(ABI::V3))?
         .create()?;
-    restrict(files_alone, paths, ABI::V1)?;
+    restrict(files_alone, paths, ABI::V3)?;
     Ok("no files outside its folders; seccomp denies TCP, for which this kernel is too old".into())
 }
 
@@ -139,7 +142,9 @@ fn restrict(
         ruleset = allow(ruleset, path, AccessFs::from_read(abi), abi)?;
     }
     for path in &paths.writable {
-        ruleset = allow(ruleset, path, AccessFs::from_all(abi), abi)?;
+        // Nothing that is written can be executed.
+        let access = AccessFs::from_all(abi) & !AccessFs::Execute;
+        ruleset = allow(ruleset, path, access, abi)?;
     }
     // Discarded output goes to /dev/null.
     ruleset = allow(
@@ -175,9 +180,19 @@ fn network_filter() -> Result<SyscallFilter, SeccompError> {
     let local = u64::from(libc::AF_UNIX.unsigned_abs());
     SyscallFilter::new(FilterMode::Deny(libc::EACCES), DENIED)
         .with_condition(libc::SYS_socket, when(0, Comparison::Ne, local))?
+        // A local datagram needs no connect to reach another program, such as a log forwarder.
+        .with_condition(libc::SYS_socket, is_datagram())?
+        .with_condition(libc::SYS_socketpair, is_datagram())?
         .with_condition(libc::SYS_sendto, has_fast_open(3))?
         .with_condition(libc::SYS_sendmsg, has_fast_open(2))?
         .with_condition(libc::SYS_sendmmsg, has_fast_open(3))
+}
+
+/// The socket sends datagrams. Flags are not part of the type.
+fn is_datagram() -> ArgumentCondition {
+    const TYPE: u64 = 0xf;
+    let datagram = u64::from(libc::SOCK_DGRAM.unsigned_abs());
+    when(1, Comparison::MaskedEq(TYPE), datagram)
 }
 
 /// Sending with `MSG_FASTOPEN` connects a socket.

@@ -1,6 +1,7 @@
 //! The files and folders that the appliance needs, and the confinement to them.
 
 use super::apply::{self, AllowedPaths, SandboxStatus};
+use crate::private_files::{create_shared_folder, prepare_data_folder};
 use anyhow::Context;
 use cloister_config::settings::SandboxMode;
 use cloister_config::{Config, components};
@@ -17,10 +18,10 @@ pub struct ConfinedProcess {
 /// Creates the folders, confines the process to them, and only then starts threads.
 pub fn confine(config: &Config) -> anyhow::Result<ConfinedProcess> {
     let paths = &config.paths;
-    for folder in [&paths.data, &paths.inbox] {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("could not create the folder `{}`", folder.display()))?;
-    }
+    prepare_data_folder(&paths.data)?;
+    let inbox = &paths.inbox;
+    create_shared_folder(inbox)
+        .with_context(|| format!("could not create the folder `{}`", inbox.display()))?;
     let status = match config.sandbox.mode {
         SandboxMode::Off => SandboxStatus::off(),
         SandboxMode::Require => apply::confine(&allowed_paths(config)?)?,
@@ -43,6 +44,14 @@ fn allowed_paths(config: &Config) -> anyhow::Result<AllowedPaths> {
         &paths.glossary,
         &paths.golden_questions,
     ];
+    // The folders, not the files: a new certificate replaces the files.
+    for file in [&config.server.certificate, &config.server.key] {
+        readable.extend(
+            file.parent()
+                .filter(|folder| folder.exists())
+                .map(Path::to_owned),
+        );
+    }
     for path in site_files {
         // A missing file is reported when it is opened.
         if path.exists() {

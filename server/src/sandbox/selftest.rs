@@ -5,6 +5,7 @@ use rustix::net::{AddressFamily, SendFlags, SocketType};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
 /// One attempt.
@@ -78,6 +79,10 @@ pub fn attempt_all(target: Option<&Target>) -> Vec<Attempt> {
         Attempt::new(
             "open a UDP socket, as a name lookup would",
             UdpSocket::bind("127.0.0.1:0").map(drop),
+        ),
+        Attempt::new(
+            "open a local datagram socket, which reaches a log forwarder",
+            UnixDatagram::unbound().map(drop),
         ),
         Attempt::new(
             "open a raw socket",

@@ -11,7 +11,7 @@ export async function ask(
   onEvent: (event: AnswerEvent) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const response = await request("POST", "/answers", question, signal);
+  const response = await request("POST", "/answers", question, { signal });
   if (!response.body) throw new Problem("unreachable", "The answer was interrupted", "Ask again");
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let pending = "";

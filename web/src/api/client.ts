@@ -41,39 +41,58 @@ export class Problem extends Error {
 
 type Method = "GET" | "POST" | "PUT" | "DELETE";
 
-/** Its listener is called when a response says that the session has ended. */
-export const signedOut: { listener: () => void } = { listener: () => {} };
+/** Functions that are called for every response. */
+export const listeners = {
+  /** A response said that there is no session, or that it has ended. */
+  signedOut: () => {},
+  /** A request was answered, which prolongs the session. */
+  used: () => {},
+};
+
+type Options = {
+  /** Whether the interface asks by itself. Such a request does not prolong the session. */
+  background?: boolean;
+  signal?: AbortSignal;
+};
 
 export async function request(
   method: Method,
   path: string,
   body?: unknown,
-  signal?: AbortSignal,
+  { background, signal }: Options = {},
 ): Promise<Response> {
-  const init: RequestInit = { method, credentials: "same-origin" };
+  const headers = new Headers();
+  const init: RequestInit = { method, credentials: "same-origin", headers };
   if (signal) init.signal = signal;
+  if (background) headers.set("x-cloister-background", "1");
   if (body !== undefined) {
     init.body = JSON.stringify(body);
-    init.headers = { "content-type": "application/json" };
+    headers.set("content-type", "application/json");
   }
   const response = await fetch(`/api/v1${path}`, init).catch((cause: unknown) => {
     if (signal?.aborted) throw cause;
     throw new Problem("unreachable", "The appliance is not reachable", "Check that it is running");
   });
   if (!response.ok) throw await readProblem(response);
+  if (!background) listeners.used();
   return response;
 }
 
 async function readProblem(response: Response): Promise<Problem> {
   const body = await response.json().catch(() => ({}));
   const error = new Problem(body.code ?? "unknown", body.title ?? response.statusText, body.detail);
-  if (error.code === "signed-out") signedOut.listener();
+  if (error.code === "signed-out") listeners.signedOut();
   return error;
 }
 
 /** A request with a JSON response. */
-export async function json<T>(method: Method, path: string, body?: unknown): Promise<T> {
-  return (await request(method, path, body)).json();
+export async function json<T>(
+  method: Method,
+  path: string,
+  body?: unknown,
+  options?: Options,
+): Promise<T> {
+  return (await request(method, path, body, options)).json();
 }
 
 /** A request without a response body. */

@@ -92,6 +92,13 @@ class Conversation {
     this.#clear("");
   }
 
+  /** Removes everything but the text in the question field. */
+  keepDraft() {
+    const draft = this.question;
+    this.reset();
+    this.question = draft;
+  }
+
   #archiveTurn() {
     if (!this.receipt) return;
     this.pastTurns.unshift({

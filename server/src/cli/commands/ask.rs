@@ -99,7 +99,7 @@ impl From<FilterArguments> for DocumentFilter {
 
 /// Searches and prints the passages.
 pub async fn search(app: &AppState, task: Search, output: &OutputSink) -> anyhow::Result<u8> {
-    let person = Principal::from(app.person_named(&task.person).await?);
+    let person = Principal::from(app.active_person_named(&task.person).await?);
     let caller = Caller::person_at_console(app, &person)?;
     let query = SearchQuery {
         text: task.text,
@@ -119,7 +119,7 @@ pub async fn search(app: &AppState, task: Search, output: &OutputSink) -> anyhow
 
 /// Asks a question and prints the answer.
 pub async fn ask(app: &AppState, task: Ask, output: &OutputSink) -> anyhow::Result<u8> {
-    let person = Principal::from(app.person_named(&task.person).await?);
+    let person = Principal::from(app.active_person_named(&task.person).await?);
     let caller = Caller::person_at_console(app, &person)?;
     let follow_up = match task.conversation {
         Some(conversation) => {

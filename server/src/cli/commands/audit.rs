@@ -96,7 +96,8 @@ pub async fn run(app: &AppState, command: AuditCommand, output: &OutputSink) -> 
             Ok(if is_same { 0 } else { DIFFERENT_ANSWER })
         }
         AuditCommand::Checkpoint => {
-            output.line(app.audit.checkpoint_note()?.trim_end()).await;
+            let note = app.take_checkpoint(&caller).await?;
+            output.line(note.trim_end()).await;
             Ok(0)
         }
         AuditCommand::List { limit, text, json } => {
@@ -104,7 +105,7 @@ pub async fn run(app: &AppState, command: AuditCommand, output: &OutputSink) -> 
                 text,
                 ..EntryFilter::default()
             };
-            for entry in app.audit.find(&filter, limit)?.entries {
+            for entry in app.view_entries(&caller, filter, limit).await?.entries {
                 let value = serde_json::to_value(&entry)?;
                 output.result(json, value, entry_line(&entry)).await;
             }

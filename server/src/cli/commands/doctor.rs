@@ -5,9 +5,12 @@ use crate::cli::arguments::{OutputFormat, Task};
 use crate::cli::console;
 use crate::cli::control_socket::query_appliance;
 use crate::cli::output::OutputSink;
+use crate::private_files::check_data_folder;
 use crate::sandbox::selftest::{Attempt, Target, attempt_all};
 use crate::sandbox::{self, SandboxStatus};
-use cloister_config::{Config, ModelSelection, components};
+use crate::tls::{self, CertificateSource};
+use cloister_config::{Config, ModelSelection, SystemClock, components};
+use cloister_domain::Clock;
 use cloister_inference::ModelManifest;
 use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
@@ -121,10 +124,14 @@ pub async fn report_from_inside(app: &AppState, output: &OutputSink) -> anyhow::
     Ok(0)
 }
 
-/// Checks the programs and the models.
+/// Checks the files, the programs and the models.
 fn installation_checks(config: &Config) -> Vec<Check> {
     let program = components::reader_program().map(|path| path.display().to_string());
-    let mut checks = vec![Check::from_result("the file reader", program)];
+    let mut checks = vec![
+        Check::from_result("the data folder", check_data_folder(&config.paths.data)),
+        Check::from_result("the certificate of the server", check_certificate(config)),
+        Check::from_result("the file reader", program),
+    ];
     let selection = match ModelSelection::load(config) {
         Ok(selection) => selection,
         Err(cause) => {
@@ -139,6 +146,15 @@ fn installation_checks(config: &Config) -> Vec<Check> {
         }
     }
     checks
+}
+
+/// Until when the certificate is valid. Fails if it expires soon or cannot be loaded.
+fn check_certificate(config: &Config) -> anyhow::Result<String> {
+    let now = SystemClock.now();
+    let loaded = tls::load(&CertificateSource::from_config(config)?.ensure(now)?)?;
+    let state = tls::describe_expiry(loaded.expires_at, now);
+    anyhow::ensure!(!tls::expires_soon(loaded.expires_at, now), "{state}");
+    Ok(state)
 }
 
 /// The name of a model whose files match its manifest.

@@ -9,7 +9,10 @@ use cloister_domain::Role;
 use cloister_domain::principal::ParseRoleError;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::io::{BufRead, IsTerminal};
+use std::io::{BufRead, IsTerminal, Read};
+
+/// More than this is not read as a password.
+const MAX_PASSWORD_BYTES: u64 = 4096;
 
 /// Add and list people, and set passwords.
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
@@ -56,15 +59,18 @@ impl UserCommand {
         let (Self::Add { password, .. } | Self::Password { password, .. }) = self else {
             return Ok(());
         };
-        if std::io::stdin().is_terminal() {
-            console::note("Password (visible while you type): ");
-        }
-        let mut typed = String::new();
-        std::io::stdin()
-            .lock()
-            .read_line(&mut typed)
-            .context("could not read the password")?;
-        typed.trim_end_matches(['\r', '\n']).clone_into(password);
+        *password = if std::io::stdin().is_terminal() {
+            console::note("Password (not shown while you type): ");
+            rpassword::read_password().context("could not read the password")?
+        } else {
+            let mut typed = String::new();
+            let input = std::io::stdin().lock();
+            input
+                .take(MAX_PASSWORD_BYTES)
+                .read_line(&mut typed)
+                .context("could not read the password")?;
+            typed.trim_end_matches(['\r', '\n']).to_owned()
+        };
         Ok(())
     }
 }

@@ -1,40 +1,57 @@
 //! `cloister serve`.
 
 use crate::app::{App, AppState};
+use crate::cli::certificate_watch::CertificateWatch;
 use crate::cli::{console, control_socket};
-use crate::http;
+use crate::http::{self, ConnectionLimits, GuardedAcceptor};
+use crate::private_files::prepare_data_folder;
 use crate::sandbox::{self, ConfinedProcess};
-use crate::tls;
-use anyhow::Context;
-use axum_server::tls_rustls::RustlsConfig;
+use crate::tls::CertificateSource;
+use axum_server::tls_rustls::RustlsAcceptor;
 use cloister_audit::{Event, EventKind};
 use cloister_config::{Config, SystemClock};
 use cloister_domain::Clock;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use rustix::process::{Resource, Rlimit};
 use serde_json::json;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long open requests may take when the appliance stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long an HTTP/1 connection may take to send the headers of its next request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// The interval of pings on HTTP/2 connections, and how long an answer may take.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// Requests that one HTTP/2 connection may have in progress.
+const MAX_STREAMS: u32 = 64;
+/// The headers of an HTTP/2 request.
+const MAX_HEADER_BYTES: u32 = 32 * 1024;
+
 /// What is opened before the process is confined.
 struct Listeners {
     https: TcpListener,
     control: UnixListener,
-    identity: tls::CertificateFiles,
+    certificate: CertificateWatch,
+    /// The certificate of the own authority, if there is one.
+    ca: Option<PathBuf>,
 }
 
 /// Serves until a signal stops the process.
 pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     init_logging();
+    raise_file_limit();
     let listeners = open_listeners(&config)?;
     let ConfinedProcess { status, runtime } = sandbox::confine(&config)?;
     runtime.block_on(async move {
         let app = App::open(config, status).await?;
-        print_addresses(&app, &listeners.identity).await?;
+        print_addresses(&app, listeners.ca.as_deref()).await?;
         log_start(&app).await?;
         serve(&app, listeners).await?;
         let stopped = Event::by_appliance(EventKind::ServiceStopped, json!({}));
@@ -56,14 +73,36 @@ fn init_logging() {
 
 fn open_listeners(config: &Config) -> anyhow::Result<Listeners> {
     let https = bind(config.server.address)?;
-    let data = &config.paths.data;
-    std::fs::create_dir_all(data)
-        .with_context(|| format!("could not create the data folder `{}`", data.display()))?;
+    prepare_data_folder(&config.paths.data)?;
+    let source = CertificateSource::from_config(config)?;
+    let now = SystemClock.now();
     Ok(Listeners {
         https,
         control: control_socket::listen(config)?,
-        identity: tls::ensure(&data.join("tls"), &config.server.names, SystemClock.now())?,
+        ca: source.ensure(now)?.ca,
+        certificate: CertificateWatch::start(source, now)?,
     })
+}
+
+/// Allows as many open files as the system does. Each connection needs one, and the audit log must
+/// never lack one.
+fn raise_file_limit() {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(cause) = rustix::process::setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%cause, "the limit of open files could not be raised: {cause}");
+    }
+}
+
+/// How many files this process may open.
+fn file_limit() -> usize {
+    let limit = rustix::process::getrlimit(Resource::Nofile).current;
+    limit
+        .and_then(|limit| usize::try_from(limit).ok())
+        .unwrap_or(usize::MAX)
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -81,22 +120,8 @@ fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-fn tls_config(identity: &tls::CertificateFiles) -> anyhow::Result<RustlsConfig> {
-    use rustls::pki_types::pem::PemObject;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    let chain = CertificateDer::pem_file_iter(&identity.chain)?.collect::<Result<Vec<_>, _>>()?;
-    let key = PrivateKeyDer::from_pem_file(&identity.key)?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(RustlsConfig::from_config(Arc::new(config)))
-}
-
 /// Prints where to go next.
-async fn print_addresses(app: &AppState, identity: &tls::CertificateFiles) -> anyhow::Result<()> {
+async fn print_addresses(app: &AppState, ca: Option<&Path>) -> anyhow::Result<()> {
     console::note(&format!(
         "Cloister serves https://{}",
         app.config.server.address
@@ -110,11 +135,16 @@ async fn print_addresses(app: &AppState, identity: &tls::CertificateFiles) -> an
         "Drop files in a folder of\n  {}",
         app.inbox.display()
     ));
-    let authority = std::path::absolute(&identity.ca)?;
-    console::note(&format!(
-        "Browsers trust the certificate after you install this authority:\n  {}",
-        authority.display()
-    ));
+    match ca {
+        Some(ca) => console::note(&format!(
+            "Browsers trust the certificate after you install this authority:\n  {}",
+            std::path::absolute(ca)?.display()
+        )),
+        None => console::note(&format!(
+            "Browsers trust the certificate if they trust its authority:\n  {}",
+            app.config.server.certificate.display()
+        )),
+    }
     Ok(())
 }
 
@@ -141,15 +171,38 @@ async fn serve(app: &AppState, listeners: Listeners) -> anyhow::Result<()> {
     ));
     tokio::spawn(AppState::clone(app).test_reranker_when_possible());
     tokio::spawn(AppState::clone(app).delete_expired_periodically());
+    tokio::spawn(AppState::clone(app).log_refusals_periodically());
     let ingestion = tokio::spawn(AppState::clone(app).watch_inbox());
-    let service =
-        http::router(AppState::clone(app)).into_make_service_with_connect_info::<SocketAddr>();
-    axum_server::from_tcp_rustls(listeners.https, tls_config(&listeners.identity)?)?
-        .handle(handle)
-        .serve(service)
-        .await?;
+    let settings = &app.config.server;
+    let limits = ConnectionLimits {
+        total: settings.max_connections.min(file_limit() / 2),
+        per_address: settings.max_connections_per_address,
+    };
+    let guarded = GuardedAcceptor::new(limits, settings.proxy_protocol);
+    let acceptor = RustlsAcceptor::new(listeners.certificate.serving()).acceptor(guarded);
+    tokio::spawn(listeners.certificate.run(AppState::clone(app)));
+    let mut server = axum_server::from_tcp(listeners.https)?.acceptor(acceptor);
+    limit_times(server.http_builder());
+    let service = http::router(AppState::clone(app)).into_make_service();
+    server.handle(handle).serve(service).await?;
+    app.log_refusals().await;
     ingestion.abort();
     Ok(())
+}
+
+/// Closes connections that send nothing.
+fn limit_times(builder: &mut Builder<TokioExecutor>) {
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADER_BYTES);
 }
 
 async fn stop_on_signal(handle: axum_server::Handle<SocketAddr>) {

@@ -2,9 +2,9 @@
 
 use crate::app::AppState;
 use crate::app::access::{CollectionView, GroupView};
+use crate::http::json::Json;
 use crate::http::problem::{HttpResult, Problem};
 use crate::http::session::Administrator;
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use cloister_domain::{CollectionId, GroupId, UserId};

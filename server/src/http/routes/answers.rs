@@ -2,9 +2,9 @@
 
 use crate::app::views::{AnswerEventView, FilterView};
 use crate::app::{AppState, AskCommand, FollowUp};
+use crate::http::json::Json;
 use crate::http::problem::{HttpResult, Problem};
 use crate::http::session::SignedIn;
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};

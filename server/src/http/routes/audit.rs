@@ -2,9 +2,9 @@
 
 use crate::app::audit::{EntriesView, ReplayView, VerificationView};
 use crate::app::{AppState, ErrorCode};
+use crate::http::json::Json;
 use crate::http::problem::{HttpResult, Problem};
 use crate::http::session::Officer;
-use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -114,8 +114,8 @@ pub async fn verify(
 /// The newest checkpoint, to be kept outside the appliance.
 #[utoipa::path(get, path = "/audit/checkpoint", tag = "compliance",
     responses((status = 200, body = String, content_type = "text/plain")))]
-pub async fn checkpoint(State(app): State<AppState>, _: Officer) -> HttpResult<Response> {
-    let note = app.audit.checkpoint_note()?;
+pub async fn checkpoint(State(app): State<AppState>, Officer(by): Officer) -> HttpResult<Response> {
+    let note = app.take_checkpoint(&by.caller).await?;
     let disposition = "attachment; filename=\"cloister-audit-checkpoint.txt\"";
     Ok(([(header::CONTENT_DISPOSITION, disposition)], note).into_response())
 }

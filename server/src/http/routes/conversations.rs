@@ -2,9 +2,9 @@
 
 use crate::app::AppState;
 use crate::app::conversations::{ConversationsView, TurnsView};
+use crate::http::json::Json;
 use crate::http::problem::{HttpResult, Problem};
 use crate::http::session::SignedIn;
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 

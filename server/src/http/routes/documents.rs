@@ -2,9 +2,9 @@
 
 use crate::app::documents::{PageView, RevisionView};
 use crate::app::{AppState, PageImage, PagePlace};
+use crate::http::json::Json;
 use crate::http::problem::{HttpResult, Problem};
 use crate::http::session::SignedIn;
-use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -67,6 +67,7 @@ pub async fn page(
         caller,
         person,
         session,
+        ..
     } = signed_in;
     Ok(Json(
         app.open_page(&caller, &person, &session, place).await?,

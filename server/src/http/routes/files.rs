@@ -2,9 +2,9 @@
 
 use crate::app::files::{FileView, FilesView};
 use crate::app::{AppState, FileQuery};
+use crate::http::json::Json;
 use crate::http::problem::{HttpResult, Problem};
 use crate::http::session::Administrator;
-use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use cloister_domain::FileId;

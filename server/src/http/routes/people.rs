@@ -2,9 +2,9 @@
 
 use crate::app::people::PersonView;
 use crate::app::{AppState, ErrorCode, NewPerson};
+use crate::http::json::Json;
 use crate::http::problem::{HttpResult, Problem};
 use crate::http::session::Administrator;
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use cloister_domain::{Role, UserId};

@@ -3,9 +3,9 @@
 use crate::app::AppState;
 use crate::app::search::SearchView;
 use crate::app::views::FilterView;
+use crate::http::json::Json;
 use crate::http::problem::{HttpResult, Problem};
 use crate::http::session::SignedIn;
-use axum::Json;
 use axum::extract::State;
 use cloister_answer::SearchQuery;
 use serde::Deserialize;

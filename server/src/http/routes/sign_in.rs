@@ -1,14 +1,15 @@
 //! Signing in and out, and the first administrator.
 
-use crate::app::{AppState, NewSession, SetupCommand};
+use crate::app::{AppState, Credentials, NewSession, SetupCommand};
+use crate::http::json::Json;
 use crate::http::problem::{HttpResult, Problem};
-use crate::http::session::{Client, SignedIn, session_cookie};
-use axum::Json;
+use crate::http::session::{Client, PreviousSession, SignedIn, session_cookie};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum_extra::extract::CookieJar;
 use cloister_domain::Principal;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// The person who is signed in.
@@ -20,21 +21,31 @@ pub struct CurrentPerson {
     name: String,
     /// `staff`, `administrator`, `compliance-officer`.
     roles: Vec<String>,
+    /// Seconds after which the session ends if there is no other request.
+    expires_in_s: u64,
+    /// Seconds after which the session ends in any case.
+    ends_in_s: u64,
+    /// Seconds for which a request prolongs the session.
+    idle_s: u64,
 }
 
-impl From<&Principal> for CurrentPerson {
-    fn from(person: &Principal) -> Self {
+impl CurrentPerson {
+    fn new(app: &AppState, person: &Principal, expires_in: Duration, ends_in: Duration) -> Self {
         Self {
             id: person.user.0,
             name: person.name.clone(),
             roles: person.roles.iter().map(ToString::to_string).collect(),
+            expires_in_s: expires_in.as_secs(),
+            ends_in_s: ends_in.as_secs(),
+            idle_s: app.config.session_idle().as_secs(),
         }
     }
 }
 
 /// A name and a password.
 #[derive(Deserialize, ToSchema)]
-pub struct Credentials {
+#[schema(as = Credentials)]
+pub struct SignInRequest {
     name: String,
     password: String,
 }
@@ -53,29 +64,48 @@ pub struct SetupRequest {
 /// A session that has begun: its cookie and its person.
 type SignedInResponse = (CookieJar, Json<CurrentPerson>);
 
-fn with_cookie(session: NewSession) -> SignedInResponse {
-    let person = CurrentPerson::from(&session.person);
+fn with_cookie(app: &AppState, session: NewSession) -> SignedInResponse {
+    let ends_in = app.config.session_max();
+    let expires_in = app.config.session_idle().min(ends_in);
+    let person = CurrentPerson::new(app, &session.person, expires_in, ends_in);
     let cookies = CookieJar::new().add(session_cookie(session.secret));
     (cookies, Json(person))
 }
 
 /// Signs a person in.
-#[utoipa::path(post, path = "/session", tag = "session", request_body = Credentials,
-    responses((status = 200, body = CurrentPerson), (status = 401, body = Problem)))]
+#[utoipa::path(post, path = "/session", tag = "session", request_body = SignInRequest,
+    responses((status = 200, body = CurrentPerson), (status = 401, body = Problem),
+              (status = 429, body = Problem), (status = 503, body = Problem)))]
 pub async fn sign_in(
     State(app): State<AppState>,
     Client(client): Client,
-    Json(credentials): Json<Credentials>,
+    PreviousSession(previous_session): PreviousSession,
+    Json(request): Json<SignInRequest>,
 ) -> HttpResult<SignedInResponse> {
-    let Credentials { name, password } = credentials;
-    Ok(with_cookie(app.sign_in(&client, &name, password).await?))
+    let SignInRequest { name, password } = request;
+    let credentials = Credentials {
+        name,
+        password,
+        previous_session,
+    };
+    let session = app.sign_in(&client, credentials).await?;
+    Ok(with_cookie(&app, session))
 }
 
 /// The person who is signed in.
 #[utoipa::path(get, path = "/session", tag = "session",
     responses((status = 200, body = CurrentPerson), (status = 401, body = Problem)))]
-pub async fn current_person(signed_in: SignedIn) -> Json<CurrentPerson> {
-    Json(CurrentPerson::from(&signed_in.person))
+pub async fn current_person(
+    State(app): State<AppState>,
+    signed_in: SignedIn,
+) -> Json<CurrentPerson> {
+    let SignedIn {
+        person,
+        expires_in,
+        ends_in,
+        ..
+    } = signed_in;
+    Json(CurrentPerson::new(&app, &person, expires_in, ends_in))
 }
 
 /// Ends the session.
@@ -106,5 +136,6 @@ pub async fn set_up(
         password,
         also_staff,
     };
-    Ok(with_cookie(app.set_up(&client, setup).await?))
+    let session = app.set_up(&client, setup).await?;
+    Ok(with_cookie(&app, session))
 }

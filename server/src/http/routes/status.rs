@@ -2,9 +2,9 @@
 
 use crate::app::AppState;
 use crate::app::status::{AboutView, StatusView};
+use crate::http::json::Json;
 use crate::http::problem::HttpResult;
 use crate::http::session::{Administrator, SignedIn};
-use axum::Json;
 use axum::extract::State;
 
 /// What this person can ask the appliance.
