@@ -527,8 +527,6 @@ export interface components {
             generator_state: string;
             /** @description Whether files are waiting or being ingested, so that answers may be incomplete. */
             ingesting: boolean;
-            /** @description The folder for models. */
-            models_folder: string;
             /** @description The version of the product. */
             version: string;
         };
@@ -708,9 +706,24 @@ export interface components {
         CurrentPerson: {
             /**
              * Format: int64
+             * @description Seconds after which the session ends in any case.
+             */
+            ends_in_s: number;
+            /**
+             * Format: int64
+             * @description Seconds after which the session ends if there is no other request.
+             */
+            expires_in_s: number;
+            /**
+             * Format: int64
              * @description The id.
              */
             id: number;
+            /**
+             * Format: int64
+             * @description Seconds for which a request prolongs the session.
+             */
+            idle_s: number;
             /** @description The name to sign in with. */
             name: string;
             /** @description `staff`, `administrator`, `compliance-officer`. */
@@ -776,7 +789,7 @@ export interface components {
          * @description The kind of an error, for a program to act on.
          * @enum {string}
          */
-        ErrorCode: "WrongPassword" | "Locked" | "SignedOut" | "Forbidden" | "NotFound" | "Conflict" | "Invalid" | "SetupLinkSpent" | "Busy" | "AuditStopped" | "DiskFull" | "ModelUnavailable" | "Internal";
+        ErrorCode: "WrongPassword" | "Locked" | "TooManyRequests" | "Overloaded" | "TooLarge" | "Timeout" | "SignedOut" | "Forbidden" | "NotFound" | "Conflict" | "Invalid" | "SetupLinkSpent" | "Busy" | "AuditStopped" | "DiskFull" | "ModelUnavailable" | "Internal";
         /** @description Checkpoints that were kept outside the appliance. */
         ExternalCheckpoints: {
             checkpoints?: string[];
@@ -1301,6 +1314,8 @@ export interface components {
             audit_entries: number;
             /** @description Why the audit log cannot be written, if it cannot. */
             audit_failure?: string | null;
+            /** @description Until when the certificate of the server is valid. */
+            certificate: string;
             /** @description The name of the embedder, and the progress of re-embedding. */
             embedder: string;
             /** @description The name and state of the generator. */
@@ -2357,6 +2372,22 @@ export interface operations {
                 };
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
