@@ -117,7 +117,7 @@ kinds! {
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// It is about to be done. Another entry says how it ended.
-    Begun,
+    Started,
     /// It succeeded.
     Success,
     /// It failed.

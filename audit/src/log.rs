@@ -169,7 +169,7 @@ impl Outcome {
     /// The outcome's name in the log.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Begun => "begun",
+            Self::Started => "started",
             Self::Success => "success",
             Self::Failure => "failure",
             Self::Denied => "denied",

@@ -95,11 +95,11 @@ impl App {
         super::AppError: From<E>,
         E: std::fmt::Display,
     {
-        let begun = Event {
-            outcome: Outcome::Begun,
+        let started = Event {
+            outcome: Outcome::Started,
             ..event.clone()
         };
-        self.audit.append(begun).await?;
+        self.audit.append(started).await?;
         match action.await {
             Ok(done) => {
                 let succeeded = Event {

@@ -19,14 +19,14 @@ const OWN_ENTRIES: (u32, Duration) = (200, Duration::from_secs(5));
 
 /// What was attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Attempt {
+pub enum AnonymousAttempt {
     /// Signing in.
     SignIn,
     /// Creating the first administrator.
     Setup,
 }
 
-impl Attempt {
+impl AnonymousAttempt {
     const fn name(self) -> &'static str {
         match self {
             Self::SignIn => "sign-in",
@@ -39,7 +39,7 @@ impl Attempt {
 pub struct Refusals {
     own_entries: RateLimiter<()>,
     // INVARIANT: one item for each attempt and reason, both of which are constants of the program.
-    counted: Mutex<BTreeMap<(Attempt, &'static str), RefusedAttempts>>,
+    counted: Mutex<BTreeMap<(AnonymousAttempt, &'static str), RefusedAttempts>>,
 }
 
 struct RefusedAttempts {
@@ -74,7 +74,7 @@ impl RefusedAttempts {
         }
     }
 
-    fn into_event(self, attempt: Attempt, reason: &str) -> Event {
+    fn into_event(self, attempt: AnonymousAttempt, reason: &str) -> Event {
         let detail = json!({
             "attempted": attempt.name(), "refused": reason, "count": self.count,
             "from": self.first.to_string(), "until": self.last.to_string(),
@@ -104,7 +104,13 @@ impl Refusals {
     }
 
     /// Counts a refused attempt.
-    pub fn count(&self, attempt: Attempt, reason: &'static str, origin: &str, now: Timestamp) {
+    pub fn count(
+        &self,
+        attempt: AnonymousAttempt,
+        reason: &'static str,
+        origin: &str,
+        now: Timestamp,
+    ) {
         let mut counted = self.counted.lock();
         let refused = counted
             .entry((attempt, reason))
@@ -124,7 +130,12 @@ impl Refusals {
 
 impl App {
     /// Counts a refused attempt of somebody who is not signed in.
-    pub(super) fn count_refusal(&self, caller: &Caller, attempt: Attempt, reason: &'static str) {
+    pub(super) fn count_refusal(
+        &self,
+        caller: &Caller,
+        attempt: AnonymousAttempt,
+        reason: &'static str,
+    ) {
         let now = self.clock.now();
         self.refusals.count(attempt, reason, &caller.origin, now);
     }
@@ -157,8 +168,8 @@ mod tests {
         let now = Timestamp::from_millis(0);
         for n in 0..100_000_u32 {
             let origin = std::net::Ipv4Addr::from(n % 5000).to_string();
-            refusals.count(Attempt::SignIn, "too many attempts", &origin, now);
-            refusals.count(Attempt::Setup, "spent link", &origin, now);
+            refusals.count(AnonymousAttempt::SignIn, "too many attempts", &origin, now);
+            refusals.count(AnonymousAttempt::Setup, "spent link", &origin, now);
         }
         let events = refusals.take_events();
         assert_eq!(events.len(), 2);

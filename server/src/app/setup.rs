@@ -1,7 +1,7 @@
 //! The first administrator, who is created with a one-time link.
 
 use super::error::{ErrorCode, Result};
-use super::refusals::Attempt;
+use super::refusals::AnonymousAttempt;
 use super::sign_in::{NewSession, pool_ended};
 use super::{App, AppError, Caller};
 use crate::passwords;
@@ -53,11 +53,11 @@ impl App {
             password,
             also_staff,
         } = setup;
-        self.admit_network(caller, Attempt::Setup)?;
+        self.admit_network(caller, AnonymousAttempt::Setup)?;
         let link = passwords::fingerprint(&link);
         let now = self.clock.now();
         if !self.store.is_setup_link_valid(&link, now).await? {
-            self.count_refusal(caller, Attempt::Setup, "spent or wrong link");
+            self.count_refusal(caller, AnonymousAttempt::Setup, "spent or wrong link");
             return Err(spent_link());
         }
         let name = normalize_name(&name);
@@ -67,7 +67,7 @@ impl App {
         if also_staff {
             roles.push(Role::Staff);
         }
-        let slot = self.hash_slot(caller, Attempt::Setup)?;
+        let slot = self.hash_slot(caller, AnonymousAttempt::Setup)?;
         let salt = passwords::salt(&*self.entropy)?;
         let hashed = slot.run(move || passwords::hash(&password, salt)).await;
         let new = NewUser {

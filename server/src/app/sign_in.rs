@@ -1,7 +1,7 @@
 //! Signing in and out.
 
 use super::error::{AppError, ErrorCode, Result};
-use super::refusals::Attempt;
+use super::refusals::AnonymousAttempt;
 use super::{App, Caller};
 use crate::limits::{HashSlot, RateLimiter, network_of};
 use crate::passwords;
@@ -102,7 +102,7 @@ impl App {
 
     /// Passes an attempt through all limits, the cheapest first, and counts it.
     async fn admit_attempt(&self, caller: &Caller, name: &str) -> Result<AdmittedAttempt> {
-        self.admit_network(caller, Attempt::SignIn)?;
+        self.admit_network(caller, AnonymousAttempt::SignIn)?;
         let name = normalize_name(name);
         let record = if name.len() > MAX_NAME_BYTES {
             None
@@ -123,7 +123,7 @@ impl App {
             let taken = self.sign_in_limits.by_account.take(account, Instant::now());
             taken.map_err(|wait| self.delayed(caller, wait))?;
         }
-        let slot = self.hash_slot(caller, Attempt::SignIn)?;
+        let slot = self.hash_slot(caller, AnonymousAttempt::SignIn)?;
         let delays = self.sign_in_delays();
         let reserved = self.store.reserve_sign_in_attempt(&key, &delays, now);
         match reserved.await? {
@@ -133,7 +133,7 @@ impl App {
     }
 
     /// Limits how often somebody who is not signed in may try something, by network.
-    pub(super) fn admit_network(&self, caller: &Caller, attempt: Attempt) -> Result<()> {
+    pub(super) fn admit_network(&self, caller: &Caller, attempt: AnonymousAttempt) -> Result<()> {
         let taken = self
             .sign_in_limits
             .by_network
@@ -144,7 +144,7 @@ impl App {
         })
     }
 
-    pub(super) fn hash_slot(&self, caller: &Caller, attempt: Attempt) -> Result<HashSlot> {
+    pub(super) fn hash_slot(&self, caller: &Caller, attempt: AnonymousAttempt) -> Result<HashSlot> {
         self.hash_pool.slot().ok_or_else(|| {
             self.count_refusal(caller, attempt, "too many attempts of everybody");
             ErrorCode::Overloaded
@@ -154,7 +154,7 @@ impl App {
     }
 
     fn delayed(&self, caller: &Caller, wait: Duration) -> AppError {
-        self.count_refusal(caller, Attempt::SignIn, "too many wrong passwords");
+        self.count_refusal(caller, AnonymousAttempt::SignIn, "too many wrong passwords");
         ErrorCode::Locked.with_wait(wait)
     }
 
@@ -207,7 +207,7 @@ impl App {
     ) -> Result<AppError> {
         const REASON: &str = "wrong name or password";
         if !self.refusals.may_log() {
-            self.count_refusal(caller, Attempt::SignIn, REASON);
+            self.count_refusal(caller, AnonymousAttempt::SignIn, REASON);
             return Ok(ErrorCode::WrongPassword.into());
         }
         // An unknown name may be a password that was typed into the wrong field.

@@ -2,6 +2,7 @@
 //! loaded again when its files change, and one of the own authority is renewed in time.
 
 mod authority;
+mod validity;
 
 use cloister_config::Config;
 use cloister_domain::Timestamp;
@@ -129,10 +130,8 @@ pub fn load(files: &CertificateFiles) -> Result<LoadedCertificate, TlsError> {
     let first = chain
         .first()
         .ok_or_else(|| pem_error(&files.chain, "certificate", &"it has none"))?;
-    let expires_at = expiry(first).map_err(|cause| {
-        let cause = format!("its first certificate cannot be read ({cause})");
-        pem_error(&files.chain, "certificate", &cause)
-    })?;
+    let expires_at = validity::not_after(first)
+        .ok_or_else(|| pem_error(&files.chain, "certificate", &"its first is damaged"))?;
     let mut hasher = Sha256::new();
     for certificate in &chain {
         hasher.update(certificate);
@@ -149,14 +148,6 @@ pub fn load(files: &CertificateFiles) -> Result<LoadedCertificate, TlsError> {
         expires_at,
         sha256,
     })
-}
-
-/// The end of the validity of a certificate.
-fn expiry(certificate: &CertificateDer) -> Result<Timestamp, String> {
-    let (_, parsed) =
-        x509_parser::parse_x509_certificate(certificate).map_err(|cause| cause.to_string())?;
-    let seconds = parsed.validity().not_after.timestamp();
-    Ok(Timestamp::from_millis(seconds.saturating_mul(1000)))
 }
 
 /// Until when a certificate is valid, for people.

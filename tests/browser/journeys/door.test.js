@@ -40,7 +40,7 @@ test("the setup link works once, and nobody can write into the log with it", asy
   const log = fs.readFileSync(path.join(appliance.folder, "data/audit/entries.jsonl"), "utf8");
   const entries = log.trim().split("\n").map((line) => JSON.parse(line));
   const setups = entries.filter((entry) => entry.kind === "auth.first-administrator");
-  assert.deepEqual(setups.map((entry) => entry.outcome), ["begun", "success"]);
+  assert.deepEqual(setups.map((entry) => entry.outcome), ["started", "success"]);
   assert.ok(entries.every((entry) => entry.actor.name !== "sam"), "no entry is forged");
   const refused = entries.filter((entry) => entry.kind === "auth.attempts-refused");
   assert.ok(refused.length > 0 && refused.length <= 4, `${refused.length}`);
@@ -55,8 +55,8 @@ test("an act at the console that fails is never logged as a success", async (t) 
   const log = appliance.cli(["audit", "list", "--json", "--limit", "100"]).out.trim().split("\n");
   const outcomes = (kind) =>
     log.map((line) => JSON.parse(line)).filter((entry) => entry.kind === kind).map((entry) => entry.outcome);
-  assert.deepEqual(outcomes("user.added"), ["failure", "begun", "success", "begun"]);
-  assert.deepEqual(outcomes("group.added"), ["failure", "begun", "success", "begun"]);
+  assert.deepEqual(outcomes("user.added"), ["failure", "started", "success", "started"]);
+  assert.deepEqual(outcomes("group.added"), ["failure", "started", "success", "started"]);
 });
 
 test("attempts in parallel cannot pass the limit, and a name is not told", async (t) => {
