@@ -10,6 +10,8 @@ use sha2::{Digest, Sha256};
 const MIN_LENGTH: usize = 12;
 /// The maximum number of characters.
 const MAX_LENGTH: usize = 256;
+/// The minimum number of characters besides the names of the person and the product.
+const MIN_UNKNOWN_LENGTH: usize = 8;
 /// Words of the product, which guessers try first.
 const PRODUCT_WORDS: &[&str] = &["cloister", "appliance", "guidelines", "hospital", "bank"];
 
@@ -50,11 +52,25 @@ pub fn check(password: &str, name: &str) -> Result<(), PasswordError> {
     known_words.extend(PRODUCT_WORDS);
     // zxcvbn finds common passwords, names, dates, repetitions and keyboard patterns.
     let strength = zxcvbn::zxcvbn(password, &known_words);
-    if strength.score() >= zxcvbn::Score::Three {
+    let is_strong = strength.score() >= zxcvbn::Score::Three;
+    if is_strong && length_without(password, &known_words) >= MIN_UNKNOWN_LENGTH {
         Ok(())
     } else {
         Err(PasswordError::Guessable)
     }
+}
+
+/// The number of characters of a password that are not in these words, in upper or lower case.
+fn length_without(password: &str, words: &[&str]) -> usize {
+    /// Shorter words occur in others by chance.
+    const MIN_WORD_LENGTH: usize = 3;
+    let mut rest = password.to_lowercase();
+    for word in words {
+        if word.chars().count() >= MIN_WORD_LENGTH {
+            rest = rest.replace(&word.to_lowercase(), "");
+        }
+    }
+    rest.chars().count()
 }
 
 /// A random salt for [`hash`].
