@@ -25,7 +25,7 @@ test("the setup link works once, and nobody can write into the log with it", asy
   assert.equal((await setUp({ name: "console" })).status, 422, "a name of the log's own");
   assert.equal((await setUp({ name: "a\u0000b" })).status, 422);
   assert.equal((await setUp({ password: "passwordpassword" })).status, 422);
-  assert.equal((await setUp({ name: "x".repeat(200_000) })).status, 413);
+  assert.equal((await setUp({ name: "x".repeat(10_000) })).status, 413);
   assert.equal(logSize(appliance), before, "refused attempts have no entries of their own");
   assert.equal((await setUp({})).status, 200);
   const first = logSize(appliance);
@@ -182,7 +182,9 @@ test("behind a proxy, the log has the client's address", async (t) => {
   assert.match(await connect(header), /HTTP\/1.1 401/);
   assert.equal(await connect(Buffer.alloc(0)), "", "without the header the connection is refused");
   const log = appliance.cli(["audit", "list", "--json", "--text", "auth.signed-in"]).out;
-  assert.equal(JSON.parse(log.trim().split("\n")[0]).origin, "192.0.2.77");
+  const entries = log.trim().split("\n").map((line) => JSON.parse(line));
+  const failed = entries.find((entry) => entry.kind === "auth.signed-in");
+  assert.equal(failed.origin, "192.0.2.77");
 });
 
 test("others cannot enter the data folder", async (t) => {
