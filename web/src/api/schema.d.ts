@@ -1158,7 +1158,7 @@ export interface components {
             documents: number;
             /** @description SHA-256 of the weights of the embedder. */
             embedder: string;
-            /** @description The glossary meanings that were searched in addition to the question. */
+            /** @description The glossary meanings and related words that were searched in addition to the question. */
             expansions: string[];
             /** @description SHA-256 of the file of the generator, if there is one. */
             generator?: string | null;
@@ -1266,7 +1266,7 @@ export interface components {
              * @description How many documents were searched.
              */
             documents: number;
-            /** @description The glossary meanings that were searched in addition to the query. */
+            /** @description The glossary meanings and related words that were searched in addition to the query. */
             expansions: string[];
             /** @description The documents of the best passages, counted. */
             facets: components["schemas"]["Facets"];
