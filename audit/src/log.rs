@@ -4,7 +4,6 @@ use crate::checkpoint::{CheckpointSigner, PublicKey};
 use crate::error::AuditError;
 use crate::event::{Event, EventKind, Outcome};
 use crate::recovery::{LogFiles, scan};
-use crate::requests::RequestIndex;
 use crate::state::{Receipt, SharedState};
 use crate::writer::{AppendRequest, LogWriter};
 use cloister_domain::{Clock, Entropy};
