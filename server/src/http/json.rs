@@ -29,14 +29,11 @@ impl<T: serde::Serialize> IntoResponse for Json<T> {
 }
 
 fn problem(cause: &JsonRejection) -> Problem {
-    let detail = match cause {
-        JsonRejection::MissingJsonContentType(_) => {
-            "The request needs the header `content-type: application/json`".to_owned()
-        }
-        _ => format!(
-            "The body is not what the route expects: {}",
-            cause.body_text()
-        ),
+    let detail = if matches!(cause, JsonRejection::MissingJsonContentType(_)) {
+        "The request needs the header `content-type: application/json`".to_owned()
+    } else {
+        let reason = cause.body_text();
+        format!("The body is not what the route expects: {reason}")
     };
     ErrorCode::Invalid.with_detail(detail).into()
 }

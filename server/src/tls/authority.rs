@@ -133,12 +133,11 @@ fn name_constraints(names: &[String]) -> NameConstraints {
     let mut dns_names = Vec::new();
     let mut addresses = Vec::new();
     for name in names {
-        match name.parse::<IpAddr>() {
-            Ok(address) => addresses.push(GeneralSubtree::IpAddress(only(address))),
-            Err(_) => {
-                let name = name.strip_prefix("*.").unwrap_or(name);
-                dns_names.push(GeneralSubtree::DnsName(name.to_owned()));
-            }
+        if let Ok(address) = name.parse::<IpAddr>() {
+            addresses.push(GeneralSubtree::IpAddress(only(address)));
+        } else {
+            let name = name.strip_prefix("*.").unwrap_or(name);
+            dns_names.push(GeneralSubtree::DnsName(name.to_owned()));
         }
     }
     // A kind of name that is not mentioned would not be constrained.
