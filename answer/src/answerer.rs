@@ -1,7 +1,6 @@
 //! The pipeline of an answer, and the other operations on one person's documents.
 
 use crate::decision::decide;
-use crate::decision::weights::AnswerWeights;
 use crate::examination::{Examination, audit_record, first_events};
 use crate::extraction::comparison::ComparedThings;
 use crate::extraction::continuation::{adjacent_passages, continue_list};
@@ -17,56 +16,24 @@ use crate::model::event::{AnswerEvent, Provenance};
 use crate::model::hit::{NearestSentence, RetrievedPassage, SearchQuery, SearchResults};
 use crate::model::question::AnalyzedQuestion;
 use crate::model::quote::Quote;
+use crate::parts::{AnswerRequest, AnswererParts};
 use crate::presentation::redact::Redactor;
 use crate::retrieval::dedup::select_for_answer;
-use crate::retrieval::glossary::{ExpandedQuery, Glossary};
+use crate::retrieval::glossary::ExpandedQuery;
 use crate::retrieval::phrases::prefer_phrases;
-use crate::retrieval::related_words::{SiteThesaurus, expand_missing_words, retain_found};
+use crate::retrieval::related_words::{expand_missing_words, retain_found};
 use crate::retrieval::rerank::{
     RerankTest, Reranker, RerankerStatus, cloze_question, reciprocal_rank,
 };
 use crate::retrieval::{ANSWER_PASSAGES, CANDIDATE_PASSAGES, search};
-use cloister_audit::{Actor, AuditLog};
-use cloister_domain::{Clock, CollectionId, FileHash, Passage, PassageId, RevisionId, Role};
-use cloister_index::Index;
-use cloister_inference::{
-    CacheNamespace, EmbedderService, GeneratorService, GeneratorState, NliModel, Sampling,
-};
-use cloister_policies::redaction::Redaction;
+use cloister_domain::{FileHash, Passage, PassageId, RevisionId, Role};
+use cloister_inference::{CacheNamespace, GeneratorService, GeneratorState, Sampling};
 use cloister_store::{DocumentFilter, Library, QuoteLocation};
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Events that wait for a slow client before the generator waits too.
 const EVENT_BUFFER: usize = 32;
-
-/// A question with its context.
-#[derive(Clone, Debug)]
-pub struct AnswerRequest {
-    /// The id of the answer.
-    pub id: String,
-    /// The question, standing alone.
-    pub question: String,
-    /// The question as typed. `None` if it was not rewritten.
-    pub typed: Option<String>,
-    /// The previous questions of the conversation, oldest first, standing alone.
-    pub previous_questions: Vec<String>,
-    /// The conversation.
-    pub conversation: String,
-    /// The person who asks.
-    pub actor: Actor,
-    /// The address from which the person asks.
-    pub origin: String,
-    /// The collections for which generation is allowed.
-    pub generation_allowed_in: Vec<CollectionId>,
-    /// SHA-256 of the access policy.
-    pub policy_version: String,
-    /// The documents to search.
-    pub filter: DocumentFilter,
-    /// The roles of the person, which redaction depends on.
-    pub roles: Vec<Role>,
-}
 
 /// An answer whose audit record is on the disk.
 pub struct Answer {
@@ -74,35 +41,6 @@ pub struct Answer {
     pub events: mpsc::Receiver<AnswerEvent>,
     /// The places of the first quotes.
     pub quoted: Vec<QuoteLocation>,
-}
-
-/// What an [`Answerer`] works with.
-#[derive(Clone)]
-pub struct AnswererParts {
-    /// The audit log.
-    pub audit: AuditLog,
-    /// The index.
-    pub index: Arc<Index>,
-    /// The embedder that made the vectors of the index.
-    pub embedder: EmbedderService,
-    /// The generator. `None` if answers are quotes only.
-    pub generator: Option<GeneratorService>,
-    /// The clock.
-    pub clock: Arc<dyn Clock>,
-    /// The redaction rules.
-    pub redaction: Arc<Redaction>,
-    /// The reranker, if there is one.
-    pub reranker: Option<Reranker>,
-    /// The cross-encoder that judges sentences, if there is one.
-    pub sentence_reranker: Option<SentenceReranker>,
-    /// The NLI model, if there is one.
-    pub nli: Option<Arc<dyn NliModel>>,
-    /// The weights of the decision.
-    pub weights: Arc<AnswerWeights>,
-    /// The glossary.
-    pub glossary: Arc<Glossary>,
-    /// The thesaurus. Empty if there is none.
-    pub thesaurus: Arc<SiteThesaurus>,
 }
 
 /// Answers questions and searches. Cheap to clone.

@@ -1,12 +1,12 @@
 //! A question after retrieval and decision, its audit record and its first events.
 
-use crate::answerer::AnswerRequest;
 use crate::decision::answerability::Verdict;
 use crate::extraction::substitutions::Substitutions;
 use crate::model::event::{AnswerEvent, Provenance, Receipt};
 use crate::model::hit::{NearestSentence, SearchResults};
 use crate::model::question::AnalyzedQuestion;
 use crate::model::quote::Quote;
+use crate::parts::AnswerRequest;
 use crate::presentation::notices::{conflict_or_ambiguity, spelling_notice};
 use crate::presentation::redact::Redactor;
 use crate::presentation::refusal::refusal;

@@ -20,13 +20,14 @@ mod extraction;
 mod follow_up;
 mod generation;
 mod model;
+mod parts;
 mod presentation;
 mod replay;
 mod retrieval;
 #[cfg(test)]
 mod test_support;
 
-pub use answerer::{Answer, AnswerRequest, Answerer, AnswererParts};
+pub use answerer::{Answer, Answerer};
 pub use decision::weights::AnswerWeights;
 pub use extraction::sentence_reranker::SentenceReranker;
 pub use follow_up::{PreviousTurn, contextualize};
@@ -34,6 +35,7 @@ pub use model::error::AnswerError;
 pub use model::event::{AnswerEvent, Provenance, Receipt};
 pub use model::hit::{RetrievedPassage, SearchQuery, SearchResults};
 pub use model::quote::{Quote, QuoteCell, QuoteTable};
+pub use parts::{AnswerRequest, AnswererParts};
 pub use presentation::notices::{Notice, Reading, SpellingVariant};
 pub use presentation::snippet::{SnippetPart, snippet};
 pub use replay::{Comparison, LoggedAnswer, Replay};

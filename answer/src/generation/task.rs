@@ -1,6 +1,5 @@
 //! The task that sends the events of an answer and generates sentences below the quotes.
 
-use crate::answerer::{AnswerRequest, AnswererParts};
 use crate::extraction::answer_type::AnswerType;
 use crate::generation::verify::RejectionReason;
 use crate::generation::writer::{CheckedSentence, Generation, Writer};
@@ -8,6 +7,7 @@ use crate::model::error::AnswerError;
 use crate::model::event::AnswerEvent;
 use crate::model::hit::RetrievedPassage;
 use crate::model::quote::Quote;
+use crate::parts::{AnswerRequest, AnswererParts};
 use crate::presentation::redact::Redactor;
 use cloister_audit::{Event, EventKind, Outcome};
 use cloister_domain::{CollectionId, Timestamp};
