@@ -28,12 +28,19 @@ impl ComparedThings {
     pub fn detect(question: &str) -> Option<Self> {
         let question = question.trim().trim_end_matches(['?', '.', '!']);
         let lower = question.to_ascii_lowercase();
-        let start = ["between ", "compare "]
+        let start = ["between ", "compare ", "how does ", "how do "]
             .iter()
             .find_map(|opening| Some(lower.find(opening)? + opening.len()));
         let is_asked = lower.contains("differ") || lower.contains("compare");
         let joints: &[&str] = if is_asked {
-            &[" and ", " with ", " to ", " versus ", " vs "]
+            &[
+                " differ from ",
+                " and ",
+                " with ",
+                " to ",
+                " versus ",
+                " vs ",
+            ]
         } else {
             &[" versus ", " vs "]
         };
@@ -43,6 +50,7 @@ impl ComparedThings {
             .iter()
             .find_map(|joint| Some((joint, lower.find(joint)?)))?;
         let (one, other) = (compared.get(..at)?, compared.get(at + joint.len()..)?);
+        let other = other.strip_suffix(" differ").unwrap_or(other);
         Some(Self {
             sides: [one.to_owned(), complete(one, other)],
         })
@@ -202,6 +210,7 @@ fn sentences<'p>(passages: &[&'p RetrievedPassage]) -> Vec<ValuedSentence<'p>> {
 mod tests {
     use super::*;
     use crate::test_support::retrieved;
+    use cloister_domain::PassageSpan;
 
     #[test]
     fn both_sides_of_a_comparison_are_questions() {
@@ -213,9 +222,10 @@ mod tests {
             ),
             (
                 "How do level red and level black differ?",
-                "How do level red",
-                "level black differ",
+                "level red",
+                "level black",
             ),
+            ("How does Plus differ from Basic?", "Plus", "Basic"),
             (
                 "Compare the Plus account with the Everyday account.",
                 "the Plus account",
@@ -245,6 +255,8 @@ mod tests {
         let passage = |id: i64, path: &str, text: &str| {
             let mut hit = retrieved(id, id, text);
             hit.source.path = path.to_owned();
+            let range = ByteRange::new(0, text.len());
+            hit.passage.draft.spans = vec![PassageSpan { page: 1, range }];
             hit
         };
         let us = [passage(1, "us-stipend.md", "The stipend is $749 a year.")];
