@@ -300,12 +300,14 @@ impl Answerer {
         let query = ExpandedQuery::new(text, &parts.glossary, &parts.embedder).await?;
         let mut results =
             search::search(&parts.index, library, text, query, limit, revisions).await?;
-        let related = expand_missing_words(text, &results.passages, &parts.thesaurus.entries);
+        let mut related = expand_missing_words(text, &results.passages, &parts.thesaurus.entries);
         if !related.is_empty() {
-            let expansions = [results.expansions, related].concat();
+            let meanings = results.expansions;
+            let expansions = [meanings.clone(), related.clone()].concat();
             let query = ExpandedQuery::with_expansions(text, expansions, &parts.embedder).await?;
             results = search::search(&parts.index, library, text, query, limit, revisions).await?;
-            retain_found(&mut results.expansions, &results.passages);
+            retain_found(&mut related, &results.passages);
+            results.expansions = [meanings, related].concat();
         }
         if let Some(reranker) = &parts.reranker {
             results.passages = reranker.rerank_if_enabled(text, results.passages).await?;

@@ -60,10 +60,10 @@ pub fn expand_missing_words(
     expansions
 }
 
-/// Removes the expansions that no passage has: nobody needs to know that they were searched for.
-pub(crate) fn retain_found(expansions: &mut Vec<String>, passages: &[RetrievedPassage]) {
+/// Removes the related words that no passage has: nobody needs to know that they were searched for.
+pub(crate) fn retain_found(related: &mut Vec<String>, passages: &[RetrievedPassage]) {
     let known = stems_of(passages);
-    expansions.retain(|expansion| content_stems(expansion).is_subset(&known));
+    related.retain(|words| content_stems(words).is_subset(&known));
 }
 
 fn stems_of(passages: &[RetrievedPassage]) -> BTreeSet<String> {
@@ -95,10 +95,10 @@ mod tests {
     }
 
     #[test]
-    fn expansions_that_no_passage_has_are_not_shown() {
+    fn related_words_that_no_passage_has_are_not_shown() {
         let passages = [retrieved(1, 1, "Epistaxis: bleeding from the nose.")];
-        let mut expansions = vec!["epistaxis".to_owned(), "haemorrhage".to_owned()];
-        retain_found(&mut expansions, &passages);
-        assert_eq!(expansions, ["epistaxis"]);
+        let mut related = vec!["epistaxis".to_owned(), "haemorrhage".to_owned()];
+        retain_found(&mut related, &passages);
+        assert_eq!(related, ["epistaxis"]);
     }
 }
