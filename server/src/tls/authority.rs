@@ -15,6 +15,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Once;
 use std::time::Duration;
 use time::OffsetDateTime;
 
@@ -93,11 +94,15 @@ fn record_issue(record: &Path, names: &[String], now: Timestamp) -> Result<(), T
 /// Whether the CA may issue for all these names. A CA of an earlier version may, because its
 /// certificate has no constraints.
 fn may_issue(record: &Path, names: &[String]) -> bool {
+    // The files are looked at again and again, and one warning is enough.
+    static WARNING: Once = Once::new();
     let Ok(text) = std::fs::read_to_string(record) else {
-        tracing::warn!(
-            "the authority of the certificate was created by an earlier version and may issue \
-             certificates for any name. Move the folder `tls` away to create one that may not"
-        );
+        WARNING.call_once(|| {
+            tracing::warn!(
+                "the authority of the certificate was created by an earlier version and may issue \
+                 certificates for any name. Move the folder `tls` away to create one that may not"
+            );
+        });
         return true;
     };
     let constrained = serde_json::from_str::<ConstrainedAuthority>(&text);
