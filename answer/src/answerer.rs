@@ -137,7 +137,7 @@ impl Answerer {
             .await?;
         if let Some(comparison) = ComparedThings::detect(question)
             && examination.verdict.answer
-            && comparison.missing(&examination.quotes) > 0
+            && comparison.is_one_sided(&examination.quotes)
         {
             self.compare(library, &comparison, &revisions, &mut examination)
                 .await?;

@@ -60,7 +60,7 @@ async fn a_receipt_is_found_without_reading_other_entries() {
     );
     assert_eq!(log.len(), 203);
 
-    // Whoever reads the damaged first entry fails.
+    // Reading the damaged first entry fails.
     let path = folder.path().join("entries.jsonl");
     let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
     file.seek(SeekFrom::Start(3)).unwrap();

@@ -69,7 +69,7 @@ const REVISION: &str = "SELECT r.id, r.document_id, d.collection_id, c.name AS c
                         WHERE d.deleted_at IS NULL";
 
 impl Store {
-    /// Whether a revision exists and its document was not removed, whoever may read it.
+    /// Whether a revision exists and its document was not removed. Permissions are not checked.
     pub async fn is_revision_of_present_document(
         &self,
         id: RevisionId,

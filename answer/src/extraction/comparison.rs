@@ -13,6 +13,16 @@ use unicode_segmentation::UnicodeSegmentation;
 
 /// The maximum number of pairs of sentences that are quoted.
 const MAX_PAIRS: usize = 2;
+/// Words that ask for a comparison. *Different* does not.
+const ASKS_TO_COMPARE: [&str; 7] = [
+    "differ",
+    "differs",
+    "difference",
+    "differences",
+    "compare",
+    "compared",
+    "comparison",
+];
 /// Sentences that say the same share at least this part of their stems.
 const MIN_OVERLAP: f32 = 0.4;
 
@@ -31,7 +41,7 @@ impl ComparedThings {
         let start = ["between ", "compare ", "how does ", "how do "]
             .iter()
             .find_map(|opening| Some(lower.find(opening)? + opening.len()));
-        let is_asked = lower.contains("differ") || lower.contains("compare");
+        let is_asked = words(question).any(|word| ASKS_TO_COMPARE.contains(&word.as_str()));
         let joints: &[&str] = if is_asked {
             &[
                 " differ from ",
@@ -56,18 +66,15 @@ impl ComparedThings {
         })
     }
 
-    /// The things that no quote names.
-    pub fn missing(&self, quotes: &[Quote]) -> usize {
-        (0..self.sides.len())
-            .filter(|side| {
-                let named = quotes.iter().any(|quote| {
-                    let headings = quote.headings.iter().map(String::as_str);
-                    let place = headings.chain([quote.source.title.as_str(), &quote.source.path]);
-                    self.names_side(*side, place.chain([quote.text.as_str()]))
-                });
-                !named
+    /// Whether the quotes do not name both things.
+    pub fn is_one_sided(&self, quotes: &[Quote]) -> bool {
+        (0..self.sides.len()).any(|side| {
+            !quotes.iter().any(|quote| {
+                let headings = quote.headings.iter().map(String::as_str);
+                let place = headings.chain([quote.source.title.as_str(), &quote.source.path]);
+                self.names_side(side, place.chain([quote.text.as_str()]))
             })
-            .count()
+        })
     }
 
     /// Whether texts have the words of one side that the other side has not.
@@ -240,10 +247,12 @@ mod tests {
                 "{question}"
             );
         }
-        assert_eq!(
-            ComparedThings::detect("Who washes towels and sheets?"),
-            None
-        );
+        for question in [
+            "Who washes towels and sheets?",
+            "How do I treat different wounds and burns?",
+        ] {
+            assert_eq!(ComparedThings::detect(question), None, "{question}");
+        }
     }
 
     #[test]
@@ -273,7 +282,7 @@ mod tests {
         );
         assert!(comparison.pairs([&us, &us]).is_empty());
         let quotes = Quote::from_spans(&spans);
-        assert_eq!(comparison.missing(&quotes), 0);
-        assert_eq!(comparison.missing(&quotes[..1]), 1);
+        assert!(!comparison.is_one_sided(&quotes));
+        assert!(comparison.is_one_sided(&quotes[..1]));
     }
 }

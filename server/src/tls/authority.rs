@@ -1,7 +1,7 @@
 //! The appliance's own certificate authority (CA), and the certificate of the server that it issues.
 //!
 //! The site installs `tls/ca.pem` in its browsers once. Browsers then accept renewed certificates.
-//! The CA is constrained to the names of the server, so that whoever gets its key cannot impersonate
+//! The CA is constrained to the names of the server, so that a stolen key cannot impersonate
 //! another server.
 
 use super::{CertificateFiles, TlsError};

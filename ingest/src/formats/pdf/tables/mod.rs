@@ -155,33 +155,23 @@ fn take_table(
     rules: &PageRules,
     found: &mut Vec<(usize, FoundTable)>,
 ) {
-    let TableArea {
-        members,
-        lines,
-        frame,
-        is_ruled,
-    } = area;
     // A run belongs to one table.
-    if members
+    if area
+        .members
         .iter()
         .any(|index| open.get(*index).is_none_or(Option::is_none))
     {
         return;
     }
-    let Some(columns) = Columns::find(&lines, rules, frame) else {
+    let Some(columns) = Columns::find(&area.lines, rules, area.frame) else {
         return;
     };
-    let Some(table) = build(lines.clone(), &columns, rules, frame, is_ruled) else {
+    let lines = area.lines.clone();
+    let Some(table) = build(lines, &columns, rules, area.frame, area.is_ruled) else {
         return;
     };
     // Other names in the middle of a table begin another one, with columns of its own.
     if let Some(y) = find_second_header(&table.rows) {
-        let area = TableArea {
-            members,
-            lines,
-            frame,
-            is_ruled,
-        };
         if let Some(parts) = divide(area, y, open) {
             for part in parts {
                 take_table(open, part, rules, found);
@@ -189,10 +179,10 @@ fn take_table(
         }
         return;
     }
-    let Some(first) = members.iter().min().copied() else {
+    let Some(first) = area.members.iter().min().copied() else {
         return;
     };
-    for member in members {
+    for member in area.members {
         if let Some(run) = open.get_mut(member) {
             *run = None;
         }
