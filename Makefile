@@ -76,17 +76,20 @@ lint: web
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked --quiet
 	deploy/check-cuda
 
+# Examples and benchmarks are compiled by `lint` only.
+TARGETS := --workspace --lib --bins --tests
+
 unit: models web
 	deploy/install-tools test
-	cargo build --workspace --all-targets --locked
-	CLOISTER_MODELS=$(MODELS) cargo nextest run --workspace --locked
+	cargo build $(TARGETS) --locked
+	CLOISTER_MODELS=$(MODELS) cargo nextest run $(TARGETS) --locked
 	cargo test --doc --workspace --locked --quiet
 
 # Builds the same targets as `unit`. With fewer targets, cargo would select other features and
 # rebuild about a hundred crates.
 browser: models web
 	deploy/install-tools test
-	cargo build --workspace --all-targets --locked
+	cargo build $(TARGETS) --locked
 	cd tests/browser && npm ci --no-audit --no-fund && npm test
 
 types:
