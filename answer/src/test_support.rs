@@ -44,6 +44,7 @@ pub(crate) fn retrieved(passage: i64, document: i64, text: &str) -> RetrievedPas
             pages: 1,
             effective_from: Timestamp::from_millis(0),
             superseded_at: None,
+            incomplete: false,
             metadata: DocumentMetadata::default(),
         },
         score: 1.0,

@@ -3,6 +3,7 @@
 //! Positions are kept from extraction to the highlight in the browser. A page's text is stored
 //! once; blocks, words, passages and sentences are byte ranges in it.
 
+use crate::account::ReadingAccount;
 use crate::ids::{CollectionId, DocumentId, PassageId, RevisionId};
 use crate::metadata::{Day, DocumentMetadata};
 use crate::text::ByteRange;
@@ -196,6 +197,9 @@ pub struct DocumentInfo {
     pub pages: u32,
     /// Warnings for the administrator, one sentence each.
     pub warnings: Vec<String>,
+    /// What was left out of it, and what was not understood.
+    #[serde(default)]
+    pub account: ReadingAccount,
     /// Its metadata, from the file and from the site.
     #[serde(rename = "labels")]
     pub metadata: DocumentMetadata,

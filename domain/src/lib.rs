@@ -8,6 +8,7 @@
 //! state its units, and enforce its invariant in its constructor.
 
 pub mod access;
+pub mod account;
 pub mod atomic_file;
 pub mod document;
 pub mod entropy;
@@ -19,6 +20,7 @@ pub mod text;
 pub mod time;
 
 pub use access::Permitted;
+pub use account::{LossKind, OmissionKind, ReadingAccount};
 pub use document::{
     Block, BlockKind, DocumentInfo, Page, PageText, Passage, PassageDraft, PassageRow, PassageSpan,
     Rect, TableCell, TableRow, Word,

@@ -223,6 +223,7 @@ impl TestIndex {
                 pages: u32::try_from(document.pages.len()).unwrap_or(u32::MAX),
                 effective_from: Timestamp::from_millis(0),
                 superseded_at: None,
+                incomplete: false,
                 metadata: DocumentMetadata::default(),
             },
             passage,

@@ -46,6 +46,16 @@ pub enum Quarantine {
         /// Warnings from reading it, as the end of the sentence.
         said: String,
     },
+    /// It has content, of which nothing was understood.
+    #[error(
+        "nothing in `{name}` could be understood{said}. Open it in the program that made it, save it in another format and drop the new file"
+    )]
+    NotUnderstood {
+        /// The file.
+        name: String,
+        /// Warnings from reading it, as the end of the sentence.
+        said: String,
+    },
     /// It is larger than the limit.
     #[error("`{name}` has {bytes} bytes, more than the limit of {limit}. Split the file")]
     TooLarge {
@@ -156,6 +166,7 @@ impl Quarantine {
             Self::Damaged { .. } => "damaged",
             Self::Empty(_) => "empty",
             Self::NoText { .. } => "no-text",
+            Self::NotUnderstood { .. } => "not-understood",
             Self::TooLarge { .. } => "too-large",
             Self::Inflates(_) => "inflates",
             Self::TooManyPages { .. } => "too-many-pages",

@@ -8,7 +8,7 @@
 //! Test programs outside this repository drive the reader too, so the names in the JSON are stable.
 
 use crate::limits::Limits;
-use cloister_domain::{Day, DocumentMetadata, Page};
+use cloister_domain::{Day, DocumentMetadata, Page, ReadingAccount};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -123,6 +123,10 @@ pub struct Info {
     pub outline: Vec<OutlineEntry>,
     /// Sentences for the administrator.
     pub warnings: Vec<String>,
+    /// What was left out on purpose, and what was not understood, except on pages that are sent
+    /// later.
+    #[serde(default)]
+    pub account: ReadingAccount,
     /// What its front matter says.
     #[serde(default, rename = "labels")]
     pub metadata: DocumentMetadata,
@@ -242,5 +246,28 @@ impl<W: Write> FrameWriter<W> {
         self.0.write_all(&length.to_le_bytes())?;
         self.0.write_all(bytes)?;
         self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cloister_domain::{LossKind, OmissionKind, ReadingAccount};
+
+    #[test]
+    fn the_kinds_of_an_account_have_one_name_on_the_wire_and_in_stored_data() {
+        for kind in OmissionKind::ALL {
+            assert_eq!(serde_json::to_value(kind).expect("a name"), kind.name());
+        }
+        for kind in LossKind::ALL {
+            assert_eq!(serde_json::to_value(kind).expect("a name"), kind.name());
+        }
+        let mut account = ReadingAccount::default();
+        account.leave_out(OmissionKind::Script, 2);
+        account.lose(LossKind::Sheet, 1);
+        let json = serde_json::to_string(&account).expect("JSON");
+        assert_eq!(
+            json,
+            r#"{"left_out":{"script":2},"not_understood":{"sheet":1}}"#
+        );
     }
 }

@@ -53,6 +53,8 @@ pub struct RevisionRecord {
     /// The time from which a newer revision answers instead; `None` until the newer revision's
     /// first day has come.
     pub superseded_at: Option<Timestamp>,
+    /// Whether its reading lost a material part of the file.
+    pub incomplete: bool,
     /// Its metadata.
     #[serde(rename = "labels")]
     pub metadata: DocumentMetadata,
@@ -63,7 +65,9 @@ pub type DocumentRecord = RevisionRecord;
 
 const REVISION: &str = "SELECT r.id, r.document_id, d.collection_id, c.name AS collection_name, \
                         d.path, r.hash, r.title, r.format, r.language, r.dated, r.pages, \
-                        r.effective_from, r.superseded_at, r.labels \
+                        r.effective_from, r.superseded_at, r.labels, \
+                        EXISTS (SELECT 1 FROM reading_accounts a WHERE a.revision_id = r.id \
+                        AND a.finding = 'not-understood') AS incomplete \
                         FROM revisions r JOIN documents d ON d.id = r.document_id \
                         JOIN collections c ON c.id = d.collection_id \
                         WHERE d.deleted_at IS NULL";
@@ -298,6 +302,7 @@ fn parse_revision(row: &SqliteRow, today: Day) -> Result<RevisionRecord, StoreEr
         superseded_at: superseded_at
             .map(Timestamp::from_millis)
             .filter(|moment| Day::from_timestamp(*moment) <= today),
+        incomplete: row.try_get("incomplete")?,
         metadata: parse_metadata(Some(row.try_get("labels")?))?,
     })
 }

@@ -7,6 +7,7 @@ use crate::error::StoreError;
 use crate::files::encode_metadata;
 use crate::in_force::{answers_from, first_day};
 use crate::new_revision::NewRevision;
+use crate::reading_accounts::insert_account;
 use crate::vectors::{active_embedder_id, insert_vector};
 use cloister_domain::{
     CollectionId, DocumentId, FileHash, FileId, Page, PassageId, RevisionId, Timestamp,
@@ -58,6 +59,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         let revision = insert_revision(&mut transaction, document, new, now).await?;
+        insert_account(&mut transaction, revision, &new.info.account).await?;
         insert_pages(&mut transaction, revision, &new.pages).await?;
         insert_passages(&mut transaction, revision, new).await?;
         attachments::replace_attachments(&mut transaction, new, now).await?;

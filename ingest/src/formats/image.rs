@@ -80,6 +80,15 @@ fn to_pixels(length: f32) -> u32 {
     length.round().clamp(1.0, MAX_SIDE as f32) as u32
 }
 
+/// Width and height of a picture in pixels, or `None` if the bytes are not a picture that is read.
+pub fn size_of_picture(bytes: &[u8]) -> Option<(u32, u32)> {
+    let source = Source::new(bytes.to_vec(), "");
+    match detect_kind(&source)? {
+        PictureKind::Tiff => tiff_sizes(&source).ok()?.first().copied(),
+        PictureKind::Other(_) => oriented_size(&source).ok(),
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PictureKind {
     Tiff,

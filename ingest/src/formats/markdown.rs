@@ -11,6 +11,7 @@ use crate::metadata::split_front_matter;
 use crate::wire::Info;
 use cloister_domain::BlockKind;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use std::ops::Range;
 
 /// Markdown.
 pub const FORMAT: Format = Format {
@@ -38,7 +39,8 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
     if let Some(name) = guessed {
         reader.sections.warn(guessed_encoding(name));
     }
-    for event in Parser::new_ext(body, options()) {
+    for (event, range) in Parser::new_ext(body, options()).into_offset_iter() {
+        reader.keep_signs(&event, body, range);
         reader.event(event)?;
     }
     reader.close();
@@ -104,8 +106,47 @@ impl MarkdownReader {
         Ok(())
     }
 
-    /// Tags inside of a paragraph.
+    /// Stars between digits multiply: `2*3*4`. They are kept although they are valid emphasis.
+    fn keep_signs(&mut self, event: &Event<'_>, body: &str, range: Range<usize>) {
+        let sign = if matches!(
+            event,
+            Event::Start(Tag::Emphasis) | Event::End(TagEnd::Emphasis)
+        ) {
+            "*"
+        } else if matches!(
+            event,
+            Event::Start(Tag::Strong) | Event::End(TagEnd::Strong)
+        ) {
+            "**"
+        } else {
+            return;
+        };
+        let at = if matches!(event, Event::Start(_)) {
+            range.start
+        } else {
+            range.end.saturating_sub(sign.len())
+        };
+        let before = body.get(..at).and_then(|text| text.chars().next_back());
+        let after = body.get(at + sign.len()..);
+        let after = after.and_then(|text| text.chars().next());
+        let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+        if is_digit(before) && is_digit(after) {
+            self.text.push_str(sign);
+        }
+    }
+
+    /// Tags inside of a paragraph. What is no tag of HTML is text: `x <y and z> 5`.
     fn inline_html(&mut self, html: &str) {
+        let inner = html.trim_matches(['<', '>', '/', ' ']);
+        let name = inner
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+            .next()
+            .unwrap_or_default();
+        let is_markup = html.starts_with("<!") || html.starts_with("<?");
+        if !is_markup && !is_element(&name.to_ascii_lowercase()) {
+            self.text.push_str(html);
+            return;
+        }
         match html
             .trim_matches(['<', '>', ' '])
             .to_ascii_lowercase()
@@ -235,6 +276,19 @@ impl MarkdownReader {
             self.sections.push_block(kind, &join_struck(&text));
         }
     }
+}
+
+/// Whether HTML has an element of this name that may stand in a paragraph.
+fn is_element(name: &str) -> bool {
+    const ELEMENTS: &[&str] = &[
+        "a", "abbr", "acronym", "audio", "b", "bdi", "bdo", "big", "br", "button", "center",
+        "cite", "code", "data", "del", "details", "dfn", "div", "em", "font", "hr", "i", "iframe",
+        "img", "input", "ins", "kbd", "label", "li", "link", "mark", "meta", "nobr", "object",
+        "ol", "p", "picture", "q", "rp", "rt", "ruby", "s", "samp", "section", "select", "small",
+        "source", "span", "strike", "strong", "sub", "summary", "sup", "svg", "table", "tbody",
+        "td", "textarea", "th", "thead", "time", "tr", "tt", "u", "ul", "var", "video", "wbr",
+    ];
+    ELEMENTS.contains(&name)
 }
 
 fn depth(level: HeadingLevel) -> u8 {

@@ -9,7 +9,7 @@ use crate::inbox;
 use crate::quarantine::Quarantine;
 use crate::reader::{Attachment, Extraction, ReadRequest};
 use cloister_audit::{EventKind, Outcome};
-use cloister_domain::{FileHash, FileId, PassageDraft};
+use cloister_domain::{FileHash, FileId, LossKind, PassageDraft};
 use cloister_inference::EmbedderService;
 use cloister_store::{
     ContentMatch, FileRecord, FileState, NewAttachment, Originals, RemovedCopy, StoreError,
@@ -74,6 +74,8 @@ impl Ingestion {
             return Ok(Vec::new());
         }
         if self.attachment_depth(file).await? >= MAX_ATTACHMENT_DEPTH {
+            let account = &mut extraction.info.account;
+            account.lose(LossKind::File, attachments.len());
             extraction.info.warnings.push(format!(
                 "{} files lie deeper than {MAX_ATTACHMENT_DEPTH} files inside each other, and \
                  were left out",

@@ -7,7 +7,7 @@ use super::read_page::ReadPage;
 use crate::limits::Limits;
 use crate::quarantine::Quarantine;
 use crate::wire::{Info, Notes, PageFrame, Refusal};
-use cloister_domain::{Block, BlockKind, ByteRange, Page, PageText, Rect, Word};
+use cloister_domain::{Block, BlockKind, ByteRange, LossKind, Page, PageText, Rect, Word};
 
 /// Warnings and outline entries beyond these limits are dropped.
 const MAX_WARNINGS: usize = 50;
@@ -232,6 +232,7 @@ impl DocumentAssembly {
                 detail: "it never sent what the file is".to_owned(),
             });
         };
+        info.account.lose(LossKind::File, self.dropped_attachments);
         if self.dropped_attachments > 0 {
             info.warnings.push(format!(
                 "{} attachments are empty or beyond the limit and were left out: save them and \

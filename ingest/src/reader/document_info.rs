@@ -5,7 +5,7 @@ use super::read_page::ReadPage;
 use super::{headings, running_headers};
 use crate::quarantine::Quarantine;
 use crate::wire::Info;
-use cloister_domain::{BlockKind, DocumentInfo};
+use cloister_domain::{BlockKind, DocumentInfo, LossKind, OmissionKind, ReadingAccount};
 
 /// Assembles a document from its pages.
 pub fn assemble(
@@ -16,6 +16,14 @@ pub fn assemble(
 ) -> Result<Extraction, Quarantine> {
     let has_no_text = pages.iter().all(|page| page.page.content.text.is_empty());
     if has_no_text && attachments.is_empty() {
+        let account = complete_account(&info, &pages);
+        let lost = account.not_understood.keys();
+        if lost.into_iter().any(|kind| *kind != LossKind::Picture) {
+            return Err(Quarantine::NotUnderstood {
+                name: name.to_owned(),
+                said: warning_suffix(&collect_warnings(&info, &pages)),
+            });
+        }
         return Err(Quarantine::NoText {
             name: name.to_owned(),
             pages: info.pages,
@@ -25,6 +33,7 @@ pub fn assemble(
     running_headers::mark(&mut pages);
     headings::mark(&mut pages, &info.outline);
     let warnings = collect_warnings(&info, &pages);
+    let account = complete_account(&info, &pages);
     let title = info.title.or_else(|| first_heading(&pages));
     let document = DocumentInfo {
         title: title.unwrap_or_else(|| file_stem(name)),
@@ -33,6 +42,7 @@ pub fn assemble(
         language: detect_language(&pages),
         pages: info.pages,
         warnings,
+        account,
         metadata: info.metadata,
     };
     Ok(Extraction {
@@ -85,6 +95,29 @@ fn detect_language(pages: &[ReadPage]) -> Option<String> {
     found.is_reliable().then(|| found.lang().code().to_owned())
 }
 
+/// The account of the child, with what was noticed on the pages.
+fn complete_account(info: &Info, pages: &[ReadPage]) -> ReadingAccount {
+    let count = |applies: fn(&ReadPage) -> bool| pages.iter().filter(|page| applies(page)).count();
+    let mut account = info.account.clone();
+    account.leave_out(OmissionKind::OutsideText, count(|p| p.notes.outside > 0));
+    account.lose(LossKind::Page, count(|p| p.lost || p.notes.cut_short));
+    account.lose(LossKind::Picture, count(is_not_recognised));
+    account.lose(LossKind::Character, count(has_unknown_characters));
+    account
+}
+
+fn has_outside_text(page: &ReadPage) -> bool {
+    page.notes.outside > 20
+}
+
+fn is_not_recognised(page: &ReadPage) -> bool {
+    !page.lost && !page.recognised && page.lacks_text()
+}
+
+fn has_unknown_characters(page: &ReadPage) -> bool {
+    page.page.content.text.contains('\u{fffd}')
+}
+
 fn collect_warnings(info: &Info, pages: &[ReadPage]) -> Vec<String> {
     let mut warnings = info.warnings.clone();
     push_warning(
@@ -109,13 +142,13 @@ fn collect_warnings(info: &Info, pages: &[ReadPage]) -> Vec<String> {
         &mut warnings,
         pages,
         "is a picture, or has letters that its fonts do not name, and was not recognised",
-        |p| !p.recognised && p.lacks_text(),
+        is_not_recognised,
     );
     push_warning(
         &mut warnings,
         pages,
         "has text outside of the visible page, which is left out",
-        |p| p.notes.outside > 20,
+        has_outside_text,
     );
     push_warning(
         &mut warnings,
@@ -127,7 +160,7 @@ fn collect_warnings(info: &Info, pages: &[ReadPage]) -> Vec<String> {
         &mut warnings,
         pages,
         "has characters that could not be decoded, and stand as �",
-        |p| p.page.content.text.contains('\u{fffd}'),
+        has_unknown_characters,
     );
     push_warning(
         &mut warnings,

@@ -47,6 +47,9 @@ pub struct RevisionView {
     pub tags: Vec<String>,
     /// SHA-256 of the file.
     pub hash: String,
+    /// Whether a part of the file could not be read.
+    #[serde(default)]
+    pub incomplete: bool,
 }
 
 impl From<RevisionRecord> for RevisionView {
@@ -65,6 +68,7 @@ impl From<RevisionRecord> for RevisionView {
             classification: record.metadata.classification,
             tags: record.metadata.tags,
             hash: record.hash.to_string(),
+            incomplete: record.incomplete,
         }
     }
 }

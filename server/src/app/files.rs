@@ -3,9 +3,9 @@
 use super::error::{ErrorCode, Result};
 use super::{App, Caller};
 use cloister_audit::EventKind;
-use cloister_domain::{CollectionId, FileId};
+use cloister_domain::{CollectionId, FileId, LossKind, OmissionKind, ReadingAccount};
 use cloister_ingest::{Progress, Throughput};
-use cloister_store::{FileCount, FileRecord, FileState};
+use cloister_store::{FileCount, FileRecord, FileState, ReadingCounts};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -34,6 +34,15 @@ pub struct FileView {
     pub reason: Option<String>,
     /// Warnings about how it was read: skipped pages, pages from text recognition.
     pub warnings: Vec<String>,
+    /// Whether a part of it could not be read.
+    #[serde(default)]
+    pub incomplete: bool,
+    /// What could not be read, by kind.
+    #[serde(default)]
+    pub not_understood: Vec<ReadingCountView>,
+    /// What was left out on purpose, by kind.
+    #[serde(default)]
+    pub left_out: Vec<ReadingCountView>,
     /// The time of the last change, RFC 3339.
     pub updated_at: String,
     /// Milliseconds from the start of reading until it was searchable.
@@ -52,8 +61,83 @@ impl From<FileRecord> for FileView {
             total: file.total,
             reason: file.reason,
             warnings: Vec::new(),
+            incomplete: false,
+            not_understood: Vec::new(),
+            left_out: Vec::new(),
             updated_at: file.updated_at.to_string(),
             took_ms: file.took_ms,
+        }
+    }
+}
+
+impl FileView {
+    fn with_reading(self, warnings: Vec<String>, account: ReadingAccount) -> Self {
+        let incomplete = account.is_incomplete();
+        let lost = account.not_understood.into_iter();
+        let left_out = account.left_out.into_iter();
+        Self {
+            warnings,
+            incomplete,
+            not_understood: lost
+                .map(|(kind, count)| ReadingCountView::of_loss((kind, u64::from(count))))
+                .collect(),
+            left_out: left_out
+                .map(|(kind, count)| ReadingCountView::of_omission((kind, u64::from(count))))
+                .collect(),
+            ..self
+        }
+    }
+}
+
+/// A kind of content that was left out or could not be read, and how often.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReadingCountView {
+    /// The kind: `sheet`, `hidden-text`.
+    pub kind: String,
+    /// What it is called, in the plural: `sheets`.
+    pub label: String,
+    /// How often it was found in a file, or in how many files.
+    pub count: u64,
+}
+
+impl ReadingCountView {
+    fn of_omission((kind, count): (OmissionKind, u64)) -> Self {
+        Self {
+            kind: kind.name().to_owned(),
+            label: kind.label().to_owned(),
+            count,
+        }
+    }
+
+    fn of_loss((kind, count): (LossKind, u64)) -> Self {
+        Self {
+            kind: kind.name().to_owned(),
+            label: kind.label().to_owned(),
+            count,
+        }
+    }
+}
+
+/// What the readings of all current documents left out and did not understand: the number of
+/// documents for each kind.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReadingsView {
+    /// The number of documents of which a part could not be read.
+    pub incomplete: u64,
+    /// What could not be read.
+    pub not_understood: Vec<ReadingCountView>,
+    /// What was left out on purpose.
+    pub left_out: Vec<ReadingCountView>,
+}
+
+impl From<ReadingCounts> for ReadingsView {
+    fn from(counts: ReadingCounts) -> Self {
+        let lost = counts.not_understood.into_iter();
+        let left_out = counts.left_out.into_iter();
+        Self {
+            incomplete: counts.incomplete,
+            not_understood: lost.map(ReadingCountView::of_loss).collect(),
+            left_out: left_out.map(ReadingCountView::of_omission).collect(),
         }
     }
 }
@@ -109,6 +193,8 @@ pub struct FilesView {
     pub paused: bool,
     /// The speed of the ingestion. Absent if nothing is ingested.
     pub pace: Option<PaceView>,
+    /// What could not be read of all documents, and what was left out.
+    pub readings: ReadingsView,
     /// This page.
     pub files: Vec<FileView>,
     /// The parameter `after` of the next page. Absent on the last page.
@@ -140,15 +226,16 @@ impl App {
         let tally = self.store.count_files_by_state().await?;
         let progress = Progress::from_counts(&tally, &self.meter, &*self.clock);
         let mut warnings = self.store.file_warnings(&records).await?;
+        let mut accounts = self.store.file_accounts(&records).await?;
         let mut files = Vec::new();
         for record in records {
-            files.push(FileView {
-                warnings: warnings.remove(&record.id).unwrap_or_default(),
-                ..FileView::from(record)
-            });
+            let account = accounts.remove(&record.id).unwrap_or_default();
+            let warnings = warnings.remove(&record.id).unwrap_or_default();
+            files.push(FileView::from(record).with_reading(warnings, account));
         }
         Ok(FilesView {
             files,
+            readings: self.store.count_readings().await?.into(),
             tally: tally.into_iter().map(TallyView::from).collect(),
             paused: self.store.ingestion_paused().await?,
             pace: progress.throughput.map(PaceView::from),

@@ -54,6 +54,9 @@ pub struct QuoteView {
     pub classification: Option<String>,
     /// Words that text recognition may have misread.
     pub uncertain_words: Vec<String>,
+    /// Whether a part of the document could not be read, so that a rule may lack its exceptions.
+    #[serde(default)]
+    pub incomplete: bool,
 }
 
 impl From<&Quote> for QuoteView {
@@ -80,6 +83,7 @@ impl From<&Quote> for QuoteView {
             effective_date: source.metadata.effective.map(|day| day.to_string()),
             classification: source.metadata.classification.clone(),
             uncertain_words: quote.uncertain_words.clone(),
+            incomplete: source.incomplete,
         }
     }
 }

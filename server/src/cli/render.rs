@@ -176,6 +176,9 @@ fn quote_lines(quote: &QuoteView) -> String {
         quote.path,
         validity(quote),
     )]);
+    if quote.incomplete {
+        lines.push_str("    A part of this document could not be read. See the original.\n");
+    }
     if !quote.uncertain_words.is_empty() {
         let words = quote.uncertain_words.join("”, “");
         lines.extend([format!(

@@ -836,6 +836,12 @@ export interface components {
              * @description The id.
              */
             id: number;
+            /** @description Whether a part of it could not be read. */
+            incomplete?: boolean;
+            /** @description What was left out on purpose, by kind. */
+            left_out?: components["schemas"]["ReadingCountView"][];
+            /** @description What could not be read, by kind. */
+            not_understood?: components["schemas"]["ReadingCountView"][];
             /** @description The path in the collection. */
             path: string;
             /** @description Why it is quarantined, and what to do. */
@@ -874,6 +880,8 @@ export interface components {
             pace?: components["schemas"]["PaceView"] | null;
             /** @description Whether the ingestion is paused. */
             paused: boolean;
+            /** @description What could not be read of all documents, and what was left out. */
+            readings: components["schemas"]["ReadingsView"];
             /** @description Numbers of files by collection and state. */
             tally: components["schemas"]["TallyView"][];
         };
@@ -1097,6 +1105,8 @@ export interface components {
             hash: string;
             /** @description The headings above it. */
             headings: string[];
+            /** @description Whether a part of the document could not be read, so that a rule may lack its exceptions. */
+            incomplete?: boolean;
             /**
              * Format: int32
              * @description The number of the citation, from 1.
@@ -1136,12 +1146,39 @@ export interface components {
             /** @description Words that text recognition may have misread. */
             uncertain_words: string[];
         };
+        /** @description A kind of content that was left out or could not be read, and how often. */
+        ReadingCountView: {
+            /**
+             * Format: int64
+             * @description How often it was found in a file, or in how many files.
+             */
+            count: number;
+            /** @description The kind: `sheet`, `hidden-text`. */
+            kind: string;
+            /** @description What it is called, in the plural: `sheets`. */
+            label: string;
+        };
         /** @description A reading of an ambiguous question. */
         ReadingView: {
             /** @description The subject: a title, and the heading below it. */
             label: string;
             /** @description The question about this subject. */
             question: string;
+        };
+        /**
+         * @description What the readings of all current documents left out and did not understand: the number of
+         *     documents for each kind.
+         */
+        ReadingsView: {
+            /**
+             * Format: int64
+             * @description The number of documents of which a part could not be read.
+             */
+            incomplete: number;
+            /** @description What was left out on purpose. */
+            left_out: components["schemas"]["ReadingCountView"][];
+            /** @description What could not be read. */
+            not_understood: components["schemas"]["ReadingCountView"][];
         };
         /** @description What an answer is based on. */
         ReceiptView: {
@@ -1235,6 +1272,8 @@ export interface components {
              * @description The id of the revision.
              */
             id: number;
+            /** @description Whether a part of the file could not be read. */
+            incomplete?: boolean;
             /**
              * Format: int32
              * @description The number of pages.

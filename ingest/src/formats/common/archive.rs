@@ -88,24 +88,6 @@ impl<'a> Archive<'a> {
         let text = String::from_utf8(bytes);
         Ok(text.unwrap_or_else(|broken| String::from_utf8_lossy(broken.as_bytes()).into_owned()))
     }
-
-    /// Decompresses every part and discards the result, for parsers that have no limits.
-    pub fn check_inflated_size(&mut self) -> Result<(), Failure> {
-        for index in 0..self.parts.len() {
-            let Ok(entry) = self.parts.by_index(index) else {
-                continue;
-            };
-            let limit = MAX_PART_BYTES.min(self.remaining_bytes);
-            let count = std::io::copy(&mut entry.take(limit + 1), &mut std::io::sink());
-            let count =
-                count.map_err(|_broken| Failure::damaged("a part of its archive is broken"))?;
-            if count > limit {
-                return Err(Refusal::Inflates.into());
-            }
-            self.remaining_bytes -= count;
-        }
-        Ok(())
-    }
 }
 
 fn part_key(name: &str) -> String {

@@ -7,7 +7,7 @@ pub use super::table_content::{CellPlacement, CellShape};
 use super::table_content::{OpenCell, OpenRow, TableContent, table_items};
 use super::tables::RowDraft;
 use crate::formats::Failure;
-use cloister_domain::BlockKind;
+use cloister_domain::{BlockKind, LossKind};
 
 /// Maximum nesting depth of tables, cells and floats.
 const MAX_DEPTH: usize = 400;
@@ -113,7 +113,11 @@ impl BlockBuilder {
     pub fn end_paragraph(&mut self) {
         let OpenParagraph { kind, marker, text } = std::mem::take(&mut self.open);
         let text = part_notes(&join_struck(&normalize_whitespace(&text)));
-        if !text.is_empty() {
+        // A column of numbers is a list whose items have no text.
+        let is_number = marker.chars().any(char::is_alphanumeric);
+        if text.is_empty() && is_number && self.in_table() {
+            self.emit(BuiltBlock::Block(BlockKind::Paragraph, marker));
+        } else if !text.is_empty() {
             let kind = kind.unwrap_or(BlockKind::Paragraph);
             let text = if marker.is_empty() {
                 text
@@ -255,7 +259,9 @@ impl BlockBuilder {
                 self.emit(item);
             }
             if lost > 0 {
-                self.sections.warn(
+                self.sections.lose(
+                    LossKind::Cell,
+                    lost,
                     "a cell that covers several rows is too long to be repeated, and stands in its first row",
                 );
             }

@@ -7,6 +7,7 @@ use super::sections::normalize_whitespace;
 use super::tables::{RowDraft, finish_table};
 use super::xml::{XmlHandler, XmlTag, parse_xml};
 use crate::formats::Failure;
+use crate::formats::excel::format_value;
 use cloister_domain::BlockKind;
 use std::collections::BTreeMap;
 
@@ -39,6 +40,9 @@ struct ChartReader {
     titles: Vec<String>,
     series: Vec<Series>,
     index: usize,
+    /// The number format of the open values, and of the open point if it has its own.
+    format: String,
+    point_format: Option<String>,
 }
 
 impl ChartReader {
@@ -74,6 +78,18 @@ impl ChartReader {
                 held.push(' ');
             }
             held.push_str(value);
+        }
+    }
+
+    /// A value as the chart shows it. Texts that look like numbers stay.
+    fn shown(&self, value: String) -> String {
+        let is_text = self.is_inside("strCache") || self.is_inside("strLit");
+        match value.parse::<f64>() {
+            Ok(number) if !is_text => {
+                let format = self.point_format.as_ref().unwrap_or(&self.format);
+                format_value(number, format)
+            }
+            Ok(_) | Err(_) => value,
         }
     }
 
@@ -128,8 +144,12 @@ impl XmlHandler for ChartReader {
         match local.as_str() {
             "ser" if self.series.len() < MAX_SERIES => self.series.push(Series::default()),
             "title" => self.titles.push(String::new()),
-            "pt" => self.index = tag.parse_attribute("idx").unwrap_or(0),
-            "v" | "t" => self.text.clear(),
+            "pt" => {
+                self.index = tag.parse_attribute("idx").unwrap_or(0);
+                self.point_format = tag.attribute("formatCode");
+            }
+            "numCache" | "numLit" => self.format.clear(),
+            "v" | "t" | "formatCode" => self.text.clear(),
             _ => {}
         }
         self.open.push(local);
@@ -152,11 +172,10 @@ impl XmlHandler for ChartReader {
                     title.push(' ');
                 }
             }
+            "formatCode" => self.format = std::mem::take(&mut self.text),
             "v" => {
                 let value = normalize_whitespace(&std::mem::take(&mut self.text));
-                let value = value
-                    .parse::<f64>()
-                    .map_or(value, |number| shown_number(number, &self.open));
+                let value = self.shown(value);
                 self.point(&value);
             }
             // Text boxes on the chart, and labels that people wrote.
@@ -173,22 +192,11 @@ impl XmlHandler for ChartReader {
         if self
             .open
             .last()
-            .is_some_and(|open| matches!(open.as_str(), "v" | "t"))
+            .is_some_and(|open| matches!(open.as_str(), "v" | "t" | "formatCode"))
         {
             self.text.push_str(text);
         }
     }
-}
-
-/// A number of a chart, without the noise of binary fractions. Texts that look like numbers stay.
-fn shown_number(number: f64, open: &[String]) -> String {
-    if open
-        .iter()
-        .any(|name| name == "strCache" || name == "strLit")
-    {
-        return number.to_string();
-    }
-    crate::formats::excel::format_general(number)
 }
 
 #[cfg(test)]

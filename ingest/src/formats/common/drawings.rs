@@ -23,6 +23,26 @@ pub const fn box_sign(is_ticked: bool) -> &'static str {
     if is_ticked { TICKED } else { UNTICKED }
 }
 
+/// Maximum length of the description of a picture.
+const MAX_DESCRIPTION_CHARS: usize = 2_000;
+
+/// The description that an author gave a picture. Names of files, and what programs guess, are left
+/// out.
+pub fn describe_picture(words: &str) -> Option<BuiltBlock> {
+    let words = normalize_whitespace(words);
+    let is_name = !words.contains(' ') && words.contains('.');
+    let is_guess = words.contains("automatically generated")
+        || words.contains("automatisch generiert")
+        || words.contains("AI-generated content");
+    let has_words = words.chars().filter(|c| c.is_alphabetic()).count() > 2;
+    if is_name || is_guess || !has_words {
+        return None;
+    }
+    let short: String = words.chars().take(MAX_DESCRIPTION_CHARS).collect();
+    let text = format!("Picture: {short}");
+    Some(BuiltBlock::Block(BlockKind::Caption, text))
+}
+
 /// Reads the text of a drawing, and of the charts and diagrams in it.
 pub fn read_drawing(archive: &mut Archive<'_>, part: &str) -> Result<Vec<BuiltBlock>, Failure> {
     let related = Relationships::load(archive, part)?;

@@ -18,7 +18,12 @@ pub fn is_text(source: &Source) -> bool {
         .iter()
         .filter(|byte| matches!(byte, 0..=7 | 16..=25 | 28..=31 | 127))
         .count();
-    controls * 200 <= sample.len() && !sample.contains(&0)
+    let zeros = sample.iter().filter(|byte| **byte == 0).count();
+    if zeros > 0 {
+        // Old systems end fields of a fixed length with zero bytes.
+        return zeros * 10 <= sample.len() && controls == zeros && sample.is_ascii();
+    }
+    controls * 200 <= sample.len()
 }
 
 /// Decodes a text file: by its byte order mark, else as UTF-8, else by detecting the encoding.
@@ -42,7 +47,7 @@ pub fn decode_and_name(bytes: &[u8]) -> (String, Option<&'static str>) {
         return (text, None);
     }
     if let Ok(text) = std::str::from_utf8(bytes) {
-        return (text.to_owned(), None);
+        return (text.replace('\0', " "), None);
     }
     let mut detector = chardetng::EncodingDetector::new();
     detector.feed(bytes, true);
@@ -92,6 +97,14 @@ fn decode_utf32(bytes: &[u8]) -> String {
 fn guess_utf16(sample: &[u8]) -> Option<&'static encoding_rs::Encoding> {
     if !sample.contains(&0) || sample.len() < 4 {
         return None;
+    }
+    // ASCII in UTF-16 has as many zero bytes as letters.
+    let zeros = sample.iter().filter(|byte| **byte == 0).count();
+    if zeros * 10 < sample.len() * 4 && sample.iter().all(|byte| *byte < 127) {
+        let printed = |byte: &u8| *byte == 0 || *byte >= b' ' || byte.is_ascii_whitespace();
+        if sample.iter().all(printed) {
+            return None;
+        }
     }
     let entire = sample.get(..sample.len() / 2 * 2).unwrap_or(sample);
     [encoding_rs::UTF_16LE, encoding_rs::UTF_16BE]

@@ -7,6 +7,7 @@ pub mod block_builder;
 pub mod charts;
 pub mod dos_code_pages;
 pub mod drawings;
+pub mod embedded;
 pub mod encoding;
 pub mod escaped_charsets;
 pub mod list_marker;

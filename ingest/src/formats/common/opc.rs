@@ -1,11 +1,11 @@
 //! Open Packaging Conventions, which Word, PowerPoint and Excel share: relationships between parts,
-//! properties, diagrams and embedded files.
+//! properties and diagrams.
 
 use super::archive::Archive;
 use super::block_builder::BuiltBlock;
 use super::sections::normalize_whitespace;
 use super::xml::{DocumentProperties, XmlHandler, XmlTag, parse_xml};
-use crate::formats::{Failure, Sink, Source};
+use crate::formats::{Failure, Source};
 use cloister_domain::BlockKind;
 
 /// A relationship of a part to another part.
@@ -145,22 +145,6 @@ pub fn is_package(source: &Source, content_types: &[&str]) -> bool {
 /// Reads title and date of the package.
 pub fn read_properties(archive: &mut Archive<'_>) -> Result<DocumentProperties, Failure> {
     DocumentProperties::read(archive, "docProps/core.xml")
-}
-
-/// Sends the documents that are embedded in the document as files of their own. Objects of other
-/// programs are skipped.
-pub fn send_embedded_files(archive: &mut Archive<'_>, sink: &mut dyn Sink) -> Result<(), Failure> {
-    for name in archive.names() {
-        let Some((folder, file)) = name.rsplit_once('/') else {
-            continue;
-        };
-        let ending = file.rsplit('.').next().unwrap_or_default();
-        if folder.ends_with("/embeddings") && !ending.eq_ignore_ascii_case("bin") {
-            let bytes = archive.bytes(&name)?.unwrap_or_default();
-            sink.attachment(file, &bytes)?;
-        }
-    }
-    Ok(())
 }
 
 /// Reads the text of a diagram, one list item for each shape.

@@ -5,7 +5,8 @@ use super::tables::RowDraft;
 use crate::formats::{Failure, Sink};
 use crate::wire::{Info, Notes, PageFrame};
 use cloister_domain::{
-    Block, BlockKind, ByteRange, DocumentMetadata, Page, PageText, TableCell, TableRow,
+    Block, BlockKind, ByteRange, DocumentMetadata, LossKind, Page, PageText, ReadingAccount,
+    TableCell, TableRow,
 };
 
 /// After this many bytes, a section continues on a new page at the next block.
@@ -30,6 +31,8 @@ pub struct Sections {
     pub metadata: DocumentMetadata,
     /// Sentences for the administrator.
     pub warnings: Vec<String>,
+    /// What was left out, and what was not understood.
+    pub account: ReadingAccount,
 }
 
 impl Sections {
@@ -69,6 +72,12 @@ impl Sections {
         if !self.warnings.contains(&warning) && self.warnings.len() < MAX_WARNINGS {
             self.warnings.push(warning);
         }
+    }
+
+    /// Counts content that was not understood, and says so to the administrator.
+    pub fn lose(&mut self, kind: LossKind, count: usize, warning: impl Into<String>) {
+        self.account.lose(kind, count);
+        self.warn(warning);
     }
 
     fn add(&mut self, kind: BlockKind, text: &str) {
@@ -136,11 +145,14 @@ impl Sections {
         let metadata = std::mem::take(&mut self.metadata);
         let mut warnings = info.warnings;
         warnings.append(&mut self.warnings);
+        let mut account = std::mem::take(&mut self.account);
+        account.merge(&info.account);
         let pages = self.finish();
         sink.info(Info {
             pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
             metadata,
             warnings,
+            account,
             ..info
         })?;
         for page in pages {

@@ -7,7 +7,7 @@ use crate::formats::Failure;
 use cloister_domain::BlockKind;
 
 /// What may separate cells.
-const SEPARATORS: [u8; 4] = [b';', b'\t', b'|', b','];
+const SEPARATORS: [u8; 5] = [b';', b'\t', b'|', b',', b'^'];
 /// Number of rows that are examined.
 const SAMPLE_ROWS: usize = 300;
 /// Number of lines above the names of the columns that may be a title.
@@ -123,6 +123,7 @@ impl SeparatedRow {
 }
 
 fn parse_rows(text: &str, separator: u8, quoting: bool) -> Result<Vec<SeparatedRow>, Failure> {
+    let text = &*without_spaces_before_quotes(text, char::from(separator));
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -148,6 +149,38 @@ fn parse_rows(text: &str, separator: u8, quoting: bool) -> Result<Vec<SeparatedR
         });
         start = end;
     }
+}
+
+/// The text without spaces between a separator and a quotation mark: `A, "5, 6"`.
+fn without_spaces_before_quotes(text: &str, separator: char) -> std::borrow::Cow<'_, str> {
+    if !text.contains(" \"") {
+        return text.into();
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut is_quoted = false;
+    // Spaces after a separator, until it is known what follows them.
+    let mut spaces: Option<usize> = None;
+    for c in text.chars() {
+        match spaces {
+            Some(count) if c == ' ' => {
+                spaces = Some(count + 1);
+                continue;
+            }
+            Some(count) => {
+                let kept = if c == '"' { 0 } else { count };
+                plain.extend(std::iter::repeat_n(' ', kept));
+                spaces = None;
+            }
+            None => {}
+        }
+        if c == '"' {
+            is_quoted = !is_quoted;
+        } else if c == separator && !is_quoted {
+            spaces = Some(0);
+        }
+        plain.push(c);
+    }
+    plain.into()
 }
 
 /// The most frequent number of cells of a row with several.
@@ -238,6 +271,8 @@ fn broken_numbers(rows: &[SeparatedRow], separator: u8, columns: usize) -> f64 {
     if separator != b',' {
         return 0.0;
     }
+    let mut all = rows.iter().filter(|row| !row.is_blank());
+    let is_uniform = rows.len() > 2 && columns > 2 && all.all(|row| row.cells.len() == columns);
     let filled: Vec<&SeparatedRow> = rows.iter().filter(|row| row.cells.len() > 1).collect();
     let broken = filled.iter().filter(|row| {
         let pairs = || row.cells.iter().zip(row.cells.iter().skip(1));
@@ -246,7 +281,8 @@ fn broken_numbers(rows: &[SeparatedRow], separator: u8, columns: usize) -> f64 {
             .filter(|(_, right)| continues_sentence(right))
             .count();
         // All separators of the row are decimal commas, or only every second one is a separator.
-        decimals > 0 && (decimals + 1) * 2 >= columns || sentences * 2 >= columns && columns < 4
+        decimals > 0 && (decimals + 1) * 2 >= columns
+            || sentences * 2 >= columns && columns < 4 && !is_uniform
     });
     broken.count() as f64 / filled.len().max(1) as f64
 }

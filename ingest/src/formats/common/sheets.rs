@@ -5,7 +5,7 @@ use super::tables::{CellDraft, RowDraft, finish_table};
 use crate::formats::Failure;
 use crate::limits::HiddenCells;
 use crate::wire::Refusal;
-use cloister_domain::BlockKind;
+use cloister_domain::{BlockKind, OmissionKind};
 use std::collections::BTreeSet;
 
 /// Maximum number of cells with text.
@@ -148,22 +148,23 @@ impl Sheet {
 
     /// Applies the policy for hidden rows and columns, and returns a sentence about them for the
     /// administrator if there are any.
-    pub fn apply_policy(&mut self, policy: HiddenCells) -> Option<String> {
+    pub fn apply_policy(&mut self, policy: HiddenCells, sections: &mut Sections) {
         let count = self.count_hidden();
         if count == 0 {
-            return None;
+            return;
         }
         let name = self.name.clone().unwrap_or_default();
         let what = match policy {
             HiddenCells::Read => "are read and marked",
             HiddenCells::LeaveOut => {
                 self.drop_hidden();
+                sections.account.leave_out(OmissionKind::HiddenCells, count);
                 "are left out"
             }
         };
-        Some(format!(
+        sections.warn(format!(
             "the sheet `{name}` has hidden rows or columns ({count}), which {what}"
-        ))
+        ));
     }
 
     fn drop_hidden(&mut self) {

@@ -6,14 +6,21 @@ use super::sections::normalize_whitespace;
 use crate::formats::Failure;
 use crate::wire::Info;
 use cloister_domain::Day;
+use quick_xml::escape::unescape as unescape_xml;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// Maximum nesting depth of elements.
 const MAX_DEPTH: usize = 4_096;
 /// Maximum number of namespace declarations.
 const MAX_NAMESPACES: usize = 200;
+/// Limits of the entities that a file declares: their number, the length of each, and what all
+/// their uses together may add.
+const MAX_ENTITIES: usize = 1_000;
+const MAX_ENTITY_BYTES: usize = 4_000;
+const MAX_EXPANDED_BYTES: usize = 1 << 20;
 
 /// Namespaces and their canonical prefixes. Office Open XML has two namespaces for each prefix: the
 /// transitional one, which Office writes, and the strict one.
@@ -198,6 +205,7 @@ pub fn parse_xml(xml: &str, handler: &mut impl XmlHandler) -> Result<(), Failure
     let mut reader = Reader::from_str(xml);
     reader.config_mut().expand_empty_elements = true;
     let mut prefixes = PrefixMap::default();
+    let mut entities = DeclaredEntities::default();
     let mut depth = 0_usize;
     loop {
         match reader.read_event() {
@@ -222,8 +230,9 @@ pub fn parse_xml(xml: &str, handler: &mut impl XmlHandler) -> Result<(), Failure
             Ok(Event::CData(text)) => handler.text(&text),
             Ok(Event::GeneralRef(name)) => match name.resolve_char_ref() {
                 Ok(Some(c)) => handler.text(c.encode_utf8(&mut [0; 4])),
-                Ok(None) | Err(_) => handler.text(entity(&name)),
+                Ok(None) | Err(_) => handler.text(entities.expand(&name)),
             },
+            Ok(Event::DocType(declaration)) => entities.declare(&declaration),
             Ok(Event::Eof) => return Ok(()),
             Ok(_) => {}
             Err(_) => return Err(Failure::damaged("its text is not well-formed XML")),
@@ -231,15 +240,82 @@ pub fn parse_xml(xml: &str, handler: &mut impl XmlHandler) -> Result<(), Failure
     }
 }
 
-/// The entities that XML predefines. Entities of the file itself are not expanded.
-fn entity(name: &str) -> &'static str {
-    match name {
+/// Characters that XML does not allow are written as `_x000D_`.
+pub fn unescape(text: &str) -> String {
+    if !text.contains("_x") {
+        return text.to_owned();
+    }
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("_x") {
+        plain.push_str(before);
+        let code = after.get(..4).filter(|_| after.get(4..5) == Some("_"));
+        let character = code
+            .and_then(|code| u32::from_str_radix(code, 16).ok())
+            .and_then(char::from_u32);
+        if let Some(c) = character {
+            plain.push(if c.is_control() { ' ' } else { c });
+            rest = after.get(5..).unwrap_or_default();
+        } else {
+            plain.push_str("_x");
+            rest = after;
+        }
+    }
+    plain.push_str(rest);
+    plain
+}
+
+/// The entity that XML predefines.
+fn predefined_entity(name: &str) -> Option<&'static str> {
+    Some(match name {
         "amp" => "&",
         "lt" => "<",
         "gt" => ">",
         "quot" => "\"",
         "apos" => "'",
-        _ => " ",
+        _ => return None,
+    })
+}
+
+/// The entities that a file declares. Only plain text is expanded: no entity inside of another, and
+/// nothing from another file.
+#[derive(Debug, Default)]
+struct DeclaredEntities {
+    texts: HashMap<String, String>,
+    expanded_bytes: usize,
+}
+
+impl DeclaredEntities {
+    fn declare(&mut self, declaration: &str) {
+        for part in declaration.split("<!ENTITY").skip(1) {
+            let Some((name, rest)) = part.trim_start().split_once(char::is_whitespace) else {
+                continue;
+            };
+            let rest = rest.trim_start();
+            let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
+            let value = quote.and_then(|quote| rest.get(1..)?.split_once(quote));
+            let text = value.and_then(|(value, _)| unescape_xml(value).ok());
+            let Some(text) = text.filter(|text| text.len() <= MAX_ENTITY_BYTES) else {
+                continue;
+            };
+            if self.texts.len() < MAX_ENTITIES && !text.contains(['&', '<']) {
+                self.texts.insert(name.to_owned(), text.into_owned());
+            }
+        }
+    }
+
+    /// The text of an entity, or a space if it is unknown or too many were expanded.
+    fn expand<'e>(&'e mut self, name: &str) -> &'e str {
+        if let Some(text) = predefined_entity(name) {
+            return text;
+        }
+        match self.texts.get(name) {
+            Some(text) if self.expanded_bytes < MAX_EXPANDED_BYTES => {
+                self.expanded_bytes += text.len();
+                text
+            }
+            Some(_) | None => " ",
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::formats::common::archive::Archive;
 use crate::formats::common::sniff;
 use crate::formats::{Failure, Format, ReadOptions, Sink, Source};
 use crate::wire::{Info, Refusal};
+use cloister_domain::{LossKind, OmissionKind, ReadingAccount};
 
 /// Maximum number of files that are taken out. The parent has a limit of its own.
 const MAX_FILES: usize = 2_000;
@@ -24,11 +25,11 @@ fn is_plain_archive(source: &Source) -> bool {
 
 fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
     let mut archive = Archive::open(&source.bytes)?;
-    let mut names: Vec<String> = archive
-        .names()
-        .into_iter()
-        .filter(|name| is_wanted(name))
-        .collect();
+    let parts = archive.names();
+    let files = parts.iter().filter(|name| !name.ends_with('/')).count();
+    let mut names: Vec<String> = parts.into_iter().filter(|name| is_wanted(name)).collect();
+    let mut account = ReadingAccount::default();
+    account.leave_out(OmissionKind::SystemFile, files.saturating_sub(names.len()));
     names.sort();
     let mut warnings = Vec::new();
     if names.len() > MAX_FILES {
@@ -36,6 +37,7 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
             "the archive has {} files, of which {MAX_FILES} are taken out",
             names.len()
         ));
+        account.lose(LossKind::File, names.len() - MAX_FILES);
         names.truncate(MAX_FILES);
     }
     let mut found: Vec<(String, Vec<u8>)> = Vec::new();
@@ -51,6 +53,7 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
     if locked > 0 && found.is_empty() {
         return Err(Refusal::Encrypted.into());
     }
+    account.lose(LossKind::File, locked + broken);
     if locked + broken > 0 {
         warnings.push(format!(
             "files of the archive are left out: {locked} are encrypted, {broken} are damaged"
@@ -59,6 +62,7 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
     sink.info(Info {
         format: FORMAT.name.to_owned(),
         warnings,
+        account,
         ..Info::default()
     })?;
     for (name, bytes) in &found {

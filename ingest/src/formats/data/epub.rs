@@ -7,6 +7,7 @@ use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 use crate::formats::html;
 use crate::formats::{Failure, Format, ReadOptions, Sink, Source};
 use crate::wire::{Info, Refusal};
+use cloister_domain::LossKind;
 use std::collections::HashMap;
 
 /// Maximum number of chapters.
@@ -49,15 +50,17 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
             None => missing += 1,
         }
     }
-    let sections = builder.finish();
+    let mut sections = builder.finish();
     let mut warnings = Vec::new();
     if missing > 0 {
+        sections.account.lose(LossKind::Chapter, missing);
         warnings.push(format!("{missing} chapters are missing in the file"));
     }
     if archive
         .text("META-INF/encryption.xml")?
         .contains("EncryptedData")
     {
+        sections.account.lose(LossKind::Part, 1);
         warnings.push("parts of the book are encrypted".to_owned());
         if package.spine.is_empty() || missing == package.spine.len() {
             return Err(Refusal::Encrypted.into());

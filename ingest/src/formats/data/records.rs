@@ -1,14 +1,32 @@
 //! Records of named values, as JSON and XML hold them, written for people: values with their names,
 //! lists of records as tables.
 
+use crate::formats::common::block_builder::BlockBuilder;
 use crate::formats::common::sections::Sections;
 use crate::formats::common::tables::{RowDraft, finish_table};
+use crate::formats::html;
 use cloister_domain::BlockKind;
 
 /// A list of records has at most this many columns as a table.
 const MAX_COLUMNS: usize = 40;
 /// A cell of a table is at most this long, in bytes. Longer values are written below each other.
 const MAX_CELL_BYTES: usize = 400;
+/// A longer value is not read as HTML.
+const MAX_MARKUP_BYTES: usize = 200_000;
+/// Signs of HTML in a value.
+const MARKUP: &[&str] = &[
+    "</p>",
+    "</b>",
+    "</li>",
+    "</div>",
+    "</span>",
+    "</strong>",
+    "</em>",
+    "</td>",
+    "</a>",
+    "</h",
+    "<br",
+];
 /// The deepest heading.
 const MAX_LEVEL: u8 = 6;
 
@@ -36,7 +54,7 @@ impl RecordValue {
     /// The value on one line.
     pub fn on_one_line(&self) -> String {
         match self {
-            Self::Text(text) => text.trim().to_owned(),
+            Self::Text(text) => without_markup(text.trim()),
             Self::List(items) => {
                 let items = items
                     .iter()
@@ -73,6 +91,26 @@ impl RecordValue {
             }
         }
     }
+}
+
+/// The words of a value that is written in HTML, as exports of web sites have them.
+fn without_markup(text: &str) -> String {
+    let has_markup = text.len() < MAX_MARKUP_BYTES
+        && text.contains('>')
+        && MARKUP.iter().any(|sign| text.contains(sign));
+    if !has_markup {
+        return text.to_owned();
+    }
+    let mut builder = BlockBuilder::default();
+    if html::read_into(text, &mut builder).is_err() {
+        return text.to_owned();
+    }
+    let pages = builder.finish().finish();
+    let texts: Vec<String> = pages
+        .into_iter()
+        .map(|page| page.page.content.text.replace('\n', " "))
+        .collect();
+    texts.join(" ")
 }
 
 /// Writes a value under a heading of this level.

@@ -17,6 +17,8 @@ struct NumberingLevel {
     start: u32,
     numerals: Numerals,
     bullet: bool,
+    /// Whether the numbers of outer levels are written as digits (`isLgl`).
+    in_digits: bool,
     /// The template of the marker, such as `%1.%2`, or a bullet.
     text: String,
 }
@@ -107,6 +109,7 @@ impl Numbering {
                 level.bullet = format == "bullet";
                 level.numerals = parse_numerals(&format);
             }
+            "w:isLgl" => level.in_digits = tag.is_on("w:val"),
             _ => level.text = value_of(tag),
         }
     }
@@ -138,7 +141,12 @@ fn format_marker(
         else {
             continue;
         };
-        written.push_str(&other.numerals.format(count.unwrap_or(other.start)));
+        let numerals = if level.in_digits {
+            Numerals::Decimal
+        } else {
+            other.numerals
+        };
+        written.push_str(&numerals.format(count.unwrap_or(other.start)));
     }
     let written: String = written.trim().chars().take(MAX_MARKER_CHARS).collect();
     if written.is_empty() {
@@ -188,7 +196,7 @@ impl XmlHandler for Numbering {
                     list.starts.insert(self.open_level, start);
                 }
             }
-            "w:start" | "w:numFmt" | "w:lvlText" => self.set_level_property(tag),
+            "w:start" | "w:numFmt" | "w:lvlText" | "w:isLgl" => self.set_level_property(tag),
             _ => {}
         }
         Ok(())

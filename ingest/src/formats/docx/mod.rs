@@ -11,6 +11,7 @@ use super::{Failure, Format, ReadOptions, Sink, Source};
 use crate::formats::common::archive::{self, Archive};
 use crate::formats::common::block_builder::{BuiltBlock, write_blocks};
 use crate::formats::common::charts::read_chart;
+use crate::formats::common::embedded;
 use crate::formats::common::opc::{self, Relationships};
 use crate::formats::common::sections::Sections;
 use crate::formats::common::xml::{XmlTag, parse_xml};
@@ -50,9 +51,10 @@ fn matches(source: &Source) -> bool {
 fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
     let mut archive = Archive::open(&source.bytes)?;
     let properties = opc::read_properties(&mut archive)?;
-    let sections = read_package(&mut archive, 0)?;
+    let mut sections = read_package(&mut archive, 0)?;
+    let inside = embedded::take_out(&mut archive, &mut sections)?;
     sections.send(properties.info(FORMAT.name), sink)?;
-    opc::send_embedded_files(&mut archive, sink)
+    embedded::send(&inside, sink)
 }
 
 /// Reads a document that is one XML file.

@@ -189,6 +189,16 @@ fn built_in_format(id: u32) -> &'static str {
     }
 }
 
+/// A number in a number format, as a cell shows it.
+pub fn format_value(value: f64, code: &str) -> String {
+    let style = CellStyle {
+        is_date: is_date_format(code),
+        format: code.to_owned(),
+        ..CellStyle::default()
+    };
+    style.write_number(value, false)
+}
+
 /// Whether a format shows a date or a time.
 pub fn is_date_format(code: &str) -> bool {
     let mut chars = code.chars();

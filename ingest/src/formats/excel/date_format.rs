@@ -91,11 +91,6 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year + era * 400 + i64::from(month <= 2), month, day)
 }
 
-/// Formats a date or time that calamine found.
-pub fn format_date(value: &ExcelDateTime, format: &str) -> String {
-    format_serial(DateSerial::from_excel(value), format)
-}
-
 /// Formats a date or time. A date that people of different countries would read differently is shown
 /// in ISO order.
 pub fn format_serial(value: DateSerial, format: &str) -> String {
@@ -419,15 +414,11 @@ mod tests {
             "Wednesday, 4 March 2026"
         );
         let of_calamine = ExcelDateTime::new(44_623.0, ExcelDateTimeType::DateTime, true);
-        assert_eq!(
-            format_date(&of_calamine, "dddd yyyy-mm-dd"),
-            "Wednesday 2026-03-04"
-        );
+        assert_eq!(format_plain_date(&of_calamine), "2026-03-04");
     }
 
     #[test]
     fn dates_are_displayed_in_their_format() {
-        let at = |value| ExcelDateTime::new(value, ExcelDateTimeType::DateTime, false);
         for (value, format, expected) in [
             (45_943.541, "dd.mm.yyyy", "13.10.2025"),
             (45_943.541, "m/d/yy h:mm", "2025-10-13 12:59"),
@@ -446,7 +437,7 @@ mod tests {
             (0.25, "", "06:00:00"),
         ] {
             assert_eq!(
-                format_date(&at(value), format),
+                format_serial(DateSerial::new(value, false), format),
                 expected,
                 "{value} as {format}"
             );

@@ -1,7 +1,6 @@
-//! Excel workbooks: .xlsx, .xlsm and .xls; .xlsb, and .xls of Excel 5 and 95 are parsed by calamine.
+//! Excel workbooks: .xlsx, .xlsm, .xlsb and .xls; those of Excel 5 and 95 are parsed by calamine.
 //!
-//! calamine has no limits. The decompressed size of an archive is checked before calamine opens it,
-//! and cells are read one at a time if the format allows it.
+//! calamine has no limits of its own, so the memory of the child bounds it.
 
 mod biff;
 mod cell_styles;
@@ -11,13 +10,17 @@ mod number_patterns;
 mod old_remarks;
 mod rich_text;
 mod shared_strings;
+mod styled_sheet;
 mod worksheet;
+mod xlsb;
 mod xlsx;
 
+pub use cell_styles::format_value;
 pub use number_format::format_general;
 
 use super::{Failure, Format, ReadOptions, Sink, Source};
 use crate::formats::common::archive::{self, Archive};
+use crate::formats::common::embedded;
 use crate::formats::common::ole;
 use crate::formats::common::opc;
 use crate::formats::common::sections::Sections;
@@ -25,8 +28,8 @@ use crate::formats::common::sheets::{MergedCells, Sheet, hidden_sheet};
 use crate::formats::common::xml::DocumentProperties;
 use crate::limits::HiddenCells;
 use crate::wire::Refusal;
-use calamine::{Data, DataRef, Reader, SheetVisible, Xls, XlsError, Xlsb, XlsbError};
-use cloister_domain::BlockKind;
+use calamine::{Data, Reader, SheetVisible, Xls, XlsError};
+use cloister_domain::{BlockKind, OmissionKind};
 use std::io::Cursor;
 
 /// Maximum number of sheets.
@@ -63,24 +66,20 @@ fn extract_xlsx(
 ) -> Result<(), Failure> {
     let mut archive = Archive::open(&source.bytes)?;
     let properties = opc::read_properties(&mut archive)?;
-    let is_binary = archive
-        .names()
-        .iter()
-        .any(|name| name.eq_ignore_ascii_case("xl/workbook.bin"));
+    let main = opc::Relationships::find_main_part(&mut archive, "xl/workbook.xml")?;
+    let is_binary = main.to_ascii_lowercase().ends_with(".bin");
     let mut book = WorkbookReader {
         policy: source.hidden_cells,
         ..WorkbookReader::default()
     };
     if is_binary {
-        Archive::open(&source.bytes)?.check_inflated_size()?;
-        let file = Cursor::new(source.bytes.as_slice());
-        book.read_xlsb(&mut Xlsb::new(file)?)?;
+        xlsb::read_workbook(&mut archive, source.hidden_cells, &mut book.sections)?;
     } else {
         xlsx::read_workbook(&mut archive, source.hidden_cells, &mut book.sections)?;
     }
+    let inside = embedded::take_out(&mut archive, &mut book.sections)?;
     book.send(XLSX.name, properties, sink)?;
-    let mut archive = Archive::open(&source.bytes)?;
-    opc::send_embedded_files(&mut archive, sink)
+    embedded::send(&inside, sink)
 }
 
 /// Excel workbooks before 2007.
@@ -104,10 +103,7 @@ fn extract_xls(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> R
     let stream = ole::open(source).and_then(|mut file| ole::read_stream(&mut file, "/Workbook"));
     match stream.filter(|stream| biff::is_read(stream)) {
         Some(stream) => {
-            let WorkbookReader {
-                sections, warnings, ..
-            } = &mut book;
-            biff::read_workbook(&stream, source.hidden_cells, sections, warnings)?;
+            biff::read_workbook(&stream, source.hidden_cells, &mut book.sections)?;
         }
         // Workbooks of Excel 5 and 95.
         None => book.read_xls(&mut Xls::new(Cursor::new(source.bytes.as_slice()))?)?,
@@ -120,7 +116,6 @@ fn extract_xls(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> R
 #[derive(Debug)]
 struct WorkbookReader {
     sections: Sections,
-    warnings: Vec<String>,
     policy: HiddenCells,
 }
 
@@ -128,7 +123,6 @@ impl Default for WorkbookReader {
     fn default() -> Self {
         Self {
             sections: Sections::manual(),
-            warnings: Vec::new(),
             policy: HiddenCells::default(),
         }
     }
@@ -143,29 +137,17 @@ impl WorkbookReader {
         for sheet in sheets.iter().take(MAX_SHEETS) {
             let mut cells = Sheet::new(Some(&sheet.name));
             if sheet.visible != SheetVisible::Visible {
-                self.warnings.push(hidden_sheet(&sheet.name, self.policy));
+                self.sections.warn(hidden_sheet(&sheet.name, self.policy));
                 cells.mark_hidden();
                 if self.policy == HiddenCells::LeaveOut {
+                    let account = &mut self.sections.account;
+                    account.leave_out(OmissionKind::HiddenSheet, 1);
                     continue;
                 }
             }
             found.push((sheet.name.clone(), cells));
         }
         found
-    }
-
-    fn read_xlsb(&mut self, workbook: &mut Xlsb<WorkbookBytes<'_>>) -> Result<(), Failure> {
-        for (name, mut sheet) in self.open_sheets(workbook.sheets_metadata()) {
-            let Ok(mut cells) = workbook.worksheet_cells_reader(&name) else {
-                continue;
-            };
-            while let Some(cell) = cells.next_cell()? {
-                let (row, column) = cell.get_position();
-                sheet.push_cell(row, column, &display_value(cell.get_value(), ""))?;
-            }
-            sheet.write_page(&mut self.sections);
-        }
-        Ok(())
     }
 
     fn read_xls(&mut self, workbook: &mut Xls<WorkbookBytes<'_>>) -> Result<(), Failure> {
@@ -222,32 +204,7 @@ impl WorkbookReader {
         properties: DocumentProperties,
         sink: &mut dyn Sink,
     ) -> Result<(), Failure> {
-        let mut info = properties.info(format);
-        info.warnings = self.warnings;
-        self.sections.send(info, sink)
-    }
-}
-
-/// The displayed text of a cell.
-fn display_value(value: &DataRef<'_>, format: &str) -> String {
-    match value {
-        DataRef::Int(number) => {
-            let exact = number.to_string();
-            if matches!(format, "" | "General" | "@") {
-                exact
-            } else {
-                number_format::format_number(*number as f64, format)
-            }
-        }
-        DataRef::Float(number) => number_format::format_number(*number, format),
-        DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
-            text.clone()
-        }
-        DataRef::SharedString(text) => (*text).to_owned(),
-        DataRef::Bool(yes) => display_bool(*yes),
-        DataRef::DateTime(date) => date_format::format_date(date, format),
-        DataRef::Error(error) => error.to_string(),
-        DataRef::Empty => String::new(),
+        self.sections.send(properties.info(format), sink)
     }
 }
 
@@ -270,15 +227,6 @@ fn display_bool(yes: bool) -> String {
 
 fn unreadable_sheets(cause: &dyn std::fmt::Display) -> Failure {
     Failure::damaged(format!("its sheets cannot be read ({cause})"))
-}
-
-impl From<XlsbError> for Failure {
-    fn from(cause: XlsbError) -> Self {
-        if matches!(cause, XlsbError::Password) {
-            return Refusal::Encrypted.into();
-        }
-        unreadable_sheets(&cause)
-    }
 }
 
 impl From<XlsError> for Failure {

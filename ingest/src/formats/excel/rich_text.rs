@@ -1,7 +1,7 @@
 //! Text of a cell whose parts have fonts of their own.
 
 use crate::formats::common::scripts::{Script, join_struck, write_struck};
-use crate::formats::common::xml::XmlTag;
+use crate::formats::common::xml::{XmlTag, unescape};
 
 /// Collects the runs of a text.
 #[derive(Debug, Default)]
@@ -64,29 +64,4 @@ impl RichText {
         *self = Self::default();
         text
     }
-}
-
-/// Characters that XML does not allow are written as `_x000D_`.
-fn unescape(text: &str) -> String {
-    if !text.contains("_x") {
-        return text.to_owned();
-    }
-    let mut plain = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("_x") {
-        plain.push_str(before);
-        let code = after.get(..4).filter(|_| after.get(4..5) == Some("_"));
-        let character = code
-            .and_then(|code| u32::from_str_radix(code, 16).ok())
-            .and_then(char::from_u32);
-        if let Some(c) = character {
-            plain.push(if c.is_control() { ' ' } else { c });
-            rest = after.get(5..).unwrap_or_default();
-        } else {
-            plain.push_str("_x");
-            rest = after;
-        }
-    }
-    plain.push_str(rest);
-    plain
 }

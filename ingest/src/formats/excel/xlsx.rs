@@ -14,7 +14,7 @@ use crate::formats::common::sheets::{Sheet, hidden_sheet, quote_sheet_name};
 use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 use crate::limits::HiddenCells;
 use crate::wire::Refusal;
-use cloister_domain::BlockKind;
+use cloister_domain::{BlockKind, LossKind, OmissionKind};
 
 /// Maximum number of sheets.
 const MAX_SHEETS: usize = 5_000;
@@ -52,6 +52,7 @@ pub fn read_workbook(
         if kind == "worksheet" && sheet.is_hidden {
             sections.warn(hidden_sheet(&sheet.name, hidden_cells));
             if hidden_cells == HiddenCells::LeaveOut {
+                sections.account.leave_out(OmissionKind::HiddenSheet, 1);
                 continue;
             }
         }
@@ -61,26 +62,32 @@ pub fn read_workbook(
                 match read.sheet(sheet, target, sections) {
                     Err(Failure::Refused(Refusal::Damaged(why))) => {
                         broken += 1;
-                        sections.warn(format!(
-                            "the sheet `{}` could not be read: {why}",
-                            sheet.name
-                        ));
+                        let warning =
+                            format!("the sheet `{}` could not be read: {why}", sheet.name);
+                        sections.lose(LossKind::Sheet, 1, warning);
                     }
                     other => other?,
                 }
             }
             "chartsheet" => read.chart_sheet(sheet, target, sections)?,
-            _ => sections.warn(format!(
-                "the sheet `{}` is left out: it is {}",
-                sheet.name,
-                sheet_kind(&kind)
-            )),
+            _ => leave_out_sheet(&sheet.name, &kind, sections),
         }
     }
     if sheets > 0 && broken == sheets {
         return Err(Failure::damaged("none of its sheets can be read"));
     }
     Ok(())
+}
+
+/// Macro sheets are left out on purpose. Other kinds of sheets are not understood.
+fn leave_out_sheet(name: &str, kind: &str, sections: &mut Sections) {
+    let warning = format!("the sheet `{name}` is left out: it is {}", sheet_kind(kind));
+    if kind.ends_with("acrosheet") {
+        sections.account.leave_out(OmissionKind::Macro, 1);
+        sections.warn(warning);
+    } else {
+        sections.lose(LossKind::Sheet, 1, warning);
+    }
 }
 
 fn sheet_kind(kind: &str) -> &'static str {
@@ -167,14 +174,13 @@ impl WorkbookContext<'_, '_> {
             }
         }
         if formulas > 0 {
-            sections.warn(format!(
+            let warning = format!(
                 "the sheet `{}` has formulas that were never calculated ({formulas}); they are shown as formulas",
                 sheet.name
-            ));
+            );
+            sections.lose(LossKind::Formula, formulas, warning);
         }
-        if let Some(warning) = cells.apply_policy(self.hidden_cells) {
-            sections.warn(warning);
-        }
+        cells.apply_policy(self.hidden_cells, sections);
         if sheet.is_hidden {
             cells.mark_hidden();
         }
@@ -229,10 +235,11 @@ impl WorkbookContext<'_, '_> {
         let related = Relationships::load(self.archive, part).unwrap_or_default();
         let beside = self.beside(&related)?;
         if beside.is_empty() {
-            sections.warn(format!(
+            let warning = format!(
                 "the sheet `{}` is a chart whose words could not be read",
                 sheet.name
-            ));
+            );
+            sections.lose(LossKind::Sheet, 1, warning);
             return Ok(());
         }
         sections.set_location(Some(quote_sheet_name(&sheet.name)));

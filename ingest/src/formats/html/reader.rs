@@ -1,25 +1,29 @@
 //! Reading the tree of a page, one element at a time.
 
 use super::elements::{
-    MAX_DEPTH, attribute_value, collect_chosen, font_of, is_block, is_hidden, span, write_math,
+    MAX_DEPTH, attribute_value, collect_chosen, collect_text, font_of, is_block, is_hidden, span,
+    write_math,
 };
 use super::style_sheet::StyleSheet;
 use crate::formats::Failure;
 use crate::formats::common::block_builder::{BlockBuilder, BuiltBlock, CellShape};
 use crate::formats::common::drawings::box_sign;
 use crate::formats::common::math::MathBuilder;
+use crate::formats::common::numbers::Numerals;
 use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::sections::normalize_whitespace;
 use crate::formats::common::symbols::SymbolFont;
-use cloister_domain::BlockKind;
+use cloister_domain::{BlockKind, OmissionKind};
 use html5ever::Attribute;
 use markup5ever_rcdom::{Handle, NodeData};
+
+/// A page inside of a page counts as deep as this.
+const FRAME_DEPTH: usize = 300;
 
 pub(super) struct HtmlReader<'a> {
     builder: &'a mut BlockBuilder,
     title: Option<String>,
-    /// For each open list, the number of its next item; `None` for bullets.
-    lists: Vec<Option<u32>>,
+    lists: Vec<HtmlList>,
     /// Number of open elements that make text bold.
     bold: usize,
     in_table_head: bool,
@@ -73,14 +77,19 @@ impl<'a> HtmlReader<'a> {
             NodeData::Element { name, attrs, .. } => {
                 let attributes = attrs.borrow();
                 let style = self.style_of(name.local.as_ref(), &attributes);
-                if !is_hidden(&attributes, &style) {
+                if is_hidden(&attributes, &style) {
+                    let account = &mut self.builder.sections.account;
+                    account.leave_out(OmissionKind::HiddenText, 1);
+                } else {
                     self.styled_element(node, name.local.as_ref(), &attributes, &style, depth)?;
                 }
             }
             NodeData::Document => self.children(node, depth)?,
-            NodeData::Doctype { .. }
-            | NodeData::Comment { .. }
-            | NodeData::ProcessingInstruction { .. } => {}
+            NodeData::Comment { .. } => {
+                let account = &mut self.builder.sections.account;
+                account.leave_out(OmissionKind::SourceComment, 1);
+            }
+            NodeData::Doctype { .. } | NodeData::ProcessingInstruction { .. } => {}
         }
         Ok(())
     }
@@ -188,8 +197,19 @@ impl<'a> HtmlReader<'a> {
         depth: usize,
     ) -> Result<(), Failure> {
         match name {
-            "script" | "style" | "noscript" | "template" | "svg" | "iframe" | "object" | "nav"
-            | "button" | "rt" | "rp" => Ok(()),
+            "script" | "style" | "noscript" | "template" | "nav" | "rt" | "rp" => {
+                self.leave_out(name);
+                Ok(())
+            }
+            "svg" => {
+                self.drawing(node, 0);
+                Ok(())
+            }
+            "img" => {
+                self.picture(attributes);
+                Ok(())
+            }
+            "iframe" => self.frame(attributes, depth),
             "input" | "select" => {
                 self.field(node, name, attributes);
                 Ok(())
@@ -207,13 +227,8 @@ impl<'a> HtmlReader<'a> {
                 let level = name.bytes().last().map_or(1, |digit| digit - b'0');
                 self.block(node, BlockKind::Heading(level), depth)
             }
-            "ul" => self.list(node, None, depth),
-            "ol" => {
-                let start =
-                    attribute_value(attributes, "start").and_then(|n| n.trim().parse().ok());
-                self.list(node, Some(start.unwrap_or(1)), depth)
-            }
-            "li" => self.item(node, depth),
+            "ul" | "ol" => self.list(node, HtmlList::new(node, name, attributes), depth),
+            "li" => self.item(node, attributes, depth),
             "table" => self.table(node, depth),
             "thead" | "tbody" | "tfoot" => self.row_group(node, name == "thead", depth),
             "tr" => self.row(node, depth),
@@ -237,6 +252,57 @@ impl<'a> HtmlReader<'a> {
         }
     }
 
+    fn leave_out(&mut self, name: &str) {
+        let kind = match name {
+            "script" | "style" | "noscript" => OmissionKind::Script,
+            "nav" => OmissionKind::Navigation,
+            "template" => OmissionKind::HiddenText,
+            _ => OmissionKind::Pronunciation,
+        };
+        self.builder.sections.account.leave_out(kind, 1);
+    }
+
+    /// The labels of a drawing.
+    fn drawing(&mut self, node: &Handle, depth: usize) {
+        for child in node.children.borrow().iter().filter(|_| depth < MAX_DEPTH) {
+            let NodeData::Element { name, .. } = &child.data else {
+                continue;
+            };
+            if name.local.as_ref() == "text" {
+                let mut text = String::from(" ");
+                collect_text(child, &mut text, 0);
+                text.push(' ');
+                self.builder.push_text(&text);
+            } else {
+                self.drawing(child, depth + 1);
+            }
+        }
+    }
+
+    /// The words that stand for a picture: a sign, or a description.
+    fn picture(&mut self, attributes: &[Attribute]) {
+        let words = attribute_value(attributes, "alt").unwrap_or_default();
+        let is_name = !words.contains(' ') && words.contains('.');
+        if words.trim().is_empty() || is_name {
+            let account = &mut self.builder.sections.account;
+            account.leave_out(OmissionKind::Picture, 1);
+        } else {
+            self.builder.push_text(&format!(" {words} "));
+        }
+    }
+
+    /// A page that is written inside of this one.
+    fn frame(&mut self, attributes: &[Attribute], depth: usize) -> Result<(), Failure> {
+        let Some(page) = attribute_value(attributes, "srcdoc") else {
+            return Ok(());
+        };
+        let tree = super::tree::parse(&page);
+        self.builder.end_paragraph();
+        self.node(&tree.document, depth + FRAME_DEPTH)?;
+        self.builder.end_paragraph();
+        Ok(())
+    }
+
     fn title(&mut self, node: &Handle, depth: usize) -> Result<(), Failure> {
         self.builder.open_float()?;
         self.children(node, depth)?;
@@ -258,24 +324,24 @@ impl<'a> HtmlReader<'a> {
         Ok(())
     }
 
-    fn list(&mut self, node: &Handle, first: Option<u32>, depth: usize) -> Result<(), Failure> {
+    fn list(&mut self, node: &Handle, list: HtmlList, depth: usize) -> Result<(), Failure> {
         self.builder.end_paragraph();
-        self.lists.push(first);
+        self.lists.push(list);
         self.children(node, depth)?;
         self.builder.end_paragraph();
         self.lists.pop();
         Ok(())
     }
 
-    fn item(&mut self, node: &Handle, depth: usize) -> Result<(), Failure> {
+    fn item(
+        &mut self,
+        node: &Handle,
+        attributes: &[Attribute],
+        depth: usize,
+    ) -> Result<(), Failure> {
         self.builder.begin_paragraph(BlockKind::ListItem);
-        match self.lists.last_mut() {
-            Some(Some(number)) => {
-                self.builder.set_marker(&format!("{number}."));
-                *number = number.saturating_add(1);
-            }
-            _ => self.builder.set_marker("•"),
-        }
+        let marker = self.lists.last_mut().map(|list| list.next(attributes));
+        self.builder.set_marker(marker.as_deref().unwrap_or("•"));
         self.children(node, depth)?;
         self.builder.end_paragraph();
         Ok(())
@@ -327,6 +393,71 @@ impl<'a> HtmlReader<'a> {
         self.children(node, depth)?;
         self.builder.close_cell();
         Ok(())
+    }
+}
+
+/// An open list.
+#[derive(Clone, Copy, Debug)]
+struct HtmlList {
+    /// The number of the next item; `None` for bullets.
+    next: Option<u32>,
+    numerals: Numerals,
+    is_reversed: bool,
+}
+
+impl HtmlList {
+    fn new(node: &Handle, name: &str, attributes: &[Attribute]) -> Self {
+        let is_reversed = attribute_value(attributes, "reversed").is_some();
+        let start = attribute_value(attributes, "start").and_then(|n| n.trim().parse().ok());
+        let first = if is_reversed { count_items(node) } else { 1 };
+        Self {
+            next: (name == "ol").then(|| start.unwrap_or(first)),
+            numerals: list_numerals(attributes),
+            is_reversed,
+        }
+    }
+
+    /// The marker of the next item, which may have a number of its own.
+    fn next(&mut self, attributes: &[Attribute]) -> String {
+        let Some(counted) = self.next else {
+            return "•".to_owned();
+        };
+        let own = attribute_value(attributes, "value").and_then(|n| n.trim().parse().ok());
+        let number: u32 = own.unwrap_or(counted);
+        self.next = Some(if self.is_reversed {
+            number.saturating_sub(1)
+        } else {
+            number.saturating_add(1)
+        });
+        format!("{}.", self.numerals.format(number))
+    }
+}
+
+fn count_items(node: &Handle) -> u32 {
+    let children = node.children.borrow();
+    let items = children.iter().filter(
+        |child| matches!(&child.data, NodeData::Element { name, .. } if name.local.as_ref() == "li"),
+    );
+    u32::try_from(items.count()).unwrap_or(u32::MAX)
+}
+
+/// How a list is numbered, by its attribute or its own style.
+fn list_numerals(attributes: &[Attribute]) -> Numerals {
+    let style = attribute_value(attributes, "style").unwrap_or_default();
+    match attribute_value(attributes, "type").as_deref() {
+        Some("a") => Numerals::LowerLetter,
+        Some("A") => Numerals::UpperLetter,
+        Some("i") => Numerals::LowerRoman,
+        Some("I") => Numerals::UpperRoman,
+        _ if style.contains("lower-alpha") || style.contains("lower-latin") => {
+            Numerals::LowerLetter
+        }
+        _ if style.contains("upper-alpha") || style.contains("upper-latin") => {
+            Numerals::UpperLetter
+        }
+        _ if style.contains("lower-roman") => Numerals::LowerRoman,
+        _ if style.contains("upper-roman") => Numerals::UpperRoman,
+        _ => Numerals::Decimal,
     }
 }
 

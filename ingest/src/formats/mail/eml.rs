@@ -9,6 +9,7 @@ use crate::formats::common::encoding::decode;
 use crate::formats::common::xml::parse_day;
 use crate::formats::{Failure, Format, ReadOptions, Sink, Source};
 use crate::wire::{Info, Refusal};
+use cloister_domain::{LossKind, OmissionKind, ReadingAccount};
 use mail_parser::decoders::base64::base64_decode;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{
@@ -179,6 +180,7 @@ pub(super) fn read_message(bytes: &[u8]) -> Option<MailMessage> {
     unpack_winmail(&mut read);
     if read.is_encrypted {
         read.attachments.retain(|(name, _)| !name.is_empty());
+        read.account.lose(LossKind::Message, 1);
         read.warnings
             .push("the message is encrypted, and its text cannot be read".to_owned());
     }
@@ -192,6 +194,7 @@ fn unwrap_signed(message: &mut MailMessage, depth: usize) {
         let lower = name.to_ascii_lowercase();
         let extension = lower.rsplit('.').next().unwrap_or_default();
         if extension == "p7s" {
+            message.account.leave_out(OmissionKind::Signature, 1);
             continue;
         }
         let opened = (extension == "p7m"
@@ -229,6 +232,7 @@ fn take_content(message: &mut MailMessage, content: &[u8], depth: usize) {
     message.is_encrypted |= inner.is_encrypted;
     message.attachments.append(&mut inner.attachments);
     message.warnings.append(&mut inner.warnings);
+    message.account.merge(&inner.account);
     message.warnings.push(NOT_VERIFIED.to_owned());
 }
 
@@ -288,6 +292,7 @@ fn build_message(message: &Message<'_>) -> MailMessage {
         body,
         attachments: collect_attachments(message),
         warnings: Vec::new(),
+        account: count_decorations(message),
     }
 }
 
@@ -407,6 +412,13 @@ fn collect_attachments(message: &Message<'_>) -> Vec<(String, Vec<u8>)> {
             )
         })
         .collect()
+}
+
+fn count_decorations(message: &Message<'_>) -> ReadingAccount {
+    let mut account = ReadingAccount::default();
+    let pictures = message.attachments().filter(|part| is_decoration(part));
+    account.leave_out(OmissionKind::Picture, pictures.count());
+    account
 }
 
 fn is_decoration(part: &MessagePart<'_>) -> bool {

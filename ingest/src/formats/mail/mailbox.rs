@@ -5,6 +5,7 @@ use super::eml;
 use crate::formats::common::block_builder::BlockBuilder;
 use crate::formats::{Failure, Format, ReadOptions, Sink, Source};
 use crate::wire::Info;
+use cloister_domain::{LossKind, ReadingAccount};
 
 /// Maximum number of messages of a mailbox.
 const MAX_MESSAGES: usize = 20_000;
@@ -80,9 +81,11 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
     let mut builder = BlockBuilder::default();
     let mut attachments = Vec::new();
     let mut warnings: Vec<String> = Vec::new();
+    let mut account = ReadingAccount::default();
     let mut day = None;
     for (number, bytes) in (1_usize..).zip(split(&source.bytes)) {
         let Some(message) = eml::read_message(&bytes) else {
+            account.lose(LossKind::Message, 1);
             warnings.push(format!("message {number} of the mailbox could not be read"));
             continue;
         };
@@ -90,12 +93,14 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
         day = day.max(message.day);
         attachments.extend(message.attachments);
         warnings.extend(message.warnings);
+        account.merge(&message.account);
     }
     warnings.dedup();
     let info = Info {
         format: FORMAT.name.to_owned(),
         date: day,
         warnings,
+        account,
         ..Info::default()
     };
     builder.finish().send(info, sink)?;

@@ -19,7 +19,7 @@ use crate::formats::common::aligned::{self, TextPart};
 use crate::formats::common::block_builder::BlockBuilder;
 use crate::formats::common::sections::normalize_whitespace;
 use crate::wire::Info;
-use cloister_domain::{BlockKind, Day};
+use cloister_domain::{BlockKind, Day, ReadingAccount};
 
 pub use eml::FORMAT as EML;
 pub use eml::{SIGNED, WINMAIL, has_header, html_of_saved_page};
@@ -37,6 +37,8 @@ struct MailMessage {
     attachments: Vec<(String, Vec<u8>)>,
     /// Sentences for the administrator.
     warnings: Vec<String>,
+    /// What was left out, and what was not understood.
+    account: ReadingAccount,
     /// The number of the part with the text.
     part: u32,
     /// Whether the text is encrypted.
@@ -199,6 +201,7 @@ impl MailMessage {
             title: (!subject.is_empty()).then_some(subject),
             date: self.day,
             warnings: self.warnings,
+            account: self.account,
             ..Info::default()
         };
         builder.finish().send(info, sink)?;

@@ -7,6 +7,7 @@ use crate::formats::common::encoding::{decode, decode_code_page};
 use crate::formats::common::ole::{self, CompoundFile};
 use crate::formats::common::xml::parse_day;
 use crate::formats::{Failure, Format, ReadOptions, Sink, Source};
+use cloister_domain::LossKind;
 use mail_parser::DateTime;
 
 const PROPERTIES: &str = "__properties_version1.0";
@@ -83,9 +84,11 @@ impl MsgReader<'_, '_> {
                 if depth < MAX_DEPTH && self.file.is_stream(format!("{inside}{PROPERTIES}")) {
                     self.read_message(&inside, depth + 1)?;
                 } else {
-                    self.builder
-                        .sections
-                        .warn("an object of another program in the message is left out");
+                    self.builder.sections.lose(
+                        LossKind::Object,
+                        1,
+                        "an object of another program in the message is left out",
+                    );
                 }
             } else if let Some(bytes) = self.read_property(&attached, DATA, 0x0102) {
                 let page = self.page;

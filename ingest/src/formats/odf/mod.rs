@@ -13,6 +13,7 @@ mod styles;
 use super::{Failure, Format, Sink, Source};
 use crate::formats::common::archive::{self, Archive};
 use crate::formats::common::block_builder::{BuiltBlock, write_blocks};
+use crate::formats::common::embedded;
 use crate::formats::common::math::MathBuilder;
 use crate::formats::common::sections::Sections;
 use crate::formats::common::xml::{DocumentProperties, XmlHandler, XmlTag, parse_xml};
@@ -67,11 +68,12 @@ fn extract_odf_content(
     body.hidden_cells = source.hidden_cells;
     body.insert(controls, objects);
     parse_xml(&content, &mut body)?;
-    let mut info = properties.info(name);
-    info.warnings.append(&mut body.warnings);
+    let info = properties.info(name);
     let mut sections = body.finish();
     write_blocks(&mut sections, margins);
-    sections.send(info, sink)
+    let inside = embedded::take_out(&mut archive, &mut sections)?;
+    sections.send(info, sink)?;
+    embedded::send(&inside, sink)
 }
 
 /// Reads a document that is one XML file.
@@ -91,7 +93,6 @@ pub fn extract_flat(xml: &str, sink: &mut dyn Sink) -> Result<(), Failure> {
     parse_xml(xml, &mut body)?;
     let info = Info {
         format: name.to_owned(),
-        warnings: std::mem::take(&mut body.warnings),
         ..Info::default()
     };
     body.finish().send(info, sink)

@@ -5,6 +5,7 @@ use crate::formats::common::block_builder::{BuiltBlock, write_blocks};
 use crate::formats::common::sections::{Sections, normalize_whitespace};
 use crate::formats::common::sheets::{MergedCells, Sheet, cell_reference, quote_sheet_name};
 use crate::formats::common::xml::XmlTag;
+use crate::formats::excel::format_general;
 use crate::limits::HiddenCells;
 use cloister_domain::BlockKind;
 
@@ -34,6 +35,8 @@ pub struct SheetState {
     /// The date of the current cell, and its formula if it has no value.
     date: Option<String>,
     formula: Option<String>,
+    /// The value of the current cell.
+    value: Option<String>,
     /// The number of formulas without a value.
     pub formulas: usize,
     /// The open text beside the cells, and the finished blocks beside them, with their places.
@@ -63,6 +66,7 @@ impl SheetState {
             nested_tables: 0,
             date: None,
             formula: None,
+            value: None,
             formulas: 0,
             beside: String::new(),
             blocks: Vec::new(),
@@ -143,15 +147,8 @@ impl SheetState {
                 .attribute("office:value-type")
                 .is_some_and(|kind| kind == "date");
             self.date = tag.attribute("office:date-value").filter(|_| is_date);
-            let has_value = [
-                "office:value",
-                "office:date-value",
-                "office:time-value",
-                "office:boolean-value",
-                "office:string-value",
-            ]
-            .iter()
-            .any(|name| tag.attribute(name).is_some());
+            self.value = value_without_text(tag);
+            let has_value = self.value.is_some();
             self.formula = tag.attribute("table:formula").filter(|_| !has_value);
         }
     }
@@ -160,6 +157,10 @@ impl SheetState {
     pub fn end_cell(&mut self) -> Result<(), Failure> {
         if self.nested_tables > 0 {
             return Ok(());
+        }
+        // Programs that write no displayed text leave the value alone.
+        if let Some(value) = self.value.take().filter(|_| self.text.trim().is_empty()) {
+            self.text = value;
         }
         // Countries read a day and a month in numbers differently.
         if let Some(date) = self.date.take().filter(|_| is_ambiguous_date(&self.text)) {
@@ -173,13 +174,7 @@ impl SheetState {
             let formula = formula
                 .split_once('=')
                 .map_or(formula.as_str(), |(_, rest)| rest);
-            self.text = format!(
-                "={}",
-                formula
-                    .replace(['[', ']'], "")
-                    .replace("=.", "=")
-                    .replace('.', "")
-            );
+            self.text = format!("={}", plain_references(formula));
             self.formulas += 1;
         }
         if !self.text.trim().is_empty() && !self.hidden {
@@ -239,9 +234,7 @@ impl SheetState {
 
     /// Ends the sheet, and writes it as a page.
     pub fn finish(mut self, sections: &mut Sections) {
-        if let Some(warning) = self.cells.apply_policy(self.policy) {
-            sections.warn(warning);
-        }
+        self.cells.apply_policy(self.policy, sections);
         if self.hidden || self.cells.is_empty() && self.blocks.is_empty() {
             return;
         }
@@ -259,6 +252,46 @@ impl SheetState {
         sections.set_location(None);
         sections.end_page();
     }
+}
+
+/// The value of a cell, for a file without its displayed text.
+fn value_without_text(tag: &XmlTag<'_>) -> Option<String> {
+    let names = [
+        "office:value",
+        "office:date-value",
+        "office:time-value",
+        "office:boolean-value",
+        "office:string-value",
+    ];
+    let value = names.iter().find_map(|name| tag.attribute(name))?;
+    let kind = tag.attribute("office:value-type").unwrap_or_default();
+    let number: Option<f64> = value.parse().ok();
+    Some(match (kind.as_str(), number) {
+        ("percentage", Some(number)) => format!("{} %", format_general(number * 100.0)),
+        ("currency", Some(_)) => {
+            let currency = tag.attribute("office:currency").unwrap_or_default();
+            format!("{value} {currency}").trim().to_owned()
+        }
+        ("boolean", _) => value.to_uppercase(),
+        _ => value,
+    })
+}
+
+/// A formula with references as programs show them: `[.A1]` is `A1`. Decimal points stay.
+fn plain_references(formula: &str) -> String {
+    let mut plain = String::with_capacity(formula.len());
+    let mut inside = false;
+    let mut last = ' ';
+    for c in formula.chars() {
+        match c {
+            '[' => inside = true,
+            ']' => inside = false,
+            '.' if inside && matches!(last, '[' | ':') => {}
+            _ => plain.push(c),
+        }
+        last = c;
+    }
+    plain
 }
 
 /// Whether a row or column is hidden, or does not match a filter.

@@ -22,6 +22,9 @@ pub const MAX_GLYPHS: usize = 200_000;
 /// Maximum number of painted areas that are recorded.
 const MAX_PAINTED: usize = 2_000;
 
+/// Maximum number of painted areas that are compared with the glyphs below them.
+const MAX_COVERS: usize = 400;
+
 /// A path of more elements is a drawing, and not a line of a table.
 const MAX_PATH_ELEMENTS: usize = 20_000;
 
@@ -71,6 +74,12 @@ pub struct Collector {
     white: u32,
     /// Glyphs that are not painted.
     invisible: u32,
+    /// For each glyph, whether an opaque area was painted over it, as bars that make text illegible are.
+    covered: Vec<bool>,
+    /// The number of areas that were compared with the glyphs below them.
+    covers: usize,
+    /// For each open group, whether what is below it shows through.
+    groups: Vec<bool>,
     /// Areas painted in a colour other than white, which make white glyphs visible.
     painted: Vec<kurbo::Rect>,
     /// Positions of the glyphs so far, by character and square point. Some documents print glyphs
@@ -93,6 +102,9 @@ impl Collector {
             rules: PageRules::default(),
             white: 0,
             invisible: 0,
+            covered: Vec::new(),
+            covers: 0,
+            groups: Vec::new(),
             painted: Vec::new(),
             seen: HashMap::new(),
             actual_text: ActualTextStack::default(),
@@ -103,7 +115,9 @@ impl Collector {
     /// that a program recognised in it.
     pub fn hidden(&self) -> u32 {
         let recognised = self.pictured > 0.5;
-        self.white + if recognised { 0 } else { self.invisible }
+        let covered = self.covered.iter().filter(|covered| **covered).count();
+        let covered = u32::try_from(covered).unwrap_or(u32::MAX);
+        covered + self.white + if recognised { 0 } else { self.invisible }
     }
 
     /// Counts invisible glyphs among those from index `from`.
@@ -134,6 +148,28 @@ impl Collector {
         if fills && !is_white(&props.paint) && self.painted.len() < MAX_PAINTED {
             let area = props.transform.transform_rect_bbox(area);
             self.painted.push(area.intersect(self.page));
+        }
+    }
+
+    /// Records which glyphs a painted rectangle covers.
+    fn record_covered(&mut self, area: kurbo::Rect, props: &DrawProps<'_>, mode: &DrawMode) {
+        let fills = matches!(mode, DrawMode::Fill(_) | DrawMode::FillAndStroke(..));
+        let shows_through = self.groups.iter().any(|group| *group)
+            || props.soft_mask.is_some()
+            || !matches!(props.blend_mode, BlendMode::Normal);
+        if !fills || shows_through || !is_opaque(&props.paint) || self.covers >= MAX_COVERS {
+            return;
+        }
+        self.covers += 1;
+        let area = props.transform.transform_rect_bbox(area).inflate(0.5, 0.5);
+        self.covered.resize(self.glyphs.len(), false);
+        for (glyph, covered) in self.glyphs.iter().zip(&mut self.covered) {
+            let rect = glyph.rect;
+            // The box of a glyph is higher than most letters.
+            let middle = f64::from(f32::midpoint(rect.y0, rect.y1));
+            let quarter = 0.25 * f64::from(rect.y1 - rect.y0);
+            *covered |= area.contains(Point::new(f64::from(rect.x0), middle - quarter))
+                && area.contains(Point::new(f64::from(rect.x1), middle + quarter));
         }
     }
 
@@ -234,6 +270,24 @@ impl Collector {
             there.push(shape.start);
         }
         repeated
+    }
+}
+
+/// Whether a path is a rectangle.
+fn is_rectangle(path: &BezPath) -> bool {
+    let elements = path.elements().len();
+    let area = path.bounding_box().area();
+    (4..=6).contains(&elements) && (path.area().abs() - area).abs() < 0.01 * area
+}
+
+/// Whether nothing shows through a paint.
+fn is_opaque(paint: &Paint<'_>) -> bool {
+    match paint {
+        Paint::Color(color) => {
+            let [.., alpha] = color.to_rgba().to_rgba8();
+            alpha >= 250
+        }
+        Paint::Pattern(_) => false,
     }
 }
 
@@ -378,18 +432,31 @@ impl<'a> Device<'a> for Collector {
     }
 
     fn draw_path(&mut self, path: &BezPath, props: DrawProps<'a>, mode: &DrawMode) {
+        if is_rectangle(path) {
+            self.record_covered(path.bounding_box(), &props, mode);
+        }
         self.record_rules(path, &props, mode);
         self.record_painted(path.bounding_box(), &props, mode);
     }
 
     fn draw_rect(&mut self, rect: &kurbo::Rect, props: DrawProps<'a>, mode: &DrawMode) {
+        self.record_covered(*rect, &props, mode);
         self.record_rules(&rect.to_path(0.1), &props, mode);
         self.record_painted(*rect, &props, mode);
     }
 
     fn push_clip_path(&mut self, _: &ClipPath) {}
     fn push_clip_rect(&mut self, _: &kurbo::Rect) {}
-    fn push_transparency_group(&mut self, _: f32, _: Option<SoftMask<'a>>, _: BlendMode) {}
+    fn push_transparency_group(
+        &mut self,
+        opacity: f32,
+        mask: Option<SoftMask<'a>>,
+        blend: BlendMode,
+    ) {
+        let is_plain = opacity > 0.99 && mask.is_none() && matches!(blend, BlendMode::Normal);
+        self.groups.push(!is_plain);
+    }
+
     fn begin_marked_content(&mut self, _: &[u8], properties: Option<&Dict<'_>>) {
         self.actual_text.begin_content(properties);
     }
@@ -399,5 +466,8 @@ impl<'a> Device<'a> for Collector {
     }
 
     fn pop_clip(&mut self) {}
-    fn pop_transparency_group(&mut self) {}
+
+    fn pop_transparency_group(&mut self) {
+        self.groups.pop();
+    }
 }

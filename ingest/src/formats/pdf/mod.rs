@@ -13,6 +13,7 @@ pub mod right_to_left;
 pub mod rows;
 pub mod rules;
 mod scripts;
+mod signs;
 mod struck;
 pub mod structure;
 pub mod tables;
@@ -181,6 +182,7 @@ fn read_page<'a>(
         .unwrap_or_default();
     struck::mark(&mut words, &collector.rules, &areas);
     let fields = forms::place_boxes(extras.fields, to_page, &mut words);
+    signs::place_signs(&mut words);
     let boxes = forms::box_areas(extras.fields, to_page);
     collector.rules.place_drawn_boxes(&boxes, &mut words);
     scripts::mark(&mut words);

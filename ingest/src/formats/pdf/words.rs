@@ -6,6 +6,10 @@ use hayro_interpret::kurbo::Vec2;
 
 /// A gap wider than this fraction of the font size separates words.
 const WORD_GAP: f64 = 0.15;
+/// Letters are spaced out by less than this fraction of the font size.
+const MAX_SPACING: f64 = 1.2;
+/// Fewer letters than this are not spaced out, but stand by themselves.
+const MIN_SPACED: usize = 5;
 
 /// A word on a page.
 #[derive(Clone, Debug)]
@@ -71,12 +75,13 @@ pub fn join_glyphs(glyphs: &[Glyph]) -> Vec<PlacedWord> {
     let mut words = Vec::new();
     let mut open: Option<PlacedWord> = None;
     let mut last: Option<&Glyph> = None;
-    for glyph in glyphs {
+    let is_spaced = spaced_out(glyphs);
+    for (glyph, is_spaced) in glyphs.iter().zip(is_spaced) {
         if glyph.text.trim().is_empty() {
             words.extend(open.take());
             continue;
         }
-        let joins = last.is_some_and(|last| continues_word(last, glyph));
+        let joins = last.is_some_and(|last| is_spaced || continues_word(last, glyph));
         match open.as_mut().filter(|_| joins) {
             Some(word) => {
                 word.text.push_str(&glyph.text);
@@ -95,6 +100,69 @@ pub fn join_glyphs(glyphs: &[Glyph]) -> Vec<PlacedWord> {
     }
     words.retain(|word| !word.text.is_empty());
     words
+}
+
+/// For each glyph, whether it continues a word whose letters are spaced out: `S P A C E D`. The gaps
+/// between such letters are equal although the letters differ in width, and a space parts words.
+fn spaced_out(glyphs: &[Glyph]) -> Vec<bool> {
+    let mut found = vec![false; glyphs.len()];
+    let mut start = 0;
+    while start + 1 < glyphs.len() {
+        let run = glyphs.get(start..).unwrap_or_default();
+        let length = spaced_run(run);
+        if length >= MIN_SPACED {
+            let letters = found.iter_mut().skip(start + 1).take(length - 1);
+            letters.for_each(|mark| *mark = true);
+        }
+        start += (length - 1).max(1);
+    }
+    found
+}
+
+/// The number of glyphs at the start that are spaced out, at least 1.
+fn spaced_run(glyphs: &[Glyph]) -> usize {
+    let gaps = glyphs
+        .iter()
+        .zip(glyphs.iter().skip(1))
+        .map(|(last, next)| spaced_gap(last, next));
+    let mut first: Option<f64> = None;
+    let mut length = 1;
+    for gap in gaps {
+        let Some(gap) = gap.filter(|gap| first.is_none_or(|held| (held - gap).abs() < 0.012))
+        else {
+            break;
+        };
+        first = first.or(Some(gap));
+        length += 1;
+    }
+    let mut widths: Vec<i64> = glyphs
+        .iter()
+        .take(length)
+        .map(width_in_hundredths)
+        .collect();
+    widths.sort_unstable();
+    widths.dedup();
+    if widths.len() >= 3 { length } else { 1 }
+}
+
+/// The gap between two glyphs on a line in font sizes, if it is as wide as one between words.
+fn spaced_gap(last: &Glyph, next: &Glyph) -> Option<f64> {
+    let size = f64::from(last.size);
+    let gap = next.start - last.end;
+    let is_on_line = last.along.dot(next.along) > 0.99
+        && (last.size - next.size).abs() < 0.01
+        && last.along.cross(gap).abs() < 0.02 * size;
+    let forward = gap.dot(last.along) / size.max(0.01);
+    (is_on_line && (WORD_GAP..MAX_SPACING).contains(&forward)).then_some(forward)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a float that is too large becomes the largest number"
+)]
+fn width_in_hundredths(glyph: &Glyph) -> i64 {
+    let advance = (glyph.end - glyph.start).hypot() / f64::from(glyph.size).max(0.01);
+    (advance * 100.0).round() as i64
 }
 
 fn start_word(glyph: &Glyph) -> PlacedWord {

@@ -137,8 +137,21 @@ impl XmlHandler for XfaValues {
     }
 }
 
-/// An open field.
+/// A part of a form that may be repeated: its fields, and whether it is.
 #[derive(Debug, Default)]
+struct XfaSubform {
+    fields: Vec<XfaField>,
+    repeats: bool,
+}
+
+/// An open group of boxes of which one is chosen, with the value of that one.
+#[derive(Debug)]
+struct XfaGroup {
+    value: String,
+}
+
+/// An open field.
+#[derive(Clone, Debug, Default)]
 struct XfaField {
     name: String,
     caption: String,
@@ -157,6 +170,8 @@ struct XfaTemplate {
     open: Vec<String>,
     text: String,
     field: Option<XfaField>,
+    group: Option<XfaGroup>,
+    subforms: Vec<XfaSubform>,
     is_stored: bool,
 }
 
@@ -176,18 +191,27 @@ impl XfaTemplate {
         let Some(field) = self.field.take() else {
             return;
         };
+        self.write_field(&field);
+        if let Some(subform) = self.subforms.last_mut() {
+            subform.fields.push(field);
+        }
+    }
+
+    fn write_field(&mut self, field: &XfaField) {
         let filled = self
             .values
             .get_mut(&field.name)
             .and_then(VecDeque::pop_front);
-        let value = filled.unwrap_or(field.value);
+        let of_group = self.group.as_ref().map(|group| group.value.clone());
+        let value = filled.or(of_group).unwrap_or_else(|| field.value.clone());
         let line = if field.is_box {
             let on = field
                 .stored
                 .first()
                 .or(field.shown.first())
                 .map_or("1", String::as_str);
-            let is_ticked = !value.is_empty() && value != "0" && (value == on || value == "1");
+            let is_chosen = self.group.is_none() && value == "1";
+            let is_ticked = !value.is_empty() && value != "0" && (value == on || is_chosen);
             format!("{} {}", box_sign(is_ticked), field.caption)
         } else {
             let chosen = field.stored.iter().position(|stored| *stored == value);
@@ -202,6 +226,30 @@ impl XfaTemplate {
             format!("{}{separator}{words}", field.caption)
         };
         self.push(&line);
+    }
+
+    /// Starts a group of boxes. Its value is that of the box that is chosen.
+    fn begin_group(&mut self, name: &str) {
+        let value = self.values.get_mut(name).and_then(VecDeque::pop_front);
+        self.group = Some(XfaGroup {
+            value: value.unwrap_or_default(),
+        });
+    }
+
+    /// Ends a part of a form, and writes it again for each further set of values.
+    fn end_subform(&mut self) {
+        let Some(subform) = self.subforms.pop().filter(|subform| subform.repeats) else {
+            return;
+        };
+        let has_more = |values: &HashMap<String, VecDeque<String>>| {
+            let mut fields = subform.fields.iter();
+            fields.any(|field| values.get(&field.name).is_some_and(|left| !left.is_empty()))
+        };
+        while has_more(&self.values) && self.lines.len() < MAX_LINES {
+            for field in &subform.fields {
+                self.write_field(field);
+            }
+        }
     }
 
     fn end_text(&mut self) {
@@ -244,6 +292,14 @@ impl XmlHandler for XfaTemplate {
                     ..XfaField::default()
                 });
             }
+            "exclGroup" => self.begin_group(&tag.attribute("name").unwrap_or_default()),
+            "subform" => self.subforms.push(XfaSubform::default()),
+            "occur" => {
+                let most: i32 = tag.parse_attribute("max").unwrap_or(1);
+                if let Some(subform) = self.subforms.last_mut() {
+                    subform.repeats = most != 1;
+                }
+            }
             "checkButton" => {
                 if let Some(field) = &mut self.field {
                     field.is_box = true;
@@ -271,6 +327,8 @@ impl XmlHandler for XfaTemplate {
                 self.end_text();
             }
             "field" => self.end_field(),
+            "exclGroup" => self.group = None,
+            "subform" => self.end_subform(),
             _ => {}
         }
         self.open.pop();
@@ -283,5 +341,57 @@ impl XmlHandler for XfaTemplate {
         if !of_script {
             self.text.push_str(text);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(template: &str, data: &str) -> Vec<String> {
+        let mut values = XfaValues::default();
+        parse_xml(&format!("<x:data>{data}</x:data>"), &mut values).expect("data");
+        let mut form = XfaTemplate {
+            values: values.by_name(),
+            ..XfaTemplate::default()
+        };
+        parse_xml(template, &mut form).expect("a template");
+        form.add_unnamed();
+        form.lines
+    }
+
+    fn field(name: &str, caption: &str, rest: &str) -> String {
+        format!(
+            "<field name='{name}'><caption><value><text>{caption}</text></value></caption>{rest}</field>"
+        )
+    }
+
+    #[test]
+    fn one_box_of_a_group_is_ticked() {
+        let items = |value| format!("<ui><checkButton/></ui><items><text>{value}</text></items>");
+        let template = format!(
+            "<t><exclGroup name='sex'>{}{}</exclGroup>{}</t>",
+            field("m", "male", &items("M")),
+            field("f", "female", &items("F")),
+            field("ok", "agreed", &items("1")),
+        );
+        assert_eq!(
+            lines(&template, "<f><sex>F</sex><ok>1</ok></f>"),
+            ["☐ male", "☒ female", "☒ agreed"]
+        );
+    }
+
+    #[test]
+    fn a_part_is_repeated_for_each_set_of_values() {
+        let template = format!(
+            "<t><subform><occur max='-1'/>{}{}</subform></t>",
+            field("drug", "Drug", ""),
+            field("dose", "Dose", ""),
+        );
+        let data = "<r><drug>A</drug><dose>5 mg</dose></r><r><drug>B</drug><dose>7 mg</dose></r>";
+        assert_eq!(
+            lines(&template, data),
+            ["Drug: A", "Dose: 5 mg", "Drug: B", "Dose: 7 mg"]
+        );
     }
 }

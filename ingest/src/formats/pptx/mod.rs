@@ -10,12 +10,13 @@ use super::{Failure, Format, ReadOptions, Sink, Source};
 use crate::formats::common::archive::{self, Archive};
 use crate::formats::common::block_builder::BuiltBlock;
 use crate::formats::common::charts::read_chart;
+use crate::formats::common::embedded;
 use crate::formats::common::opc::{self, Relationships};
 use crate::formats::common::sections::Sections;
 use crate::formats::common::slides::{SlideContent, write_slide};
 use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 use crate::wire::Refusal;
-use cloister_domain::BlockKind;
+use cloister_domain::{BlockKind, LossKind, OmissionKind};
 use slide::SlideReader;
 use std::collections::HashMap;
 
@@ -63,20 +64,23 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
             Ok(true) => {}
             Ok(false) => hidden.push(number.to_string()),
             Err(Failure::Refused(Refusal::Damaged(why))) => {
-                sections.warn(format!("slide {number} could not be read: {why}"));
+                let warning = format!("slide {number} could not be read: {why}");
+                sections.lose(LossKind::Slide, 1, warning);
             }
             Err(failure) => return Err(failure),
         }
         sections.end_page();
     }
-    let mut info = properties.info(FORMAT.name);
     if !hidden.is_empty() {
         let numbers = hidden.join(", ");
         let warning = format!("slides that are hidden are left out: {numbers}");
-        info.warnings.push(warning);
+        sections.warn(warning);
+        let account = &mut sections.account;
+        account.leave_out(OmissionKind::HiddenSlide, hidden.len());
     }
-    sections.send(info, sink)?;
-    opc::send_embedded_files(&mut archive, sink)
+    let inside = embedded::take_out(&mut archive, &mut sections)?;
+    sections.send(properties.info(FORMAT.name), sink)?;
+    embedded::send(&inside, sink)
 }
 
 /// Reads a slide onto the open page. Returns whether it is visible.
@@ -103,7 +107,8 @@ fn read_slide(
     if shapes.is_hidden {
         return Ok(false);
     }
-    let (title, mut body) = shapes.finish();
+    let (title, mut body, account) = shapes.finish();
+    sections.account.merge(&account);
     for (_, target) in related.of_kind("comments").take(MAX_INSERTS) {
         let mut comments = CommentReader::default();
         let _broken = parse_xml(&archive.text(target)?, &mut comments);

@@ -2,12 +2,13 @@
 
 use crate::formats::Failure;
 use crate::formats::common::block_builder::{BlockBuilder, BuiltBlock, CellShape};
+use crate::formats::common::drawings::describe_picture;
 use crate::formats::common::math::MathBuilder;
 use crate::formats::common::numbers::Numerals;
 use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::symbols::SymbolFont;
-use crate::formats::common::xml::{XmlHandler, XmlTag};
-use cloister_domain::BlockKind;
+use crate::formats::common::xml::{XmlHandler, XmlTag, unescape};
+use cloister_domain::{BlockKind, OmissionKind, ReadingAccount};
 use std::collections::HashMap;
 
 /// Number of levels of a list.
@@ -85,14 +86,16 @@ impl SlideReader {
         }
     }
 
-    /// Returns the title and the blocks.
-    pub fn finish(mut self) -> (String, Vec<BuiltBlock>) {
+    /// Returns the title, the blocks, and what was left out.
+    pub fn finish(mut self) -> (String, Vec<BuiltBlock>, ReadingAccount) {
         let words = self.title.into_iter().map(|item| match item {
             BuiltBlock::Block(_, text) => text,
             BuiltBlock::Row(row) => row.text(),
         });
         let title: Vec<String> = words.collect();
-        (title.join(" "), self.builder.take_float())
+        let blocks = self.builder.take_float();
+        let account = std::mem::take(&mut self.builder.sections.account);
+        (title.join(" "), blocks, account)
     }
 
     fn role(&self) -> ShapeRole {
@@ -113,7 +116,11 @@ impl SlideReader {
             shape.role = match kind.as_str() {
                 "title" | "ctrTitle" => ShapeRole::Title,
                 "" | "body" | "obj" => ShapeRole::Outline,
-                "dt" | "ftr" | "hdr" | "sldNum" | "sldImg" => ShapeRole::Decoration,
+                "dt" | "ftr" | "hdr" | "sldNum" | "sldImg" => {
+                    let account = &mut self.builder.sections.account;
+                    account.leave_out(OmissionKind::RepeatedText, 1);
+                    ShapeRole::Decoration
+                }
                 _ => ShapeRole::Plain,
             };
         }
@@ -291,6 +298,11 @@ impl XmlHandler for SlideReader {
                 if let Some(shape) = self.open.last_mut() {
                     shape.hidden |= hides;
                 }
+                let words = tag.attribute("descr").unwrap_or_default();
+                if self.is_seen() {
+                    self.builder
+                        .append_float(describe_picture(&words).into_iter().collect());
+                }
             }
             "p:ph" => self.set_placeholder(tag),
             "p:txBody" => self.begin_text()?,
@@ -360,6 +372,7 @@ impl XmlHandler for SlideReader {
             return;
         }
         if self.in_text && self.skip_depth == 0 && self.is_seen() {
+            let text = &unescape(text);
             let written = match self.symbol_font {
                 Some(font) => font.write(text),
                 None => self.script.write(text),

@@ -14,7 +14,7 @@ use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::sections::normalize_whitespace;
 use crate::formats::common::symbols::SymbolFont;
 use crate::wire::Info;
-use cloister_domain::BlockKind;
+use cloister_domain::{BlockKind, OmissionKind};
 use fields::{RtfFormField, field_text};
 use std::collections::HashMap;
 
@@ -300,7 +300,10 @@ impl RtfReader {
 
     fn push_text(&mut self, text: &str) {
         match self.state.destination {
-            Destination::Body if self.state.hidden || self.state.deleted => {}
+            Destination::Body if self.state.deleted => {
+                self.leave_out(OmissionKind::DeletedText);
+            }
+            Destination::Body if self.state.hidden => self.leave_out(OmissionKind::HiddenText),
             Destination::Body => {
                 if self.sync_table().is_ok() {
                     let text = match self.state.symbol_font {
@@ -328,6 +331,10 @@ impl RtfReader {
             }
             Destination::Ignored | Destination::Day | Destination::FormField => {}
         }
+    }
+
+    fn leave_out(&mut self, kind: OmissionKind) {
+        self.builder.sections.account.leave_out(kind, 1);
     }
 
     /// Opens a table, row and cell, or closes the table, as the following text requires.
@@ -438,6 +445,9 @@ impl RtfReader {
         let Some(destination) = Destination::from_control_word(name, optional) else {
             return Ok(false);
         };
+        if name == "pict" {
+            self.leave_out(OmissionKind::Picture);
+        }
         if destination == Destination::Marker {
             self.state.opened = GroupEnd::Marker;
         }

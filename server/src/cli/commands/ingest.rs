@@ -58,11 +58,22 @@ async fn print_result(app: &AppState, as_json: bool, output: &OutputSink) -> any
     let (ready, quarantined) = (count(FileState::Ready), count(FileState::Quarantined));
     let listed = view.files.get(..MAX_LISTED).unwrap_or(&view.files);
     let mut sentence = format!("{ready} files are searchable, {quarantined} are quarantined");
+    let incomplete = view.readings.incomplete;
+    if incomplete > 0 {
+        let lost = view.readings.not_understood.iter();
+        let kinds: Vec<String> = lost
+            .map(|kind| format!("{} ({})", kind.label, kind.count))
+            .collect();
+        sentence.extend([format!(
+            "\n  {incomplete} could not be read completely: {}",
+            kinds.join(", ")
+        )]);
+    }
     for file in listed {
         let reason = file.reason.as_deref().unwrap_or_default();
         sentence.extend([format!("\n  {}: {reason}", file.path)]);
     }
-    let value = json!({ "ready": ready, "quarantined": quarantined, "files": listed });
+    let value = json!({ "ready": ready, "incomplete": incomplete, "quarantined": quarantined, "files": listed });
     output.result(as_json, value, sentence).await;
     Ok(())
 }

@@ -12,8 +12,9 @@ use crate::formats::common::sections::Sections;
 use crate::formats::common::xml::parse_xml;
 use crate::formats::{Failure, Format, ReadOptions, Sink, Source, docx, odf};
 use crate::wire::Info;
+use cloister_domain::{BlockKind, OmissionKind};
 use letter::write_letter;
-use tree::TreeReader;
+use tree::{TreeReader, XmlElement};
 
 /// XML files.
 pub const FORMAT: Format = Format {
@@ -30,7 +31,9 @@ fn matches(source: &Source) -> bool {
     }
     let head = decode(source.head(1024));
     let head = head.trim_start_matches('\u{feff}').trim_start();
-    head.starts_with("<?xml") || source.extension() == "xml" && head.starts_with('<')
+    head.starts_with("<?xml")
+        || head.starts_with("<svg")
+        || source.extension() == "xml" && head.starts_with('<')
 }
 
 /// Decodes the file in the encoding that its first line declares.
@@ -85,6 +88,9 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
     let mut builder = BlockBuilder::default();
     let title = if root.name == "ClinicalDocument" {
         write_letter(&root, &mut builder)?
+    } else if root.name == "svg" {
+        write_drawing(&root, &mut builder);
+        None
     } else {
         let value = root.value();
         write_value(&mut builder.sections, "", &value, 1);
@@ -96,6 +102,24 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
         ..Info::default()
     };
     builder.finish().send(info, sink)
+}
+
+/// Writes the words of a drawing (SVG).
+fn write_drawing(element: &XmlElement, builder: &mut BlockBuilder) {
+    for child in element.elements() {
+        match child.name.as_str() {
+            "text" | "title" | "desc" | "foreignObject" => {
+                builder
+                    .sections
+                    .push_block(BlockKind::Paragraph, &child.text());
+            }
+            "style" | "script" | "metadata" => {
+                let account = &mut builder.sections.account;
+                account.leave_out(OmissionKind::Script, 1);
+            }
+            _ => write_drawing(child, builder),
+        }
+    }
 }
 
 /// The name of the root element, if it is that of an office document in one file.

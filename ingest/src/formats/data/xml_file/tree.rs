@@ -68,6 +68,27 @@ impl XmlElement {
         }
     }
 
+    /// The text with the units and values that its elements have as attributes.
+    fn collect_mixed(&self, text: &mut String) {
+        for node in &self.children {
+            match node {
+                XmlNode::Text(own) => text.push_str(own),
+                XmlNode::Element(element) if element.children.is_empty() => {
+                    text.push_str(&format!(" {} ", element.value().on_one_line()));
+                }
+                XmlNode::Element(element) => {
+                    element.collect_mixed(text);
+                    let unit = ["currencyID", "Ccy", "unitCode", "unit"]
+                        .iter()
+                        .find_map(|name| element.attribute(name));
+                    if let Some(unit) = unit {
+                        text.push_str(&format!(" {unit} "));
+                    }
+                }
+            }
+        }
+    }
+
     /// The element as a value: a text with its unit, or a record of its children.
     pub fn value(&self) -> RecordValue {
         let own: String = self
@@ -101,7 +122,9 @@ impl XmlElement {
             .collect();
         if !own.is_empty() {
             // Text with elements inside of it is kept together.
-            return RecordValue::Text(self.text());
+            let mut text = String::new();
+            self.collect_mixed(&mut text);
+            return RecordValue::Text(normalize_whitespace(&text));
         }
         for element in self.elements() {
             let value = element.value();

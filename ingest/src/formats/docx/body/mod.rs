@@ -16,7 +16,7 @@ use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::sections::Sections;
 use crate::formats::common::symbols::SymbolFont;
 use crate::formats::common::xml::{XmlHandler, XmlTag};
-use cloister_domain::BlockKind;
+use cloister_domain::{BlockKind, LossKind, OmissionKind};
 
 pub use inserts::{DocxNotes, Inserts};
 
@@ -138,7 +138,7 @@ impl<'a> DocxBody<'a> {
     /// Returns the pages.
     pub fn finish(mut self) -> Sections {
         for warning in std::mem::take(&mut self.inserts.warnings) {
-            self.builder.sections.warn(warning);
+            self.builder.sections.lose(LossKind::Part, 1, warning);
         }
         if self.has_changes {
             self.builder
@@ -174,6 +174,16 @@ impl<'a> DocxBody<'a> {
         let marks = is_mark && matches!(name, "w:del" | "w:moveFrom");
         let prompts = name == "w:sdtContent" && self.prompts.last() == Some(&true);
         prompts || SKIPPED_ELEMENTS.contains(&name) && !marks
+    }
+
+    fn count_omission(&mut self, name: &str) {
+        let kind = match name {
+            "w:del" | "w:moveFrom" => OmissionKind::DeletedText,
+            "w:sdtContent" => OmissionKind::Placeholder,
+            "w:rt" => OmissionKind::Pronunciation,
+            _ => return,
+        };
+        self.builder.sections.account.leave_out(kind, 1);
     }
 
     const fn is_seen(&self) -> bool {
@@ -229,7 +239,10 @@ impl XmlHandler for DocxBody<'_> {
     fn start(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
         let name = tag.name.as_ref();
         if self.skip_depth > 0 || self.is_skipped(name) {
-            self.has_changes |= self.skip_depth == 0 && matches!(name, "w:del" | "w:moveFrom");
+            if self.skip_depth == 0 {
+                self.has_changes |= matches!(name, "w:del" | "w:moveFrom");
+                self.count_omission(name);
+            }
             self.skip_depth += 1;
             return Ok(());
         }
@@ -318,6 +331,10 @@ impl XmlHandler for DocxBody<'_> {
         if self.math_depth > 0 {
             self.math.text(text);
             return;
+        }
+        if self.state.in_text && !self.is_seen() {
+            let account = &mut self.builder.sections.account;
+            account.leave_out(OmissionKind::HiddenText, 1);
         }
         if self.state.in_text && self.box_depth == 0 && self.is_seen() {
             let repeats_marker = self.builder.is_empty()

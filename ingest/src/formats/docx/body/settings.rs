@@ -1,6 +1,7 @@
 //! Settings of paragraphs and runs.
 
 use super::DocxBody;
+use crate::formats::common::drawings::describe_picture;
 use crate::formats::common::scripts::Script;
 use crate::formats::common::symbols::SymbolFont;
 use crate::formats::common::xml::XmlTag;
@@ -106,10 +107,24 @@ impl DocxBody<'_> {
             "w:tab" | "w:ptab" | "w:br" | "w:cr" => " ".to_owned(),
             "w:noBreakHyphen" => "-".to_owned(),
             "w:sym" => symbol_of(tag),
+            "v:textpath" => format!(" {} ", tag.attribute("string").unwrap_or_default()),
+            "wp:docPr" => {
+                self.describe_picture(tag);
+                return;
+            }
             _ => return,
         };
         if self.is_seen() && self.box_depth == 0 {
             self.builder.push_text(&text);
+        }
+    }
+
+    /// The description of a picture follows the paragraph.
+    fn describe_picture(&mut self, tag: &XmlTag<'_>) {
+        let words = tag.attribute("descr").unwrap_or_default();
+        if self.is_seen() {
+            self.builder
+                .append_float(describe_picture(&words).into_iter().collect());
         }
     }
 }

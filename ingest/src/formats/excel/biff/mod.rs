@@ -11,6 +11,7 @@ use crate::formats::common::sections::Sections;
 use crate::formats::common::sheets::hidden_sheet;
 use crate::limits::HiddenCells;
 use crate::wire::Refusal;
+use cloister_domain::{LossKind, OmissionKind};
 use globals::{BookGlobals, SheetKind};
 
 /// Record types (MS-XLS 2.3).
@@ -66,7 +67,6 @@ pub fn read_workbook(
     stream: &[u8],
     policy: HiddenCells,
     sections: &mut Sections,
-    warnings: &mut Vec<String>,
 ) -> Result<(), Failure> {
     let globals = BookGlobals::parse(stream)?;
     if globals.is_encrypted {
@@ -77,23 +77,26 @@ pub fn read_workbook(
         match sheet.kind {
             SheetKind::Worksheet => {}
             SheetKind::Macro => {
-                warnings.push(format!(
+                sections.account.leave_out(OmissionKind::Macro, 1);
+                sections.warn(format!(
                     "the sheet `{}` is left out: it is a macro sheet",
                     sheet.name
                 ));
                 continue;
             }
             SheetKind::Chart | SheetKind::Other => {
-                warnings.push(format!(
+                let warning = format!(
                     "the sheet `{}` is left out: it is a chart or of another kind that is not read",
                     sheet.name
-                ));
+                );
+                sections.lose(LossKind::Sheet, 1, warning);
                 continue;
             }
         }
         if sheet.is_hidden {
-            warnings.push(hidden_sheet(&sheet.name, policy));
+            sections.warn(hidden_sheet(&sheet.name, policy));
             if policy == HiddenCells::LeaveOut {
+                sections.account.leave_out(OmissionKind::HiddenSheet, 1);
                 continue;
             }
         }
@@ -101,7 +104,7 @@ pub fn read_workbook(
         if sheet.is_hidden {
             cells.mark_hidden();
         }
-        warnings.extend(cells.apply_policy(policy));
+        cells.apply_policy(policy, sections);
         cells.write_page(sections);
     }
     Ok(())

@@ -5,8 +5,8 @@ use super::strings::plain_string;
 use super::{f64_at, kind, records, u16_at, u32_at};
 use crate::formats::Failure;
 use crate::formats::common::sheets::{MergedCells, Sheet};
-use crate::formats::excel::cell_styles::{CellStyle, CellStyles};
-use crate::formats::excel::number_format;
+use crate::formats::excel::cell_styles::CellStyles;
+use crate::formats::excel::styled_sheet::{CellHead, StyledSheet, rk_number};
 
 const FORMULA: u16 = 0x0006;
 const COL_INFO: u16 = 0x007D;
@@ -21,18 +21,9 @@ const STRING: u16 = 0x0207;
 const ROW: u16 = 0x0208;
 const RK: u16 = 0x027E;
 
-/// Row, column and style of a cell.
-#[derive(Clone, Copy, Debug)]
-struct CellHead {
-    row: u32,
-    column: u32,
-    style: usize,
-}
-
 struct SheetReader<'a> {
     globals: &'a BookGlobals,
-    styles: &'a CellStyles,
-    cells: Sheet,
+    sheet: StyledSheet<'a>,
     /// The formula whose text is in the next record.
     pending: Option<CellHead>,
 }
@@ -46,8 +37,7 @@ pub(super) fn read_sheet(
 ) -> Result<Sheet, Failure> {
     let mut reader = SheetReader {
         globals,
-        styles,
-        cells: Sheet::new(Some(&sheet.name)),
+        sheet: StyledSheet::new(&sheet.name, styles, globals.is_1904),
         pending: None,
     };
     let mut depth = 0_usize;
@@ -60,7 +50,7 @@ pub(super) fn read_sheet(
             _ => {}
         }
     }
-    Ok(reader.cells)
+    Ok(reader.sheet.cells)
 }
 
 fn head(body: &[u8]) -> Option<CellHead> {
@@ -77,12 +67,13 @@ impl SheetReader<'_> {
         match kind {
             ROW if u16_at(body, 12).is_some_and(|flags| flags & 0x20 != 0) => {
                 if let Some(row) = u16_at(body, 0) {
-                    self.cells.mark_hidden_row(u32::from(row));
+                    self.sheet.cells.mark_hidden_row(u32::from(row));
                 }
             }
             COL_INFO if u16_at(body, 8).is_some_and(|flags| flags & 1 != 0) => {
                 if let (Some(first), Some(last)) = (u16_at(body, 0), u16_at(body, 2)) {
-                    self.cells
+                    self.sheet
+                        .cells
                         .mark_hidden_columns(u32::from(first), u32::from(last));
                 }
             }
@@ -90,7 +81,7 @@ impl SheetReader<'_> {
             MUL_RK => return self.several_numbers(body),
             STRING => {
                 if let (Some(head), Some(text)) = (self.pending.take(), plain_string(body)) {
-                    return self.text(head, &text);
+                    return self.sheet.text(head, &text);
                 }
             }
             NUMBER | RK | LABEL_SST | LABEL | RSTRING | BOOL_ERR | FORMULA => {
@@ -111,11 +102,11 @@ impl SheetReader<'_> {
                 let index = u32_at(body, 6).and_then(|index| usize::try_from(index).ok());
                 let found = index.and_then(|index| self.globals.strings.get(index));
                 let text = found.map(|text| text.marked(&self.globals.fonts));
-                self.text(head, &text.unwrap_or_default())
+                self.sheet.text(head, &text.unwrap_or_default())
             }
             LABEL | RSTRING => {
                 let text = body.get(6..).and_then(plain_string);
-                self.text(head, &text.unwrap_or_default())
+                self.sheet.text(head, &text.unwrap_or_default())
             }
             BOOL_ERR => self.bool_or_error(head, body.get(6), body.get(7)),
             _ => self.formula(head, body),
@@ -148,18 +139,11 @@ impl SheetReader<'_> {
         let (Some(value), Some(is_error)) = (value, is_error) else {
             return Ok(());
         };
-        let text = match (is_error, value) {
-            (0, 0) => "FALSE",
-            (0, _) => "TRUE",
-            (_, 0x00) => "#NULL!",
-            (_, 0x07) => "#DIV/0!",
-            (_, 0x0F) => "#VALUE!",
-            (_, 0x17) => "#REF!",
-            (_, 0x1D) => "#NAME?",
-            (_, 0x24) => "#NUM!",
-            _ => "#N/A",
-        };
-        self.push(head, text)
+        if *is_error == 0 {
+            self.sheet.bool(head, *value)
+        } else {
+            self.sheet.error(head, *value)
+        }
     }
 
     fn several_numbers(&mut self, body: &[u8]) -> Result<(), Failure> {
@@ -178,37 +162,8 @@ impl SheetReader<'_> {
         Ok(())
     }
 
-    fn style(&self, head: CellHead) -> Option<&CellStyle> {
-        self.styles.get(head.style)
-    }
-
     fn number(&mut self, head: CellHead, value: Option<f64>) -> Result<(), Failure> {
-        let Some(value) = value else {
-            return Ok(());
-        };
-        let is_1904 = self.globals.is_1904;
-        let text = self.style(head).map_or_else(
-            || number_format::format_general(value),
-            |style| style.write_number(value, is_1904),
-        );
-        self.push(head, &text)
-    }
-
-    fn text(&mut self, head: CellHead, text: &str) -> Result<(), Failure> {
-        let format = self.style(head).map_or("", |style| style.format.as_str());
-        let text = number_format::format_text(text, format);
-        self.push(head, &text)
-    }
-
-    fn push(&mut self, head: CellHead, text: &str) -> Result<(), Failure> {
-        let (text, is_bold) = match self.style(head) {
-            Some(style) => (style.mark(text), style.is_bold),
-            None => (text.to_owned(), false),
-        };
-        if !is_bold && !text.trim().is_empty() {
-            self.cells.mark_plain(head.row);
-        }
-        self.cells.push_cell(head.row, head.column, &text)
+        value.map_or(Ok(()), |value| self.sheet.number(head, value))
     }
 
     fn merge(&mut self, body: &[u8]) {
@@ -216,41 +171,12 @@ impl SheetReader<'_> {
         for range in ranges {
             let [top, left, bottom, right] =
                 [0, 4, 2, 6].map(|index| u16_at(range, index).map_or(0, u32::from));
-            self.cells.merge(MergedCells {
+            self.sheet.cells.merge(MergedCells {
                 top,
                 left,
                 bottom,
                 right,
             });
-        }
-    }
-}
-
-/// A number in four bytes (MS-XLS 2.5.122): an integer or half of a floating-point number, perhaps in
-/// hundredths.
-fn rk_number(rk: u32) -> f64 {
-    let value = if rk & 2 != 0 {
-        f64::from(rk.cast_signed() >> 2)
-    } else {
-        f64::from_bits(u64::from(rk & !3) << 32)
-    };
-    if rk & 1 != 0 { value / 100.0 } else { value }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn short_numbers_are_integers_or_halves() {
-        for (rk, expected) in [
-            (0x3FF0_0000, 1.0),
-            (0x4049_0001, 0.5),
-            ((12 << 2) | 2, 12.0),
-            ((1234 << 2) | 3, 12.34),
-            (0xFFFF_FFFE, -1.0),
-        ] {
-            assert!((rk_number(rk) - expected).abs() < 1e-9, "{rk:x}");
         }
     }
 }

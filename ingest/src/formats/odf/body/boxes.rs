@@ -3,6 +3,7 @@
 use super::OdfBody;
 use crate::formats::Failure;
 use crate::formats::common::block_builder::BuiltBlock;
+use crate::formats::common::drawings::describe_picture;
 use crate::formats::common::xml::XmlTag;
 use crate::formats::odf::OdfObject;
 use cloister_domain::BlockKind;
@@ -49,6 +50,16 @@ impl OdfBody<'_> {
             } else {
                 self.builder.append_float(items);
             }
+        }
+    }
+
+    /// Ends the description of a picture, which follows the paragraph.
+    pub(super) fn end_description(&mut self) {
+        let words = self.description.take().unwrap_or_default();
+        let described: Vec<BuiltBlock> = describe_picture(&words).into_iter().collect();
+        match &mut self.sheet {
+            Some(sheet) => sheet.add_blocks(described),
+            None => self.builder.append_float(described),
         }
     }
 

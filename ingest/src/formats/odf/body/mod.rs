@@ -17,7 +17,7 @@ use crate::formats::common::sections::Sections;
 use crate::formats::common::xml::{XmlHandler, XmlTag};
 use crate::limits::HiddenCells;
 use boxes::OuterState;
-use cloister_domain::BlockKind;
+use cloister_domain::{BlockKind, OmissionKind};
 use slides::Slide;
 use std::collections::HashMap;
 
@@ -31,7 +31,6 @@ const SKIPPED_ELEMENTS: &[&str] = &[
     "office:font-face-decls",
     "office:automatic-styles",
     "svg:title",
-    "svg:desc",
     "text:ruby-text",
     "text:placeholder",
     "text:hidden-text",
@@ -68,6 +67,8 @@ pub struct OdfBody<'a> {
     in_comment: usize,
     in_shapes: usize,
     hidden_paragraph: bool,
+    /// The open description of a picture.
+    description: Option<String>,
     lists: ListState,
     in_contents: usize,
     /// The state outside each open box.
@@ -88,8 +89,6 @@ pub struct OdfBody<'a> {
     tables_are_sheets: bool,
     /// What happens to hidden rows, columns and sheets.
     pub hidden_cells: HiddenCells,
-    /// Warnings for the administrator.
-    pub warnings: Vec<String>,
 }
 
 impl<'a> OdfBody<'a> {
@@ -108,6 +107,7 @@ impl<'a> OdfBody<'a> {
             in_comment: 0,
             in_shapes: 0,
             hidden_paragraph: false,
+            description: None,
             lists: ListState::default(),
             in_contents: 0,
             boxes: Vec::new(),
@@ -122,7 +122,6 @@ impl<'a> OdfBody<'a> {
             columns: Vec::new(),
             tables_are_sheets,
             hidden_cells: HiddenCells::default(),
-            warnings: Vec::new(),
         }
     }
 
@@ -145,6 +144,20 @@ impl<'a> OdfBody<'a> {
     /// Returns the blocks of a part.
     pub fn finish_part(mut self) -> Vec<BuiltBlock> {
         self.builder.take_float()
+    }
+
+    fn count_omission(&mut self, name: &str) {
+        let kind = match name {
+            "text:tracked-changes" | "table:tracked-changes" => OmissionKind::DeletedText,
+            "office:scripts" => OmissionKind::Script,
+            "text:ruby-text" => OmissionKind::Pronunciation,
+            "text:placeholder" => OmissionKind::Placeholder,
+            "text:hidden-text" | "text:hidden-paragraph" | "text:section" => {
+                OmissionKind::HiddenText
+            }
+            _ => return,
+        };
+        self.builder.sections.account.leave_out(kind, 1);
     }
 
     fn is_hidden(&self) -> bool {
@@ -297,6 +310,9 @@ impl XmlHandler for OdfBody<'_> {
         let hidden_section =
             name == "text:section" && tag.attribute("text:display").is_some_and(|d| d == "none");
         if self.skip_depth > 0 || SKIPPED_ELEMENTS.contains(&name) || hidden_section {
+            if self.skip_depth == 0 {
+                self.count_omission(name);
+            }
             self.skip_depth += 1;
             return Ok(());
         }
@@ -315,6 +331,7 @@ impl XmlHandler for OdfBody<'_> {
             }
             "style:header" | "style:footer" | "style:header-left" | "style:footer-left"
             | "style:header-first" | "style:footer-first" => self.in_margin += 1,
+            "svg:desc" => self.description = Some(String::new()),
             "draw:object" => self.insert_object(tag),
             "draw:control" => self.insert_control(tag),
             "loext:content-control" => self.begin_content_control(tag),
@@ -374,6 +391,7 @@ impl XmlHandler for OdfBody<'_> {
             | "style:header-first" | "style:footer-first" => {
                 self.in_margin = self.in_margin.saturating_sub(1);
             }
+            "svg:desc" => self.end_description(),
             "draw:frame" => self.end_frame(),
             "draw:page" => self.end_slide(),
             "presentation:notes" => {
@@ -393,6 +411,9 @@ impl XmlHandler for OdfBody<'_> {
     }
 
     fn text(&mut self, text: &str) {
-        self.push_text(text);
+        match &mut self.description {
+            Some(words) => words.push_str(text),
+            None => self.push_text(text),
+        }
     }
 }

@@ -5,6 +5,7 @@ use crate::formats::Failure;
 use crate::formats::common::block_builder::BuiltBlock;
 use crate::formats::common::slides::{SlideContent, write_slide};
 use crate::formats::common::xml::XmlTag;
+use cloister_domain::OmissionKind;
 
 /// An open slide.
 #[derive(Debug)]
@@ -36,7 +37,9 @@ impl OdfBody<'_> {
         let number = slide.number;
         if slide.hidden {
             let warning = format!("slides that are hidden are left out: {number}");
-            self.warnings.push(warning);
+            let sections = &mut self.builder.sections;
+            sections.account.leave_out(OmissionKind::HiddenSlide, 1);
+            sections.warn(warning);
         } else {
             let words = slide.title.into_iter().map(BuiltBlock::into_text);
             let title: Vec<String> = words.collect();

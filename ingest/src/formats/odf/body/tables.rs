@@ -6,6 +6,8 @@ use crate::formats::common::block_builder::CellShape;
 use crate::formats::common::sheets::hidden_sheet;
 use crate::formats::common::xml::XmlTag;
 use crate::formats::odf::sheet_state::SheetState;
+use crate::limits::HiddenCells;
+use cloister_domain::{LossKind, OmissionKind};
 
 impl OdfBody<'_> {
     pub(super) fn begin_table(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
@@ -21,8 +23,11 @@ impl OdfBody<'_> {
         let is_hidden = self.styles.is_hidden(&style);
         let sheet = SheetState::begin(tag, is_hidden, self.hidden_cells);
         if is_hidden {
-            self.warnings
-                .push(hidden_sheet(&sheet.name, self.hidden_cells));
+            let sections = &mut self.builder.sections;
+            sections.warn(hidden_sheet(&sheet.name, self.hidden_cells));
+            if self.hidden_cells == HiddenCells::LeaveOut {
+                sections.account.leave_out(OmissionKind::HiddenSheet, 1);
+            }
         }
         self.sheet = Some(sheet);
         Ok(())
@@ -96,10 +101,12 @@ impl OdfBody<'_> {
         }
         if let Some(sheet) = self.sheet.take() {
             if sheet.formulas > 0 {
-                self.warnings.push(format!(
+                let warning = format!(
                     "the sheet `{}` has formulas that were never calculated ({}); they are shown as formulas",
                     sheet.name, sheet.formulas
-                ));
+                );
+                let sections = &mut self.builder.sections;
+                sections.lose(LossKind::Formula, sheet.formulas, warning);
             }
             sheet.finish(&mut self.builder.sections);
         }

@@ -86,6 +86,8 @@ impl RtfReader {
     fn row_word(&mut self, name: &str, number: Option<i32>) {
         match name {
             "trowd" => {
+                // Some programs leave out the word that puts a paragraph into a table.
+                self.state.in_table = true;
                 self.cells.clear();
                 self.next_cell = CellPlacement::default();
                 self.is_header_row = false;
