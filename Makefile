@@ -142,6 +142,7 @@ bench-peers-index: $(PEERS)/index/.installed
 # named and skipped.
 reading: $(RELEASE) inbox
 	python3 tests/reading/compare.py $(CARGO_TARGET_DIR)/release/cloister-reader $(FILES)
+	python3 tests/reading/tables.py $(CARGO_TARGET_DIR)/release/cloister-reader --least 0.85
 
 CRASHES ?= 5000
 crash:
