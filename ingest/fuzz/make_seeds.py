@@ -4,9 +4,12 @@
 The seed of an archive format is a text in which each part starts with a line `%% name`.
 """
 
+import io
 import json
 import pathlib
 import struct
+import zipfile
+import zlib
 
 HERE = pathlib.Path(__file__).parent / "seeds"
 OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -255,6 +258,110 @@ def frames():
          + frame({"frame": "attachment", "name": "../a.csv"}) + frame({"frame": "done"}))
 
 
+def parts(*files):
+    """An archive or a compound file whose parts are bytes."""
+    return b"\n".join(b"%% " + name.encode() + b"\n" + data for name, data in files)
+
+
+def wide(text):
+    return struct.pack("<I", len(text)) + text.encode("utf-16-le")
+
+
+def binary_record(kind, body=b""):
+    head = bytes([kind]) if kind < 128 else bytes([kind & 127 | 128, kind >> 7])
+    return head + bytes([len(body)]) + body
+
+
+def binary_workbook():
+    def cell(kind, column, style, body):
+        return binary_record(kind, struct.pack("<II", column, style) + body)
+
+    book = binary_record(153, struct.pack("<III", 1, 0, 0)) + binary_record(156, struct.pack("<II", 1, 1) + wide("r1") + wide("Fees"))
+    styles = (
+        binary_record(44, struct.pack("<H", 164) + wide('0.0" mg"'))
+        + binary_record(43, struct.pack("<HHHH", 220, 8, 700, 1))
+        + binary_record(617) + binary_record(47, struct.pack("<HHH", 0, 164, 0)) + binary_record(618)
+    )
+    strings = binary_record(19, b"\0" + wide("Drug"))
+    sheet = (
+        binary_record(60, struct.pack("<IIIIH", 1, 2, 9, 0, 1))
+        + binary_record(0, struct.pack("<IIH", 0, 0, 300) + b"\0\x10")
+        + cell(7, 0, 0, struct.pack("<I", 0)) + cell(2, 1, 0, struct.pack("<I", 50)) + cell(5, 2, 0, struct.pack("<d", 2.5))
+        + cell(4, 3, 0, b"\1") + cell(3, 4, 0, b"\7") + cell(6, 5, 0, wide("text")) + cell(62, 6, 0, b"\1" + wide("rich"))
+        + binary_record(176, struct.pack("<IIII", 0, 2, 0, 1))
+    )
+    seed("xlsb", "all.bin", parts(
+        ("_rels/.rels", relationships(("r0", "officeDocument", "xl/workbook.bin")).encode()),
+        ("xl/workbook.bin", book),
+        ("xl/_rels/workbook.bin.rels", relationships(("r1", "worksheet", "worksheets/sheet1.bin")).encode()),
+        ("xl/styles.bin", styles),
+        ("xl/sharedStrings.bin", strings),
+        ("xl/worksheets/sheet1.bin", sheet),
+    ))
+
+
+def old_workbook():
+    def record(kind, body=b""):
+        return struct.pack("<HH", kind, len(body)) + body
+
+    bof = record(0x809, struct.pack("<HHII", 0x600, 5, 0, 0)) + record(0x22, b"\1\0")
+    fonts = record(0x31, struct.pack("<HHHHHBBBB", 200, 8, 0, 700, 1, 0, 0, 0, 0) + b"\1\0A")
+    formats = record(0x41E, struct.pack("<H", 164) + struct.pack("<HB", 3, 0) + b"0.0")
+    style = record(0xE0, struct.pack("<HH", 0, 164) + bytes(16))
+    strings = record(0xFC, struct.pack("<II", 1, 1) + struct.pack("<HB", 4, 0) + b"Drug")
+    def bound(offset):
+        return record(0x85, struct.pack("<IBBBB", offset, 1, 0, 4, 0) + b"Fees")
+    head = bof + fonts + formats + style + strings
+    offset = len(head) + len(bound(0)) + 4
+    sheet = (
+        record(0x809, struct.pack("<HHII", 0x600, 16, 0, 0))
+        + record(0x208, struct.pack("<HHHHIHH", 0, 0, 9, 300, 0, 0x20, 0))
+        + record(0x7D, struct.pack("<HHHHH", 1, 2, 9, 0, 1))
+        + record(0xFD, struct.pack("<HHHI", 0, 0, 0, 0)) + record(0x27E, struct.pack("<HHHI", 0, 1, 0, 50))
+        + record(0x203, struct.pack("<HHHd", 1, 0, 0, 2.5)) + record(0x205, struct.pack("<HHHBB", 1, 1, 0, 7, 1))
+        + record(0xBD, struct.pack("<HHHIHIH", 2, 0, 0, 50, 0, 51, 1))
+        + record(0x6, struct.pack("<HHH", 3, 0, 0) + b"\0\0\0\0\0\0\xff\xff") + record(0x207, struct.pack("<HB", 2, 0) + b"hi")
+        + record(0xE5, struct.pack("<HHHHH", 1, 0, 1, 0, 1)) + record(0xA)
+    )
+    seed("xls", "all.bin", parts(("Workbook", head + bound(offset) + record(0xA) + sheet)))
+
+
+def containers():
+    info = struct.pack("<HHI", 4, 4, 0x40) + (
+        '<encryption><keyData saltSize="16" blockSize="16" keyBits="128" hashSize="20" hashAlgorithm="SHA1" saltValue="AAAAAAAAAAAAAAAAAAAAAA=="/>'
+        '<keyEncryptors><keyEncryptor><p:encryptedKey spinCount="2" saltSize="16" blockSize="16" keyBits="128" hashSize="20" hashAlgorithm="SHA1" '
+        'saltValue="AAAAAAAAAAAAAAAAAAAAAA==" encryptedVerifierHashInput="AAAAAAAAAAAAAAAAAAAAAA==" '
+        'encryptedVerifierHashValue="AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" encryptedKeyValue="AAAAAAAAAAAAAAAAAAAAAA=="/>'
+        "</keyEncryptor></keyEncryptors></encryption>"
+    ).encode()
+    seed("encrypted", "agile.bin", parts(("EncryptionInfo", info), ("EncryptedPackage", struct.pack("<Q", 5) + bytes(32))))
+    package = (
+        '<package><metadata><dc:title>T</dc:title></metadata><manifest><item id="a" href="a%20b.xhtml"/></manifest>'
+        '<spine><itemref idref="a"/><itemref idref="gone"/></spine></package>'
+    )
+    seed("epub", "all.txt", archive(
+        ("mimetype", "application/epub+zip"),
+        ("META-INF/container.xml", '<container><rootfile full-path="o/c.opf"/></container>'),
+        ("o/c.opf", package),
+        ("o/a b.xhtml", "<html><body><h1>One</h1><p>5 mg</p></body></html>"),
+    ))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+        for name in ("a/b.txt", "__MACOSX/._b", "c.csv"):
+            file.writestr(zipfile.ZipInfo(name), "Drug;Dose\nA;5\n" * 9)
+    seed("zip", "all.zip", packed.getvalue())
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    pixels = zlib.compress(b"\0\x80\xff\x10" * 4)
+    header = struct.pack(">IIBBBBB", 3, 4, 8, 0, 0, 0, 0)
+    seed("image", "gray.png", b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b""))
+    entries = [(256, 3, 1, 2), (257, 3, 1, 2), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8), (277, 3, 1, 1), (279, 4, 1, 4)]
+    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    seed("image", "gray.tif", b"II*\0" + struct.pack("<I", 12) + b"\0\x40\x80\xff" + directory)
+
+
 if __name__ == "__main__":
-    for make in (docx, pptx, odf, xlsx, messages, texts, frames):
+    for make in (docx, pptx, odf, xlsx, messages, texts, frames, binary_workbook, old_workbook, containers):
         make()

@@ -49,6 +49,16 @@ pub static TARGETS: &[FuzzTarget] = &[
     target("ppt", |bytes| {
         check_format(&build_compound_file(bytes), "fuzz.ppt");
     }),
+    target("xls", |bytes| {
+        check_format(&build_compound_file(bytes), "fuzz.xls");
+    }),
+    target("xlsb", |bytes| check_format(&build_zip(bytes), "fuzz.xlsb")),
+    target("encrypted", |bytes| {
+        check_format(&build_compound_file(bytes), "fuzz.docx");
+    }),
+    target("epub", |bytes| check_format(&build_zip(bytes), "fuzz.epub")),
+    target("zip", |bytes| check_format(bytes, "fuzz.zip")),
+    target("image", |bytes| check_format(bytes, "fuzz.png")),
     target("chunks", check_chunks),
     target("wire", check_wire),
 ];
