@@ -383,12 +383,12 @@ async fn text_under_an_opaque_bar_is_reported() {
 
 #[tokio::test]
 async fn ticks_that_are_drawn_first_stand_at_their_words() {
-    let mut content = String::from("");
+    let mut content = String::new();
     for (y, sign) in [(700, "4"), (680, "8"), (660, "o")] {
-        content.push_str(&format!("BT /F3 11 Tf 80 {y} Td ({sign}) Tj ET\n"));
+        content.extend([format!("BT /F3 11 Tf 80 {y} Td ({sign}) Tj ET\n")]);
     }
     for (y, word) in [(700, "Diabetes"), (680, "Asthma"), (660, "Gout")] {
-        content.push_str(&format!("BT /F1 11 Tf 100 {y} Td ({word}) Tj ET\n"));
+        content.extend([format!("BT /F1 11 Tf 100 {y} Td ({word}) Tj ET\n")]);
     }
     // The symbol font is that of a form, which the page draws.
     let font = |name: &str| lopdf::dictionary! { "Type" => "Font", "Subtype" => "Type1", "BaseFont" => name };

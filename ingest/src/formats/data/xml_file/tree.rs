@@ -74,7 +74,7 @@ impl XmlElement {
             match node {
                 XmlNode::Text(own) => text.push_str(own),
                 XmlNode::Element(element) if element.children.is_empty() => {
-                    text.push_str(&format!(" {} ", element.value().on_one_line()));
+                    text.extend([" ", element.value().on_one_line().as_str(), " "]);
                 }
                 XmlNode::Element(element) => {
                     element.collect_mixed(text);
@@ -82,7 +82,7 @@ impl XmlElement {
                         .iter()
                         .find_map(|name| element.attribute(name));
                     if let Some(unit) = unit {
-                        text.push_str(&format!(" {unit} "));
+                        text.extend([" ", unit, " "]);
                     }
                 }
             }
