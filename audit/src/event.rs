@@ -38,6 +38,8 @@ kinds! {
     AttemptsRefused = "auth.attempts-refused",
     /// Someone signed out.
     SignedOut = "auth.signed-out",
+    /// A one-time link for the first administrator was made.
+    SetupLinkMade = "auth.setup-link-made",
     /// The first administrator was added with the one-time link.
     FirstAdministrator = "auth.first-administrator",
     /// A person was added.
@@ -46,6 +48,34 @@ kinds! {
     UserChanged = "user.changed",
     /// A person's password was changed.
     PasswordChanged = "user.password-changed",
+    /// An activation link was made, with which a person sets their password.
+    ActivationLinkMade = "user.activation-link-made",
+    /// An activation link was revoked before it was used.
+    ActivationLinkRevoked = "user.activation-link-revoked",
+    /// A person set their password with an activation link.
+    UserActivated = "user.activated",
+    /// A change of an account was requested, which another administrator has to approve.
+    UserChangeRequested = "user.change-requested",
+    /// Another administrator approved a change of an account. Further entries say what was done.
+    UserChangeApproved = "user.change-approved",
+    /// A change of an account was withdrawn or rejected.
+    UserChangeWithdrawn = "user.change-withdrawn",
+    /// A person who is signed in typed their password again, before a dangerous act.
+    Reauthenticated = "auth.reauthenticated",
+    /// A person who is signed in typed their password or a code again, and it was wrong.
+    ReauthenticationFailed = "auth.reauthentication-failed",
+    /// A person ended a session of theirs, or all but the one in use.
+    SessionEnded = "auth.session-ended",
+    /// A person put a second factor into use.
+    SecondFactorEnabled = "auth.second-factor-enabled",
+    /// The second factor of a person was removed.
+    SecondFactorRemoved = "auth.second-factor-removed",
+    /// A person made new recovery codes for their second factor.
+    RecoveryCodesMade = "auth.recovery-codes-made",
+    /// A person created an API token.
+    TokenCreated = "token.created",
+    /// A person revoked an API token.
+    TokenRevoked = "token.revoked",
     /// A group was added.
     GroupAdded = "group.added",
     /// A group was removed.
@@ -164,7 +194,8 @@ pub struct Event {
     pub outcome: Outcome,
     /// Who caused it.
     pub actor: Actor,
-    /// Where the request came from: an address, or `console`.
+    /// Where the request came from: an address, with the id of the API token that was used, or
+    /// `console` and the account of the operating system.
     pub origin: String,
     /// The id that the events of one request have in common.
     pub request: Option<String>,

@@ -1,5 +1,6 @@
 //! Settings: the compiled-in defaults, a file, and the environment, in this order.
 
+use cloister_domain::Role;
 use cloister_ingest::limits::HiddenCells;
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -98,6 +99,7 @@ section!(PathSettings, "paths" {
     answer_weights: PathBuf,
     glossary: PathBuf,
     golden_questions: PathBuf,
+    secrets_key: PathBuf,
 });
 section!(ModelSettings, "models" {
     embedder: String,
@@ -111,6 +113,10 @@ section!(SessionSettings, "session" {
     max_failed_sign_ins: u32,
     max_delay_minutes: u64,
     sign_ins_per_minute: u32,
+    reauthentication_minutes: u64,
+    activation_hours: u64,
+    second_factor: Vec<Role>,
+    max_token_days: u64,
 });
 section!(InboxSettings, "inbox" { stability_seconds: u64, scan_interval_seconds: u64 });
 section!(ReaderSettings, "reader" {
@@ -248,6 +254,18 @@ impl Config {
     /// The longest delay after failed attempts to sign in.
     pub fn max_sign_in_delay(&self) -> Duration {
         Duration::from_secs(self.session.max_delay_minutes.saturating_mul(60))
+    }
+
+    /// How long after the password was typed a person may change people, groups and access.
+    pub fn reauthentication_interval(&self) -> Duration {
+        /// The time that a request takes after the password was typed for it.
+        const MIN: Duration = Duration::from_secs(5);
+        Duration::from_secs(self.session.reauthentication_minutes.saturating_mul(60)).max(MIN)
+    }
+
+    /// How long an activation link works.
+    pub fn activation_link_validity(&self) -> Duration {
+        Duration::from_secs(self.session.activation_hours.saturating_mul(3600))
     }
 
     /// How long a question stays in a person's history.
@@ -388,7 +406,9 @@ fn value_of_type(text: &str, default: &Value) -> Value {
         Value::Boolean(_) => text.parse().ok().map(Value::Boolean),
         Value::Array(_) => Some(Value::Array(
             text.split(',')
-                .map(|item| Value::String(item.trim().to_owned()))
+                .map(str::trim)
+                .filter(|item| !item.is_empty())
+                .map(|item| Value::String(item.to_owned()))
                 .collect(),
         )),
         Value::String(_) | Value::Datetime(_) | Value::Table(_) => None,

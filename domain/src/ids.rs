@@ -49,6 +49,14 @@ row_id!(
     UserId
 );
 row_id!(
+    /// A personal API token. Ids of revoked tokens are never reused.
+    TokenId
+);
+row_id!(
+    /// A change of an account that waits for a second administrator.
+    AccountRequestId
+);
+row_id!(
     /// A group of people, to which collections are granted.
     GroupId
 );

@@ -27,9 +27,10 @@ pub use document::{
 };
 pub use entropy::Entropy;
 pub use ids::{
-    CollectionId, DocumentId, FileHash, FileId, GroupId, PassageId, RevisionId, SessionId, UserId,
+    AccountRequestId, CollectionId, DocumentId, FileHash, FileId, GroupId, PassageId, RevisionId,
+    SessionId, TokenId, UserId,
 };
 pub use metadata::{Day, DocumentMetadata, ParseDayError};
-pub use principal::{Principal, Role};
+pub use principal::{Principal, Role, TokenScope};
 pub use text::ByteRange;
 pub use time::{Clock, Timestamp};

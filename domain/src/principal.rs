@@ -52,6 +52,56 @@ impl FromStr for Role {
     }
 }
 
+/// What a personal API token may be used for. A token never exceeds the rights of its person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenScope {
+    /// Ask questions, search, and rate answers.
+    Ask,
+    /// List documents and open pages.
+    Documents,
+    /// See the files of the inbox and the status of the appliance; retry, cancel and pause.
+    Files,
+    /// Read, verify and replay the audit log.
+    Audit,
+}
+
+impl TokenScope {
+    /// All scopes, in the order in which forms show them.
+    pub const ALL: [Self; 4] = [Self::Ask, Self::Documents, Self::Files, Self::Audit];
+
+    /// The scope's name in the database and in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ask => "ask",
+            Self::Documents => "documents",
+            Self::Files => "files",
+            Self::Audit => "audit",
+        }
+    }
+}
+
+impl fmt::Display for TokenScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A text is not the name of a scope.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("`{0}` is not a scope. The scopes are ask, documents, files and audit")]
+pub struct ParseTokenScopeError(String);
+
+impl FromStr for TokenScope {
+    type Err = ParseTokenScopeError;
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|scope| scope.as_str() == name)
+            .ok_or_else(|| ParseTokenScopeError(name.to_owned()))
+    }
+}
+
 /// A signed-in person at the time of a request. Roles and groups are read again for each request,
 /// so a revoked right is effective from the next request on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

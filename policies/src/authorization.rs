@@ -5,7 +5,7 @@ use cedar_policy::{
     Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId,
     PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
-use cloister_domain::{CollectionId, GroupId, Permitted, Principal};
+use cloister_domain::{CollectionId, GroupId, Permitted, Principal, Role, UserId};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 
@@ -30,6 +30,38 @@ pub enum AuthorizationRequest<'a> {
     Administer,
     /// See, search and verify the audit log.
     Review,
+    /// Have the roles of the principal at once.
+    HoldRoles,
+    /// Give a person other roles.
+    ChangeRoles(RoleChange<'a>),
+    /// Disable this person, or let them sign in again.
+    ChangeState(&'a Principal),
+    /// Make a link that sets a password of a person, or remove their second factor.
+    ResetCredentials(CredentialReset<'a>),
+}
+
+/// A change of a person's roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoleChange<'a> {
+    /// The person, with their present roles.
+    pub account: &'a Principal,
+    /// The new roles.
+    pub roles: &'a [Role],
+    /// The number of people who are administrators.
+    pub administrators: u64,
+    /// The administrator who requested the change, if another one is to approve it.
+    pub requester: Option<UserId>,
+}
+
+/// A reset of a person's password or second factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CredentialReset<'a> {
+    /// The person.
+    pub account: &'a Principal,
+    /// Whether the person has set a password before.
+    pub activated: bool,
+    /// The administrator who requested the reset, if another one is to approve it.
+    pub requester: Option<UserId>,
 }
 
 /// The decision on a request.
@@ -37,7 +69,7 @@ pub enum AuthorizationRequest<'a> {
 pub struct Decision {
     /// Whether it is allowed.
     pub allowed: bool,
-    /// The rules that allow it.
+    /// The rules that decided: those that allow it, or those that forbid it.
     pub policies: Vec<String>,
 }
 
@@ -80,21 +112,23 @@ impl Policies {
         principal: &Principal,
         request: &AuthorizationRequest<'_>,
     ) -> Result<Decision, PolicyError> {
-        let user = uid("User", &principal.user.to_string())?;
+        let user = user_entity(principal)?;
         let (action, resource) = request.action_and_resource()?;
-        let entities = [user_entity(&user, principal)?, resource.clone()]
-            .into_iter()
-            .chain(group_entities(principal, request)?);
-        let entities = Entities::from_entities(entities, Some(&self.schema))
-            .map_err(PolicyError::invalid_request)?;
         let cedar_request = Request::new(
-            user,
+            user.uid(),
             uid("Action", action)?,
             resource.uid(),
-            Context::empty(),
+            request.context()?,
             Some(&self.schema),
         )
         .map_err(PolicyError::invalid_request)?;
+        let is_other = resource.uid() != user.uid();
+        let groups = group_entities(principal, request)?;
+        let entities = std::iter::once(user)
+            .chain(is_other.then_some(resource))
+            .chain(groups);
+        let entities = Entities::from_entities(entities, Some(&self.schema))
+            .map_err(PolicyError::invalid_request)?;
         let response = Authorizer::new().is_authorized(&cedar_request, &self.policy_set, &entities);
         let allowed = response.decision() == cedar_policy::Decision::Allow;
         let policies = response
@@ -141,17 +175,82 @@ impl AuthorizationRequest<'_> {
     fn action_and_resource(&self) -> Result<(&'static str, Entity), PolicyError> {
         Ok(match self {
             Self::Read(granted) => ("read", collection_entity(granted)?),
-            Self::Administer => ("administer", Entity::with_uid(uid("Appliance", "this")?)),
+            Self::Administer => ("administer", appliance()?),
             Self::Review => ("review", Entity::with_uid(uid("AuditLog", "this")?)),
+            Self::HoldRoles => ("hold-roles", appliance()?),
+            Self::ChangeRoles(change) => ("change-roles", user_entity(change.account)?),
+            Self::ChangeState(account) => ("change-state", user_entity(account)?),
+            Self::ResetCredentials(reset) => ("reset-credentials", user_entity(reset.account)?),
         })
+    }
+
+    /// The Cedar context of the request.
+    fn context(&self) -> Result<Context, PolicyError> {
+        let (mut pairs, requester) = match self {
+            Self::Read(_)
+            | Self::Administer
+            | Self::Review
+            | Self::HoldRoles
+            | Self::ChangeState(_) => return Ok(Context::empty()),
+            Self::ResetCredentials(reset) => {
+                let activated = RestrictedExpression::new_bool(reset.activated);
+                (vec![("activated".to_owned(), activated)], reset.requester)
+            }
+            Self::ChangeRoles(change) => {
+                let administrators = i64::try_from(change.administrators).unwrap_or(i64::MAX);
+                let pairs = vec![
+                    ("roles".to_owned(), role_set(change.roles)),
+                    (
+                        "administrators".to_owned(),
+                        RestrictedExpression::new_long(administrators),
+                    ),
+                ];
+                (pairs, change.requester)
+            }
+        };
+        if let Some(requester) = requester {
+            let requester = RestrictedExpression::new_entity_uid(user_uid(requester)?);
+            pairs.push(("requester".to_owned(), requester));
+        }
+        Context::from_pairs(pairs).map_err(PolicyError::invalid_request)
     }
 
     fn readers(&self) -> &[GroupId] {
         match self {
             Self::Read(granted) => granted.readers,
-            Self::Administer | Self::Review => &[],
+            Self::Administer
+            | Self::Review
+            | Self::HoldRoles
+            | Self::ChangeRoles(_)
+            | Self::ChangeState(_)
+            | Self::ResetCredentials(_) => &[],
         }
     }
+
+    /// The person whose account the request is about.
+    fn account(&self) -> Option<&Principal> {
+        match self {
+            Self::ChangeRoles(change) => Some(change.account),
+            Self::ChangeState(account) => Some(account),
+            Self::ResetCredentials(reset) => Some(reset.account),
+            Self::Read(_) | Self::Administer | Self::Review | Self::HoldRoles => None,
+        }
+    }
+}
+
+fn appliance() -> Result<Entity, PolicyError> {
+    Ok(Entity::with_uid(uid("Appliance", "this")?))
+}
+
+fn user_uid(user: UserId) -> Result<EntityUid, PolicyError> {
+    uid("User", &user.to_string())
+}
+
+fn role_set(roles: &[Role]) -> RestrictedExpression {
+    let names = roles
+        .iter()
+        .map(|role| RestrictedExpression::new_string(role.as_str().to_owned()));
+    RestrictedExpression::new_set(names)
 }
 
 fn uid(kind: &str, id: &str) -> Result<EntityUid, PolicyError> {
@@ -163,15 +262,12 @@ fn group_uid(group: GroupId) -> Result<EntityUid, PolicyError> {
     uid("Group", &group.to_string())
 }
 
-fn user_entity(user: &EntityUid, principal: &Principal) -> Result<Entity, PolicyError> {
-    let roles = principal
-        .roles
-        .iter()
-        .map(|role| RestrictedExpression::new_string(role.as_str().to_owned()));
-    let attributes = HashMap::from([("roles".to_owned(), RestrictedExpression::new_set(roles))]);
+fn user_entity(principal: &Principal) -> Result<Entity, PolicyError> {
+    let attributes = HashMap::from([("roles".to_owned(), role_set(&principal.roles))]);
     let parents = principal.groups.iter().map(|group| group_uid(*group));
     let parents = parents.collect::<Result<HashSet<_>, _>>()?;
-    Entity::new(user.clone(), attributes, parents).map_err(PolicyError::invalid_request)
+    Entity::new(user_uid(principal.user)?, attributes, parents)
+        .map_err(PolicyError::invalid_request)
 }
 
 fn collection_entity(granted: &GrantedCollection<'_>) -> Result<Entity, PolicyError> {
@@ -186,7 +282,7 @@ fn collection_entity(granted: &GrantedCollection<'_>) -> Result<Entity, PolicyEr
     Entity::new(id, attributes, HashSet::new()).map_err(PolicyError::invalid_request)
 }
 
-/// The groups of the principal, and those that may read the resource.
+/// The groups of the principal and of the account, and those that may read the resource.
 fn group_entities(
     principal: &Principal,
     request: &AuthorizationRequest<'_>,
@@ -195,6 +291,7 @@ fn group_entities(
         .groups
         .iter()
         .chain(request.readers())
+        .chain(request.account().into_iter().flat_map(|p| &p.groups))
         .copied()
         .collect();
     named

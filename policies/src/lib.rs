@@ -13,5 +13,7 @@ mod authorization;
 mod error;
 pub mod redaction;
 
-pub use authorization::{AuthorizationRequest, Decision, GrantedCollection, Policies};
+pub use authorization::{
+    AuthorizationRequest, CredentialReset, Decision, GrantedCollection, Policies, RoleChange,
+};
 pub use error::PolicyError;

@@ -16,7 +16,9 @@ mod limits;
 mod passwords;
 mod private_files;
 mod sandbox;
+mod sealing;
 mod tls;
+mod totp;
 
 fn main() -> std::process::ExitCode {
     private_files::restrict_new_files();

@@ -17,6 +17,12 @@ pub enum StoreError {
     /// The name means something else in the audit log.
     #[error("`{0}` is reserved. Choose another name")]
     ReservedName(String),
+    /// Nobody could administer the appliance any more.
+    #[error(
+        "this person is the last administrator who may sign in. Make somebody else an administrator \
+         first"
+    )]
+    LastAdministrator,
     /// The row does not exist, or no longer does.
     #[error("{0} does not exist")]
     NotFound(&'static str),

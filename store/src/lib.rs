@@ -8,6 +8,9 @@
 //! placeholders and standard SQL, so that PostgreSQL can replace SQLite.
 
 mod access;
+mod account_requests;
+mod activation;
+mod api_tokens;
 mod attachments;
 mod connection;
 mod conversations;
@@ -23,6 +26,7 @@ mod originals;
 mod people;
 mod publish;
 mod reading_accounts;
+mod second_factor;
 mod sequence;
 mod sessions;
 mod settings;
@@ -30,6 +34,9 @@ mod sign_in_attempts;
 mod vectors;
 
 pub use access::{Collection, Group};
+pub use account_requests::{AccountChange, AccountRequest};
+pub use activation::InvitedPerson;
+pub use api_tokens::{ApiToken, NewApiToken};
 pub use connection::Store;
 pub use conversations::{ConversationSummary, ConversationTurn, GeneratedSentence, QuoteLocation};
 pub use error::StoreError;
@@ -42,6 +49,7 @@ pub use originals::Originals;
 pub use people::{NewUser, User};
 pub use publish::{ContentMatch, RemovedCopy};
 pub use reading_accounts::ReadingCounts;
+pub use second_factor::SecondFactor;
 pub use sequence::StoredPassage;
 pub use sessions::{Session, SignInRecord};
 pub use settings::ReaderSettings;

@@ -1,11 +1,13 @@
 //! People: password hashes, roles and groups.
 
+use crate::api_tokens::revoke_all_tokens;
 use crate::connection::Store;
 use crate::error::{StoreError, name_duplicate};
 use crate::names::{check_person_name, looks_like};
 use crate::numbers::to_count;
+use crate::sessions::end_sessions;
 use crate::sign_in_attempts::forget_attempts;
-use cloister_domain::{GroupId, Principal, Role, Timestamp, UserId};
+use cloister_domain::{GroupId, Principal, Role, SessionId, Timestamp, UserId};
 use serde::Serialize;
 use sqlx::{Row, Sqlite, Transaction};
 
@@ -14,7 +16,7 @@ use sqlx::{Row, Sqlite, Transaction};
 pub struct NewUser {
     /// The name they sign in with.
     pub name: String,
-    /// Argon2id, as a PHC string.
+    /// Argon2id, as a PHC string. Empty if the person has no password yet.
     pub password_hash: String,
     /// What they may do.
     pub roles: Vec<Role>,
@@ -35,6 +37,28 @@ pub struct User {
     pub disabled: bool,
     /// When they were added.
     pub created_at: Timestamp,
+    /// Whether they have set a password.
+    pub has_password: bool,
+    /// Whether they sign in with a second factor.
+    pub has_second_factor: bool,
+    /// The end of the validity of their activation link, if they have one.
+    pub link_expires_at: Option<Timestamp>,
+}
+
+/// A query of people with this condition and order.
+macro_rules! select_users {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, name, disabled, created_at, password_hash <> '' AS has_password,
+                    EXISTS (SELECT 1 FROM second_factors
+                            WHERE user_id = users.id AND confirmed_at IS NOT NULL)
+                        AS has_second_factor,
+                    (SELECT expires_at FROM activation_links WHERE user_id = users.id)
+                        AS link_expires_at
+             FROM users ",
+            $rest
+        )
+    };
 }
 
 impl From<User> for Principal {
@@ -115,7 +139,7 @@ impl Store {
 
     /// All people, by name.
     pub async fn users(&self) -> Result<Vec<User>, StoreError> {
-        let rows = sqlx::query("SELECT id, name, disabled, created_at FROM users ORDER BY name")
+        let rows = sqlx::query(select_users!("ORDER BY name"))
             .fetch_all(&self.readers)
             .await?;
         let mut users = Vec::with_capacity(rows.len());
@@ -127,7 +151,7 @@ impl Store {
 
     /// The person with this id.
     pub async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        let row = sqlx::query("SELECT id, name, disabled, created_at FROM users WHERE id = $1")
+        let row = sqlx::query(select_users!("WHERE id = $1"))
             .bind(id.0)
             .fetch_optional(&self.readers)
             .await?;
@@ -139,7 +163,7 @@ impl Store {
 
     /// The person who signs in with this name.
     pub async fn user_by_name(&self, name: &str) -> Result<Option<User>, StoreError> {
-        let row = sqlx::query("SELECT id, name, disabled, created_at FROM users WHERE name = $1")
+        let row = sqlx::query(select_users!("WHERE name = $1"))
             .bind(name)
             .fetch_optional(&self.readers)
             .await?;
@@ -150,7 +174,7 @@ impl Store {
     }
 
     /// Replaces a person's roles, and whether they are disabled. Disabling also ends their
-    /// sessions, in the same transaction.
+    /// sessions and revokes their API tokens, in the same transaction. Fails if no administrator would be left who may sign in.
     pub async fn change_user(
         &self,
         id: UserId,
@@ -158,6 +182,7 @@ impl Store {
         disabled: bool,
     ) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
+        let before = active_administrators(&mut transaction).await?;
         let changed = sqlx::query("UPDATE users SET disabled = $2 WHERE id = $1")
             .bind(id.0)
             .bind(disabled)
@@ -172,15 +197,34 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         insert_roles(&mut transaction, id, roles).await?;
+        if before > 0 && active_administrators(&mut transaction).await? == 0 {
+            return Err(StoreError::LastAdministrator);
+        }
         if disabled {
-            end_sessions(&mut transaction, id).await?;
+            end_sessions(&mut transaction, id, None).await?;
+            revoke_all_tokens(&mut transaction, id).await?;
         }
         transaction.commit().await?;
         Ok(())
     }
 
-    /// Sets a new password, and ends the person's sessions.
-    pub async fn change_password(&self, id: UserId, hash: &str) -> Result<(), StoreError> {
+    /// The number of people who have this role, disabled or not.
+    pub async fn count_users_with_role(&self, role: Role) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM user_roles WHERE role = $1")
+            .bind(role.as_str())
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(to_count(count))
+    }
+
+    /// Sets a new password, and ends the person's sessions except `remaining`. An activation link no
+    /// longer works.
+    pub async fn change_password(
+        &self,
+        id: UserId,
+        hash: &str,
+        remaining: Option<&SessionId>,
+    ) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
         let changed = sqlx::query("UPDATE users SET password_hash = $2 WHERE id = $1")
             .bind(id.0)
@@ -191,8 +235,12 @@ impl Store {
         if changed == 0 {
             return Err(StoreError::NotFound("that person"));
         }
+        sqlx::query("DELETE FROM activation_links WHERE user_id = $1")
+            .bind(id.0)
+            .execute(&mut *transaction)
+            .await?;
         forget_attempts(&mut transaction, id).await?;
-        end_sessions(&mut transaction, id).await?;
+        end_sessions(&mut transaction, id, remaining).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -210,22 +258,42 @@ impl Store {
         .bind(id)
         .fetch_all(&self.readers)
         .await?;
-        let roles = role_names
-            .iter()
-            .map(|name| {
-                name.parse()
-                    .map_err(|e| StoreError::corrupt("user_roles", e))
-            })
-            .collect::<Result<_, _>>()?;
+        let link_expires_at: Option<i64> = row.try_get("link_expires_at")?;
         Ok(User {
             id: UserId(id),
             name: row.try_get("name")?,
-            roles,
+            roles: parse_roles("user_roles", role_names.iter().map(String::as_str))?,
             groups: groups.into_iter().map(GroupId).collect(),
             disabled: row.try_get("disabled")?,
             created_at: Timestamp::from_millis(row.try_get("created_at")?),
+            has_password: row.try_get("has_password")?,
+            has_second_factor: row.try_get("has_second_factor")?,
+            link_expires_at: link_expires_at.map(Timestamp::from_millis),
         })
     }
+}
+
+/// Parses the names of roles in a table.
+pub(crate) fn parse_roles<'a>(
+    table: &'static str,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<Vec<Role>, StoreError> {
+    let roles = names.map(|name| name.parse().map_err(|e| StoreError::corrupt(table, e)));
+    roles.collect()
+}
+
+/// The number of administrators who may sign in.
+async fn active_administrators(
+    transaction: &mut Transaction<'_, Sqlite>,
+) -> Result<i64, StoreError> {
+    let count = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM users JOIN user_roles ON user_roles.user_id = users.id
+         WHERE role = $1 AND NOT disabled",
+    )
+    .bind(Role::Administrator.as_str())
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok(count)
 }
 
 async fn insert_user(
@@ -276,16 +344,5 @@ async fn insert_roles(
         .execute(&mut **transaction)
         .await?;
     }
-    Ok(())
-}
-
-async fn end_sessions(
-    transaction: &mut Transaction<'_, Sqlite>,
-    user: UserId,
-) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM sessions WHERE user_id = $1")
-        .bind(user.0)
-        .execute(&mut **transaction)
-        .await?;
     Ok(())
 }

@@ -27,6 +27,15 @@ impl AttemptKey {
     pub fn account_of(user: UserId) -> String {
         format!("user:{user}")
     }
+
+    /// The codes of a person's second factor, from all networks together. Only somebody who knows the
+    /// password gets as far as a code, so strangers cannot keep the person out.
+    pub fn codes_of(user: UserId) -> Self {
+        Self {
+            account: format!("codes:{user}"),
+            network: "all".into(),
+        }
+    }
 }
 
 /// How long an account waits after failed attempts from one network.
@@ -96,6 +105,18 @@ impl Store {
         .await?;
         let allowed_from = allowed_from.map_or(now, Timestamp::from_millis);
         Ok(allowed_from.since(now))
+    }
+
+    /// Resets the failures of an account in a network after a successful attempt.
+    pub async fn reset_sign_in_attempts(
+        &self,
+        key: &AttemptKey,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        reset_attempts(&mut transaction, key, now).await?;
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// Whether the person of the account signed in from this network before.

@@ -96,6 +96,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "axum-server",
             "rustls",
             "rcgen",
+            "ring",
             "utoipa",
             "utoipa-axum",
             "axum-extra",

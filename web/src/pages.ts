@@ -1,6 +1,7 @@
 // The table of pages: their paths, the roles that use them, and their entries in the navigation.
 
 import type { Component } from "svelte";
+import Account from "./pages/Account.svelte";
 import Administration from "./pages/Administration.svelte";
 import Ask from "./pages/Ask.svelte";
 import Audit from "./pages/Audit.svelte";
@@ -16,7 +17,8 @@ type Page = {
   path: string;
   /** The text of the navigation link. Pages without a label have no link. */
   label?: string;
-  role: Role;
+  /** The role that uses the page. Without one, everybody does. */
+  role?: Role;
   component: Component;
 };
 
@@ -33,9 +35,13 @@ export const pages: Page[] = [
     component: Administration,
   },
   { path: "audit", label: "Audit log", role: "compliance-officer", component: Audit },
+  { path: "account", component: Account },
 ];
 
 /** The page of a path. If there is none, the first page for the person's roles. */
 export function findPage(path: string): Page | undefined {
-  return pages.find((page) => page.path === path) ?? pages.find((page) => session.is(page.role));
+  return (
+    pages.find((page) => page.path === path) ??
+    pages.find((page) => page.role && session.is(page.role))
+  );
 }

@@ -8,7 +8,7 @@ use cloister_domain::entropy::EntropyError;
 use cloister_policies::AuthorizationRequest;
 use serde_json::{Value, json};
 
-/// The origin of everything that is done at the console.
+/// The actor of everything that is done at the console.
 const CONSOLE: &str = "console";
 
 /// Who calls, from where, and in which request.
@@ -16,27 +16,40 @@ const CONSOLE: &str = "console";
 pub struct Caller {
     /// The person or the console.
     pub actor: Actor,
-    /// The address of the client, or `console`.
+    /// The address of the client, with the id of its API token if it has one. At the console, the
+    /// account of the operating system.
     pub origin: String,
     /// The id of the request. The audit records of a request share it.
     pub request: Option<String>,
 }
 
 impl Caller {
-    /// The console itself, which acts for no person.
-    pub fn console() -> Self {
+    /// The console, which acts for no person of the appliance. `account` describes who runs the
+    /// command: an account of the operating system.
+    pub fn console(account: &str) -> Self {
         Self {
             actor: Actor {
                 user: None,
                 name: CONSOLE.into(),
             },
-            origin: CONSOLE.into(),
+            origin: format!("{CONSOLE}: {account}"),
+            request: None,
+        }
+    }
+
+    /// The appliance itself.
+    pub fn appliance() -> Self {
+        let actor = Actor::appliance();
+        Self {
+            origin: actor.name.clone(),
+            actor,
             request: None,
         }
     }
 
     /// A person, on whose behalf a command of the console acts. The log names both.
     pub fn person_at_console(
+        &self,
         app: &App,
         person: &Principal,
     ) -> std::result::Result<Self, EntropyError> {
@@ -45,7 +58,7 @@ impl Caller {
                 user: Some(person.user),
                 name: format!("{} (at the console)", person.name),
             },
-            origin: CONSOLE.into(),
+            origin: self.origin.clone(),
             request: Some(app.request_id()?),
         })
     }

@@ -4,6 +4,7 @@
 
 use crate::limits::TurnsRefused;
 use crate::passwords::PasswordError;
+use crate::sealing::SealingError;
 use cloister_answer::AnswerError;
 use cloister_audit::AuditError;
 use cloister_domain::entropy::EntropyError;
@@ -30,6 +31,18 @@ macro_rules! codes {
 codes! {
     /// The name or the password is wrong.
     WrongPassword = "wrong-password", "The name or the password is wrong";
+    /// The password of a person who is signed in is wrong.
+    WrongCurrentPassword = "wrong-current-password", "Your password is wrong";
+    /// The person must type their password again before they do this.
+    ReauthenticationNeeded = "reauthentication-needed", "Confirm that it is you";
+    /// The password is right, and a code of the second factor is needed as well.
+    SecondFactorNeeded = "second-factor-needed", "Enter a code of your second factor";
+    /// The code of the second factor is wrong or was used before.
+    WrongCode = "wrong-code", "The code is wrong or was used before";
+    /// The person must set up a second factor before anything else.
+    SecondFactorMissing = "second-factor-missing", "Set up a second factor first";
+    /// The API token does not exist, has expired or was revoked.
+    TokenRefused = "token-refused", "The API token is not valid";
     /// Too many wrong passwords for a name from one address. The next attempt has to wait.
     Locked = "locked", "Too many wrong passwords";
     /// Too many requests of one person or from one address.
@@ -143,7 +156,9 @@ impl std::error::Error for AppError {}
 impl From<StoreError> for AppError {
     fn from(cause: StoreError) -> Self {
         match cause {
-            StoreError::NameTaken(_) => ErrorCode::Conflict.with_detail(cause),
+            StoreError::NameTaken(_) | StoreError::LastAdministrator => {
+                ErrorCode::Conflict.with_detail(cause)
+            }
             StoreError::BadName(_)
             | StoreError::ConfusableName(_)
             | StoreError::ReservedName(_) => ErrorCode::Invalid.with_detail(cause),
@@ -220,6 +235,12 @@ impl From<TurnsRefused> for AppError {
 
 impl From<PolicyError> for AppError {
     fn from(cause: PolicyError) -> Self {
+        Self::internal(cause)
+    }
+}
+
+impl From<SealingError> for AppError {
+    fn from(cause: SealingError) -> Self {
         Self::internal(cause)
     }
 }

@@ -63,8 +63,8 @@ impl App {
         Ok(SelfTest::Done)
     }
 
-    /// Deletes, every hour, questions that are older than the history is kept, and sessions and
-    /// setup links that have expired.
+    /// Deletes, every hour, questions that are older than the history is kept, and sessions,
+    /// links, API tokens and account requests that have expired.
     pub async fn delete_expired_periodically(self: AppState) {
         loop {
             let now = self.clock.now();

@@ -4,7 +4,11 @@
 //! commands. `http/` and `cli/` call it.
 
 pub mod access;
+pub mod account;
+pub mod account_requests;
+pub mod activation;
 mod answers;
+pub mod api_tokens;
 pub mod audit;
 mod caller;
 pub mod conversations;
@@ -19,6 +23,7 @@ pub mod people;
 mod refusals;
 mod replay;
 pub mod search;
+pub mod second_factor;
 mod sessions;
 mod setup;
 mod sign_in;
@@ -26,13 +31,15 @@ pub mod status;
 pub mod views;
 
 pub use access::CollectionReading;
+pub use account::describe_device;
 pub use answers::{AskCommand, FollowUp};
+pub use api_tokens::NewToken;
 pub use caller::Caller;
 pub use documents::{PageImage, PagePlace};
 pub use error::{AppError, ErrorCode, Result};
 pub use files::FileQuery;
 pub use index::IndexReport;
-pub use people::NewPerson;
+pub use people::{AccountManager, Changed, NewPerson};
 pub use sessions::SessionUse;
 pub use setup::SetupCommand;
 pub use sign_in::{Credentials, NewSession};
@@ -40,6 +47,7 @@ pub use sign_in::{Credentials, NewSession};
 use crate::limits::HashPool;
 use crate::passwords;
 use crate::sandbox::SandboxStatus;
+use crate::sealing::Sealer;
 use cloister_answer::{
     AnswerWeights, Answerer, AnswererParts, Glossary, Reranker, SentenceReranker, SiteThesaurus,
 };
@@ -112,6 +120,8 @@ pub struct App {
     certificate_expiry: RwLock<Option<Timestamp>>,
     sign_in_limits: SignInLimits,
     hash_pool: HashPool,
+    /// Encrypts secrets in the database.
+    sealer: Sealer,
     refusals: Refusals,
     /// Turns for work that takes long.
     expensive: ExpensiveWork,
@@ -159,6 +169,7 @@ impl App {
             certificate_expiry: RwLock::default(),
             sign_in_limits: SignInLimits::new(config.session.sign_ins_per_minute),
             hash_pool: HashPool::start()?,
+            sealer: Sealer::open(&config.paths.secrets_key, &config.paths.data, &*entropy)?,
             refusals: Refusals::default(),
             expensive: ExpensiveWork::default(),
             config,

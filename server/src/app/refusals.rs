@@ -24,6 +24,10 @@ pub enum AnonymousAttempt {
     SignIn,
     /// Creating the first administrator.
     Setup,
+    /// Setting a password with an activation link.
+    Activation,
+    /// Using an API token.
+    Token,
 }
 
 impl AnonymousAttempt {
@@ -31,6 +35,8 @@ impl AnonymousAttempt {
         match self {
             Self::SignIn => "sign-in",
             Self::Setup => "setup",
+            Self::Activation => "activation",
+            Self::Token => "token",
         }
     }
 }

@@ -8,10 +8,10 @@ use cloister_store::Session;
 use std::time::Duration;
 
 /// The last use of a session is stored at most this often.
-const TOUCH_INTERVAL: Duration = Duration::from_secs(30);
+pub(super) const TOUCH_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A clock may be corrected by this much without ending sessions.
-const CLOCK_TOLERANCE: Duration = Duration::from_mins(5);
+pub(super) const CLOCK_TOLERANCE: Duration = Duration::from_mins(5);
 
 /// What a request is to its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,10 @@ pub struct ResumedSession {
     pub expires_in: Duration,
     /// After this time the session ends even if it is used.
     pub ends_in: Duration,
+    /// Whether the person typed their password recently enough for a dangerous act.
+    pub is_recent: bool,
+    /// Whether the person must set up a second factor before anything else.
+    pub lacks_second_factor: bool,
 }
 
 impl App {
@@ -56,6 +60,8 @@ impl App {
         };
         Ok(ResumedSession {
             id,
+            is_recent: self.is_recent(&used, now),
+            lacks_second_factor: self.lacks_second_factor(&user),
             person: user.into(),
             expires_in: self.remaining(&used, now),
             ends_in: used.expires_at.since(now),
@@ -73,8 +79,14 @@ impl App {
         })
     }
 
+    fn is_recent(&self, session: &Session, now: Timestamp) -> bool {
+        let authenticated_at = session.authenticated_at;
+        authenticated_at <= now.plus(CLOCK_TOLERANCE)
+            && now.since(authenticated_at) <= self.config.reauthentication_interval()
+    }
+
     /// The time after which a session ends if it is not used again. Zero if it has ended.
-    fn remaining(&self, session: &Session, now: Timestamp) -> Duration {
+    pub(super) fn remaining(&self, session: &Session, now: Timestamp) -> Duration {
         // A clock that was set back must not prolong a session.
         if session.created_at > now.plus(CLOCK_TOLERANCE) {
             return Duration::ZERO;

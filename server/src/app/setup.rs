@@ -2,7 +2,8 @@
 
 use super::error::{ErrorCode, Result};
 use super::refusals::AnonymousAttempt;
-use super::sign_in::{NewSession, pool_ended};
+use super::second_factor::AcceptedCode;
+use super::sign_in::{NewSession, SignInPlace, pool_ended};
 use super::{App, AppError, Caller};
 use crate::passwords;
 use cloister_audit::{Actor, Event, EventKind};
@@ -27,21 +28,36 @@ pub struct SetupCommand {
     pub password: String,
     /// Whether the person also asks questions about the present collections.
     pub also_staff: bool,
+    /// What the client says it is, for the person's list of sessions.
+    pub device: String,
 }
 
 impl App {
     /// A new setup link. `None` if there are people already.
-    pub async fn new_setup_link(&self) -> Result<Option<String>> {
+    pub async fn new_setup_link(&self, caller: &Caller) -> Result<Option<String>> {
         if self.store.count_users().await? > 0 {
             return Ok(None);
         }
         let secret = passwords::secret(&*self.entropy)?;
         let expires_at = self.clock.now().plus(SETUP_LINK_VALIDITY);
-        self.store
-            .replace_setup_link(&passwords::fingerprint(&secret), expires_at)
+        let id = passwords::fingerprint(&secret);
+        let detail = json!({ "expires_at": expires_at.to_string() });
+        let event = caller.event(EventKind::SetupLinkMade, detail);
+        self.logged(event, self.store.replace_setup_link(&id, expires_at))
             .await?;
-        let address = self.config.server.address;
-        Ok(Some(format!("https://{address}/#/setup/{secret}")))
+        Ok(Some(format!("{}/#/setup/{secret}", self.address())))
+    }
+
+    /// The address of the interface, for links. It is the first name of the appliance if it listens
+    /// on every address.
+    pub fn address(&self) -> String {
+        let server = &self.config.server;
+        match server.names.first() {
+            Some(name) if server.address.ip().is_unspecified() => {
+                format!("https://{name}:{}", server.address.port())
+            }
+            _ => format!("https://{}", server.address),
+        }
     }
 
     /// Adds the first administrator with a setup link, and begins a session. Nothing is hashed or
@@ -52,6 +68,7 @@ impl App {
             name,
             password,
             also_staff,
+            device,
         } = setup;
         self.admit_network(caller, AnonymousAttempt::Setup)?;
         let link = passwords::fingerprint(&link);
@@ -85,7 +102,12 @@ impl App {
             password_hash: new.password_hash,
             disabled: false,
         };
-        self.complete_sign_in(caller, &record, None, None).await
+        let place = SignInPlace {
+            device: &device,
+            ..SignInPlace::default()
+        };
+        self.complete_sign_in(caller, &record, AcceptedCode::NotNeeded, place)
+            .await
     }
 
     async fn log_and_add_first(

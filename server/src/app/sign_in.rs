@@ -2,6 +2,7 @@
 
 use super::error::{AppError, ErrorCode, Result};
 use super::refusals::AnonymousAttempt;
+use super::second_factor::AcceptedCode;
 use super::{App, Caller};
 use crate::limits::{HashSlot, RateLimiter, network_of};
 use crate::passwords;
@@ -52,6 +53,10 @@ pub struct Credentials {
     pub name: String,
     /// The password.
     pub password: String,
+    /// A code of the second factor, if the person has one.
+    pub code: Option<String>,
+    /// What the client says it is, for the person's list of sessions.
+    pub device: String,
     /// The secret of the session that the browser has already, which the new one replaces.
     pub previous_session: Option<String>,
 }
@@ -62,13 +67,27 @@ pub struct NewSession {
     pub secret: String,
     /// The person.
     pub person: Principal,
+    /// Whether the person must set up a second factor before anything else.
+    pub lacks_second_factor: bool,
 }
 
 /// An attempt that may be made.
-struct AdmittedAttempt {
-    key: AttemptKey,
+pub struct AdmittedAttempt {
+    /// The account and network that it is counted for.
+    pub key: AttemptKey,
     record: Option<SignInRecord>,
     slot: HashSlot,
+}
+
+/// How a person is signed in whose password was right.
+#[derive(Default)]
+pub struct SignInPlace<'a> {
+    /// What the client says it is.
+    pub device: &'a str,
+    /// The secret of the session that the new one replaces.
+    pub previous_session: Option<&'a str>,
+    /// The attempt, whose failures are forgotten.
+    pub attempt: Option<&'a AttemptKey>,
 }
 
 impl App {
@@ -76,28 +95,80 @@ impl App {
     ///
     /// Attempts are limited before the password is hashed: by network, by account, and by the queue
     /// of passwords. Failures delay further attempts for this account from this network, longer and
-    /// longer. A name that does not exist is treated like one that does.
+    /// longer. A name that does not exist is treated like one that does. Whether there is a second
+    /// factor is only said after the right password, which alone does not reset the failures.
     pub async fn sign_in(&self, caller: &Caller, credentials: Credentials) -> Result<NewSession> {
         let Credentials {
             name,
             password,
+            code,
+            device,
             previous_session,
         } = credentials;
-        let AdmittedAttempt { key, record, slot } = self.admit_attempt(caller, &name).await?;
-        let hash = match &record {
-            Some(record) => record.password_hash.clone(),
-            None => passwords::unmatchable_hash().to_owned(),
+        let attempt = self.admit_attempt(caller, &name).await?;
+        let (key, record) = (attempt.key.clone(), attempt.record.clone());
+        let is_right = self.is_right_password(attempt, password).await?;
+        let Some(record) = record.clone().filter(|r| is_right && !r.disabled) else {
+            const REASON: &str = "wrong name or password";
+            let error = ErrorCode::WrongPassword;
+            return Err(self.refuse_sign_in(caller, record, REASON, error).await?);
         };
-        let verified = slot.run(move || passwords::is_match(&password, &hash));
-        let is_right = verified.await.ok_or_else(pool_ended)?;
-        match record {
-            Some(record) if is_right && !record.disabled => {
-                let previous = previous_session.as_deref();
-                self.complete_sign_in(caller, &record, previous, Some(&key))
-                    .await
+        let accepted = self
+            .accept_code_to_sign_in(caller, &record, code.as_deref())
+            .await?;
+        let place = SignInPlace {
+            device: &device,
+            previous_session: previous_session.as_deref(),
+            attempt: Some(&key),
+        };
+        self.complete_sign_in(caller, &record, accepted, place)
+            .await
+    }
+
+    async fn accept_code_to_sign_in(
+        &self,
+        caller: &Caller,
+        record: &SignInRecord,
+        code: Option<&str>,
+    ) -> Result<AcceptedCode> {
+        const REASON: &str = "wrong code of the second factor";
+        match self.accept_code(caller, record.user, code).await {
+            Err(cause) if cause.code == ErrorCode::WrongCode => {
+                let record = Some(record.clone());
+                Err(self
+                    .refuse_sign_in(caller, record, REASON, cause.code)
+                    .await?)
             }
-            record => Err(self.refuse_sign_in(caller, record).await?),
+            accepted => accepted,
         }
+    }
+
+    /// Checks the password of an attempt. A person without a password takes as long as one with a
+    /// wrong one.
+    pub(super) async fn is_right_password(
+        &self,
+        attempt: AdmittedAttempt,
+        password: String,
+    ) -> Result<bool> {
+        let AdmittedAttempt { record, slot, .. } = attempt;
+        let hash = record.map(|record| record.password_hash);
+        let hash = hash.filter(|hash| !hash.is_empty());
+        let hash = hash.unwrap_or_else(|| passwords::unmatchable_hash().to_owned());
+        let verified = slot.run(move || passwords::is_match(&password, &hash));
+        verified.await.ok_or_else(pool_ended)
+    }
+
+    /// Passes the attempt of a person who is signed in to type their password again.
+    pub(super) async fn admit_own_attempt(
+        &self,
+        caller: &Caller,
+        record: SignInRecord,
+    ) -> Result<AdmittedAttempt> {
+        let key = AttemptKey {
+            account: AttemptKey::account_of(record.user),
+            network: network(caller),
+        };
+        self.reserve_attempt(caller, key, Some(record)).await
     }
 
     /// Passes an attempt through all limits, the cheapest first, and counts it.
@@ -123,8 +194,17 @@ impl App {
             let taken = self.sign_in_limits.by_account.take(account, Instant::now());
             taken.map_err(|wait| self.delayed(caller, wait))?;
         }
+        self.reserve_attempt(caller, key, record).await
+    }
+
+    async fn reserve_attempt(
+        &self,
+        caller: &Caller,
+        key: AttemptKey,
+        record: Option<SignInRecord>,
+    ) -> Result<AdmittedAttempt> {
         let slot = self.hash_slot(caller, AnonymousAttempt::SignIn)?;
-        let delays = self.sign_in_delays();
+        let (delays, now) = (self.sign_in_delays(), self.clock.now());
         let reserved = self.store.reserve_sign_in_attempt(&key, &delays, now);
         match reserved.await? {
             None => Ok(AdmittedAttempt { key, record, slot }),
@@ -153,7 +233,7 @@ impl App {
         })
     }
 
-    fn delayed(&self, caller: &Caller, wait: Duration) -> AppError {
+    pub(super) fn delayed(&self, caller: &Caller, wait: Duration) -> AppError {
         self.count_refusal(caller, AnonymousAttempt::SignIn, "too many wrong passwords");
         ErrorCode::Locked.with_wait(wait)
     }
@@ -180,14 +260,13 @@ impl App {
         &self,
         caller: &Caller,
         record: &SignInRecord,
-        previous_session: Option<&str>,
-        attempt: Option<&AttemptKey>,
+        accepted: AcceptedCode,
+        place: SignInPlace<'_>,
     ) -> Result<NewSession> {
-        let previous = previous_session.map(|secret| SessionId(passwords::fingerprint(secret)));
-        let (session, id, has_replaced) = self
-            .begin_session(record.user, previous.as_ref(), attempt)
-            .await?;
-        let detail = json!({ "replaced_session": has_replaced });
+        let (session, id, has_replaced) = self.begin_session(caller, record.user, place).await?;
+        let detail = json!({
+            "replaced_session": has_replaced, "second_factor": accepted.as_str(),
+        });
         let event = Event {
             actor: Actor::from(&session.person),
             ..caller.event(EventKind::SignedIn, detail)
@@ -199,16 +278,18 @@ impl App {
         Ok(session)
     }
 
-    /// Logs a wrong password, or counts it if there are many. Returns the error for the person.
+    /// Logs a wrong password or code, or counts it if there are many. Returns the error for the
+    /// person.
     async fn refuse_sign_in(
         &self,
         caller: &Caller,
         record: Option<SignInRecord>,
+        reason: &'static str,
+        error: ErrorCode,
     ) -> Result<AppError> {
-        const REASON: &str = "wrong name or password";
         if !self.refusals.may_log() {
-            self.count_refusal(caller, AnonymousAttempt::SignIn, REASON);
-            return Ok(ErrorCode::WrongPassword.into());
+            self.count_refusal(caller, AnonymousAttempt::SignIn, reason);
+            return Ok(error.into());
         }
         // An unknown name may be a password that was typed into the wrong field.
         let actor = match record {
@@ -221,18 +302,20 @@ impl App {
         let event = Event {
             outcome: Outcome::Failure,
             actor,
-            ..caller.event(EventKind::SignedIn, json!({ "refused": REASON }))
+            ..caller.event(EventKind::SignedIn, json!({ "refused": reason }))
         };
         self.audit.append(event).await?;
-        Ok(ErrorCode::WrongPassword.into())
+        Ok(error.into())
     }
 
     async fn begin_session(
         &self,
+        caller: &Caller,
         user: UserId,
-        previous: Option<&SessionId>,
-        attempt: Option<&AttemptKey>,
+        place: SignInPlace<'_>,
     ) -> Result<(NewSession, SessionId, bool)> {
+        let previous = place.previous_session;
+        let previous = previous.map(|secret| SessionId(passwords::fingerprint(secret)));
         let secret = passwords::secret(&*self.entropy)?;
         let now = self.clock.now();
         let session = Session {
@@ -241,14 +324,18 @@ impl App {
             created_at: now,
             last_seen_at: now,
             expires_at: now.plus(self.config.session_max()),
+            authenticated_at: now,
+            address: caller.origin.clone(),
+            device: place.device.to_owned(),
         };
         let has_replaced = self
             .store
-            .start_session(&session, previous, attempt)
+            .start_session(&session, previous.as_ref(), place.attempt)
             .await?;
         let user = self.store.user(user).await?.ok_or(ErrorCode::SignedOut)?;
         let new = NewSession {
             secret,
+            lacks_second_factor: self.lacks_second_factor(&user),
             person: user.into(),
         };
         Ok((new, session.id, has_replaced))

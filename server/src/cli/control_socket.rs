@@ -1,19 +1,32 @@
 //! The control socket: a Unix socket in the data folder, which only the user of the appliance can
-//! open. A command sends its task as a line of JSON, and the appliance sends back its output.
+//! open. A command sends its task and who runs it as a line of JSON, and the appliance sends back its
+//! output. The kernel says which account the command has.
 
 use super::arguments::Task;
+use super::operator::Operator;
 use super::output::{OutputEvent, OutputSink};
 use super::{console, dispatch};
 use crate::app::{App, AppState};
 use crate::sandbox::{self, ConfinedProcess};
 use anyhow::Context;
 use cloister_config::Config;
+use serde::{Deserialize, Serialize};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener as StdListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+
+/// The longest task: the checkpoints that `audit verify` compares are the largest.
+const MAX_REQUEST_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What a command sends.
+#[derive(Serialize, Deserialize)]
+struct CommandRequest {
+    operator: Operator,
+    task: Task,
+}
 
 fn socket_path(config: &Config) -> PathBuf {
     config.paths.data.join("control.sock")
@@ -41,7 +54,10 @@ pub fn query_appliance(config: &Config, task: &Task) -> Option<String> {
 }
 
 fn send_task(stream: &mut UnixStream, task: &Task) -> anyhow::Result<()> {
-    let mut request = serde_json::to_vec(task)?;
+    let mut request = serde_json::to_vec(&CommandRequest {
+        operator: Operator::of_this_process(),
+        task: task.clone(),
+    })?;
     request.push(b'\n');
     stream.write_all(&request)?;
     Ok(())
@@ -59,11 +75,15 @@ fn run_in_appliance(mut stream: UnixStream, task: &Task) -> anyhow::Result<ExitC
 }
 
 fn run_here(task: Task, config: Config) -> anyhow::Result<ExitCode> {
+    let request = CommandRequest {
+        operator: Operator::of_this_process(),
+        task,
+    };
     let ConfinedProcess { status, runtime } = sandbox::confine(&config)?;
     runtime.block_on(async {
         let app = App::open(config, status).await?;
         let (sink, mut events) = OutputSink::new();
-        let running = tokio::spawn(run_to_end(AppState::clone(&app), task, sink));
+        let running = tokio::spawn(run_to_end(AppState::clone(&app), request, sink));
         let mut printer = Printer::default();
         let mut code = ExitCode::FAILURE;
         while let Some(event) = events.recv().await {
@@ -78,8 +98,9 @@ fn run_here(task: Task, config: Config) -> anyhow::Result<ExitCode> {
 }
 
 /// Runs a task in this process and sends how it ended.
-async fn run_to_end(app: AppState, task: Task, output: OutputSink) {
-    let last = match dispatch::run_task(&app, task, &output).await {
+async fn run_to_end(app: AppState, request: CommandRequest, output: OutputSink) {
+    let CommandRequest { operator, task } = request;
+    let last = match dispatch::run_task(&app, &operator, task, &output).await {
         Ok(code) => OutputEvent::Ended(code),
         Err(cause) => OutputEvent::Failed(format!("{cause:#}")),
     };
@@ -179,12 +200,16 @@ pub async fn serve(listener: StdListener, app: AppState) -> anyhow::Result<()> {
 }
 
 async fn serve_command(stream: tokio::net::UnixStream, app: AppState) -> anyhow::Result<()> {
+    let uid = stream.peer_cred()?.uid();
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    tokio::io::BufReader::new(read).read_line(&mut line).await?;
-    let task: Task = serde_json::from_str(&line)?;
+    tokio::io::BufReader::new(read.take(MAX_REQUEST_BYTES))
+        .read_line(&mut line)
+        .await?;
+    let CommandRequest { operator, task } = serde_json::from_str(&line)?;
+    let operator = operator.verified(uid);
     let (sink, mut events) = OutputSink::new();
-    tokio::spawn(run_to_end(app, task, sink));
+    tokio::spawn(run_to_end(app, CommandRequest { operator, task }, sink));
     while let Some(event) = events.recv().await {
         let mut line = serde_json::to_vec(&event)?;
         line.push(b'\n');

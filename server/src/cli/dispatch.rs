@@ -2,9 +2,10 @@
 
 use super::arguments::{Arguments, Command, OutputFormat, Task};
 use super::commands::{access, ask, audit, config, doctor, index, ingest, models, people, serve};
+use super::operator::Operator;
 use super::output::OutputSink;
 use super::{console, control_socket};
-use crate::app::AppState;
+use crate::app::{AppState, Caller};
 use crate::private_files;
 use clap::Parser;
 use cloister_config::Config;
@@ -74,28 +75,35 @@ fn with_local_input(mut task: Task) -> anyhow::Result<Task> {
     Ok(task)
 }
 
-/// Runs a task and returns its exit status.
-pub async fn run_task(app: &AppState, task: Task, output: &OutputSink) -> anyhow::Result<u8> {
+/// Runs a task for an operator and returns its exit status.
+pub async fn run_task(
+    app: &AppState,
+    operator: &Operator,
+    task: Task,
+    output: &OutputSink,
+) -> anyhow::Result<u8> {
+    let caller = &Caller::console(&operator.to_string());
     match task {
-        Task::Ingest(task) => ingest::run(app, task, output).await,
-        Task::Search(task) => ask::search(app, task, output).await,
-        Task::Ask(task) => ask::ask(app, task, output).await,
-        Task::User(task) => people::run(app, task, output).await,
-        Task::Group(task) => access::run_group(app, task, output).await,
-        Task::Collection(task) => access::run_collection(app, task, output).await,
-        Task::Audit(task) => audit::run(app, task, output).await,
-        Task::Index(task) => index::run(app, task, output).await,
-        Task::SetupLink(format) => setup_link(app, format, output).await,
+        Task::Ingest(task) => ingest::run(app, caller, task, output).await,
+        Task::Search(task) => ask::search(app, caller, task, output).await,
+        Task::Ask(task) => ask::ask(app, caller, task, output).await,
+        Task::User(task) => people::run(app, caller, task, output).await,
+        Task::Group(task) => access::run_group(app, caller, task, output).await,
+        Task::Collection(task) => access::run_collection(app, caller, task, output).await,
+        Task::Audit(task) => audit::run(app, caller, task, output).await,
+        Task::Index(task) => index::run(app, caller, task, output).await,
+        Task::SetupLink(format) => setup_link(app, caller, format, output).await,
         Task::Confinement(_) => doctor::report_from_inside(app, output).await,
     }
 }
 
 async fn setup_link(
     app: &AppState,
+    caller: &Caller,
     format: OutputFormat,
     output: &OutputSink,
 ) -> anyhow::Result<u8> {
-    let Some(link) = app.new_setup_link().await? else {
+    let Some(link) = app.new_setup_link(caller).await? else {
         anyhow::bail!(
             "there are people already. An administrator adds more in the browser, or \
              `cloister user add` does here"

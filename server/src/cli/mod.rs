@@ -8,6 +8,7 @@ mod commands;
 mod console;
 mod control_socket;
 mod dispatch;
+mod operator;
 mod output;
 mod render;
 

@@ -16,7 +16,7 @@ const MAX_BODY_BYTES: usize = 256 * 1024;
 /// The largest body of a request that needs no session: a name, a password and a link.
 const MAX_ANONYMOUS_BODY_BYTES: usize = 4 * 1024;
 /// The requests that need no session.
-const ANONYMOUS: &[&str] = &["/api/v1/session", "/api/v1/setup"];
+const ANONYMOUS: &[&str] = &["/api/v1/session", "/api/v1/setup", "/api/v1/activation"];
 
 /// Collects the body. A client that sends it too slowly, or sends too much, gets an error.
 pub async fn collect(request: Request, next: Next) -> Response {

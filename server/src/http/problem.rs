@@ -32,11 +32,18 @@ impl<E: Into<AppError>> From<E> for Problem {
 /// The HTTP status of an error code.
 const fn status(code: ErrorCode) -> StatusCode {
     match code {
-        ErrorCode::WrongPassword | ErrorCode::SignedOut => StatusCode::UNAUTHORIZED,
+        ErrorCode::WrongPassword
+        | ErrorCode::WrongCurrentPassword
+        | ErrorCode::SecondFactorNeeded
+        | ErrorCode::WrongCode
+        | ErrorCode::TokenRefused
+        | ErrorCode::SignedOut => StatusCode::UNAUTHORIZED,
         ErrorCode::Locked | ErrorCode::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::Timeout => StatusCode::REQUEST_TIMEOUT,
-        ErrorCode::Forbidden => StatusCode::FORBIDDEN,
+        ErrorCode::Forbidden
+        | ErrorCode::SecondFactorMissing
+        | ErrorCode::ReauthenticationNeeded => StatusCode::FORBIDDEN,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::Conflict => StatusCode::CONFLICT,
         ErrorCode::Invalid => StatusCode::UNPROCESSABLE_ENTITY,

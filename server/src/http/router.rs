@@ -2,12 +2,14 @@
 //! method are in the `utoipa::path` attribute of its function.
 
 use super::routes::{
-    access, answers, audit, conversations, documents, files, people, search, sign_in, status,
+    access, account, account_requests, activation, answers, audit, conversations, documents, files,
+    people, search, second_factor, sign_in, status,
 };
 use super::{bodies, problem::Problem, security_headers, static_files};
 use crate::app::{AppState, ErrorCode};
-use axum::Router;
 use axum::middleware::from_fn;
+use axum::{Extension, Router};
+use cloister_domain::TokenScope;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -19,13 +21,18 @@ use utoipa_axum::routes;
 ))]
 struct ApiInfo;
 
-/// The routes of the API and their description.
+/// The routes of the API and their description. An extension says which scope an API token needs;
+/// groups without one refuse tokens.
 fn api() -> OpenApiRouter<AppState> {
     let api = OpenApiRouter::new()
         .merge(everybody())
-        .merge(staff())
-        .merge(administrators())
-        .merge(compliance_officers());
+        .merge(own_account())
+        .merge(asking().layer(Extension(TokenScope::Ask)))
+        .merge(reading().layer(Extension(TokenScope::Documents)))
+        .merge(history())
+        .merge(accounts_and_access())
+        .merge(ingestion().layer(Extension(TokenScope::Files)))
+        .merge(compliance_officers().layer(Extension(TokenScope::Audit)));
     OpenApiRouter::with_openapi(ApiInfo::openapi()).nest("/api/v1", api)
 }
 
@@ -37,33 +44,66 @@ fn everybody() -> OpenApiRouter<AppState> {
             sign_in::current_person,
             sign_in::sign_out
         ))
-        .routes(routes!(status::about))
+        .routes(routes!(activation::activate))
 }
 
-fn staff() -> OpenApiRouter<AppState> {
+fn own_account() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
+        .routes(routes!(account::show))
+        .routes(routes!(account::change_password))
+        .routes(routes!(account::confirm_session))
+        .routes(routes!(account::end_other_sessions))
+        .routes(routes!(account::end_session))
+        .routes(routes!(account::create_token))
+        .routes(routes!(account::revoke_token))
+        .routes(routes!(second_factor::begin, second_factor::confirm))
+        .routes(routes!(second_factor::remove))
+        .routes(routes!(second_factor::make_recovery_codes))
+}
+
+fn asking() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(status::about))
         .routes(routes!(answers::ask))
         .routes(routes!(answers::rate))
-        .routes(routes!(conversations::list))
-        .routes(routes!(conversations::open, conversations::delete))
         .routes(routes!(search::search))
+}
+
+fn reading() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
         .routes(routes!(documents::list))
         .routes(routes!(documents::page))
         .routes(routes!(documents::image))
 }
 
-fn administrators() -> OpenApiRouter<AppState> {
+fn history() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(status::status))
+        .routes(routes!(conversations::list))
+        .routes(routes!(conversations::open, conversations::delete))
+}
+
+fn accounts_and_access() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
         .routes(routes!(people::list, people::add))
         .routes(routes!(people::change))
-        .routes(routes!(people::set_password))
+        .routes(routes!(people::reset_second_factor))
+        .routes(routes!(activation::make_link, activation::revoke_link))
+        .routes(routes!(account_requests::list))
+        .routes(routes!(
+            account_requests::approve,
+            account_requests::withdraw
+        ))
         .routes(routes!(access::list_groups, access::add_group))
         .routes(routes!(access::remove_group))
         .routes(routes!(access::join_group, access::leave_group))
         .routes(routes!(access::list_collections, access::add_collection))
         .routes(routes!(access::change_collection))
         .routes(routes!(access::grant, access::revoke))
+}
+
+fn ingestion() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(status::status))
         .routes(routes!(files::list))
         .routes(routes!(files::retry))
         .routes(routes!(files::cancel))

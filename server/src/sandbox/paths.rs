@@ -43,6 +43,7 @@ fn allowed_paths(config: &Config) -> anyhow::Result<AllowedPaths> {
         &paths.answer_weights,
         &paths.glossary,
         &paths.golden_questions,
+        &paths.secrets_key,
     ];
     // The folders, not the files: a new certificate replaces the files.
     for file in [&config.server.certificate, &config.server.key] {

@@ -107,16 +107,20 @@ impl World {
                 .await;
             self.groups.push(added.unwrap());
         }
+        let person = |name: String, role| NewUser {
+            name,
+            password_hash: "none".into(),
+            roles: vec![role],
+        };
         for number in 0..PEOPLE {
-            let new = NewUser {
-                name: format!("person-{number}"),
-                password_hash: "none".into(),
-                roles: vec![Role::Staff],
-            };
+            let new = person(format!("person-{number}"), Role::Staff);
             self.people
                 .push(self.store.add_user(&new, self.now).await.unwrap());
             self.oracle.staff.insert(number);
         }
+        // Somebody remains an administrator, whatever changes.
+        let remaining = person("administrator".into(), Role::Administrator);
+        self.store.add_user(&remaining, self.now).await.unwrap();
     }
 
     /// One random change: often a grant or a revocation, sometimes a change of documents.

@@ -4,21 +4,30 @@ import type { components } from "./schema";
 
 type Schemas = components["schemas"];
 export type About = Schemas["About"];
+export type Account = Schemas["Account"];
+export type AccountRequest = Schemas["AccountRequest"];
+export type ActivatedPerson = Schemas["ActivatedPerson"];
 export type AnswerEvent = Schemas["AnswerEvent"];
+export type Approval = Schemas["Approval"];
+export type ChangedPerson = Schemas["ChangedPersonView"];
 export type CollectionView = Schemas["CollectionView"];
 export type ConversationsView = Schemas["ConversationsView"];
+export type CreatedToken = Schemas["CreatedToken"];
 export type CurrentPerson = Schemas["CurrentPerson"];
+export type Enrolment = Schemas["Enrolment"];
 export type EntriesView = Schemas["EntriesView"];
 export type EntryView = Schemas["EntryView"];
 export type FileView = Schemas["FileView"];
 export type FilesView = Schemas["FilesView"];
 export type GroupView = Schemas["GroupView"];
+export type NewLink = Schemas["NewLink"];
 export type PageView = Schemas["PageView"];
 export type Person = Schemas["Person"];
 export type TableView = Schemas["TableView"];
 export type CellView = Schemas["CellView"];
 export type QuoteView = Schemas["QuoteView"];
 export type ReadingView = Schemas["ReadingView"];
+export type RecoveryCodeList = Schemas["RecoveryCodes"];
 export type ReplayView = Schemas["ReplayView"];
 export type RevisionView = Schemas["RevisionView"];
 export type SearchView = Schemas["SearchView"];
@@ -47,6 +56,8 @@ export const listeners = {
   signedOut: () => {},
   /** A request was answered, which prolongs the session. */
   used: () => {},
+  /** A request needs the password again. Returns whether the person confirmed who they are. */
+  confirm: async () => false,
 };
 
 type Options = {
@@ -73,7 +84,12 @@ export async function request(
     if (signal?.aborted) throw cause;
     throw new Problem("unreachable", "The appliance is not reachable", "Check that it is running");
   });
-  if (!response.ok) throw await readProblem(response);
+  if (!response.ok) {
+    const problem = await readProblem(response);
+    const isConfirmed = problem.code === "reauthentication-needed" && (await listeners.confirm());
+    if (isConfirmed) return request(method, path, body, { background, signal });
+    throw problem;
+  }
   if (!background) listeners.used();
   return response;
 }

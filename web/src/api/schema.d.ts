@@ -21,6 +21,212 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One's own account. */
+        get: operations["show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account-requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the changes that wait, the oldest first. */
+        get: operations["list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account-requests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Approves a change that another administrator requested, and makes it. */
+        post: operations["approve"];
+        /** Withdraws or rejects a change. */
+        delete: operations["withdraw"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Changes one's own password. The other sessions end. */
+        put: operations["change_password"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes new recovery codes. Earlier ones no longer work. These are not shown again. */
+        post: operations["make_recovery_codes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Puts the second factor into use. The response has the recovery codes, which are not shown again. */
+        put: operations["confirm"];
+        /** Makes a secret for a second factor. It is in use after it was confirmed with a code. */
+        post: operations["begin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/second-factor/removal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Removes one's own second factor. */
+        post: operations["remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends all other sessions of one's own. */
+        delete: operations["end_other_sessions"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/sessions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a session of one's own. */
+        delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Creates an API token. The response has its secret, which is not shown again. */
+        post: operations["create_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/tokens/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revokes an API token of one's own. */
+        delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/activation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets the password of the person for whom the link was made. */
+        post: operations["activate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/answers": {
         parameters: {
             query?: never;
@@ -362,7 +568,7 @@ export interface paths {
         /** Lists everybody. */
         get: operations["list"];
         put?: never;
-        /** Adds a person. */
+        /** Adds a person. Roles that another administrator has to approve are requested. */
         post: operations["add"];
         delete?: never;
         options?: never;
@@ -378,7 +584,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Changes the roles of a person, or whether they may sign in. */
+        /**
+         * Changes the roles of a person, or whether they may sign in. Roles that another administrator has
+         *     to approve are requested.
+         */
         put: operations["change"];
         post?: never;
         delete?: never;
@@ -387,7 +596,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/people/{id}/password": {
+    "/api/v1/people/{id}/activation-link": {
         parameters: {
             query?: never;
             header?: never;
@@ -395,10 +604,34 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Sets a new password and ends all sessions of the person. */
-        put: operations["set_password"];
+        put?: never;
+        /**
+         * Makes an activation link for a person. An earlier one no longer works. For an administrator or
+         *     compliance officer, this is requested.
+         */
+        post: operations["make_link"];
+        /** Revokes the activation link of a person. */
+        delete: operations["revoke_link"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{id}/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Removes the second factor of a person who has lost it. For an administrator or compliance
+         *     officer, this is requested.
+         */
+        delete: operations["reset_second_factor"];
         options?: never;
         head?: never;
         patch?: never;
@@ -474,6 +707,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session/confirmation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Confirms that the person of the session still uses it. Some routes need this after a while, and
+         *     say so with the error `reauthentication-needed`.
+         */
+        put: operations["confirm_session"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/setup": {
         parameters: {
             query?: never;
@@ -529,6 +782,65 @@ export interface components {
             ingesting: boolean;
             /** @description The version of the product. */
             version: string;
+        };
+        /** @description A person's own account. */
+        Account: {
+            /**
+             * Format: int64
+             * @description The longest validity of an API token, in days. 0 if people may not create any.
+             */
+            max_token_days: number;
+            /** @description The name to sign in with. */
+            name: string;
+            /** @description `staff`, `administrator`, `compliance-officer`. */
+            roles: string[];
+            /** @description The second factor. */
+            second_factor: components["schemas"]["SecondFactorView"];
+            /** @description The sessions, the one that was used last first. */
+            sessions: components["schemas"]["Session"][];
+            /** @description The API tokens, the newest first. */
+            tokens: components["schemas"]["ApiToken"][];
+        };
+        /** @description A change of an account that waits for another administrator. */
+        AccountRequest: {
+            /** @description `roles`, `activation-link`, `second-factor`. */
+            change: string;
+            /** @description The time after which it can no longer be approved, RFC 3339. */
+            expires_at: string;
+            /**
+             * Format: int64
+             * @description The id.
+             */
+            id: number;
+            /** @description Their name. */
+            name: string;
+            /**
+             * Format: int64
+             * @description The id of the person whose account is to be changed.
+             */
+            person: number;
+            /** @description The time of the request, RFC 3339. */
+            requested_at: string;
+            /**
+             * Format: int64
+             * @description The id of the administrator who requested it. Another one has to approve it.
+             */
+            requested_by: number;
+            /** @description Their name. */
+            requester: string;
+            /** @description The new roles, if roles are to be changed. */
+            roles: string[];
+        };
+        /** @description A person who set their password. */
+        ActivatedPerson: {
+            /** @description The name to sign in with. */
+            name: string;
+        };
+        /** @description A link and the new password. */
+        ActivationRequest: {
+            /** @description The secret in the link. */
+            link: string;
+            password: string;
         };
         /** @description An event of an answer. The field `event` names the variant. */
         AnswerEvent: (components["schemas"]["ReceiptView"] & {
@@ -593,6 +905,24 @@ export interface components {
             /** @enum {string} */
             event: "error";
         });
+        /** @description A token of the person. */
+        ApiToken: {
+            /** @description When it was created, RFC 3339. */
+            created_at: string;
+            /** @description After this time it is not valid, RFC 3339. */
+            expires_at: string;
+            /**
+             * Format: int64
+             * @description The id, which the audit log names.
+             */
+            id: number;
+            /** @description When it was last used, to about half a minute, RFC 3339. Absent if never. */
+            last_used_at?: string | null;
+            /** @description The name that the person gave it. */
+            name: string;
+            /** @description What it may be used for: `ask`, `documents`, `files`, `audit`. */
+            scopes: string[];
+        };
         /** @description An error of a use case. */
         AppError: {
             /** @description The code. */
@@ -606,6 +936,12 @@ export interface components {
             retry_after_s?: number | null;
             /** @description The sentence for the code. */
             title: string;
+        };
+        /** @description What an approval has done. */
+        Approval: {
+            link?: components["schemas"]["NewLink"] | null;
+            /** @description The person after the change. */
+            person: components["schemas"]["Person"];
         };
         /** @description A question. */
         AskRequest: {
@@ -643,6 +979,12 @@ export interface components {
             span: number;
             /** @description Its text. */
             text: string;
+        };
+        /** @description A person after a change. */
+        ChangedPersonView: {
+            /** @description The person. */
+            person: components["schemas"]["Person"];
+            requested?: components["schemas"]["AccountRequest"] | null;
         };
         /** @description The settings of a collection. */
         CollectionChange: {
@@ -697,8 +1039,20 @@ export interface components {
              */
             retention_days: number;
         };
+        /** @description A token that was just created. Its secret is shown once. */
+        CreatedToken: {
+            /** @description The secret, for the header `Authorization: Bearer`. */
+            secret: string;
+            /** @description The token. */
+            token: components["schemas"]["ApiToken"];
+        };
         /** @description A name and a password. */
         Credentials: {
+            /**
+             * @description A code of the second factor. If it is needed and absent, the error is
+             *     `second-factor-needed`: send all three again.
+             */
+            code?: string | null;
             name: string;
             password: string;
         };
@@ -724,6 +1078,8 @@ export interface components {
              * @description Seconds for which a request prolongs the session.
              */
             idle_s: number;
+            /** @description Whether the person must set up a second factor before anything else. */
+            lacks_second_factor: boolean;
             /** @description The name to sign in with. */
             name: string;
             /** @description `staff`, `administrator`, `compliance-officer`. */
@@ -745,6 +1101,15 @@ export interface components {
             revision: number;
             /** @description The title of the document. */
             title: string;
+        };
+        /** @description A second factor that the person has to confirm with a code. */
+        Enrolment: {
+            /** @description The rows of its QR code: `1` is a dark module. */
+            qr: string[];
+            /** @description The secret in base32. */
+            secret: string;
+            /** @description The address that authenticator apps read (`otpauth:`). */
+            uri: string;
         };
         /** @description A page of entries, newest first. */
         EntriesView: {
@@ -789,7 +1154,7 @@ export interface components {
          * @description The kind of an error, for a program to act on.
          * @enum {string}
          */
-        ErrorCode: "WrongPassword" | "Locked" | "TooManyRequests" | "Overloaded" | "TooLarge" | "Timeout" | "SignedOut" | "Forbidden" | "NotFound" | "Conflict" | "Invalid" | "SetupLinkSpent" | "Busy" | "AuditStopped" | "DiskFull" | "ModelUnavailable" | "Internal";
+        ErrorCode: "WrongPassword" | "WrongCurrentPassword" | "ReauthenticationNeeded" | "SecondFactorNeeded" | "WrongCode" | "SecondFactorMissing" | "TokenRefused" | "Locked" | "TooManyRequests" | "Overloaded" | "TooLarge" | "Timeout" | "SignedOut" | "Forbidden" | "NotFound" | "Conflict" | "Invalid" | "SetupLinkSpent" | "Busy" | "AuditStopped" | "DiskFull" | "ModelUnavailable" | "Internal";
         /** @description Checkpoints that were kept outside the appliance. */
         ExternalCheckpoints: {
             checkpoints?: string[];
@@ -958,19 +1323,39 @@ export interface components {
         IngestionChange: {
             paused: boolean;
         };
+        /** @description A link that was just made. It is shown once. */
+        NewLink: {
+            /** @description The end of its validity, RFC 3339. */
+            expires_at: string;
+            /** @description The secret: the link is `#/activate/` and the secret. */
+            secret: string;
+        };
         /** @description A name. */
         NewName: {
             name: string;
         };
-        /** @description A new password. */
-        NewPassword: {
-            password: string;
-        };
-        /** @description A person to add. */
+        /** @description A person to add. They set their password with an activation link. */
         NewPerson: {
             name: string;
-            password: string;
             roles: string[];
+        };
+        /** @description An API token to create. */
+        NewTokenRequest: {
+            /**
+             * Format: int64
+             * @description The days of its validity.
+             */
+            days: number;
+            /** @description A name, by which the person recognises the token. */
+            name: string;
+            /** @description The person's password. */
+            password: string;
+            /** @description What it may be used for: `ask`, `documents`, `files`, `audit`. */
+            scopes: string[];
+        };
+        /** @description The person's password. */
+        OwnPassword: {
+            password: string;
         };
         /** @description The speed of the ingestion. */
         PaceView: {
@@ -1055,17 +1440,28 @@ export interface components {
             /** @description The title of the document. */
             title: string;
         };
+        /** @description The present and the new password. */
+        PasswordChange: {
+            current: string;
+            new: string;
+        };
         /** @description A person as an administrator sees them. */
         Person: {
             /** @description Whether the person may not sign in. */
             disabled: boolean;
             /** @description The ids of the person's groups. */
             groups: number[];
+            /** @description Whether the person has set a password. */
+            has_password: boolean;
+            /** @description Whether the person signs in with a second factor. */
+            has_second_factor: boolean;
             /**
              * Format: int64
              * @description The id.
              */
             id: number;
+            /** @description The end of the validity of their activation link, RFC 3339. Absent if they have none. */
+            link_expires_at?: string | null;
             /** @description The name to sign in with. */
             name: string;
             /** @description `staff`, `administrator`, `compliance-officer`. */
@@ -1218,6 +1614,10 @@ export interface components {
                 [key: string]: string;
             };
         };
+        /** @description New recovery codes. They are shown once. */
+        RecoveryCodes: {
+            codes: string[];
+        };
         /** @description A rectangle in points from the top left corner of the page. */
         RectView: {
             /**
@@ -1314,12 +1714,53 @@ export interface components {
             /** @description How the nearest vectors were found: `exact`, `clusters` or `graph`. */
             plan: string;
         };
+        /** @description A code of the second factor. */
+        SecondFactorCode: {
+            code: string;
+        };
+        /** @description The person's password and a code of the second factor. */
+        SecondFactorRemoval: {
+            code: string;
+            password: string;
+        };
+        /** @description The second factor of the person. */
+        SecondFactorView: {
+            /** @description Whether it is in use. */
+            enabled: boolean;
+            /**
+             * Format: int64
+             * @description The number of recovery codes that are left.
+             */
+            recovery_codes: number;
+            /** @description Whether the settings require it for a role of the person. */
+            required: boolean;
+        };
         /** @description A generated sentence that was verified. */
         SentenceView: {
             /** @description The numbers of the quotes that support it. */
             quotes: number[];
             /** @description The sentence. */
             text: string;
+        };
+        /** @description A session of the person. */
+        Session: {
+            /** @description The address of the client. */
+            address: string;
+            /** @description Whether it is the session of this request. */
+            current: boolean;
+            /** @description What the client said it is, such as `Firefox on Linux`. */
+            device: string;
+            /** @description The id. */
+            id: string;
+            /** @description The time of the last use, to about half a minute, RFC 3339. */
+            last_used_at: string;
+            /** @description The time of the sign-in, RFC 3339. */
+            started_at: string;
+        };
+        /** @description The password, and a code of the second factor if the person has one. */
+        SessionConfirmation: {
+            code?: string | null;
+            password: string;
         };
         /** @description The first administrator. */
         SetupRequest: {
@@ -1499,6 +1940,456 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["About"];
+                };
+            };
+        };
+    };
+    show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountRequest"][];
+                };
+            };
+        };
+    };
+    approve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Approval"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdraw: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    make_recovery_codes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnPassword"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecondFactorCode"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryCodes"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    begin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OwnPassword"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Enrolment"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecondFactorRemoval"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_other_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTokenRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedToken"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    activate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActivationRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActivatedPerson"];
+                };
+            };
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2200,7 +3091,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Person"];
+                    "application/json": components["schemas"]["ChangedPersonView"];
                 };
             };
             409: {
@@ -2233,12 +3124,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Person"];
+                    "application/json": components["schemas"]["ChangedPersonView"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
     };
-    set_password: {
+    make_link: {
         parameters: {
             query?: never;
             header?: never;
@@ -2247,11 +3154,44 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewPassword"];
+        requestBody?: never;
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewLink"];
+                };
+            };
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountRequest"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
             };
         };
+    };
+    revoke_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             204: {
                 headers: {
@@ -2259,7 +3199,42 @@ export interface operations {
                 };
                 content?: never;
             };
-            422: {
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reset_second_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountRequest"];
+                };
+            };
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2452,6 +3427,43 @@ export interface operations {
                 content?: never;
             };
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirm_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionConfirmation"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,3 +1,8 @@
+/** A time as the browser's language writes it. */
+export function formatTime(time: string): string {
+  return new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+}
+
 /** A number of documents, as words. */
 export function countDocuments(count: number): string {
   return count === 1 ? "1 document" : `${count} documents`;

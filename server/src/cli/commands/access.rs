@@ -98,19 +98,19 @@ impl CollectionCommand {
 /// Runs a command for groups.
 pub async fn run_group(
     app: &AppState,
+    caller: &Caller,
     command: GroupCommand,
     output: &OutputSink,
 ) -> anyhow::Result<u8> {
-    let caller = Caller::console();
     match command {
         GroupCommand::Add { name } => {
-            app.add_group(&caller, &name).await?;
+            app.add_group(caller, &name).await?;
             output.line(format!("added the group {name}")).await;
         }
         GroupCommand::Join { group, user } => {
             let group_id = app.group_named(&group).await?.id;
             let user_id = app.person_named(&user).await?.id;
-            app.join_group(&caller, group_id, user_id).await?;
+            app.join_group(caller, group_id, user_id).await?;
             output.line(format!("{user} is a member of {group}")).await;
         }
         GroupCommand::List { json } => {
@@ -128,26 +128,26 @@ pub async fn run_group(
 /// Runs a command for collections.
 pub async fn run_collection(
     app: &AppState,
+    caller: &Caller,
     command: CollectionCommand,
     output: &OutputSink,
 ) -> anyhow::Result<u8> {
-    let caller = Caller::console();
     match command {
         CollectionCommand::Add { name } => {
-            let folder = app.add_collection(&caller, &name).await?.folder;
+            let folder = app.add_collection(caller, &name).await?.folder;
             let sentence = format!("added the collection {name}; drop its files in {folder}");
             output.line(sentence).await;
         }
         CollectionCommand::Grant { collection, group } => {
             let collection_id = app.collection_named(&collection).await?.id;
             let group_id = app.group_named(&group).await?.id;
-            app.grant(&caller, collection_id, group_id).await?;
+            app.grant(caller, collection_id, group_id).await?;
             output.line(format!("{group} may read {collection}")).await;
         }
         CollectionCommand::Revoke { collection, group } => {
             let collection_id = app.collection_named(&collection).await?.id;
             let group_id = app.group_named(&group).await?.id;
-            app.revoke(&caller, collection_id, group_id).await?;
+            app.revoke(caller, collection_id, group_id).await?;
             let sentence = format!("{group} may no longer read {collection}");
             output.line(sentence).await;
         }
@@ -161,7 +161,7 @@ pub async fn run_collection(
                 languages,
                 passwords: password_list,
             };
-            set_reading(app, &caller, &collection, change, output).await?;
+            set_reading(app, caller, &collection, change, output).await?;
         }
         CollectionCommand::List { json } => list_collections(app, json, output).await?,
     }

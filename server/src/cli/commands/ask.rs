@@ -98,9 +98,14 @@ impl From<FilterArguments> for DocumentFilter {
 }
 
 /// Searches and prints the passages.
-pub async fn search(app: &AppState, task: Search, output: &OutputSink) -> anyhow::Result<u8> {
+pub async fn search(
+    app: &AppState,
+    console: &Caller,
+    task: Search,
+    output: &OutputSink,
+) -> anyhow::Result<u8> {
     let person = Principal::from(app.active_person_named(&task.person).await?);
-    let caller = Caller::person_at_console(app, &person)?;
+    let caller = console.person_at_console(app, &person)?;
     let query = SearchQuery {
         text: task.text,
         limit: task.limit,
@@ -118,9 +123,14 @@ pub async fn search(app: &AppState, task: Search, output: &OutputSink) -> anyhow
 }
 
 /// Asks a question and prints the answer.
-pub async fn ask(app: &AppState, task: Ask, output: &OutputSink) -> anyhow::Result<u8> {
+pub async fn ask(
+    app: &AppState,
+    console: &Caller,
+    task: Ask,
+    output: &OutputSink,
+) -> anyhow::Result<u8> {
     let person = Principal::from(app.active_person_named(&task.person).await?);
-    let caller = Caller::person_at_console(app, &person)?;
+    let caller = console.person_at_console(app, &person)?;
     let follow_up = match task.conversation {
         Some(conversation) => {
             app.check_conversation(&person, &conversation).await?;

@@ -74,13 +74,17 @@ impl AuditCommand {
 }
 
 /// Runs the command.
-pub async fn run(app: &AppState, command: AuditCommand, output: &OutputSink) -> anyhow::Result<u8> {
-    let caller = Caller::console();
+pub async fn run(
+    app: &AppState,
+    caller: &Caller,
+    command: AuditCommand,
+    output: &OutputSink,
+) -> anyhow::Result<u8> {
     match command {
         AuditCommand::Verify {
             checkpoints, json, ..
         } => {
-            let verified = app.verify_audit(&caller, checkpoints).await?;
+            let verified = app.verify_audit(caller, checkpoints).await?;
             let value = serde_json::to_value(&verified)?;
             output
                 .result(json, value, verification_lines(&verified))
@@ -88,7 +92,7 @@ pub async fn run(app: &AppState, command: AuditCommand, output: &OutputSink) -> 
             Ok(if verified.is_intact() { 0 } else { NOT_INTACT })
         }
         AuditCommand::Replay { id, json } => {
-            let replay = app.replay_answer(&caller, &id).await?;
+            let replay = app.replay_answer(caller, &id).await?;
             let is_same = replay.is_same_answer();
             let mut value = serde_json::to_value(&replay)?;
             value["same_answer"] = is_same.into();
@@ -96,7 +100,7 @@ pub async fn run(app: &AppState, command: AuditCommand, output: &OutputSink) -> 
             Ok(if is_same { 0 } else { DIFFERENT_ANSWER })
         }
         AuditCommand::Checkpoint => {
-            let note = app.take_checkpoint(&caller).await?;
+            let note = app.take_checkpoint(caller).await?;
             output.line(note.trim_end()).await;
             Ok(0)
         }
@@ -105,7 +109,7 @@ pub async fn run(app: &AppState, command: AuditCommand, output: &OutputSink) -> 
                 text,
                 ..EntryFilter::default()
             };
-            for entry in app.view_entries(&caller, filter, limit).await?.entries {
+            for entry in app.view_entries(caller, filter, limit).await?.entries {
                 let value = serde_json::to_value(&entry)?;
                 output.result(json, value, entry_line(&entry)).await;
             }

@@ -35,8 +35,12 @@ pub enum IndexCommand {
 }
 
 /// Runs the command, and prints the status of the index.
-pub async fn run(app: &AppState, command: IndexCommand, output: &OutputSink) -> anyhow::Result<u8> {
-    let caller = Caller::console();
+pub async fn run(
+    app: &AppState,
+    caller: &Caller,
+    command: IndexCommand,
+    output: &OutputSink,
+) -> anyhow::Result<u8> {
     let json = match command {
         IndexCommand::Rebuild {
             even_if_worse,
@@ -44,7 +48,7 @@ pub async fn run(app: &AppState, command: IndexCommand, output: &OutputSink) -> 
         } => {
             let progress = output.clone();
             app.rebuild_index(
-                &caller,
+                caller,
                 Regression::accepted_if(even_if_worse),
                 move |done, total| {
                     progress.progress(done, total, "passages");
@@ -54,7 +58,7 @@ pub async fn run(app: &AppState, command: IndexCommand, output: &OutputSink) -> 
             json
         }
         IndexCommand::Rollback { json } => {
-            app.roll_back_index(&caller).await?;
+            app.roll_back_index(caller).await?;
             json
         }
         IndexCommand::Status { json } => json,

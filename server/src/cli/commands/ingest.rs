@@ -25,9 +25,14 @@ pub struct Ingest {
 }
 
 /// Runs the command.
-pub async fn run(app: &AppState, task: Ingest, output: &OutputSink) -> anyhow::Result<u8> {
+pub async fn run(
+    app: &AppState,
+    caller: &Caller,
+    task: Ingest,
+    output: &OutputSink,
+) -> anyhow::Result<u8> {
     if task.pause || task.resume {
-        app.pause_ingestion(&Caller::console(), task.pause).await?;
+        app.pause_ingestion(caller, task.pause).await?;
     }
     if app.store.ingestion_paused().await? {
         let sentence = "the ingestion is paused. `cloister ingest --resume` resumes it";

@@ -1,6 +1,6 @@
 //! `cloister serve`.
 
-use crate::app::{App, AppState};
+use crate::app::{App, AppState, Caller};
 use crate::cli::certificate_watch::CertificateWatch;
 use crate::cli::{console, control_socket};
 use crate::http::{self, ConnectionLimits, GuardedAcceptor};
@@ -126,7 +126,7 @@ async fn print_addresses(app: &AppState, ca: Option<&Path>) -> anyhow::Result<()
         "Cloister serves https://{}",
         app.config.server.address
     ));
-    if let Some(link) = app.new_setup_link().await? {
+    if let Some(link) = app.new_setup_link(&Caller::appliance()).await? {
         console::note(&format!(
             "Create the first administrator within 24 hours:\n  {link}"
         ));

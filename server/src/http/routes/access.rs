@@ -4,7 +4,7 @@ use crate::app::AppState;
 use crate::app::access::{CollectionView, GroupView};
 use crate::http::json::Json;
 use crate::http::problem::{HttpResult, Problem};
-use crate::http::session::Administrator;
+use crate::http::session::{Administrator, RecentAdministrator};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use cloister_domain::{CollectionId, GroupId, UserId};
@@ -38,7 +38,7 @@ pub async fn list_groups(
     responses((status = 201, body = GroupView), (status = 409, body = Problem)))]
 pub async fn add_group(
     State(app): State<AppState>,
-    Administrator(by): Administrator,
+    RecentAdministrator(by): RecentAdministrator,
     Json(new): Json<NewName>,
 ) -> HttpResult<(StatusCode, Json<GroupView>)> {
     let group = app.add_group(&by.caller, &new.name).await?;
@@ -50,7 +50,7 @@ pub async fn add_group(
     responses((status = 204), (status = 404, body = Problem)))]
 pub async fn remove_group(
     State(app): State<AppState>,
-    Administrator(by): Administrator,
+    RecentAdministrator(by): RecentAdministrator,
     Path(id): Path<i64>,
 ) -> HttpResult<StatusCode> {
     app.remove_group(&by.caller, GroupId(id)).await?;
@@ -62,7 +62,7 @@ pub async fn remove_group(
     responses((status = 204), (status = 404, body = Problem)))]
 pub async fn join_group(
     State(app): State<AppState>,
-    Administrator(by): Administrator,
+    RecentAdministrator(by): RecentAdministrator,
     Path((id, user)): Path<(i64, i64)>,
 ) -> HttpResult<StatusCode> {
     app.join_group(&by.caller, GroupId(id), UserId(user))
@@ -75,7 +75,7 @@ pub async fn join_group(
     responses((status = 204), (status = 404, body = Problem)))]
 pub async fn leave_group(
     State(app): State<AppState>,
-    Administrator(by): Administrator,
+    RecentAdministrator(by): RecentAdministrator,
     Path((id, user)): Path<(i64, i64)>,
 ) -> HttpResult<StatusCode> {
     app.leave_group(&by.caller, GroupId(id), UserId(user))
@@ -98,7 +98,7 @@ pub async fn list_collections(
     responses((status = 201, body = CollectionView), (status = 409, body = Problem)))]
 pub async fn add_collection(
     State(app): State<AppState>,
-    Administrator(by): Administrator,
+    RecentAdministrator(by): RecentAdministrator,
     Json(new): Json<NewName>,
 ) -> HttpResult<(StatusCode, Json<CollectionView>)> {
     let collection = app.add_collection(&by.caller, &new.name).await?;
@@ -110,7 +110,7 @@ pub async fn add_collection(
     request_body = CollectionChange, responses((status = 200, body = CollectionView)))]
 pub async fn change_collection(
     State(app): State<AppState>,
-    Administrator(by): Administrator,
+    RecentAdministrator(by): RecentAdministrator,
     Path(id): Path<i64>,
     Json(change): Json<CollectionChange>,
 ) -> HttpResult<Json<CollectionView>> {
@@ -125,7 +125,7 @@ pub async fn change_collection(
     responses((status = 204), (status = 404, body = Problem)))]
 pub async fn grant(
     State(app): State<AppState>,
-    Administrator(by): Administrator,
+    RecentAdministrator(by): RecentAdministrator,
     Path((id, group)): Path<(i64, i64)>,
 ) -> HttpResult<StatusCode> {
     app.grant(&by.caller, CollectionId(id), GroupId(group))
@@ -138,7 +138,7 @@ pub async fn grant(
     responses((status = 204), (status = 404, body = Problem)))]
 pub async fn revoke(
     State(app): State<AppState>,
-    Administrator(by): Administrator,
+    RecentAdministrator(by): RecentAdministrator,
     Path((id, group)): Path<(i64, i64)>,
 ) -> HttpResult<StatusCode> {
     app.revoke(&by.caller, CollectionId(id), GroupId(group))

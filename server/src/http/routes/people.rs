@@ -1,22 +1,23 @@
 //! People, for administrators.
 
+use crate::app::account_requests::AccountRequestView;
 use crate::app::people::PersonView;
-use crate::app::{AppState, ErrorCode, NewPerson};
+use crate::app::{AccountManager, AppState, Changed, ErrorCode, NewPerson};
 use crate::http::json::Json;
 use crate::http::problem::{HttpResult, Problem};
-use crate::http::session::Administrator;
+use crate::http::session::{Administrator, RecentAdministrator};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use cloister_domain::{Role, UserId};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A person to add.
+/// A person to add. They set their password with an activation link.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = NewPerson)]
 pub struct NewPersonRequest {
     name: String,
-    password: String,
     roles: Vec<String>,
 }
 
@@ -27,10 +28,13 @@ pub struct PersonChange {
     disabled: bool,
 }
 
-/// A new password.
-#[derive(Deserialize, ToSchema)]
-pub struct NewPassword {
-    password: String,
+/// A person after a change.
+#[derive(Serialize, ToSchema)]
+pub struct ChangedPersonView {
+    /// The person.
+    person: PersonView,
+    /// The change of roles that waits for another administrator.
+    requested: Option<AccountRequestView>,
 }
 
 fn parse_roles(names: &[String]) -> HttpResult<Vec<Role>> {
@@ -48,51 +52,68 @@ pub async fn list(
     Ok(Json(app.people().await?))
 }
 
-/// Adds a person.
+/// Adds a person. Roles that another administrator has to approve are requested.
 #[utoipa::path(post, path = "/people", tag = "administration", request_body = NewPersonRequest,
-    responses((status = 201, body = PersonView), (status = 409, body = Problem)))]
+    responses((status = 201, body = ChangedPersonView), (status = 409, body = Problem)))]
 pub async fn add(
     State(app): State<AppState>,
-    Administrator(by): Administrator,
+    RecentAdministrator(by): RecentAdministrator,
     Json(request): Json<NewPersonRequest>,
-) -> HttpResult<(StatusCode, Json<PersonView>)> {
+) -> HttpResult<(StatusCode, Json<ChangedPersonView>)> {
     let new = NewPerson {
         roles: parse_roles(&request.roles)?,
         name: request.name,
-        password: request.password,
+        password: None,
         groups: Vec::new(),
     };
-    let person = app.add_person(&by.caller, new).await?;
-    Ok((StatusCode::CREATED, Json(person)))
+    let manager = AccountManager::Administrator(&by.person);
+    let added = app.add_person(&by.caller, manager, new).await?;
+    let view = ChangedPersonView {
+        person: added.person,
+        requested: added.requested,
+    };
+    Ok((StatusCode::CREATED, Json(view)))
 }
 
-/// Changes the roles of a person, or whether they may sign in.
+/// Changes the roles of a person, or whether they may sign in. Roles that another administrator has
+/// to approve are requested.
 #[utoipa::path(put, path = "/people/{id}", tag = "administration",
-    request_body = PersonChange, responses((status = 200, body = PersonView)))]
+    request_body = PersonChange,
+    responses((status = 200, body = ChangedPersonView), (status = 403, body = Problem),
+              (status = 409, body = Problem)))]
 pub async fn change(
     State(app): State<AppState>,
-    Administrator(by): Administrator,
+    RecentAdministrator(by): RecentAdministrator,
     Path(id): Path<i64>,
     Json(change): Json<PersonChange>,
-) -> HttpResult<Json<PersonView>> {
+) -> HttpResult<Json<ChangedPersonView>> {
     let roles = parse_roles(&change.roles)?;
-    let (own_id, id) = (by.person.user, UserId(id));
-    let person = app
-        .change_person(&by.caller, own_id, id, &roles, change.disabled)
+    let manager = AccountManager::Administrator(&by.person);
+    let changed = app
+        .change_person(&by.caller, manager, UserId(id), &roles, change.disabled)
         .await?;
-    Ok(Json(person))
+    Ok(Json(ChangedPersonView {
+        person: changed.person,
+        requested: changed.requested,
+    }))
 }
 
-/// Sets a new password and ends all sessions of the person.
-#[utoipa::path(put, path = "/people/{id}/password", tag = "administration",
-    request_body = NewPassword, responses((status = 204), (status = 422, body = Problem)))]
-pub async fn set_password(
+/// Removes the second factor of a person who has lost it. For an administrator or compliance
+/// officer, this is requested.
+#[utoipa::path(delete, path = "/people/{id}/second-factor", tag = "administration",
+    responses((status = 204), (status = 202, body = AccountRequestView),
+              (status = 404, body = Problem)))]
+pub async fn reset_second_factor(
     State(app): State<AppState>,
-    Administrator(by): Administrator,
+    RecentAdministrator(by): RecentAdministrator,
     Path(id): Path<i64>,
-    Json(new): Json<NewPassword>,
-) -> HttpResult<StatusCode> {
-    app.set_password(&by.caller, UserId(id), &new.password)
+) -> HttpResult<Response> {
+    let manager = AccountManager::Administrator(&by.person);
+    let changed = app
+        .reset_second_factor(&by.caller, manager, UserId(id))
         .await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(match changed {
+        Changed::Done(()) => StatusCode::NO_CONTENT.into_response(),
+        Changed::Requested(request) => (StatusCode::ACCEPTED, Json(request)).into_response(),
+    })
 }

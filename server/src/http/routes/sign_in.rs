@@ -3,7 +3,7 @@
 use crate::app::{AppState, Credentials, NewSession, SetupCommand};
 use crate::http::json::Json;
 use crate::http::problem::{HttpResult, Problem};
-use crate::http::session::{Client, PreviousSession, SignedIn, session_cookie};
+use crate::http::session::{Client, Device, Enrolling, PreviousSession, SignedIn, session_cookie};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum_extra::extract::CookieJar;
@@ -27,11 +27,20 @@ pub struct CurrentPerson {
     ends_in_s: u64,
     /// Seconds for which a request prolongs the session.
     idle_s: u64,
+    /// Whether the person must set up a second factor before anything else.
+    lacks_second_factor: bool,
 }
 
 impl CurrentPerson {
-    fn new(app: &AppState, person: &Principal, expires_in: Duration, ends_in: Duration) -> Self {
+    fn new(
+        app: &AppState,
+        person: &Principal,
+        lacks_second_factor: bool,
+        expires_in: Duration,
+        ends_in: Duration,
+    ) -> Self {
         Self {
+            lacks_second_factor,
             id: person.user.0,
             name: person.name.clone(),
             roles: person.roles.iter().map(ToString::to_string).collect(),
@@ -48,6 +57,10 @@ impl CurrentPerson {
 pub struct SignInRequest {
     name: String,
     password: String,
+    /// A code of the second factor. If it is needed and absent, the error is
+    /// `second-factor-needed`: send all three again.
+    #[serde(default)]
+    code: Option<String>,
 }
 
 /// The first administrator.
@@ -67,7 +80,14 @@ type SignedInResponse = (CookieJar, Json<CurrentPerson>);
 fn with_cookie(app: &AppState, session: NewSession) -> SignedInResponse {
     let ends_in = app.config.session_max();
     let expires_in = app.config.session_idle().min(ends_in);
-    let person = CurrentPerson::new(app, &session.person, expires_in, ends_in);
+    let lacks_second_factor = session.lacks_second_factor;
+    let person = CurrentPerson::new(
+        app,
+        &session.person,
+        lacks_second_factor,
+        expires_in,
+        ends_in,
+    );
     let cookies = CookieJar::new().add(session_cookie(session.secret));
     (cookies, Json(person))
 }
@@ -79,13 +99,20 @@ fn with_cookie(app: &AppState, session: NewSession) -> SignedInResponse {
 pub async fn sign_in(
     State(app): State<AppState>,
     Client(client): Client,
+    Device(device): Device,
     PreviousSession(previous_session): PreviousSession,
     Json(request): Json<SignInRequest>,
 ) -> HttpResult<SignedInResponse> {
-    let SignInRequest { name, password } = request;
+    let SignInRequest {
+        name,
+        password,
+        code,
+    } = request;
     let credentials = Credentials {
         name,
         password,
+        code,
+        device,
         previous_session,
     };
     let session = app.sign_in(&client, credentials).await?;
@@ -97,7 +124,10 @@ pub async fn sign_in(
     responses((status = 200, body = CurrentPerson), (status = 401, body = Problem)))]
 pub async fn current_person(
     State(app): State<AppState>,
-    signed_in: SignedIn,
+    Enrolling {
+        signed_in,
+        lacks_second_factor,
+    }: Enrolling,
 ) -> Json<CurrentPerson> {
     let SignedIn {
         person,
@@ -105,13 +135,22 @@ pub async fn current_person(
         ends_in,
         ..
     } = signed_in;
-    Json(CurrentPerson::new(&app, &person, expires_in, ends_in))
+    Json(CurrentPerson::new(
+        &app,
+        &person,
+        lacks_second_factor,
+        expires_in,
+        ends_in,
+    ))
 }
 
 /// Ends the session.
 #[utoipa::path(delete, path = "/session", tag = "session",
     responses((status = 204), (status = 401, body = Problem)))]
-pub async fn sign_out(State(app): State<AppState>, signed_in: SignedIn) -> HttpResult<StatusCode> {
+pub async fn sign_out(
+    State(app): State<AppState>,
+    Enrolling { signed_in, .. }: Enrolling,
+) -> HttpResult<StatusCode> {
     app.sign_out(&signed_in.caller, &signed_in.session).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -122,6 +161,7 @@ pub async fn sign_out(State(app): State<AppState>, signed_in: SignedIn) -> HttpR
 pub async fn set_up(
     State(app): State<AppState>,
     Client(client): Client,
+    Device(device): Device,
     Json(request): Json<SetupRequest>,
 ) -> HttpResult<SignedInResponse> {
     let SetupRequest {
@@ -135,6 +175,7 @@ pub async fn set_up(
         name,
         password,
         also_staff,
+        device,
     };
     let session = app.set_up(&client, setup).await?;
     Ok(with_cookie(&app, session))
