@@ -35,7 +35,7 @@ export async function openPage(browser, appliance) {
   page.errors = [];
   page.on("pageerror", (error) => page.errors.push(error.message));
   page.on("console", (message) => {
-    const expected = /status of (401|403|404|429|503)/.test(message.text());
+    const expected = /status of (401|403|404|409|410|422|429|503)/.test(message.text());
     if (message.type() === "error" && !expected) page.errors.push(message.text());
   });
   page.appliance = appliance;
