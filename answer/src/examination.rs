@@ -1,15 +1,15 @@
 //! A question after retrieval and decision, its audit record and its first events.
 
 use crate::decision::answerability::Verdict;
-use crate::extraction::substitutions::Substitutions;
-use crate::model::event::{AnswerEvent, Provenance, Receipt};
+use crate::extraction::quote::Quote;
 use crate::model::hit::{NearestSentence, SearchResults};
-use crate::model::question::AnalyzedQuestion;
-use crate::model::quote::Quote;
 use crate::parts::AnswerRequest;
+use crate::presentation::event::{AnswerEvent, Provenance, Receipt};
 use crate::presentation::notices::{conflict_or_ambiguity, spelling_notice};
 use crate::presentation::redact::Redactor;
 use crate::presentation::refusal::refusal;
+use crate::question::AnalyzedQuestion;
+use crate::retrieval::substitutions::Substitutions;
 use cloister_audit::{Event, EventKind, Outcome};
 use serde_json::{Value, json};
 

@@ -22,20 +22,21 @@ mod generation;
 mod model;
 mod parts;
 mod presentation;
+mod question;
 mod replay;
 mod retrieval;
 #[cfg(test)]
 mod test_support;
 
 pub use answerer::{Answer, Answerer};
-pub use decision::weights::AnswerWeights;
+pub use extraction::quote::{Quote, QuoteCell, QuoteTable};
 pub use extraction::sentence_reranker::SentenceReranker;
 pub use follow_up::{PreviousTurn, contextualize};
 pub use model::error::AnswerError;
-pub use model::event::{AnswerEvent, Provenance, Receipt};
 pub use model::hit::{RetrievedPassage, SearchQuery, SearchResults};
-pub use model::quote::{Quote, QuoteCell, QuoteTable};
+pub use model::weights::AnswerWeights;
 pub use parts::{AnswerRequest, AnswererParts};
+pub use presentation::event::{AnswerEvent, Provenance, Receipt};
 pub use presentation::notices::{Notice, Reading, SpellingVariant};
 pub use presentation::snippet::{SnippetPart, snippet};
 pub use replay::{Comparison, LoggedAnswer, Replay};

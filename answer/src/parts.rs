@@ -1,7 +1,7 @@
 //! What an answer is made from: the request, and the parts of the appliance.
 
-use crate::decision::weights::AnswerWeights;
 use crate::extraction::sentence_reranker::SentenceReranker;
+use crate::model::weights::AnswerWeights;
 use crate::retrieval::glossary::Glossary;
 use crate::retrieval::related_words::SiteThesaurus;
 use crate::retrieval::rerank::Reranker;

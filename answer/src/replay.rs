@@ -5,11 +5,11 @@
 
 use crate::answerer::Answerer;
 use crate::examination::Examination;
+use crate::extraction::quote::Quote;
 use crate::generation::task::{collection_without_generation, too_hard_for_small_model};
 use crate::generation::writer::Writer;
 use crate::model::error::AnswerError;
-use crate::model::event::Provenance;
-use crate::model::quote::Quote;
+use crate::presentation::event::Provenance;
 use crate::presentation::redact::Redactor;
 use cloister_domain::{ByteRange, CollectionId, FileHash, PassageId, Role};
 use cloister_inference::GeneratorService;

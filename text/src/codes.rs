@@ -3,7 +3,7 @@
 
 use crate::fold::{fold_written, is_unspaced, is_word_char};
 use crate::iban::find_iban;
-use crate::tokens::{MAX_QUERY_WORDS, MAX_WORD_BYTES, Token};
+use crate::token::{MAX_QUERY_WORDS, MAX_WORD_BYTES, Token, trim_punctuation};
 
 /// The words of a text as they are written, in lower case and in order. An IBAN in groups of four
 /// is also one word, at the position of its first group.
@@ -123,30 +123,6 @@ fn push_written(word: &str, paragraph_sign: &str, words: &mut Vec<String>) {
 fn take_word(open: &mut String) -> Option<String> {
     let word = trim_punctuation(&std::mem::take(open)).to_owned();
     (!word.is_empty()).then_some(word)
-}
-
-/// A word without the punctuation at its ends. A bracket whose partner is inside the word stays.
-pub(crate) fn trim_punctuation(word: &str) -> &str {
-    let mut rest = word;
-    loop {
-        let first = rest.chars().next().filter(|c| is_edge_punctuation(*c));
-        let last = rest.chars().next_back().filter(|c| is_edge_punctuation(*c));
-        let shorter = match (first, last) {
-            (Some('('), _) if rest.contains(')') && !rest.ends_with(')') => None,
-            (Some(first), _) => rest.strip_prefix(first),
-            (None, Some(')')) if rest.contains('(') => None,
-            (None, Some(last)) => rest.strip_suffix(last),
-            (None, None) => None,
-        };
-        match shorter {
-            Some(shorter) => rest = shorter,
-            None => return rest,
-        }
-    }
-}
-
-fn is_edge_punctuation(c: char) -> bool {
-    !c.is_alphanumeric() && !matches!(c, '§' | '%' | '€' | '$' | '£' | '°' | '+' | '#')
 }
 
 #[cfg(test)]

@@ -2,15 +2,10 @@
 //!
 //! The word lists are those of English.
 
-use crate::fold::fold;
+use crate::fold::{fold, words};
 use crate::language::Language;
 use std::collections::BTreeSet;
 use unicode_segmentation::UnicodeSegmentation;
-
-/// The words of a text (UAX 29) in the form of [`fold`].
-pub fn words(text: &str) -> impl Iterator<Item = String> + '_ {
-    text.unicode_words().map(fold)
-}
 
 /// The distinct stems of the content words of a text: all words except function words and
 /// negations.

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
+use unicode_segmentation::UnicodeSegmentation;
 
 /// Whether a character says nothing about the word that it stands in: soft hyphens, joiners, marks of
 /// direction, variation selectors, and the bar that stretches Arabic words.
@@ -53,6 +54,11 @@ pub fn fold(word: &str) -> String {
         last = c;
     }
     folded.nfc().collect()
+}
+
+/// The words of a text (UAX 29) in the form of [`fold`].
+pub fn words(text: &str) -> impl Iterator<Item = String> + '_ {
+    text.unicode_words().map(fold)
 }
 
 /// Marks that are often not typed: the accents of Latin, Greek and Cyrillic letters, and the points

@@ -1,6 +1,6 @@
 //! The languages whose text is analysed, each from one data file.
 
-use crate::content::words;
+use crate::fold::words;
 use frostem::Stemmer;
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};

@@ -20,10 +20,12 @@ mod sentences;
 pub mod spelling;
 mod stream;
 pub mod thesaurus;
+mod token;
 mod tokens;
 
 pub use iban::{find_iban, is_iban};
 pub use language::Language;
 pub use sentences::{split_sentences, trim_range};
 pub use stream::SentenceStream;
-pub use tokens::{Token, adjacent_pair_stems, query_stems, split_letters_and_digits, stem_tokens};
+pub use token::Token;
+pub use tokens::{adjacent_pair_stems, query_stems, split_letters_and_digits, stem_tokens};

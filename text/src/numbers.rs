@@ -1,6 +1,7 @@
 //! Numbers in a text, with their signs, currencies and units.
 
-use crate::content::{stem, words};
+use crate::content::stem;
+use crate::fold::words;
 use crate::language::Language;
 use std::collections::BTreeSet;
 

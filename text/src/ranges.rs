@@ -3,7 +3,7 @@
 //!
 //! The words are those of English.
 
-use crate::content::words;
+use crate::fold::words;
 use crate::language::Language;
 
 /// What a number measures. Only numbers that measure the same are compared.

@@ -1,27 +1,10 @@
 //! Words and stems for the lexical index and its queries.
 
-use crate::codes::trim_punctuation;
 use crate::fold::{compose, fold, is_raised, is_unspaced, is_word_char};
 use crate::language::Language;
+use crate::token::{MAX_QUERY_WORDS, MAX_WORD_BYTES, Token, trim_punctuation};
 use std::ops::Range;
 use unicode_normalization::char::is_combining_mark;
-
-/// Words of this many bytes or more are not indexed.
-pub(crate) const MAX_WORD_BYTES: usize = 100;
-
-/// A query is cut after this many words. More add noise and time.
-pub(crate) const MAX_QUERY_WORDS: usize = 64;
-
-/// A term and its place in a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token {
-    /// The term as it is indexed.
-    pub text: String,
-    /// The number of words before it, stop words included.
-    pub position: usize,
-    /// The bytes of the word in the text.
-    pub range: Range<usize>,
-}
 
 /// The stems of a text without its stop words, in order, each in the form of [`fold`]. Text that is
 /// written without spaces becomes pairs of characters.

@@ -6,17 +6,18 @@
 //! like the right one, but lacks the name or the year of the question. In unrelated documents the
 //! sentence that shares words with the question and the nearest passage are in different places.
 
-use crate::decision::weights::DecisionWeights;
-use crate::extraction::scope::asks_for_everything;
 use crate::extraction::select::{Selection, SentenceCandidate};
-use crate::extraction::substitutions::Substitutions;
 use crate::extraction::table::{label_name_stems, row_at};
 use crate::model::hit::RetrievedPassage;
-use crate::model::question::AnalyzedQuestion;
+use crate::model::weights::DecisionWeights;
+use crate::question::AnalyzedQuestion;
+use crate::question::scope::asks_for_everything;
+use crate::retrieval::substitutions::Substitutions;
 use cloister_inference::EmbedderService;
 use cloister_text::content::{
-    content_pairs, content_stems, expands_abbreviation, name_roots, names_number, stem, words,
+    content_pairs, content_stems, expands_abbreviation, name_roots, names_number, stem,
 };
+use cloister_text::fold::words;
 use cloister_text::spelling::is_form_of;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -318,7 +319,7 @@ fn share(words: &BTreeSet<String>, holds: impl Fn(&String) -> bool) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decision::weights::AnswerWeights;
+    use crate::model::weights::AnswerWeights;
     use crate::test_support::retrieved;
     use cloister_domain::ByteRange;
     use cloister_inference::{Embedder, ModelIdentity, QueueLimits};

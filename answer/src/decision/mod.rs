@@ -1,15 +1,14 @@
 //! Decides whether the selected sentences answer a question.
 
 pub mod answerability;
-pub mod weights;
 
-use crate::extraction::quotes::{QuoteSpan, select_quotes};
+use crate::extraction::quote_spans::{QuoteSpan, select_quotes};
 use crate::extraction::select::{self, Scorers, Selection};
 use crate::model::error::AnswerError;
 use crate::model::hit::RetrievedPassage;
-use crate::model::question::AnalyzedQuestion;
+use crate::model::weights::AnswerWeights;
+use crate::question::AnalyzedQuestion;
 use answerability::{Basis, Verdict, subject_terms};
-use weights::AnswerWeights;
 
 /// A decision and what it is based on.
 #[derive(Clone, Debug)]

@@ -1,12 +1,12 @@
 //! Comparisons of two things that are described in different places: each is searched for by itself,
 //! and the sentences that say the same with other values are quoted side by side.
 
-use crate::extraction::quotes::QuoteSpan;
+use crate::extraction::quote::Quote;
+use crate::extraction::quote_spans::QuoteSpan;
 use crate::model::hit::RetrievedPassage;
-use crate::model::quote::Quote;
 use cloister_domain::ByteRange;
-use cloister_text::content::{content_stems, words};
-use cloister_text::fold::fold;
+use cloister_text::content::content_stems;
+use cloister_text::fold::{fold, words};
 use cloister_text::numbers::values;
 use std::collections::BTreeSet;
 use unicode_segmentation::UnicodeSegmentation;

@@ -1,6 +1,6 @@
 //! Lists that continue on the next page, or in the passage before or after the quoted one.
 
-use crate::extraction::quotes::QuoteSpan;
+use crate::extraction::quote_spans::QuoteSpan;
 use crate::extraction::span_expansion::{ListMarker, merge_ranges};
 use crate::model::hit::RetrievedPassage;
 use cloister_domain::{ByteRange, PassageDraft, PassageId};

@@ -1,13 +1,10 @@
 //! Extracts the sentences of passages that may answer a question.
 
-pub mod answer_type;
 pub(crate) mod comparison;
 pub mod continuation;
-pub mod metadata_lines;
-pub mod quotes;
-pub mod scope;
+pub mod quote;
+pub mod quote_spans;
 pub mod select;
 pub mod sentence_reranker;
 pub mod span_expansion;
-pub mod substitutions;
 pub mod table;

@@ -5,15 +5,15 @@
 //! which even a small generator estimates well. The generator scores only the few best sentences,
 //! and only if the other features leave a doubt.
 
-use crate::decision::weights::SentenceWeights;
-use crate::extraction::metadata_lines::is_metadata;
 use crate::extraction::sentence_reranker::SentenceReranker;
 use crate::extraction::span_expansion::context_line;
-use crate::extraction::substitutions::Substitutions;
 use crate::extraction::table::{cell_match, describe_row, range_match, row_at};
 use crate::model::error::AnswerError;
 use crate::model::hit::RetrievedPassage;
-use crate::model::question::AnalyzedQuestion;
+use crate::model::weights::SentenceWeights;
+use crate::question::AnalyzedQuestion;
+use crate::question::metadata_lines::is_metadata;
+use crate::retrieval::substitutions::Substitutions;
 use cloister_domain::ByteRange;
 use cloister_inference::{EmbedderService, GeneratorService, GeneratorState};
 use cloister_text::content::content_stems;

@@ -1,9 +1,9 @@
 //! Expands a sentence to what must be quoted with it: the list that it introduces, or the sentence
 //! that it refers to. Finds the line that a list item or table row belongs to.
 
-use super::table::{header_text, row_at};
+use crate::extraction::table::{header_text, row_at};
 use cloister_domain::{ByteRange, PassageDraft};
-use cloister_text::content::words;
+use cloister_text::fold::words;
 
 /// A sentence that starts with one of these words refers to the previous sentence.
 const ANAPHORS: &[&str] = &[

@@ -9,7 +9,7 @@ mod topic;
 
 pub use rewrite::{carry_over, contextualize};
 
-use crate::model::quote::Quote;
+use crate::extraction::quote::Quote;
 
 /// The previous question of a conversation and its quotes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

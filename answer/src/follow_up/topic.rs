@@ -2,7 +2,8 @@
 
 use super::PreviousTurn;
 use super::tokens::{ASKING_WORDS, AUXILIARIES, normalize, tokens};
-use cloister_text::content::{content_stems, stem, words};
+use cloister_text::content::{content_stems, stem};
+use cloister_text::fold::words;
 use std::collections::HashSet;
 use std::ops::Range;
 

@@ -1,14 +1,14 @@
 //! The task that sends the events of an answer and generates sentences below the quotes.
 
-use crate::extraction::answer_type::AnswerType;
+use crate::extraction::quote::Quote;
 use crate::generation::verify::RejectionReason;
 use crate::generation::writer::{CheckedSentence, Generation, Writer};
 use crate::model::error::AnswerError;
-use crate::model::event::AnswerEvent;
 use crate::model::hit::RetrievedPassage;
-use crate::model::quote::Quote;
 use crate::parts::{AnswerRequest, AnswererParts};
+use crate::presentation::event::AnswerEvent;
 use crate::presentation::redact::Redactor;
+use crate::question::answer_type::AnswerType;
 use cloister_audit::{Event, EventKind, Outcome};
 use cloister_domain::{CollectionId, Timestamp};
 use cloister_inference::{

@@ -3,8 +3,9 @@
 //! A sentence is shown only if its quote supports it and it bears on the question. Every check
 //! prefers to withhold: the quote is on the page already, so little is lost.
 
-use crate::extraction::answer_type::AnswerType;
-use cloister_text::content::{content_stems, is_negated, is_negation, names, stem, words};
+use crate::question::answer_type::AnswerType;
+use cloister_text::content::{content_stems, is_negated, is_negation, names, stem};
+use cloister_text::fold::words;
 use cloister_text::numbers::{Quantity, quantities, values};
 use serde::Serialize;
 

@@ -4,13 +4,13 @@
 //! each sentence. Either way, a sentence is checked against a sentence of a document, and is shown
 //! with that as its quote.
 
+use crate::extraction::quote::Quote;
 use crate::extraction::select::dot;
 use crate::generation::prompt::{self, NOT_ANSWERED};
 use crate::generation::sentence_stream::{CitedSentence, CitedSentences, UnlabelledSentences};
 use crate::generation::verify::{RejectionReason, Strictness, Support, SupportScores, verify};
 use crate::model::error::AnswerError;
 use crate::model::hit::RetrievedPassage;
-use crate::model::quote::Quote;
 use cloister_domain::ByteRange;
 use cloister_inference::{
     CacheNamespace, EmbedderService, GenerateRequest, GenerationEvent, GeneratorService,

@@ -1,5 +1,6 @@
-//! Prepares what a person or the audit log reads: redaction, notices, snippets.
+//! Prepares what a person or the audit log reads: events, redaction, notices, snippets.
 
+pub mod event;
 pub mod notices;
 pub mod redact;
 pub(crate) mod refusal;

@@ -1,11 +1,11 @@
 //! Notices: what a person should know before relying on the quotes. They may contradict each
 //! other, the question may be ambiguous, or the quotes spell a word differently.
 
-use crate::extraction::answer_type::AnswerType;
-use crate::extraction::substitutions::Substitutions;
-use crate::model::quote::Quote;
-use cloister_text::content::{content_stems, is_negated, stem, words};
-use cloister_text::fold::fold;
+use crate::extraction::quote::Quote;
+use crate::question::answer_type::AnswerType;
+use crate::retrieval::substitutions::Substitutions;
+use cloister_text::content::{content_stems, is_negated, stem};
+use cloister_text::fold::{fold, words};
 use cloister_text::numbers::{Quantity, quantities};
 use std::collections::BTreeSet;
 use unicode_segmentation::UnicodeSegmentation;

@@ -4,8 +4,8 @@
 //! the generator reads, a person sees or the log stores is redacted here. Only the places of quotes
 //! stay those of the original text, so that a page still opens at the right words.
 
+use crate::extraction::quote::Quote;
 use crate::model::hit::{RetrievedPassage, SearchResults};
-use crate::model::quote::Quote;
 use cloister_domain::{ByteRange, Role};
 use cloister_policies::redaction::{Redaction, mask_spans};
 use serde_json::{Value, json};

@@ -1,9 +1,9 @@
 //! A refusal: what was found instead, and what to do.
 
 use crate::decision::answerability::Verdict;
-use crate::model::event::AnswerEvent;
+use crate::extraction::quote::Quote;
 use crate::model::hit::{NearestSentence, RetrievedPassage};
-use crate::model::quote::Quote;
+use crate::presentation::event::AnswerEvent;
 use cloister_text::Language;
 
 /// Passages that a refusal shows.

@@ -1,7 +1,8 @@
 //! The part of a passage that shows why it was found.
 
 use cloister_domain::ByteRange;
-use cloister_text::content::{content_stems, stem, words};
+use cloister_text::content::{content_stems, stem};
+use cloister_text::fold::words;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use unicode_segmentation::UnicodeSegmentation;

@@ -3,7 +3,7 @@
 use crate::model::hit::RetrievedPassage;
 use cloister_domain::{DocumentId, PassageId, RevisionId};
 use cloister_store::RevisionRecord;
-use cloister_text::content::words;
+use cloister_text::fold::words;
 use cloister_text::numbers::values;
 use std::collections::{BTreeSet, HashMap, HashSet};
 

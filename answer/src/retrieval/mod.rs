@@ -7,6 +7,7 @@ pub mod related_words;
 pub mod rerank;
 pub mod rows;
 pub mod search;
+pub mod substitutions;
 
 /// Passages that are retrieved for a question, before duplicates are removed.
 pub const CANDIDATE_PASSAGES: usize = 32;

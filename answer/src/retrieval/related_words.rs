@@ -1,8 +1,8 @@
 //! Expands a question whose words no passage has: by related words, and by the words that a
 //! mistyped word may have been meant to be.
 
-use crate::extraction::substitutions::related_words;
 use crate::model::hit::RetrievedPassage;
+use crate::retrieval::substitutions::related_words;
 use cloister_domain::FileHash;
 use cloister_text::content::{content_stems, content_words, stem};
 use cloister_text::thesaurus::Thesaurus;

@@ -1,6 +1,6 @@
 //! Quotes: text of a document, copied byte for byte.
 
-use crate::extraction::quotes::QuoteSpan;
+use crate::extraction::quote_spans::QuoteSpan;
 use crate::extraction::span_expansion::context_line;
 use crate::extraction::table::header_rows;
 use crate::model::hit::RetrievedPassage;

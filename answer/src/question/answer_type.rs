@@ -3,7 +3,7 @@
 //! `How often …` expects a sentence with a period, `Who …` one with a person or a role. A question
 //! of no such type, or in a language other than English, expects any sentence.
 
-use cloister_text::content::words;
+use cloister_text::fold::words;
 
 /// The type of answer that a question expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Lines about the document instead of its subject: its day, its version, its owner, its pages. They
 //! are quoted only if the question asks for them.
 
-use cloister_text::content::words;
+use cloister_text::fold::words;
 
 /// A longer sentence says more than metadata.
 const MAX_WORDS: usize = 14;

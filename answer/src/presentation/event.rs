@@ -1,8 +1,8 @@
 //! The events of an answer, in the order in which they reach the person.
 
+use crate::extraction::quote::Quote;
 use crate::model::error::AnswerError;
 use crate::model::hit::RetrievedPassage;
-use crate::model::quote::Quote;
 use crate::presentation::notices::Notice;
 use cloister_domain::PassageId;
 use cloister_index::DenseMethod;

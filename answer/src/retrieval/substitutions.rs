@@ -6,8 +6,8 @@
 //! because it may be the name of another drug.
 
 use crate::model::hit::RetrievedPassage;
-use cloister_text::content::{content_words, stem, words};
-use cloister_text::fold::fold;
+use cloister_text::content::{content_words, stem};
+use cloister_text::fold::{fold, words};
 use cloister_text::spelling::is_misspelling;
 use cloister_text::thesaurus::{RelatedWord, Thesaurus};
 use std::collections::{BTreeSet, HashMap};

@@ -68,7 +68,7 @@ pub struct SentenceWeights {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionWeights {
-    /// Weight of [`Coverage::covered`](crate::evaluation::Coverage::covered).
+    /// Weight of the part of the question that the sentences cover, from 0 to 1.
     #[serde(alias = "covered")]
     pub coverage: f32,
     /// Weight, subtracted, of the share of named entities that the passage lacks.

@@ -3,14 +3,14 @@
 //! The best sentence comes first. Further sentences are quoted only if they add something. A
 //! question that asks for everything gets the entire list, or all rows that match.
 
-use crate::decision::weights::SentenceWeights;
-use crate::extraction::answer_type::AnswerType;
-use crate::extraction::scope::AnswerScope;
 use crate::extraction::select::{Selection, SentenceCandidate};
 use crate::extraction::span_expansion::{expand, expand_to_section, merge_ranges};
 use crate::extraction::table::row_at;
 use crate::model::hit::RetrievedPassage;
-use crate::model::question::AnalyzedQuestion;
+use crate::model::weights::SentenceWeights;
+use crate::question::AnalyzedQuestion;
+use crate::question::answer_type::AnswerType;
+use crate::question::scope::AnswerScope;
 use cloister_domain::ByteRange;
 use cloister_text::content::content_stems;
 use cloister_text::numbers::values;
@@ -233,7 +233,7 @@ impl QuotedSentence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decision::weights::AnswerWeights;
+    use crate::model::weights::AnswerWeights;
     use crate::test_support::{retrieved_lines, retrieved_table};
 
     #[test]

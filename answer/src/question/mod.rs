@@ -1,8 +1,12 @@
 //! A question, analysed once and passed through the pipeline.
 
-use crate::extraction::answer_type::AnswerType;
-use crate::extraction::metadata_lines::asks_for_metadata;
-use crate::extraction::scope::{AnswerScope, without_instructions};
+pub mod answer_type;
+pub mod metadata_lines;
+pub mod scope;
+
+use crate::question::answer_type::AnswerType;
+use crate::question::metadata_lines::asks_for_metadata;
+use crate::question::scope::{AnswerScope, without_instructions};
 use cloister_text::content::{content_stems, named_entities};
 use cloister_text::ranges::{Amount, amounts};
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
 //! How much a question asks for: one fact, or everything that belongs to it.
 
-use crate::extraction::answer_type::AnswerType;
-use cloister_text::content::words;
+use crate::question::answer_type::AnswerType;
+use cloister_text::fold::words;
 
 /// How much a question asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
