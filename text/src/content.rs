@@ -40,7 +40,7 @@ pub fn content_pairs(text: &str) -> BTreeSet<(String, String)> {
     pairs
 }
 
-/// A word without its most common English endings. The word must be in lower case.
+/// The Snowball stem of an English word, as in the lexical index. The word must be in lower case.
 ///
 /// Words with digits are codes and keep their form, except decades: `1970s` and `1970's` are equal.
 /// Small ordinals become digits: `third` and `3rd` are equal. Irregular forms have the stem of their
@@ -55,34 +55,7 @@ pub fn stem(word: &str) -> String {
     if word.chars().any(|c| c.is_ascii_digit()) {
         return without_plural_of_decade(word).to_owned();
     }
-    let word = Language::ENGLISH.base_form(word).unwrap_or(word);
-    for (ending, min_chars, replacement) in [
-        ("ational", 4, "ate"),
-        ("ication", 3, "y"),
-        ("ations", 4, ""),
-        ("ation", 4, ""),
-        ("ments", 4, ""),
-        ("ment", 4, ""),
-        ("ying", 3, "y"),
-        ("ings", 4, ""),
-        ("ing", 4, ""),
-        ("ies", 2, "y"),
-        ("ied", 2, "y"),
-        ("edly", 3, ""),
-        ("ed", 3, ""),
-        ("es", 3, ""),
-        ("ly", 4, ""),
-        ("s", 3, ""),
-        ("e", 3, ""),
-    ] {
-        if let Some(start) = word.strip_suffix(ending)
-            && start.chars().count() >= min_chars
-            && !(ending == "s" && start.ends_with('s'))
-        {
-            return format!("{start}{replacement}");
-        }
-    }
-    word.to_owned()
+    Language::ENGLISH.stem(Language::ENGLISH.base_form(word).unwrap_or(word))
 }
 
 /// `1970` for `1970s`, any other word unchanged.
