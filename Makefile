@@ -44,7 +44,7 @@ samples:
 
 models: models/.checked
 
-models/.checked: deploy/fetch-models deploy/wordnet.py $(wildcard inference/manifests/*.toml) | deploy/.tools
+models/.checked: deploy/fetch-models deploy/dictionaries.py deploy/wordnet.py $(wildcard inference/manifests/*.toml) | deploy/.tools
 	deploy/fetch-models $(MODELS)
 
 # Other embedders, and a larger generator: 1.4 GB. Nothing uses them until they are activated.

@@ -8,7 +8,6 @@ use crate::extraction::quote::Quote;
 use crate::extraction::quote_spans::QuoteSpan;
 use crate::extraction::select::Scorers;
 use crate::extraction::sentence_reranker::SentenceReranker;
-use crate::follow_up::{PreviousTurn, carry_over, contextualize};
 use crate::generation::prompt;
 use crate::generation::task::AnswerTask;
 use crate::model::error::AnswerError;
@@ -98,30 +97,6 @@ impl Answerer {
         };
         tokio::spawn(task.run(first_events));
         Ok(Answer { events, quoted })
-    }
-
-    /// A follow-up question, rewritten to stand alone. `None` if it does already. Leaves no trace.
-    ///
-    /// A question without a pronoun may still need the topic of the previous one: `How many nights
-    /// are included?` It is carried over if the documents then answer clearly better.
-    pub async fn resolve_follow_up(
-        &self,
-        library: &Library,
-        question: &str,
-        previous: &PreviousTurn,
-        filter: &DocumentFilter,
-    ) -> Result<Option<String>, AnswerError> {
-        const MIN_GAIN: f32 = 0.1;
-        if let Some(rewritten) = contextualize(question, previous) {
-            return Ok(Some(rewritten));
-        }
-        let Some(carried) = carry_over(question, previous) else {
-            return Ok(None);
-        };
-        let as_typed = self.examine(library, question, filter).await?.verdict;
-        let with_topic = self.examine(library, &carried, filter).await?.verdict;
-        let is_better = with_topic.answer && with_topic.score >= as_typed.score + MIN_GAIN;
-        Ok(is_better.then_some(carried))
     }
 
     /// Retrieves and decides. Leaves no trace.
@@ -455,6 +430,10 @@ impl Answerer {
             (
                 "thesaurus",
                 parts.thesaurus.hash.as_ref().map(FileHash::to_string),
+            ),
+            (
+                "dictionaries",
+                parts.dictionaries.hash().map(|hash| hash.to_string()),
             ),
             (
                 "NLI model",

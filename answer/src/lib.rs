@@ -25,6 +25,7 @@ mod presentation;
 mod question;
 mod replay;
 mod retrieval;
+mod standalone;
 #[cfg(test)]
 mod test_support;
 
@@ -44,3 +45,4 @@ pub use retrieval::dedup::{ReadableHit, group_for_reading};
 pub use retrieval::glossary::Glossary;
 pub use retrieval::related_words::SiteThesaurus;
 pub use retrieval::rerank::{RerankModel, RerankTest, Reranker, RerankerStatus};
+pub use retrieval::translation::SiteDictionaries;

@@ -5,6 +5,7 @@ use crate::model::weights::AnswerWeights;
 use crate::retrieval::glossary::Glossary;
 use crate::retrieval::related_words::SiteThesaurus;
 use crate::retrieval::rerank::Reranker;
+use crate::retrieval::translation::SiteDictionaries;
 use cloister_audit::{Actor, AuditLog};
 use cloister_domain::{Clock, CollectionId, Role};
 use cloister_index::Index;
@@ -67,4 +68,6 @@ pub struct AnswererParts {
     pub glossary: Arc<Glossary>,
     /// The thesaurus. Empty if there is none.
     pub thesaurus: Arc<SiteThesaurus>,
+    /// The dictionaries of other languages.
+    pub dictionaries: Arc<SiteDictionaries>,
 }

@@ -4,7 +4,8 @@ use crate::model_selection::ModelSelection;
 use crate::settings::{Config, Rerank};
 use anyhow::Context;
 use cloister_answer::{
-    AnswerWeights, Glossary, RerankModel, Reranker, SentenceReranker, SiteThesaurus,
+    AnswerWeights, Glossary, RerankModel, Reranker, SentenceReranker, SiteDictionaries,
+    SiteThesaurus,
 };
 use cloister_index::IndexSettings;
 use cloister_inference::{
@@ -177,9 +178,32 @@ pub fn load_glossary(config: &Config) -> anyhow::Result<Glossary> {
     )
 }
 
-/// Whether a folder of `paths.models` has a thesaurus, not a model.
-pub fn is_thesaurus(folder: &Path) -> bool {
-    folder.join(THESAURUS_FILE).exists()
+/// Whether a folder of `paths.models` has a thesaurus or dictionaries, not a model.
+pub fn has_word_lists(folder: &Path) -> bool {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files.into_iter().any(|file| {
+        file.path()
+            .extension()
+            .is_some_and(|extension| extension == "tsv")
+    })
+}
+
+/// Finds the dictionaries of `search.dictionaries`. None if the settings name none, or if they are not
+/// in the models folder.
+pub fn load_dictionaries(config: &Config) -> anyhow::Result<SiteDictionaries> {
+    let name = &config.search.dictionaries;
+    if name.is_empty() {
+        return Ok(SiteDictionaries::default());
+    }
+    let folder = model_folder(config, name);
+    if !folder.exists() {
+        tracing::warn!(
+            "the dictionaries `{name}` are not in the models folder, so questions in another \
+             language than the documents are not translated. `make models` fetches them"
+        );
+    }
+    SiteDictionaries::open(&folder)
+        .with_context(|| format!("could not read the dictionaries in `{}`", folder.display()))
 }
 
 /// Loads the thesaurus of `search.thesaurus`. Empty if the settings name none, or if it is the default

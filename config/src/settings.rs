@@ -136,6 +136,7 @@ section!(SearchSettings, "search" {
     rerank: Rerank,
     rerank_weight: f32,
     thesaurus: String,
+    dictionaries: String,
 });
 section!(HistorySettings, "history" { retention_days: u64 });
 section!(SandboxSettings, "sandbox" { mode: SandboxMode });

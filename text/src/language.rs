@@ -124,6 +124,10 @@ pub(crate) struct LanguageData {
     pub ordinals: Vec<String>,
     /// Base forms by irregular form.
     pub irregular_forms: HashMap<String, String>,
+    /// The English of function words and phrases of questions.
+    pub english: HashMap<String, String>,
+    /// Endings of words that English also has, and their English forms.
+    pub english_endings: Vec<(String, String)>,
     stemmer: Stemmer,
 }
 
@@ -152,6 +156,10 @@ struct LanguageFile {
     ordinals: Vec<String>,
     #[serde(default)]
     irregular_forms: HashMap<String, String>,
+    #[serde(default)]
+    english: HashMap<String, String>,
+    #[serde(default)]
+    english_endings: Vec<(String, String)>,
 }
 
 impl LanguageData {
@@ -174,6 +182,8 @@ impl LanguageData {
             numerals: file.numerals,
             ordinals: file.ordinals,
             irregular_forms: file.irregular_forms,
+            english: file.english,
+            english_endings: file.english_endings,
             stemmer: Stemmer::try_from_name(&file.stemmer).expect("a Snowball algorithm"),
         }
     }

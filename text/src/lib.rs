@@ -11,6 +11,7 @@
 
 pub mod codes;
 pub mod content;
+pub mod dictionary;
 pub mod fold;
 mod iban;
 mod language;
@@ -22,6 +23,7 @@ mod stream;
 pub mod thesaurus;
 mod token;
 mod tokens;
+pub mod translation;
 
 pub use iban::{find_iban, is_iban};
 pub use language::Language;

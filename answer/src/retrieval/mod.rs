@@ -8,6 +8,7 @@ pub mod rerank;
 pub mod rows;
 pub mod search;
 pub mod substitutions;
+pub mod translation;
 
 /// Passages that are retrieved for a question, before duplicates are removed.
 pub const CANDIDATE_PASSAGES: usize = 32;

@@ -115,6 +115,7 @@ impl Workspace {
             weights: Arc::new(AnswerWeights::compiled_in().unwrap()),
             glossary: Arc::default(),
             thesaurus: Arc::default(),
+            dictionaries: Arc::default(),
         };
         Self {
             parts,

@@ -44,7 +44,8 @@ impl App {
         let library = self.library(person).await?;
         let id = self.answer_id(caller)?;
         let typed = validate_query(&command.question)?;
-        let question = match command.follow_up {
+        let as_typed = command.follow_up.as_ref().is_some_and(|turn| turn.as_typed);
+        let mut question = match command.follow_up {
             Some(follow_up) => {
                 let filter = &command.filter;
                 StandaloneQuestion::following(self, person, &library, typed, &id, follow_up, filter)
@@ -52,6 +53,9 @@ impl App {
             }
             None => StandaloneQuestion::first(typed, &id),
         };
+        if !as_typed {
+            question.translate(self, &library, &command.filter).await?;
+        }
         let request = self
             .answer_request(caller, person, id.clone(), question, command.filter)
             .await?;

@@ -252,11 +252,30 @@ impl StandaloneQuestion {
                 .answerer()
                 .resolve_follow_up(library, &question.text, &previous, filter)
                 .await?;
-            if let Some(rewritten) = rewritten {
-                question.typed = Some(std::mem::replace(&mut question.text, rewritten));
-            }
+            question.rewrite(rewritten);
         }
         Ok(question)
+    }
+
+    /// Translates a question that the documents answer only in English.
+    pub async fn translate(
+        &mut self,
+        app: &App,
+        library: &Library,
+        filter: &DocumentFilter,
+    ) -> Result<()> {
+        let answerer = app.answerer();
+        let translated = answerer.translate(library, &self.text, filter).await?;
+        self.rewrite(translated);
+        Ok(())
+    }
+
+    /// Replaces the question, and keeps what the person typed.
+    fn rewrite(&mut self, rewritten: Option<String>) {
+        if let Some(rewritten) = rewritten {
+            let before = std::mem::replace(&mut self.text, rewritten);
+            self.typed.get_or_insert(before);
+        }
     }
 }
 

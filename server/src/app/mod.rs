@@ -49,7 +49,8 @@ use crate::passwords;
 use crate::sandbox::SandboxStatus;
 use crate::sealing::Sealer;
 use cloister_answer::{
-    AnswerWeights, Answerer, AnswererParts, Glossary, Reranker, SentenceReranker, SiteThesaurus,
+    AnswerWeights, Answerer, AnswererParts, Glossary, Reranker, SentenceReranker, SiteDictionaries,
+    SiteThesaurus,
 };
 use cloister_audit::AuditLog;
 use cloister_config::{Config, ModelSelection, SystemClock, SystemEntropy, components};
@@ -95,6 +96,7 @@ pub struct App {
     weights: Arc<AnswerWeights>,
     glossary: Arc<Glossary>,
     thesaurus: Arc<SiteThesaurus>,
+    dictionaries: Arc<SiteDictionaries>,
     /// Questions with known answers, which guard the quality of the search.
     pub golden_questions: Vec<GoldenQuestion>,
     /// The file reader.
@@ -158,6 +160,7 @@ impl App {
             weights: Arc::new(components::load_answer_weights(&config)?),
             glossary: Arc::new(components::load_glossary(&config)?),
             thesaurus: Arc::new(components::load_thesaurus(&config)?),
+            dictionaries: Arc::new(components::load_dictionaries(&config)?),
             golden_questions: components::load_golden_questions(&config)?,
             reader: Arc::new(components::open_reader(&config)?),
             meter: Arc::new(Meter::default()),
@@ -200,6 +203,7 @@ impl App {
             weights: Arc::clone(&self.weights),
             glossary: Arc::clone(&self.glossary),
             thesaurus: Arc::clone(&self.thesaurus),
+            dictionaries: Arc::clone(&self.dictionaries),
         })
     }
 

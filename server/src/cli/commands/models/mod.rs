@@ -76,7 +76,7 @@ pub fn run(command: &ModelsCommand, config: &Config) -> anyhow::Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-/// The folders of models, sorted. That of the thesaurus is none.
+/// The folders of models, sorted. Those of word lists are none.
 fn model_folders(models: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(models).map_err(|cause| {
         anyhow::anyhow!(
@@ -87,7 +87,7 @@ fn model_folders(models: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut folders: Vec<PathBuf> = entries
         .filter_map(Result::ok)
         .map(|entry| entry.path())
-        .filter(|path| path.is_dir() && !components::is_thesaurus(path))
+        .filter(|path| path.is_dir() && !components::has_word_lists(path))
         .collect();
     folders.sort();
     Ok(folders)
