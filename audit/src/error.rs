@@ -20,8 +20,9 @@ pub enum AuditError {
     Stopped(String),
     /// The log on the disk is not the one that was signed.
     #[error(
-        "the audit log in `{folder}` was altered: {finding}. Answering does not start. Keep the \
-         folder as evidence, and restore it from a backup"
+        "the audit log in `{folder}` was altered: {finding}. Answering does not start. Keep a copy \
+         of the folder as evidence. Then restore it from a backup, or run `cloister audit recover \
+         --reason TEXT`, which goes on with what is there and logs that it did"
     )]
     Altered {
         /// The log's folder.
@@ -29,6 +30,9 @@ pub enum AuditError {
         /// What does not match.
         finding: String,
     },
+    /// A log that opens needs no recovery.
+    #[error("the audit log opens; there is nothing to recover")]
+    Intact,
     /// Another process writes this log.
     #[error("`{0}` is in use by another process. Stop it, or use the running appliance")]
     InUse(PathBuf),

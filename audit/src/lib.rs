@@ -29,5 +29,6 @@ pub use event::{Actor, Entry, Event, EventKind, Outcome};
 pub use filter::EntryFilter;
 pub use find::EntryPage;
 pub use log::AuditLog;
+pub use recovery::Anchor;
 pub use state::Receipt;
 pub use verify::{Verification, VerificationFinding, verify};

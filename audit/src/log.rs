@@ -3,7 +3,7 @@
 use crate::checkpoint::{CheckpointSigner, PublicKey};
 use crate::error::AuditError;
 use crate::event::{Event, EventKind, Outcome};
-use crate::recovery::{LogFiles, scan};
+use crate::recovery::{Anchor, LogFiles, LogScan, scan};
 use crate::state::{Receipt, SharedState};
 use crate::writer::{AppendRequest, LogWriter};
 use cloister_domain::{Clock, Entropy};
@@ -46,34 +46,39 @@ impl AuditLog {
         clock: Arc<dyn Clock>,
         entropy: &dyn Entropy,
     ) -> Result<Self, AuditError> {
+        Self::open_anchored(folder, name, None, clock, entropy)
+    }
+
+    /// Opens the log as [`open`](Self::open) does, and also refuses it if it is not the one that
+    /// `anchor` remembers: if it was replaced, cut, or signed with another key.
+    pub fn open_anchored(
+        folder: &Path,
+        name: &str,
+        anchor: Option<&Anchor>,
+        clock: Arc<dyn Clock>,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, AuditError> {
         std::fs::create_dir_all(folder).map_err(|cause| AuditError::file(folder, &cause))?;
         let files = LogFiles::new(folder);
         let lock = lock(&files)?;
+        let altered = |finding: String| AuditError::Altered {
+            folder: folder.into(),
+            finding,
+        };
+        if let Some(finding) = files.missing_file(anchor)? {
+            return Err(altered(finding));
+        }
         let signer = CheckpointSigner::load_or_create(&files.key(), name, entropy)?;
         let key = signer.public_key();
-        publish_key(&files, &key)?;
-        let sealed = files.read_checkpoint(&key)?;
-        let sealed_size = sealed.as_ref().map_or(0, |checkpoint| checkpoint.size);
-        let scan = scan(&files.entries(), sealed.as_slice())?;
+        let checkpoints = files.checkpoints(&key, anchor)?.map_err(altered)?;
+        let scan = scan(&files.entries(), &checkpoints)?;
         if let Some(finding) = scan.findings.first() {
-            return Err(AuditError::Altered {
-                folder: folder.into(),
-                finding: finding.clone(),
-            });
+            return Err(altered(finding.clone()));
         }
+        let sealed_size = checkpoints.last().map_or(0, |checkpoint| checkpoint.size);
         let unsealed = scan.tree.size() - sealed_size;
         let torn = scan.torn_bytes;
-        let mut offsets = scan.offsets;
-        offsets.push(scan.end);
-        let shared = Arc::new(SharedState {
-            files,
-            offsets: RwLock::new(offsets),
-            requests: RwLock::new(scan.requests),
-            failure: RwLock::new(None),
-            key,
-            _lock: lock,
-        });
-        let mut writer = LogWriter::open(Arc::clone(&shared), signer, scan.tree, clock)?;
+        let (mut writer, shared) = writer_of(files, lock, signer, scan, clock)?;
         if unsealed > 0 || torn > 0 {
             // Written by this thread, because an async runtime must not wait for the writer's
             // thread.
@@ -88,6 +93,59 @@ impl AuditLog {
             writer: Some(writer),
             shared,
         })))
+    }
+
+    /// Goes on with a log that does not open: signs the entries that are there, or sets them aside
+    /// if they are not readable as a log, and logs the reason and what was found. Returns what was
+    /// found.
+    pub fn recover(
+        folder: &Path,
+        name: &str,
+        anchor: Option<&Anchor>,
+        reason: &str,
+        clock: Arc<dyn Clock>,
+        entropy: &dyn Entropy,
+    ) -> Result<String, AuditError> {
+        let opened = Self::open_anchored(folder, name, anchor, Arc::clone(&clock), entropy);
+        let finding = match opened {
+            Ok(_) => return Err(AuditError::Intact),
+            Err(AuditError::Altered { finding, .. }) => finding,
+            Err(other) => return Err(other),
+        };
+        let files = LogFiles::new(folder);
+        let lock = lock(&files)?;
+        let stamp = clock.now().as_millis();
+        let set_aside = |path: PathBuf| set_aside(&path, stamp);
+        set_aside(files.checkpoint())?;
+        let found = scan(&files.entries(), &[])?;
+        let entries = found.tree.size();
+        let is_readable = found.findings.is_empty();
+        let found = if is_readable {
+            found
+        } else {
+            set_aside(files.entries())?;
+            scan(&files.entries(), &[])?
+        };
+        let signer = CheckpointSigner::load_or_create(&files.key(), name, entropy)?;
+        let (mut writer, _) = writer_of(files, lock, signer, found, clock)?;
+        writer.write(vec![Event::by_appliance(
+            EventKind::AuditRecovered,
+            serde_json::json!({
+                "reason": reason,
+                "finding": finding,
+                "entries": entries,
+                "set_aside": !is_readable,
+            }),
+        )])?;
+        Ok(finding)
+    }
+
+    /// What must be remembered outside the log's folder to notice that it was replaced.
+    pub fn anchor(&self) -> Result<Anchor, AuditError> {
+        Ok(Anchor {
+            key: self.public_key().to_string(),
+            checkpoint: self.checkpoint_note()?,
+        })
     }
 
     /// Appends an event. Returns when it is on the disk. If this fails, it is not on the disk, and
@@ -157,6 +215,41 @@ fn lock(files: &LogFiles) -> Result<File, AuditError> {
         .ok()
         .ok_or_else(|| AuditError::InUse(files.folder.clone()))?;
     Ok(file)
+}
+
+/// The writer of a log that was scanned, and the state that it shares.
+fn writer_of(
+    files: LogFiles,
+    lock: File,
+    signer: CheckpointSigner,
+    scan: LogScan,
+    clock: Arc<dyn Clock>,
+) -> Result<(LogWriter, Arc<SharedState>), AuditError> {
+    let key = signer.public_key();
+    publish_key(&files, &key)?;
+    let mut offsets = scan.offsets;
+    offsets.push(scan.end);
+    let shared = Arc::new(SharedState {
+        files,
+        offsets: RwLock::new(offsets),
+        requests: RwLock::new(scan.requests),
+        failure: RwLock::new(None),
+        key,
+        _lock: lock,
+    });
+    let writer = LogWriter::open(Arc::clone(&shared), signer, scan.tree, clock)?;
+    Ok((writer, shared))
+}
+
+/// Renames a file so that it is kept as evidence. Does nothing if there is none.
+fn set_aside(path: &Path, stamp: i64) -> Result<(), AuditError> {
+    let kept = path.with_extension(format!("altered-{stamp}"));
+    match std::fs::rename(path, &kept) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+            Err(AuditError::file(path, &cause))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn publish_key(files: &LogFiles, key: &PublicKey) -> Result<(), AuditError> {

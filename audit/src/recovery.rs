@@ -5,9 +5,20 @@ use crate::error::AuditError;
 use crate::event::Entry;
 use crate::merkle::{self, Tree};
 use crate::requests::RequestIndex;
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+
+/// What is remembered outside a log's folder, so that whoever can write the folder cannot replace the
+/// log unnoticed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    /// The public key, as in `key.pub`.
+    pub key: String,
+    /// A checkpoint, as a signed note.
+    pub checkpoint: String,
+}
 
 /// The files of a log.
 pub(crate) struct LogFiles {
@@ -34,6 +45,52 @@ impl LogFiles {
     }
     pub(crate) fn lock(&self) -> PathBuf {
         self.folder.join("lock")
+    }
+
+    /// A file that must be there and is not, as a finding. A log of which no file is there is new,
+    /// unless an anchor remembers it.
+    pub(crate) fn missing_file(
+        &self,
+        anchor: Option<&Anchor>,
+    ) -> Result<Option<String>, AuditError> {
+        let path = self.entries();
+        let entries = match std::fs::metadata(&path) {
+            Ok(metadata) => metadata.len(),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => 0,
+            Err(cause) => return Err(AuditError::file(&path, &cause)),
+        };
+        let is_new = entries == 0 && !self.checkpoint().exists() && anchor.is_none();
+        let named = [("key", self.key()), ("checkpoint", self.checkpoint())];
+        let missing = named.iter().find(|(_, path)| !is_new && !path.exists());
+        Ok(missing.map(|(name, _)| format!("its file `{name}` is missing")))
+    }
+
+    /// The checkpoint of the folder and that of the anchor, the smaller first, or the finding if one
+    /// of them is not signed by `key`.
+    pub(crate) fn checkpoints(
+        &self,
+        key: &PublicKey,
+        anchor: Option<&Anchor>,
+    ) -> Result<Result<Vec<Checkpoint>, String>, AuditError> {
+        let mut checkpoints = Vec::new();
+        if let Some(anchor) = anchor {
+            if anchor.key != key.to_string() {
+                return Ok(Err("it has another key than before".into()));
+            }
+            match Checkpoint::verify_note(&anchor.checkpoint, key) {
+                Ok(remembered) => checkpoints.push(remembered),
+                Err(cause) => return Ok(Err(format!("its remembered checkpoint: {cause}"))),
+            }
+        }
+        match self.read_checkpoint(key) {
+            Ok(own) => checkpoints.extend(own),
+            Err(AuditError::BadCheckpoint(why)) => {
+                return Ok(Err(format!("its checkpoint does not hold: {why}")));
+            }
+            Err(other) => return Err(other),
+        }
+        checkpoints.sort_by_key(|checkpoint| checkpoint.size);
+        Ok(Ok(checkpoints))
     }
 
     /// The last checkpoint, or `None` if none was ever written.

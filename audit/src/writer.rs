@@ -5,10 +5,9 @@ use crate::error::AuditError;
 use crate::event::{Entry, Event};
 use crate::merkle::{self, Hash, Tree};
 use crate::state::{Receipt, SharedState};
-use cloister_domain::Clock;
+use cloister_domain::{Clock, atomic_file};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
-use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
@@ -167,14 +166,7 @@ impl LogWriter {
             .signer
             .sign(&Checkpoint::from_tree(self.signer.name(), &self.tree));
         let path = self.shared.files.checkpoint();
-        replace(&path, note.as_bytes()).map_err(|cause| AuditError::file(&path, &cause))
+        // Flushed: a log whose checkpoint is empty or missing after a power cut would not open.
+        atomic_file::write(&path, note.as_bytes()).map_err(|cause| AuditError::file(&path, &cause))
     }
-}
-
-/// Replaces a file atomically, without flushing it. If a power cut reverts the checkpoint, some
-/// entries are unsigned; the next start signs them and logs that.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let temporary = path.with_extension("new");
-    std::fs::write(&temporary, bytes)?;
-    std::fs::rename(&temporary, path)
 }

@@ -1,8 +1,10 @@
 //! The verifier detects every manipulation of a log.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use cloister_audit::{Actor, AuditError, AuditLog, EntryFilter, Event, EventKind, Outcome, verify};
-use cloister_domain::entropy::CountingEntropy;
+use cloister_audit::{
+    Actor, Anchor, AuditError, AuditLog, EntryFilter, Event, EventKind, Outcome, verify,
+};
+use cloister_domain::entropy::{CountingEntropy, Entropy};
 use cloister_domain::time::ManualClock;
 use cloister_domain::{Timestamp, UserId};
 use std::path::Path;
@@ -11,6 +13,18 @@ use std::sync::Arc;
 fn open(folder: &Path) -> Result<AuditLog, AuditError> {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_790_000_000_000)));
     AuditLog::open(folder, "test/audit", clock, &CountingEntropy::default())
+}
+
+fn recover(folder: &Path, anchor: Option<&Anchor>) -> Result<String, AuditError> {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_790_000_000_000)));
+    let entropy = CountingEntropy::default();
+    AuditLog::recover(folder, "test/audit", anchor, "a test", clock, &entropy)
+}
+
+fn open_anchored(folder: &Path, anchor: &Anchor) -> Result<AuditLog, AuditError> {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_790_000_000_000)));
+    let entropy = CountingEntropy::default();
+    AuditLog::open_anchored(folder, "test/audit", Some(anchor), clock, &entropy)
 }
 
 fn on_tokio<T>(work: impl Future<Output = T>) -> T {
@@ -127,13 +141,86 @@ fn a_cut_and_signed_again_tail_is_detected_with_an_external_checkpoint() {
 ";
     std::fs::write(&path, cut).unwrap();
     std::fs::remove_file(folder.path().join("checkpoint")).unwrap();
-    drop(open(folder.path()).unwrap());
+    recover(folder.path(), None).unwrap();
     assert_eq!(
         findings(folder.path(), &[]),
         Vec::<String>::new(),
         "the forger signed it again"
     );
     assert_ne!(findings(folder.path(), &[external]), Vec::<String>::new());
+}
+
+#[test]
+fn a_log_without_its_checkpoint_or_key_does_not_open() {
+    for file in ["checkpoint", "key"] {
+        let (folder, _) = ten_entries();
+        std::fs::remove_file(folder.path().join(file)).unwrap();
+        let refused = open(folder.path()).err().unwrap().to_string();
+        assert!(
+            refused.contains(&format!("`{file}` is missing")),
+            "{refused}"
+        );
+        assert!(refused.contains("audit recover"), "{refused}");
+    }
+    let (folder, _) = ten_entries();
+    std::fs::write(folder.path().join("checkpoint"), "").unwrap();
+    assert!(matches!(
+        open(folder.path()),
+        Err(AuditError::Altered { .. })
+    ));
+}
+
+#[test]
+fn a_log_that_was_replaced_does_not_open_against_its_anchor() {
+    let (folder, _) = ten_entries();
+    let anchor = open(folder.path()).unwrap().anchor().unwrap();
+    drop(open_anchored(folder.path(), &anchor).unwrap());
+    // An older copy of the folder, a new log in its place, and no log at all.
+    let older = tempfile::tempdir().unwrap();
+    drop(open(older.path()).unwrap());
+    std::fs::copy(folder.path().join("key"), older.path().join("key")).unwrap();
+    let fresh = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1)));
+    let entropy = CountingEntropy::default();
+    entropy.fill(&mut [0]).unwrap();
+    drop(AuditLog::open(fresh.path(), "test/audit", clock, &entropy).unwrap());
+    let none = tempfile::tempdir().unwrap();
+    for folder in [&older, &fresh, &none] {
+        let refused = open_anchored(folder.path(), &anchor);
+        assert!(matches!(refused, Err(AuditError::Altered { .. })));
+    }
+}
+
+#[test]
+fn a_recovery_is_logged_and_keeps_the_evidence() {
+    let (folder, _) = ten_entries();
+    let path = folder.path().join("entries.jsonl");
+    assert!(matches!(
+        recover(folder.path(), None),
+        Err(AuditError::Intact)
+    ));
+    let text = std::fs::read_to_string(&path).unwrap();
+    for (changed, is_readable) in [
+        (text.replace("ada", "eve"), true),
+        ("no entry\n".into(), false),
+    ] {
+        std::fs::write(&path, changed).unwrap();
+        let finding = recover(folder.path(), None).unwrap();
+        let log = open(folder.path()).unwrap();
+        let newest = log
+            .find(&EntryFilter::default(), 1)
+            .unwrap()
+            .entries
+            .remove(0);
+        assert_eq!(newest.kind, EventKind::AuditRecovered);
+        assert_eq!(newest.detail["reason"], "a test");
+        assert_eq!(newest.detail["finding"], finding);
+        assert_eq!(newest.detail["set_aside"], !is_readable);
+        assert_eq!(newest.seq, if is_readable { 10 } else { 0 });
+    }
+    let kept = std::fs::read_dir(folder.path()).unwrap().flatten();
+    let kept = kept.filter(|file| file.file_name().to_string_lossy().contains("altered"));
+    assert_eq!(kept.count(), 2, "a checkpoint and the entries");
 }
 
 #[test]

@@ -17,26 +17,45 @@ pub struct ReaderSettings {
 }
 
 const PAUSED: &str = "ingestion.paused";
+const AUDIT_ANCHOR: &str = "audit.anchor";
 
 impl Store {
     /// Whether ingestion is paused.
     pub async fn ingestion_paused(&self) -> Result<bool, StoreError> {
-        let value: Option<String> =
-            sqlx::query_scalar("SELECT value FROM settings WHERE name = $1")
-                .bind(PAUSED)
-                .fetch_optional(&self.readers)
-                .await?;
-        Ok(value.as_deref() == Some("yes"))
+        Ok(self.setting(PAUSED).await?.as_deref() == Some("yes"))
     }
 
     /// Pauses or resumes ingestion.
     pub async fn pause_ingestion(&self, paused: bool) -> Result<(), StoreError> {
+        let value = if paused { "yes" } else { "no" };
+        self.set_setting(PAUSED, value).await
+    }
+
+    /// What was last remembered of the audit log, as JSON. `None` in a new database.
+    pub async fn audit_anchor(&self) -> Result<Option<String>, StoreError> {
+        self.setting(AUDIT_ANCHOR).await
+    }
+
+    /// Remembers the state of the audit log, as JSON.
+    pub async fn remember_audit_anchor(&self, anchor: &str) -> Result<(), StoreError> {
+        self.set_setting(AUDIT_ANCHOR, anchor).await
+    }
+
+    async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let value = sqlx::query_scalar("SELECT value FROM settings WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(value)
+    }
+
+    async fn set_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO settings (name, value) VALUES ($1, $2)
              ON CONFLICT (name) DO UPDATE SET value = $2",
         )
-        .bind(PAUSED)
-        .bind(if paused { "yes" } else { "no" })
+        .bind(name)
+        .bind(value)
         .execute(&self.writer)
         .await?;
         Ok(())

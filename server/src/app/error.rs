@@ -181,7 +181,10 @@ impl From<AuditError> for AppError {
                 ErrorCode::Invalid.with_detail(cause)
             }
             // The message names a path of the disk, which is for the log of the program only.
-            AuditError::File { .. } | AuditError::Altered { .. } | AuditError::InUse(_) => {
+            AuditError::File { .. }
+            | AuditError::Altered { .. }
+            | AuditError::InUse(_)
+            | AuditError::Intact => {
                 tracing::error!(%cause, "{cause}");
                 ErrorCode::AuditStopped
                     .with_detail("The disk of the log has an error. An administrator is needed")

@@ -10,6 +10,7 @@ pub mod activation;
 mod answers;
 pub mod api_tokens;
 pub mod audit;
+pub mod audit_log;
 mod caller;
 pub mod conversations;
 pub mod documents;
@@ -137,13 +138,8 @@ impl App {
     pub async fn open(config: Config, sandbox: SandboxStatus) -> anyhow::Result<AppState> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-        let audit = AuditLog::open(
-            &config.paths.data.join("audit"),
-            &log_origin(&config),
-            Arc::clone(&clock),
-            &*entropy,
-        )?;
         let store = Store::open(&config.paths.data).await?;
+        let audit = audit_log::open(&config, &store, Arc::clone(&clock), &*entropy).await?;
         let generator = components::open_generator(&config)?;
         let (generator, generator_manifest) = match generator {
             Some(opened) => (Some(opened.service), Some(opened.manifest)),
@@ -276,13 +272,4 @@ impl App {
             None => "off".into(),
         }
     }
-}
-
-/// The origin line of the audit log's checkpoints.
-fn log_origin(config: &Config) -> String {
-    let name = config.server.names.first();
-    format!(
-        "{}/cloister/audit",
-        name.map_or("localhost", String::as_str)
-    )
 }

@@ -1,6 +1,7 @@
 //! Runs the command of the command line.
 
 use super::arguments::{Arguments, Command, OutputFormat, Task};
+use super::commands::audit::AuditCommand;
 use super::commands::{access, ask, audit, config, doctor, index, ingest, models, people, serve};
 use super::operator::Operator;
 use super::output::OutputSink;
@@ -46,6 +47,9 @@ fn run_command(arguments: Arguments) -> anyhow::Result<ExitCode> {
             // Another user than this one may serve the models.
             private_files::allow_others_to_read_new_files();
             models::run(&command, &config)
+        }
+        Command::Task(Task::Audit(AuditCommand::Recover { reason })) => {
+            audit::recover(&config, &reason)
         }
         Command::Task(task) => control_socket::run_task(with_local_input(task)?, config),
         Command::Config(_) | Command::Openapi => Ok(ExitCode::SUCCESS),

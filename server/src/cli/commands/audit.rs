@@ -1,13 +1,16 @@
 //! `cloister audit`.
 
-use crate::app::{AppState, Caller};
+use crate::app::{AppState, Caller, audit_log};
+use crate::cli::console;
 use crate::cli::output::OutputSink;
 use anyhow::Context;
 use clap::Subcommand;
 use cloister_answer::Replay;
 use cloister_audit::{Entry, EntryFilter, Verification};
+use cloister_config::Config;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// The exit status of a log that is not intact.
 const NOT_INTACT: u8 = 2;
@@ -41,6 +44,13 @@ pub enum AuditCommand {
     },
     /// Print the newest checkpoint, to be kept outside the appliance.
     Checkpoint,
+    /// Go on with a log that does not open. The log has the reason and what was found. Stop the
+    /// appliance first, and keep a copy of the folder.
+    Recover {
+        /// Why the log does not open, for the compliance officer.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Print the newest entries.
     List {
         /// The number of entries.
@@ -73,6 +83,23 @@ impl AuditCommand {
     }
 }
 
+/// Recovers a log that does not open.
+pub fn recover(config: &Config, reason: &str) -> anyhow::Result<ExitCode> {
+    if reason.trim().is_empty() {
+        anyhow::bail!("say in `--reason` why the log does not open");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let finding = runtime.block_on(audit_log::recover(config, reason.trim()))?;
+    console::line(&format!(
+        "Found: {finding}.\nThe log is open again. Its newest entry has the reason. The evidence was \
+         kept in `{}`.",
+        audit_log::folder(config).display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Runs the command.
 pub async fn run(
     app: &AppState,
@@ -98,6 +125,9 @@ pub async fn run(
             value["same_answer"] = is_same.into();
             output.result(json, value, replay_lines(&replay)).await;
             Ok(if is_same { 0 } else { DIFFERENT_ANSWER })
+        }
+        AuditCommand::Recover { .. } => {
+            anyhow::bail!("the appliance runs, so its audit log opens; there is nothing to recover")
         }
         AuditCommand::Checkpoint => {
             let note = app.take_checkpoint(caller).await?;

@@ -172,6 +172,7 @@ async fn serve(app: &AppState, listeners: Listeners) -> anyhow::Result<()> {
     tokio::spawn(AppState::clone(app).test_reranker_when_possible());
     tokio::spawn(AppState::clone(app).delete_expired_periodically());
     tokio::spawn(AppState::clone(app).log_refusals_periodically());
+    tokio::spawn(AppState::clone(app).remember_audit_log_periodically());
     let ingestion = tokio::spawn(AppState::clone(app).watch_inbox());
     let settings = &app.config.server;
     let limits = ConnectionLimits {
@@ -186,6 +187,7 @@ async fn serve(app: &AppState, listeners: Listeners) -> anyhow::Result<()> {
     let service = http::router(AppState::clone(app)).into_make_service();
     server.handle(handle).serve(service).await?;
     app.log_refusals().await;
+    app.remember_audit_log().await;
     ingestion.abort();
     Ok(())
 }
