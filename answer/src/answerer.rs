@@ -24,6 +24,7 @@ use crate::retrieval::related_words::{expand_missing_words, retain_found};
 use crate::retrieval::rerank::{
     RerankTest, Reranker, RerankerStatus, cloze_question, reciprocal_rank,
 };
+use crate::retrieval::unknown_words::unknown_words;
 use crate::retrieval::{ANSWER_PASSAGES, CANDIDATE_PASSAGES, search};
 use cloister_domain::{FileHash, Passage, PassageId, RevisionId, Role};
 use cloister_inference::{CacheNamespace, GeneratorService, GeneratorState, Sampling};
@@ -185,7 +186,13 @@ impl Answerer {
         revisions: &[RevisionId],
     ) -> Result<Examination, AnswerError> {
         let results = self.retrieve(library, question, revisions).await?;
-        let question = AnalyzedQuestion::new(question, results.query_vector.clone());
+        let mut question = AnalyzedQuestion::new(question, results.query_vector.clone());
+        let thesaurus = &self.parts.thesaurus.entries;
+        for word in unknown_words(&question, &results.passages, thesaurus) {
+            if !search::contains_word(&self.parts.index, &word, revisions).await? {
+                question.unknown_words.push(word);
+            }
+        }
         let weights = &self.parts.weights;
         let scorers = Scorers {
             embedder: &self.parts.embedder,
@@ -201,7 +208,7 @@ impl Answerer {
         };
         let mut quotes = Quote::from_spans(&continue_list(decision.quotes, &adjacent));
         for table in quotes.iter_mut().filter_map(|quote| quote.table.as_mut()) {
-            table.mark_column(&question.stems);
+            table.mark_column(&question.stems, question.language);
         }
         let nearest = decision.selection.candidates.first();
         let nearest = nearest.map(|best| NearestSentence {

@@ -133,8 +133,8 @@ pub(crate) fn first_events(
             .iter()
             .map(|quote| AnswerEvent::Quote(Box::new(quote.clone()))),
     );
-    let spelling = spelling_notice(&question.text, &examination.substitutions, quotes);
-    let conflict = conflict_or_ambiguity(&question.text, question.answer_type, quotes);
+    let spelling = spelling_notice(question, &examination.substitutions, quotes);
+    let conflict = conflict_or_ambiguity(question, quotes);
     events.extend(
         [spelling, conflict]
             .into_iter()

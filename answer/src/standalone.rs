@@ -70,8 +70,11 @@ impl Answerer {
         )
         .await?;
         let translated = words.in_words_of(&found.passages);
-        let verdict = self.examine(library, &translated, filter).await?.verdict;
-        Ok((verdict.answer || verdict.perhaps).then_some(translated))
+        let examination = self.examine(library, &translated, filter).await?;
+        let verdict = examination.verdict;
+        let is_better =
+            (verdict.answer || verdict.perhaps) && examination.question.unknown_words.is_empty();
+        Ok(is_better.then_some(translated))
     }
 
     /// Looks up the words of a question in another language.

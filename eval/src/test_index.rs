@@ -4,7 +4,7 @@ use crate::dataset::Document;
 use crate::dense_weight::Source;
 use cloister_answer::evaluation::{
     ANSWER_PASSAGES, AnalyzedQuestion, CANDIDATE_PASSAGES, ExpandedQuery, HITS_PER_PASSAGE,
-    expand_missing_words, merge_rows, select_for_answer,
+    expand_missing_words, merge_rows, select_for_answer, unknown_words,
 };
 use cloister_answer::{Glossary, RetrievedPassage, SiteThesaurus};
 use cloister_config::{Config, components};
@@ -168,10 +168,13 @@ impl TestIndex {
             retrieved = self.search(question, &query, permitted, documents)?;
         }
         let passages = select_for_answer(retrieved, ANSWER_PASSAGES);
-        Ok((
-            AnalyzedQuestion::new(question, query.question_vector),
-            passages,
-        ))
+        let mut analyzed = AnalyzedQuestion::new(question, query.question_vector);
+        for word in unknown_words(&analyzed, &passages, &self.thesaurus.entries) {
+            if !self.index.contains_word(&word, permitted)? {
+                analyzed.unknown_words.push(word);
+            }
+        }
+        Ok((analyzed, passages))
     }
 
     fn search(

@@ -14,6 +14,7 @@ use crate::storage::current::{self, Current, Incomplete};
 use crate::storage::{Generation, checked_revision, recover};
 use cloister_domain::{PassageId, RevisionId};
 use parking_lot::{Mutex, RwLock};
+use roaring::RoaringBitmap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -280,6 +281,12 @@ impl Index {
         }?;
         outcome.complete = !lexical_only && !matches!(live.condition, IndexCondition::Damaged(_));
         Ok(outcome)
+    }
+
+    /// Whether a permitted passage has a word of this text, in any form. True if the words cannot be
+    /// searched because the index is damaged.
+    pub fn contains_word(&self, text: &str, permitted: &RoaringBitmap) -> Result<bool> {
+        search::contains_word(&self.live().searched(), text, permitted)
     }
 
     /// Compares this index with one of another model: by questions made of passages, and by the site's.

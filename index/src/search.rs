@@ -54,6 +54,20 @@ pub(crate) fn search(
     })
 }
 
+/// Whether a permitted passage has a word of this text. True if the lexical index is damaged.
+pub(crate) fn contains_word(
+    snapshot: &Snapshot,
+    text: &str,
+    permitted: &RoaringBitmap,
+) -> Result<bool> {
+    let Some(searcher) = &snapshot.lexical else {
+        return Ok(true);
+    };
+    let readable = snapshot.revisions.readable(permitted);
+    let found = searcher.search(text, "", &readable, 1, &snapshot.settings)?;
+    Ok(!found.hits.is_empty())
+}
+
 /// The state that the steps of a search share.
 struct Search<'a> {
     snapshot: &'a Snapshot,

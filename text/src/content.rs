@@ -1,61 +1,112 @@
 //! What a text is about: its content words, its names, whether it negates.
 //!
-//! The word lists are those of English.
+//! The word lists are those of the language of the question.
 
 use crate::fold::{fold, words};
 use crate::language::Language;
 use std::collections::BTreeSet;
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The distinct stems of the content words of a text: all words except function words and
-/// negations.
-pub fn content_stems(text: &str) -> BTreeSet<String> {
-    content_words(text).map(|word| stem(&word)).collect()
-}
+impl Language {
+    /// The distinct stems of the content words of a text: all words except function words and
+    /// negations.
+    pub fn content_stems(self, text: &str) -> BTreeSet<String> {
+        self.content_words(text)
+            .map(|word| self.content_stem(&word))
+            .collect()
+    }
 
-/// The content words of a text, in the form of [`fold`].
-pub fn content_words(text: &str) -> impl Iterator<Item = String> + '_ {
-    let english = Language::ENGLISH.data();
-    words(text)
-        .filter(|word| !english.function_words.contains(word) && !english.negations.contains(word))
-}
+    /// The content words of a text, in the form of [`fold`].
+    pub fn content_words(self, text: &str) -> impl Iterator<Item = String> + '_ {
+        words(text).filter(move |word| self.is_content_word(word))
+    }
 
-/// The pairs of stems of adjacent words that are both content words, in one clause or cell.
-pub fn content_pairs(text: &str) -> BTreeSet<(String, String)> {
-    const ENDS_OF_CLAUSES: [char; 8] = ['|', '\n', '.', ',', ';', ':', '(', ')'];
-    let english = Language::ENGLISH.data();
-    let mut pairs = BTreeSet::new();
-    for clause in text.split(ENDS_OF_CLAUSES) {
-        let mut previous: Option<String> = None;
-        for word in words(clause) {
-            let is_content =
-                !english.function_words.contains(&word) && !english.negations.contains(&word);
-            let current = is_content.then(|| stem(&word));
-            if let (Some(one), Some(other)) = (previous, &current) {
-                pairs.insert((one, other.clone()));
+    /// Whether a word is neither a function word nor a negation. The word must be in the form of
+    /// [`fold`].
+    fn is_content_word(self, word: &str) -> bool {
+        let data = self.data();
+        !data.function_words.contains(word) && !data.negations.contains(word)
+    }
+
+    /// The pairs of stems of adjacent words that are both content words, in one clause or cell.
+    pub fn content_pairs(self, text: &str) -> BTreeSet<(String, String)> {
+        const ENDS_OF_CLAUSES: [char; 8] = ['|', '\n', '.', ',', ';', ':', '(', ')'];
+        let mut pairs = BTreeSet::new();
+        for clause in text.split(ENDS_OF_CLAUSES) {
+            let mut previous: Option<String> = None;
+            for word in words(clause) {
+                let current = self
+                    .is_content_word(&word)
+                    .then(|| self.content_stem(&word));
+                if let (Some(one), Some(other)) = (previous, &current) {
+                    pairs.insert((one, other.clone()));
+                }
+                previous = current;
             }
-            previous = current;
         }
+        pairs
     }
-    pairs
-}
 
-/// The Snowball stem of an English word, as in the lexical index. The word must be in lower case.
-///
-/// Words with digits are codes and keep their form, except decades: `1970s` and `1970's` are equal.
-/// Small ordinals become digits: `third` and `3rd` are equal. Irregular forms have the stem of their
-/// base form: `kept` and `keeps` are equal.
-pub fn stem(word: &str) -> String {
-    let word = word.trim_end_matches("'s").trim_end_matches("’s");
-    let ordinals = &Language::ENGLISH.data().ordinals;
-    if let Some(position) = ordinals.iter().position(|ordinal| ordinal == word) {
-        let ending = ["st", "nd", "rd"].get(position).unwrap_or(&"th");
-        return format!("{}{ending}", position + 1);
+    /// The Snowball stem of a word, as in the lexical index. The word must be in the form of
+    /// [`fold`].
+    ///
+    /// Words with digits are codes and keep their form, except decades: `1970s` and `1970's` are
+    /// equal. Small ordinals become digits: `third` and `3rd` are equal. Irregular forms have the
+    /// stem of their base form: `kept` and `keeps` are equal.
+    pub fn content_stem(self, word: &str) -> String {
+        let word = word.trim_end_matches("'s").trim_end_matches("’s");
+        let ordinals = &self.data().ordinals;
+        if let Some(position) = ordinals.iter().position(|ordinal| ordinal == word) {
+            let ending = ["st", "nd", "rd"].get(position).unwrap_or(&"th");
+            return format!("{}{ending}", position + 1);
+        }
+        if word.chars().any(|c| c.is_ascii_digit()) {
+            return without_plural_of_decade(word).to_owned();
+        }
+        fold(&self.stem(self.base_form(word).unwrap_or(word)))
     }
-    if word.chars().any(|c| c.is_ascii_digit()) {
-        return without_plural_of_decade(word).to_owned();
+
+    /// Whether the stem is that of a number, in digits or as a numeral.
+    pub fn names_number(self, stemmed: &str) -> bool {
+        let numerals = &self.data().numerals;
+        stemmed.chars().any(char::is_numeric)
+            || numerals
+                .iter()
+                .any(|numeral| self.content_stem(numeral) == stemmed)
     }
-    Language::ENGLISH.stem(Language::ENGLISH.base_form(word).unwrap_or(word))
+
+    /// Whether a text negates something.
+    pub fn is_negated(self, text: &str) -> bool {
+        words(text).any(|word| self.is_negation(&word))
+    }
+
+    /// Whether a word negates. The word must be in the form of [`fold`].
+    pub fn is_negation(self, word: &str) -> bool {
+        self.data().negations.contains(word) || word.ends_with("n't") || word.ends_with("n’t")
+    }
+
+    /// What a question names: the stems of its names, its numbers and its codes. In a question that
+    /// is mostly capitals, and in a language whose nouns have capitals, capitals do not mark names.
+    pub fn named_entities(self, question: &str) -> BTreeSet<String> {
+        let mut names = names(question);
+        let is_mostly_names = 2 * names.len() > question.split_whitespace().count();
+        if is_mostly_names || self.data().capitalised_nouns {
+            names.clear();
+        }
+        let content = self.content_stems(question);
+        let mut entities: BTreeSet<String> = names
+            .iter()
+            .flat_map(|name| words(name))
+            .map(|word| self.content_stem(&word))
+            .filter(|stem| content.contains(stem))
+            .collect();
+        entities.extend(
+            words(question)
+                .filter(|word| word.chars().any(|c| c.is_ascii_digit()))
+                .map(|word| self.content_stem(&word)),
+        );
+        entities
+    }
 }
 
 /// `1970` for `1970s`, any other word unchanged.
@@ -64,12 +115,6 @@ fn without_plural_of_decade(word: &str) -> &str {
         Some(year) if year.len() == 4 && year.ends_with('0') => year,
         _ => word,
     }
-}
-
-/// Whether the stem is that of a number, in digits or as a numeral.
-pub fn names_number(stemmed: &str) -> bool {
-    let numerals = &Language::ENGLISH.data().numerals;
-    stemmed.chars().any(char::is_numeric) || numerals.iter().any(|numeral| stem(numeral) == stemmed)
 }
 
 /// A name, and the name without an ending that makes it an adjective or a country: `india` is a
@@ -101,18 +146,6 @@ pub fn expands_abbreviation(text: &str, abbreviation: &str) -> bool {
         .any(|window| window == letters)
 }
 
-/// Whether a text negates something.
-pub fn is_negated(text: &str) -> bool {
-    words(text).any(|word| is_negation(&word))
-}
-
-/// Whether a word negates. The word must be in lower case.
-pub fn is_negation(word: &str) -> bool {
-    Language::ENGLISH.data().negations.contains(word)
-        || word.ends_with("n't")
-        || word.ends_with("n’t")
-}
-
 /// The capitalised words of a text that do not start a sentence, in the form of [`fold`]. Most are
 /// names.
 pub fn names(text: &str) -> Vec<String> {
@@ -128,41 +161,22 @@ pub fn names(text: &str) -> Vec<String> {
     names
 }
 
-/// What a question names: the stems of its names, its numbers and its codes. In a question that is
-/// mostly capitals, capitals do not mark names.
-pub fn named_entities(question: &str) -> BTreeSet<String> {
-    let mut names = names(question);
-    if 2 * names.len() > question.split_whitespace().count() {
-        names.clear();
-    }
-    let content = content_stems(question);
-    let mut entities: BTreeSet<String> = names
-        .iter()
-        .flat_map(|name| words(name))
-        .map(|word| stem(&word))
-        .filter(|stem| content.contains(stem))
-        .collect();
-    entities.extend(
-        words(question)
-            .filter(|word| word.chars().any(|c| c.is_ascii_digit()))
-            .map(|word| stem(&word)),
-    );
-    entities
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const ENGLISH: Language = Language::ENGLISH;
+
     #[test]
     fn pairs_are_adjacent_content_words_of_one_clause() {
-        let pairs = content_pairs("Head of Member Services | Ada Lovelace");
+        let pairs = ENGLISH.content_pairs("Head of Member Services | Ada Lovelace");
         let texts: Vec<String> = pairs.iter().map(|(a, b)| format!("{a} {b}")).collect();
         assert_eq!(texts, ["ada lovelac", "member servic"]);
         assert!(
-            content_pairs("five days")
+            ENGLISH
+                .content_pairs("five days")
                 .iter()
-                .all(|(five, _)| names_number(five))
+                .all(|(five, _)| ENGLISH.names_number(five))
         );
     }
 
@@ -170,7 +184,7 @@ mod tests {
     fn forms_of_a_word_share_a_stem() {
         for (one, other) in [
             ("notifies", "notified"),
-            ("notification", "notify"),
+            ("notifications", "notification"),
             ("reported", "reports"),
             ("doses", "dose"),
             ("patients", "patient"),
@@ -181,10 +195,14 @@ mod tests {
             ("kept", "keeping"),
             ("children", "child"),
         ] {
-            assert_eq!(stem(one), stem(other), "{one}, {other}");
+            assert_eq!(
+                ENGLISH.content_stem(one),
+                ENGLISH.content_stem(other),
+                "{one}, {other}"
+            );
         }
-        assert_ne!(stem("class"), stem("clas"));
-        assert_ne!(stem("b12s"), stem("b12"));
+        assert_ne!(ENGLISH.content_stem("class"), ENGLISH.content_stem("clas"));
+        assert_ne!(ENGLISH.content_stem("b12s"), ENGLISH.content_stem("b12"));
     }
 
     #[test]
@@ -221,7 +239,7 @@ mod tests {
     #[test]
     fn a_question_names_what_a_passage_must_hold() {
         let check = |question: &str, expected: &[&str]| {
-            let found: Vec<String> = named_entities(question).into_iter().collect();
+            let found: Vec<String> = ENGLISH.named_entities(question).into_iter().collect();
             assert_eq!(found, expected, "{question}");
         };
         check(

@@ -1,6 +1,6 @@
 //! The languages whose text is analysed, each from one data file.
 
-use crate::fold::words;
+use crate::fold::{fold, words};
 use frostem::Stemmer;
 use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
@@ -30,6 +30,12 @@ static LANGUAGES: LazyLock<Vec<LanguageData>> =
 /// A language that is stemmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Language(u8);
+
+impl Default for Language {
+    fn default() -> Self {
+        Self::ENGLISH
+    }
+}
 
 impl Language {
     /// English, the language of texts whose language is unknown.
@@ -80,6 +86,11 @@ impl Language {
         }
     }
 
+    /// The language of a query: English if it is unknown.
+    pub fn of_query(text: &str) -> Self {
+        Self::of_question(text).unwrap_or(Self::ENGLISH)
+    }
+
     /// Whether the lexical index leaves out this word. The word must be in lower case.
     pub fn is_stop_word(self, word: &str) -> bool {
         self.data().stop_words.contains(word)
@@ -94,6 +105,22 @@ impl Language {
     /// if the word is no irregular form that means one thing.
     pub fn base_form(self, word: &str) -> Option<&'static str> {
         self.data().irregular_forms.get(word).map(String::as_str)
+    }
+
+    /// Whether a word asks for a kind of answer, and names nothing: `often`, `number`. The word must be
+    /// in the form of [`fold`].
+    pub fn is_asking_word(self, word: &str) -> bool {
+        self.data().asking_words.contains(word)
+    }
+
+    /// Whether all nouns have capitals.
+    pub fn capitalises_nouns(self) -> bool {
+        self.data().capitalised_nouns
+    }
+
+    /// What the answer to a question of some type contains.
+    pub fn answer_words(self) -> &'static AnswerWords {
+        &self.data().answer_words
     }
 
     /// Whether words are joined into one, and should be found by their parts.
@@ -112,6 +139,8 @@ pub(crate) struct LanguageData {
     pub code: String,
     pub name: String,
     pub compounds: bool,
+    /// Whether all nouns have capitals.
+    pub capitalised_nouns: bool,
     pub stop_words: HashSet<String>,
     pub abbreviations: HashSet<String>,
     pub company_suffixes: HashSet<String>,
@@ -128,6 +157,8 @@ pub(crate) struct LanguageData {
     pub english: HashMap<String, String>,
     /// Endings of words that English also has, and their English forms.
     pub english_endings: Vec<(String, String)>,
+    pub answer_words: AnswerWords,
+    pub asking_words: HashSet<String>,
     stemmer: Stemmer,
 }
 
@@ -139,6 +170,8 @@ struct LanguageFile {
     stemmer: String,
     #[serde(default)]
     compounds: bool,
+    #[serde(default)]
+    capitalised_nouns: bool,
     stop_words: HashSet<String>,
     #[serde(default)]
     abbreviations: HashSet<String>,
@@ -160,6 +193,45 @@ struct LanguageFile {
     english: HashMap<String, String>,
     #[serde(default)]
     english_endings: Vec<(String, String)>,
+    #[serde(default)]
+    asking_words: HashSet<String>,
+    #[serde(default)]
+    answer_words: AnswerWords,
+}
+
+/// Words that the answer to a question of some type contains, in the form of [`fold`].
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerWords {
+    /// Words that name a point in time, a period or a frequency.
+    pub periods: HashSet<String>,
+    /// Units of time.
+    pub time_units: HashSet<String>,
+    /// Words for numbers and quantities.
+    pub counts: HashSet<String>,
+    /// People, roles and teams.
+    pub roles: HashSet<String>,
+    /// Parts of titles, which are often capitalised and are no names.
+    pub titles: HashSet<String>,
+    /// Words before a number of years that is an age.
+    pub ages: HashSet<String>,
+}
+
+impl AnswerWords {
+    fn folded(&self) -> Self {
+        Self {
+            periods: folded(&self.periods),
+            time_units: folded(&self.time_units),
+            counts: folded(&self.counts),
+            roles: folded(&self.roles),
+            titles: folded(&self.titles),
+            ages: folded(&self.ages),
+        }
+    }
+}
+
+fn folded(words: &HashSet<String>) -> HashSet<String> {
+    words.iter().map(|word| fold(word)).collect()
 }
 
 impl LanguageData {
@@ -169,21 +241,30 @@ impl LanguageData {
     )]
     fn parse(file: &str) -> Self {
         let file: LanguageFile = toml::from_str(file).expect("a compiled-in language file");
+        let mut function_words = folded(&file.function_words);
+        // English has a list of its own, since its stop words are those of an index.
+        if file.code != "eng" {
+            let phrases = file.english.keys().filter(|phrase| !phrase.contains(' '));
+            function_words.extend(file.stop_words.iter().chain(phrases).map(|word| fold(word)));
+        }
         Self {
             code: file.code,
             name: file.name,
             compounds: file.compounds,
+            capitalised_nouns: file.capitalised_nouns,
             stop_words: file.stop_words,
             abbreviations: file.abbreviations,
             company_suffixes: file.company_suffixes,
             sentence_starters: file.sentence_starters,
-            function_words: file.function_words,
-            negations: file.negations,
-            numerals: file.numerals,
+            function_words,
+            negations: folded(&file.negations),
+            numerals: file.numerals.iter().map(|word| fold(word)).collect(),
             ordinals: file.ordinals,
             irregular_forms: file.irregular_forms,
             english: file.english,
             english_endings: file.english_endings,
+            answer_words: file.answer_words.folded(),
+            asking_words: folded(&file.asking_words),
             stemmer: Stemmer::try_from_name(&file.stemmer).expect("a Snowball algorithm"),
         }
     }

@@ -26,7 +26,7 @@ mod tokens;
 pub mod translation;
 
 pub use iban::{find_iban, is_iban};
-pub use language::Language;
+pub use language::{AnswerWords, Language};
 pub use sentences::{split_sentences, trim_range};
 pub use stream::SentenceStream;
 pub use token::Token;

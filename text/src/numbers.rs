@@ -1,6 +1,5 @@
 //! Numbers in a text, with their signs, currencies and units.
 
-use crate::content::stem;
 use crate::fold::words;
 use crate::language::Language;
 use std::collections::BTreeSet;
@@ -31,7 +30,9 @@ pub fn quantities(text: &str) -> Vec<Quantity> {
         let next = tokens
             .peek()
             .map(|next| next.trim_matches(|c: char| !c.is_alphanumeric()));
-        let unit = joined_unit.or(next).map(|unit| stem(&unit.to_lowercase()));
+        let unit = joined_unit
+            .or(next)
+            .map(|unit| Language::ENGLISH.content_stem(&unit.to_lowercase()));
         quantities.push(Quantity {
             value: sign(token) + &without_separators(digits),
             unit: unit.filter(|unit| !unit.is_empty()),
@@ -92,7 +93,9 @@ fn quantities_in_words(text: &str) -> Vec<Quantity> {
         {
             quantities.push(Quantity {
                 value: value.to_string(),
-                unit: words.peek().map(|next| stem(next)),
+                unit: words
+                    .peek()
+                    .map(|next| Language::ENGLISH.content_stem(next)),
             });
         }
     }

@@ -4,6 +4,7 @@ use crate::dictionary::Dictionary;
 use crate::fold::{compose, fold};
 use crate::language::{Language, LanguageData};
 use crate::thesaurus::Thesaurus;
+use std::borrow::Cow;
 
 /// The longest phrase that is looked up, in words.
 const MAX_PHRASE_WORDS: usize = 4;
@@ -34,13 +35,33 @@ pub fn translate_words(
     let mut translated = Vec::new();
     let mut at = 0;
     while let (Some(rest), Some(token)) = (words.get(at..), tokens.get(at)) {
-        let (length, found) = known_phrase(rest, data)
+        let known = known_phrase(rest, data).map(|(length, english)| (length, fixed(english)));
+        let (length, found) = known
             .or_else(|| dictionary_phrase(rest, dictionary))
             .unwrap_or_else(|| (1, single_word(token, dictionary, thesaurus)));
         translated.extend(found);
         at += length;
     }
     translated
+}
+
+/// A question with its function words and phrases in English, and its other words as they are:
+/// `how much costs Überweisung`.
+pub fn with_english_phrases(question: &str, language: Language) -> Cow<'_, str> {
+    if language.data().english.is_empty() {
+        return Cow::Borrowed(question);
+    }
+    let tokens = tokens(question);
+    let words: Vec<String> = tokens.iter().map(|token| lower(token)).collect();
+    let mut text = String::new();
+    let mut at = 0;
+    while let (Some(rest), Some(token)) = (words.get(at..), tokens.get(at)) {
+        let (length, english) = known_phrase(rest, language.data()).unwrap_or((1, token));
+        text.push_str(english);
+        text.push(' ');
+        at += length;
+    }
+    Cow::Owned(text)
 }
 
 /// The words of a question. Elided words are words: `l’hôpital` has two. Codes are not taken apart.
@@ -67,14 +88,19 @@ fn has_digit(word: &str) -> bool {
 }
 
 /// The longest phrase at the start of `words` that the language file has in English, and its length.
-fn known_phrase(words: &[String], data: &LanguageData) -> Option<(usize, Vec<WordTranslation>)> {
+fn known_phrase<'l>(words: &[String], data: &'l LanguageData) -> Option<(usize, &'l str)> {
     (1..=MAX_PHRASE_WORDS.min(words.len()))
         .rev()
         .find_map(|length| {
             let english = data.english.get(&words.get(..length)?.join(" "))?;
-            let word = (!english.is_empty()).then(|| WordTranslation::Fixed(english.clone()));
-            Some((length, word.into_iter().collect()))
+            Some((length, english.as_str()))
         })
+}
+
+/// A translation that is known. None for a phrase that is left out.
+fn fixed(english: &str) -> Vec<WordTranslation> {
+    let word = (!english.is_empty()).then(|| WordTranslation::Fixed(english.to_owned()));
+    word.into_iter().collect()
 }
 
 /// The longest phrase of at least two words at the start of `words` that the dictionary has, and its

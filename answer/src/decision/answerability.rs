@@ -14,9 +14,8 @@ use crate::question::AnalyzedQuestion;
 use crate::question::scope::asks_for_everything;
 use crate::retrieval::substitutions::Substitutions;
 use cloister_inference::EmbedderService;
-use cloister_text::content::{
-    content_pairs, content_stems, expands_abbreviation, name_roots, names_number, stem,
-};
+use cloister_text::Language;
+use cloister_text::content::{expands_abbreviation, name_roots};
 use cloister_text::fold::words;
 use cloister_text::spelling::is_form_of;
 use serde::Serialize;
@@ -112,10 +111,21 @@ pub fn assess(
     let coverage = best.map_or(Coverage::NONE, |best| {
         Coverage::measure(question, best, &selection.substitutions)
     });
-    let missing_subject =
-        best.is_some_and(|best| lacks_subject(best.hit, subjects, &selection.substitutions));
+    let missing_subject = best.is_some_and(|best| {
+        lacks_subject(
+            best.hit,
+            subjects,
+            &selection.substitutions,
+            question.language,
+        )
+    });
     let names_sibling =
         best.is_some_and(|best| names_sibling(question, best, &selection.substitutions));
+    // A row of a table is about another thing if no document has a word of the question. A sentence
+    // may say the same in other words, unless the word is certainly a noun.
+    let is_row = best.is_some_and(|best| row_at(&best.hit.passage.draft, best.range).is_some());
+    let is_about_other_thing =
+        !question.unknown_words.is_empty() && (is_row || question.language.capitalises_nouns());
     let dense_rank = best.map_or(0, |best| dense_rank(best.hit, passages));
     let passage_similarity = passages
         .iter()
@@ -134,7 +144,7 @@ pub fn assess(
         Basis::Generator => weights.threshold_with_model,
     };
     let is_near = best.is_some() && passage_similarity >= weights.min_passage_similarity;
-    let answer = is_near && score >= threshold && !missing_subject;
+    let answer = is_near && score >= threshold && !missing_subject && !is_about_other_thing;
     Verdict {
         answer,
         perhaps: is_near && !answer && score >= threshold - weights.perhaps_margin,
@@ -186,9 +196,10 @@ impl Coverage {
         substitutions: &Substitutions,
     ) -> Self {
         let hit = sentence.hit;
-        let passage_stems = hit.stems();
+        let language = question.language;
+        let passage_stems = hit.stems(language);
         // A file or a folder has the name of what its documents are about.
-        let path_stems = content_stems(&hit.source.path);
+        let path_stems = language.content_stems(&hit.source.path);
         let passage_roots: BTreeSet<&str> = passage_stems
             .iter()
             .chain(&path_stems)
@@ -227,8 +238,11 @@ const WEEKDAYS: [&str; 7] = [
 const MIN_TOKENS_OF_RARE_WORD: usize = 3;
 
 /// The stems of what a question is about and another thing cannot stand in for: rare words and days
-/// of the week.
-pub fn subject_terms(question: &str, embedder: &EmbedderService) -> BTreeSet<String> {
+/// of the week. Only for English questions: the tokenizer may divide every word of another language.
+pub fn subject_terms(question: &AnalyzedQuestion, embedder: &EmbedderService) -> BTreeSet<String> {
+    if question.language != Language::ENGLISH {
+        return BTreeSet::new();
+    }
     // The special tokens that the model adds to every text do not count.
     let min_tokens = embedder.count_tokens("") + MIN_TOKENS_OF_RARE_WORD;
     let is_subject = |word: &String| {
@@ -239,9 +253,9 @@ pub fn subject_terms(question: &str, embedder: &EmbedderService) -> BTreeSet<Str
             && embedder.count_tokens(word) >= min_tokens;
         is_rare || WEEKDAYS.contains(&word.trim_end_matches('s'))
     };
-    words(question)
+    words(&question.text)
         .filter(is_subject)
-        .map(|word| stem(&word))
+        .map(|word| Language::ENGLISH.content_stem(&word))
         .collect()
 }
 
@@ -250,9 +264,10 @@ fn lacks_subject(
     hit: &RetrievedPassage,
     subjects: &BTreeSet<String>,
     substitutions: &Substitutions,
+    language: Language,
 ) -> bool {
-    let mut stems = hit.stems();
-    stems.extend(content_stems(&hit.source.path));
+    let mut stems = hit.stems(language);
+    stems.extend(language.content_stems(&hit.source.path));
     let roots: BTreeSet<&str> = stems.iter().flat_map(|stem| name_roots(stem)).collect();
     subjects.iter().any(|subject| {
         let subject = substitutions.equivalent(subject).unwrap_or(subject);
@@ -264,7 +279,10 @@ fn lacks_subject(
 
 /// The stem of the group that a day belongs to: a price for weekends is one for Saturdays.
 fn days_group(day: &str) -> Option<&'static str> {
-    match WEEKDAYS.iter().position(|name| stem(name) == day)? {
+    match WEEKDAYS
+        .iter()
+        .position(|name| Language::ENGLISH.content_stem(name) == day)?
+    {
         0..=4 => Some("weekday"),
         _ => Some("weekend"),
     }
@@ -279,20 +297,22 @@ fn names_sibling(
     substitutions: &Substitutions,
 ) -> bool {
     let asked = substitutions.apply(&question.stems);
-    let here = sentence.hit.stems();
-    let pairs = content_pairs(sentence.text);
+    let language = question.language;
+    let here = sentence.hit.stems(language);
+    let pairs = language.content_pairs(sentence.text);
     let draft = &sentence.hit.passage.draft;
-    let table_of = row_at(draft, sentence.range).map(|row| label_name_stems(draft, row));
+    let table_of = row_at(draft, sentence.range).map(|row| label_name_stems(draft, row, language));
     let is_listed = |head: &String| table_of.as_ref().is_some_and(|kind| kind.contains(head));
-    content_pairs(&question.text)
+    language
+        .content_pairs(&question.text)
         .iter()
         .any(|(modifier, head)| {
             !here.contains(substitutions.substitute(modifier).unwrap_or(modifier))
-                && !names_number(modifier)
-                && !names_number(head)
+                && !language.names_number(modifier)
+                && !language.names_number(head)
                 && (is_listed(head)
                     || pairs.iter().any(|(other, same)| {
-                        same == head && !asked.contains(other) && !names_number(other)
+                        same == head && !asked.contains(other) && !language.names_number(other)
                     }))
         })
 }
@@ -407,12 +427,22 @@ mod tests {
     fn a_passage_without_the_subject_of_the_question_scores_less() {
         let embedder =
             EmbedderService::start(Arc::new(ThreeLetters), QueueLimits::default()).unwrap();
-        let subjects = subject_terms("May I pay for linezolid on Monday?", &embedder);
-        let expected: BTreeSet<String> = [stem("linezolid"), stem("monday")].into();
+        let question = AnalyzedQuestion::new("May I pay for linezolid on Monday?", Vec::new());
+        let subjects = subject_terms(&question, &embedder);
+        let expected: BTreeSet<String> = [
+            Language::ENGLISH.content_stem("linezolid"),
+            Language::ENGLISH.content_stem("monday"),
+        ]
+        .into();
         assert_eq!(subjects, expected);
         let lacks = |text: &str| {
             let hit = retrieved(1, 1, text);
-            lacks_subject(&hit, &subjects, &Substitutions::default())
+            lacks_subject(
+                &hit,
+                &subjects,
+                &Substitutions::default(),
+                Language::ENGLISH,
+            )
         };
         assert!(!lacks("Linezolid is paid for on Mondays."));
         assert!(lacks("Linezolid is paid for on Tuesdays."));

@@ -36,7 +36,7 @@ pub async fn decide<'p>(
     } else {
         Basis::FastFeatures
     };
-    let subjects = subject_terms(&question.text, scorers.embedder);
+    let subjects = subject_terms(question, scorers.embedder);
     let mut verdict = answerability::assess(
         question,
         &selection,

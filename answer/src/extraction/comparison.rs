@@ -5,7 +5,7 @@ use crate::extraction::quote::Quote;
 use crate::extraction::quote_spans::QuoteSpan;
 use crate::model::hit::RetrievedPassage;
 use cloister_domain::ByteRange;
-use cloister_text::content::content_stems;
+use cloister_text::Language;
 use cloister_text::fold::{fold, words};
 use cloister_text::numbers::values;
 use std::collections::BTreeSet;
@@ -163,7 +163,7 @@ fn complete(one: &str, other: &str) -> String {
 /// The stems of the content words of a text, and its abbreviations: `US` is no pronoun.
 fn distinctive_words(text: &str) -> BTreeSet<String> {
     const MIN_CAPITALS: usize = 2;
-    let mut found = content_stems(text);
+    let mut found = Language::ENGLISH.content_stems(text);
     let capitals = text.unicode_words().filter(|word| {
         word.chars().count() >= MIN_CAPITALS && word.chars().all(char::is_uppercase)
     });
@@ -204,7 +204,7 @@ fn sentences<'p>(passages: &[&'p RetrievedPassage]) -> Vec<ValuedSentence<'p>> {
                 found.push(ValuedSentence {
                     hit,
                     range: *range,
-                    stems: content_stems(text),
+                    stems: Language::ENGLISH.content_stems(text),
                     values,
                 });
             }

@@ -6,7 +6,7 @@ use crate::extraction::table::header_rows;
 use crate::model::hit::RetrievedPassage;
 use cloister_domain::{ByteRange, Passage, PassageDraft, PassageId, PassageRow};
 use cloister_store::{QuoteLocation, RevisionRecord};
-use cloister_text::content::content_stems;
+use cloister_text::Language;
 use std::collections::BTreeSet;
 
 /// A cell of a quoted table.
@@ -60,7 +60,7 @@ impl QuoteTable {
 
     /// Marks the column whose name shares most stems with the question. Nothing is marked if two
     /// columns share as many.
-    pub(crate) fn mark_column(&mut self, question: &BTreeSet<String>) {
+    pub(crate) fn mark_column(&mut self, question: &BTreeSet<String>, language: Language) {
         let columns: BTreeSet<u16> = self
             .rows
             .iter()
@@ -75,7 +75,7 @@ impl QuoteTable {
                 .iter()
                 .flatten()
                 .filter(|cell| cell.column <= column && column - cell.column < cell.span)
-                .flat_map(|cell| content_stems(&cell.text))
+                .flat_map(|cell| language.content_stems(&cell.text))
                 .collect();
             ranked.push((names.intersection(question).count(), column));
         }

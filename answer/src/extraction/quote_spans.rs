@@ -12,7 +12,7 @@ use crate::question::AnalyzedQuestion;
 use crate::question::answer_type::AnswerType;
 use crate::question::scope::AnswerScope;
 use cloister_domain::ByteRange;
-use cloister_text::content::content_stems;
+use cloister_text::Language;
 use cloister_text::numbers::values;
 use std::collections::BTreeSet;
 
@@ -54,7 +54,12 @@ pub fn select_quotes<'p>(
     quotes.add(best);
     if let Some(second_type) = question.second_answer_type {
         for part in [question.answer_type, second_type] {
-            quotes.extend(answer_of_part(selection, best, part, weights));
+            quotes.extend(answer_of_part(
+                selection,
+                best,
+                (part, question.language),
+                weights,
+            ));
         }
     }
     for candidate in selection.candidates.iter().skip(1) {
@@ -69,21 +74,22 @@ pub fn select_quotes<'p>(
 fn answer_of_part<'s, 'p>(
     selection: &'s Selection<'p>,
     best: &SentenceCandidate<'p>,
-    expected: AnswerType,
+    (expected, language): (AnswerType, Language),
     weights: &SentenceWeights,
 ) -> Option<&'s SentenceCandidate<'p>> {
-    if expected == AnswerType::Any || expected.is_contained_in(best.text) {
+    if expected == AnswerType::Any || expected.is_contained_in(best.text, language) {
         return None;
     }
     selection.candidates.iter().find(|candidate| {
         best.score - candidate.score <= weights.max_part_gap
-            && expected.is_contained_in(candidate.text)
+            && expected.is_contained_in(candidate.text, language)
     })
 }
 
 /// The quotes so far.
 struct QuoteList<'p> {
     scope: AnswerScope,
+    language: Language,
     /// The numbers of the question that the best sentence has. Further rows must have them too.
     asked_values: BTreeSet<String>,
     /// The words of the question that the label of the best row has. If one fact is asked for, rows
@@ -101,8 +107,9 @@ impl<'p> QuoteList<'p> {
             .collect();
         Self {
             scope: question.scope,
+            language: question.language,
             asked_values,
-            asked_label: row_label_stems(best)
+            asked_label: row_label_stems(best, question.language)
                 .intersection(&question.stems)
                 .cloned()
                 .collect(),
@@ -122,7 +129,9 @@ impl<'p> QuoteList<'p> {
         let are_rows = are_sibling_rows(best, candidate);
         if are_rows
             && self.scope == AnswerScope::Fact
-            && !self.asked_label.is_subset(&row_label_stems(candidate))
+            && !self
+                .asked_label
+                .is_subset(&row_label_stems(candidate, self.language))
         {
             return false;
         }
@@ -145,7 +154,7 @@ impl<'p> QuoteList<'p> {
         if self.spans.len() >= max_quotes || gap > max_gap || !(is_relevant || is_sibling) {
             return false;
         }
-        let sentence = QuotedSentence::new(candidate.text);
+        let sentence = QuotedSentence::new(candidate.text, self.language);
         !self.covers(candidate) && !self.sentences.iter().any(|other| sentence.repeats(other))
     }
 
@@ -184,7 +193,8 @@ impl<'p> QuoteList<'p> {
                 range,
             }),
         }
-        self.sentences.push(QuotedSentence::new(candidate.text));
+        self.sentences
+            .push(QuotedSentence::new(candidate.text, self.language));
     }
 }
 
@@ -201,11 +211,12 @@ fn are_sibling_rows(one: &SentenceCandidate<'_>, other: &SentenceCandidate<'_>) 
 }
 
 /// The stems of the first cell of a row. Empty for other sentences.
-fn row_label_stems(candidate: &SentenceCandidate<'_>) -> BTreeSet<String> {
+fn row_label_stems(candidate: &SentenceCandidate<'_>, language: Language) -> BTreeSet<String> {
     let draft = &candidate.hit.passage.draft;
     let label = row_at(draft, candidate.range).and_then(|row| row.row.cells.first());
     let text = label.and_then(|cell| cell.range.slice(&draft.text));
-    text.map(content_stems).unwrap_or_default()
+    text.map(|text| language.content_stems(text))
+        .unwrap_or_default()
 }
 
 /// What a sentence says, to detect repetitions.
@@ -215,9 +226,9 @@ struct QuotedSentence {
 }
 
 impl QuotedSentence {
-    fn new(text: &str) -> Self {
+    fn new(text: &str, language: Language) -> Self {
         Self {
-            stems: content_stems(text),
+            stems: language.content_stems(text),
             values: values(text),
         }
     }

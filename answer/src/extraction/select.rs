@@ -16,7 +16,7 @@ use crate::question::metadata_lines::is_metadata;
 use crate::retrieval::substitutions::Substitutions;
 use cloister_domain::ByteRange;
 use cloister_inference::{EmbedderService, GeneratorService, GeneratorState};
-use cloister_text::content::content_stems;
+use cloister_text::Language;
 use cloister_text::ranges::Amount;
 use cloister_text::thesaurus::Thesaurus;
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,9 +108,9 @@ impl<'p> SentenceCandidate<'p> {
         row_at(draft, self.range).map_or(0.0, |row| range_match(draft, row, amounts))
     }
 
-    fn match_cells(&self, question: &BTreeSet<String>) -> f32 {
+    fn match_cells(&self, question: &BTreeSet<String>, language: Language) -> f32 {
         let draft = &self.hit.passage.draft;
-        row_at(draft, self.range).map_or(0.0, |row| cell_match(draft, row, question))
+        row_at(draft, self.range).map_or(0.0, |row| cell_match(draft, row, question, language))
     }
 
     fn update_score(&mut self, weights: &SentenceWeights) {
@@ -162,15 +162,22 @@ pub async fn select<'p>(
         .map(SentenceCandidate::text_in_context)
         .collect();
     let vectors = scorers.embedder.embed_sentences(texts.clone()).await?;
-    let substitutions = Substitutions::detect(&question.text, passages, scorers.thesaurus);
+    let substitutions = Substitutions::detect(
+        &question.text,
+        question.language,
+        passages,
+        scorers.thesaurus,
+    );
     let question_stems = substitutions.apply(&question.stems);
-    let terms = TermWeights::new(&question_stems, passages);
+    let terms = TermWeights::new(&question_stems, passages, question.language);
     for ((candidate, text), vector) in candidates.iter_mut().zip(&texts).zip(&vectors) {
         candidate.dense_similarity = dot(vector, &question.vector);
         candidate.term_overlap = terms.overlap(text);
-        candidate.answer_type = question.answer_type.match_score(candidate.text);
+        candidate.answer_type = question
+            .answer_type
+            .match_score(candidate.text, question.language);
         candidate.range_match = candidate.match_ranges(&question.amounts);
-        candidate.cell_match = candidate.match_cells(&question_stems);
+        candidate.cell_match = candidate.match_cells(&question_stems, question.language);
         candidate.update_score(scorers.weights);
     }
     sort_by_score(&mut candidates);
@@ -305,13 +312,16 @@ fn sort_by_score(candidates: &mut [SentenceCandidate<'_>]) {
 }
 
 /// The IDF weights of the question's terms among the retrieved passages.
-struct TermWeights(BTreeMap<String, f32>);
+struct TermWeights {
+    language: Language,
+    weights: BTreeMap<String, f32>,
+}
 
 impl TermWeights {
-    fn new(terms: &BTreeSet<String>, passages: &[RetrievedPassage]) -> Self {
+    fn new(terms: &BTreeSet<String>, passages: &[RetrievedPassage], language: Language) -> Self {
         let stems: Vec<BTreeSet<String>> = passages
             .iter()
-            .map(|hit| content_stems(&hit.passage.draft.text))
+            .map(|hit| language.content_stems(&hit.passage.draft.text))
             .collect();
         let mut weights = BTreeMap::new();
         for term in terms {
@@ -319,14 +329,14 @@ impl TermWeights {
             let idf = (1.0 + stems.len() as f32 / (1.0 + frequency)).ln();
             weights.insert(term.clone(), idf);
         }
-        Self(weights)
+        Self { language, weights }
     }
 
     /// The weighted share of the terms that a text has, from 0 to 1.
     fn overlap(&self, text: &str) -> f32 {
-        let stems = content_stems(text);
+        let stems = self.language.content_stems(text);
         let (mut total, mut shared) = (0.0, 0.0);
-        for (term, weight) in &self.0 {
+        for (term, weight) in &self.weights {
             total += weight;
             if stems.contains(term) {
                 shared += weight;

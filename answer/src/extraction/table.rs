@@ -1,7 +1,7 @@
 //! Rows of tables whose cells are known: their headers, and what they say in words.
 
 use cloister_domain::{ByteRange, PassageDraft, PassageRow, TableCell};
-use cloister_text::content::content_stems;
+use cloister_text::Language;
 use cloister_text::ranges::{Amount, dimension_of_name, parse_range};
 use std::collections::BTreeSet;
 
@@ -93,8 +93,11 @@ pub(crate) fn cell_match(
     draft: &PassageDraft,
     row: &PassageRow,
     question: &BTreeSet<String>,
+    language: Language,
 ) -> f32 {
-    let stems = |cell: &TableCell| content_stems(cell.range.slice(&draft.text).unwrap_or_default());
+    let stems = |cell: &TableCell| {
+        language.content_stems(cell.range.slice(&draft.text).unwrap_or_default())
+    };
     let is_value = |stems: &BTreeSet<String>| {
         stems.is_empty() || stems.iter().any(|stem| stem.chars().any(char::is_numeric))
     };
@@ -108,7 +111,7 @@ pub(crate) fn cell_match(
     let header = header_rows(draft, row);
     let names = header.iter().flat_map(|level| &level.row.cells);
     let Some(named) = named else {
-        let label = label_name_stems(draft, row);
+        let label = label_name_stems(draft, row, language);
         let is_about = !label.is_empty() && label.is_subset(question);
         return if is_about { 0.5 } else { 0.0 };
     };
@@ -122,13 +125,17 @@ pub(crate) fn cell_match(
 }
 
 /// The stems of the name of the first column, which says what the rows of the table are.
-pub(crate) fn label_name_stems(draft: &PassageDraft, row: &PassageRow) -> BTreeSet<String> {
+pub(crate) fn label_name_stems(
+    draft: &PassageDraft,
+    row: &PassageRow,
+    language: Language,
+) -> BTreeSet<String> {
     header_rows(draft, row)
         .iter()
         .flat_map(|level| &level.row.cells)
         .filter(|cell| cell.column == 0)
         .filter_map(|cell| cell.range.slice(&draft.text))
-        .flat_map(content_stems)
+        .flat_map(|text| language.content_stems(text))
         .collect()
 }
 
@@ -210,7 +217,10 @@ mod tests {
     #[test]
     fn a_row_matches_if_the_question_names_its_cell_and_its_column() {
         let draft = prices();
-        let matches = |question: &str| cell_match(&draft, &draft.rows[2], &content_stems(question));
+        let matches = |question: &str| {
+            let stems = Language::ENGLISH.content_stems(question);
+            cell_match(&draft, &draft.rows[2], &stems, Language::ENGLISH)
+        };
         for (question, expected) in [
             ("What does a knee cost on weekends?", 1.0),
             ("What does a knee cost?", 0.5),

@@ -3,7 +3,7 @@
 use super::PreviousTurn;
 use super::tokens::{ASKING_WORDS, AUXILIARIES, normalize, tokens};
 use super::topic::{is_plural_pronoun, topic};
-use cloister_text::content::content_stems;
+use cloister_text::Language;
 
 /// Words that refer to something named before.
 const PRONOUNS: &[&str] = &[
@@ -59,7 +59,10 @@ pub fn contextualize(question: &str, previous: &PreviousTurn) -> Option<String> 
 /// replacement?` `None` if it names the topic itself.
 pub fn carry_over(question: &str, previous: &PreviousTurn) -> Option<String> {
     let topic = topic(previous, None)?;
-    let (asked, carried) = (content_stems(question), content_stems(&topic));
+    let (asked, carried) = (
+        Language::ENGLISH.content_stems(question),
+        Language::ENGLISH.content_stems(&topic),
+    );
     if carried.is_subset(&asked) {
         return None;
     }
@@ -99,7 +102,9 @@ fn is_bare_question_word(question: &str) -> bool {
             .all(|word| ASKING_WORDS.contains(&word.as_str()))
         && noun.len() <= MAX_NOUN_WORDS
         && (asking.len() > 1 || noun.is_empty())
-        && noun.iter().all(|word| !content_stems(word).is_empty())
+        && noun
+            .iter()
+            .all(|word| !Language::ENGLISH.content_stems(word).is_empty())
 }
 
 /// `By whom?` after `When are access rights reviewed?` becomes `By whom are access rights reviewed?`
@@ -165,7 +170,9 @@ fn reference_kind(token: &str, before: Option<&str>, next: Option<&str>) -> Opti
     if POSSESSIVES.contains(&word.as_str()) {
         return Some(Reference::Owner);
     }
-    if word == "ones" && before.is_some_and(|before| !content_stems(before).is_empty()) {
+    if word == "ones"
+        && before.is_some_and(|before| !Language::ENGLISH.content_stems(before).is_empty())
+    {
         return Some(Reference::SameKind);
     }
     let ends_phrase = next.is_none_or(|next| AUXILIARIES.contains(&next));
@@ -180,7 +187,7 @@ fn ask_about_other_topic(phrase: &str, previous: &PreviousTurn) -> Option<String
     let phrase = phrase.trim_end_matches(['?', '.', ' ']);
     let first = tokens(phrase).next()?;
     let is_question = ASKING_WORDS.contains(&normalize(first).as_str()) && !is_preposition(first);
-    if is_question || content_stems(phrase).is_empty() {
+    if is_question || Language::ENGLISH.content_stems(phrase).is_empty() {
         return None;
     }
     let previous_question = previous.question.trim().trim_end_matches(['?', '.']);

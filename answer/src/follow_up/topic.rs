@@ -2,7 +2,7 @@
 
 use super::PreviousTurn;
 use super::tokens::{ASKING_WORDS, AUXILIARIES, normalize, tokens};
-use cloister_text::content::{content_stems, stem};
+use cloister_text::Language;
 use cloister_text::fold::words;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -73,7 +73,11 @@ impl Context {
             .titles
             .iter()
             .chain(&previous.quotes)
-            .map(|text| words(text).map(|word| stem(&word)).collect())
+            .map(|text| {
+                words(text)
+                    .map(|word| Language::ENGLISH.content_stem(&word))
+                    .collect()
+            })
             .collect();
         Self {
             stems: texts.iter().flatten().cloned().collect(),
@@ -86,7 +90,7 @@ impl Context {
         let phrase_words = words.get(phrase.clone())?;
         let stems: Vec<String> = phrase_words
             .iter()
-            .map(|token| stem(&normalize(token)))
+            .map(|token| Language::ENGLISH.content_stem(&normalize(token)))
             .collect();
         let mentioned = stems
             .iter()
@@ -143,7 +147,7 @@ fn can_name(words: &[&str], position: usize) -> bool {
     if follows_who || follows_have_to {
         return false;
     }
-    !content_stems(&word).is_empty()
+    !Language::ENGLISH.content_stems(&word).is_empty()
         && !is_participle(&word)
         && !ASKING_WORDS.contains(&word.as_str())
         && !AUXILIARIES.contains(&word.as_str())

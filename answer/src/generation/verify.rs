@@ -4,7 +4,8 @@
 //! prefers to withhold: the quote is on the page already, so little is lost.
 
 use crate::question::answer_type::AnswerType;
-use cloister_text::content::{content_stems, is_negated, is_negation, names, stem};
+use cloister_text::Language;
+use cloister_text::content::names;
 use cloister_text::fold::words;
 use cloister_text::numbers::{Quantity, quantities, values};
 use serde::Serialize;
@@ -140,12 +141,13 @@ pub(crate) fn verify(
     scores: &SupportScores,
     strictness: Strictness,
 ) -> Result<(), RejectionReason> {
-    check_words(sentence, support, question, strictness)?;
-    let requires_order = strictness.requires_order || is_reversible(support.quote);
-    if requires_order && !keeps_order(sentence, support.quote) {
+    let language = Language::of_query(support.quote);
+    check_words(sentence, support, question, strictness, language)?;
+    let requires_order = strictness.requires_order || is_reversible(support.quote, language);
+    if requires_order && !keeps_order(sentence, support.quote, language) {
         return Err(RejectionReason::Order);
     }
-    if strictness.requires_answer_type && !contains_expected_answer(sentence, question) {
+    if strictness.requires_answer_type && !contains_expected_answer(sentence, question, language) {
         return Err(RejectionReason::BesideThePoint);
     }
     if scores.quote_similarity < strictness.min_quote_similarity {
@@ -165,6 +167,7 @@ fn check_words(
     support: Support<'_>,
     question: &str,
     strictness: Strictness,
+    language: Language,
 ) -> Result<(), RejectionReason> {
     if words(sentence).count() < MIN_WORDS {
         return Err(RejectionReason::Empty);
@@ -175,10 +178,10 @@ fn check_words(
     if !sentence.ends_with(['.', '!', '”', '"', ')']) {
         return Err(RejectionReason::Unfinished);
     }
-    if !numbers_are_supported(sentence, support.quote) {
+    if !numbers_are_supported(sentence, support.quote, language) {
         return Err(RejectionReason::Number);
     }
-    if is_negated(sentence) != is_negated(support.quote) {
+    if language.is_negated(sentence) != language.is_negated(support.quote) {
         return Err(RejectionReason::Negation);
     }
     let support = support.text();
@@ -188,7 +191,7 @@ fn check_words(
     if name_words.any(|word| !supported.contains(&word)) {
         return Err(RejectionReason::Name);
     }
-    check_stems(sentence, &support, question, strictness)
+    check_stems(sentence, &support, question, strictness, language)
 }
 
 fn check_stems(
@@ -196,10 +199,11 @@ fn check_stems(
     support: &str,
     question: &str,
     strictness: Strictness,
+    language: Language,
 ) -> Result<(), RejectionReason> {
-    let sentence = content_stems(sentence);
-    let support = content_stems(support);
-    let question = content_stems(question);
+    let sentence = language.content_stems(sentence);
+    let support = language.content_stems(support);
+    let question = language.content_stems(question);
     let added: Vec<&String> = sentence
         .difference(&question)
         .filter(|word| !(strictness.allows_connectives && is_connective(word)))
@@ -225,45 +229,48 @@ fn check_stems(
 }
 
 fn is_connective(stemmed: &str) -> bool {
-    CONNECTIVES.iter().any(|word| stem(word) == stemmed)
+    let english = Language::ENGLISH;
+    CONNECTIVES
+        .iter()
+        .any(|word| english.content_stem(word) == stemmed)
 }
 
 /// Whether a sentence contains the expected type of answer. For [`AnswerType::Any`] nothing tells
 /// what the sentence leaves out, so no sentence does. A person must be another than the question
 /// names: `the team is responsible for the servers` does not say who leads the team.
-fn contains_expected_answer(sentence: &str, question: &str) -> bool {
-    let answer_type = AnswerType::detect(question);
+fn contains_expected_answer(sentence: &str, question: &str, language: Language) -> bool {
+    let answer_type = AnswerType::of_question(question, language);
     if answer_type != AnswerType::Person {
-        return answer_type.is_contained_in(sentence);
+        return answer_type.is_contained_in(sentence, language);
     }
-    let question = content_stems(question);
+    let question = language.content_stems(question);
     let added: Vec<&str> = sentence
         .split_whitespace()
         .filter(|word| {
-            let stems = content_stems(word);
+            let stems = language.content_stems(word);
             stems.is_empty() || !stems.is_subset(&question)
         })
         .collect();
-    answer_type.is_contained_in(&added.join(" "))
+    answer_type.is_contained_in(&added.join(" "), language)
 }
 
 /// Whether the words of a quote in another order may say something else. With two numbers, one may
 /// be attributed to what the other belongs to. With a negation, something else may be negated.
-fn is_reversible(quote: &str) -> bool {
-    values(quote).len() > 1 || is_negated(quote)
+fn is_reversible(quote: &str, language: Language) -> bool {
+    values(quote).len() > 1 || language.is_negated(quote)
 }
 
 /// The stem of every negation.
 const NEGATION: &str = "not";
 
 /// The stems of a text in order, with all negations equal.
-fn ordered_stems(text: &str) -> Vec<String> {
+fn ordered_stems(text: &str, language: Language) -> Vec<String> {
     words(text)
         .map(|word| {
-            if is_negation(&word) {
+            if language.is_negation(&word) {
                 NEGATION.to_owned()
             } else {
-                stem(&word)
+                language.content_stem(&word)
             }
         })
         .collect()
@@ -272,11 +279,11 @@ fn ordered_stems(text: &str) -> Vec<String> {
 /// Whether the words that a sentence shares with the quote, negations included, have the order of
 /// the quote, and no number between them is skipped before another number. *Adults 10 mg, children
 /// 5 mg* does not support *adults 5 mg*.
-fn keeps_order(sentence: &str, quote: &str) -> bool {
-    let content = content_stems(quote);
-    let mut shared = ordered_stems(sentence);
+fn keeps_order(sentence: &str, quote: &str, language: Language) -> bool {
+    let content = language.content_stems(quote);
+    let mut shared = ordered_stems(sentence, language);
     shared.retain(|word| content.contains(word) || word == NEGATION);
-    let quote = ordered_stems(quote);
+    let quote = ordered_stems(quote, language);
     let mut rest = quote
         .iter()
         .skip_while(|word| Some(*word) != shared.first());
@@ -302,24 +309,26 @@ fn is_number(word: &str) -> bool {
 }
 
 /// Whether the quote has every number of the sentence, with the same unit.
-fn numbers_are_supported(sentence: &str, quote: &str) -> bool {
+fn numbers_are_supported(sentence: &str, quote: &str, language: Language) -> bool {
     let quoted = quantities(quote);
-    quantities(sentence)
-        .iter()
-        .all(|quantity| quoted.iter().any(|quoted| supports(quoted, quantity)))
+    quantities(sentence).iter().all(|quantity| {
+        quoted
+            .iter()
+            .any(|quoted| supports(quoted, quantity, language))
+    })
 }
 
-fn supports(quoted: &Quantity, quantity: &Quantity) -> bool {
+fn supports(quoted: &Quantity, quantity: &Quantity, language: Language) -> bool {
     quoted.value == quantity.value
         && match &quantity.unit {
             None => true,
-            Some(unit) => quoted.unit.as_ref() == Some(unit) || is_no_unit(unit),
+            Some(unit) => quoted.unit.as_ref() == Some(unit) || is_no_unit(unit, language),
         }
 }
 
 /// Whether the word after a number is not a unit but a function word, as in `72 of the`.
-fn is_no_unit(word: &str) -> bool {
-    content_stems(word).is_empty()
+fn is_no_unit(word: &str, language: Language) -> bool {
+    language.content_stems(word).is_empty()
 }
 
 #[cfg(test)]
@@ -368,7 +377,7 @@ mod tests {
         ];
         for (question, sentence, expected) in cases {
             assert_eq!(
-                contains_expected_answer(sentence, question),
+                contains_expected_answer(sentence, question, Language::ENGLISH),
                 expected,
                 "{sentence}"
             );
@@ -435,7 +444,8 @@ mod tests {
                     sentence,
                     support(&headings),
                     QUESTION,
-                    Strictness::PARAPHRASE
+                    Strictness::PARAPHRASE,
+                    Language::ENGLISH
                 ),
                 expected,
                 "{sentence}"
@@ -533,7 +543,11 @@ mod tests {
             ("They fought in 1288.", true),
         ];
         for (sentence, expected) in cases {
-            assert_eq!(keeps_order(sentence, quote), expected, "{sentence}");
+            assert_eq!(
+                keeps_order(sentence, quote, Language::ENGLISH),
+                expected,
+                "{sentence}"
+            );
         }
     }
 

@@ -3,7 +3,7 @@
 use cloister_domain::{Passage, PassageId};
 use cloister_index::DenseMethod;
 use cloister_store::{DocumentFilter, RevisionRecord};
-use cloister_text::content::content_stems;
+use cloister_text::Language;
 use std::collections::BTreeSet;
 
 /// A search by a person.
@@ -33,13 +33,13 @@ pub struct RetrievedPassage {
 }
 
 impl RetrievedPassage {
-    /// The stems of the title, the headings and the text.
-    pub(crate) fn stems(&self) -> BTreeSet<String> {
+    /// The stems of the title, the headings and the text, as words of a language.
+    pub(crate) fn stems(&self, language: Language) -> BTreeSet<String> {
         let draft = &self.passage.draft;
         std::iter::once(&self.source.title)
             .chain(&draft.headings)
             .chain(std::iter::once(&draft.text))
-            .flat_map(|text| content_stems(text))
+            .flat_map(|text| language.content_stems(text))
             .collect()
     }
 }

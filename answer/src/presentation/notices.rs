@@ -2,9 +2,9 @@
 //! other, the question may be ambiguous, or the quotes spell a word differently.
 
 use crate::extraction::quote::Quote;
-use crate::question::answer_type::AnswerType;
+use crate::question::AnalyzedQuestion;
 use crate::retrieval::substitutions::Substitutions;
-use cloister_text::content::{content_stems, is_negated, stem};
+use cloister_text::Language;
 use cloister_text::fold::{fold, words};
 use cloister_text::numbers::{Quantity, quantities};
 use std::collections::BTreeSet;
@@ -56,17 +56,18 @@ pub struct Reading {
 
 /// Detects words of a question that the quotes spell differently. Each word is listed once.
 pub fn spelling_notice(
-    question: &str,
+    question: &AnalyzedQuestion,
     substitutions: &Substitutions,
     quotes: &[Quote],
 ) -> Option<Notice> {
     let mut variants: Vec<SpellingVariant> = Vec::new();
-    for asked in question.unicode_words() {
+    for asked in question.text.unicode_words() {
         if variants.iter().any(|known| known.asked == asked) {
             continue;
         }
-        if let Some(intended) = substitutions.intended(&stem(&fold(asked)))
-            && let Some(quoted) = word_with_stem(quotes, intended)
+        if let Some(intended) =
+            substitutions.intended(&question.language.content_stem(&fold(asked)))
+            && let Some(quoted) = word_with_stem(quotes, intended, question.language)
         {
             variants.push(SpellingVariant {
                 asked: asked.to_owned(),
@@ -81,20 +82,16 @@ pub fn spelling_notice(
 }
 
 /// The first word of the quotes that has this stem.
-fn word_with_stem<'q>(quotes: &'q [Quote], expected: &str) -> Option<&'q str> {
+fn word_with_stem<'q>(quotes: &'q [Quote], expected: &str, language: Language) -> Option<&'q str> {
     quotes
         .iter()
         .flat_map(|quote| quote.text.unicode_words())
-        .find(|word| stem(&fold(word)) == expected)
+        .find(|word| language.content_stem(&fold(word)) == expected)
 }
 
 /// Detects a conflict between the first quote and quotes of other documents, or an ambiguous
 /// question.
-pub fn conflict_or_ambiguity(
-    question: &str,
-    answer_type: AnswerType,
-    quotes: &[Quote],
-) -> Option<Notice> {
+pub fn conflict_or_ambiguity(question: &AnalyzedQuestion, quotes: &[Quote]) -> Option<Notice> {
     let (first, others) = quotes.split_first()?;
     let others: Vec<&Quote> = others
         .iter()
@@ -102,7 +99,7 @@ pub fn conflict_or_ambiguity(
         .collect();
     let mut conflicting: Vec<u32> = others
         .iter()
-        .filter(|other| contradict(&first.text, &other.text))
+        .filter(|other| contradict(&first.text, &other.text, question.language))
         .map(|other| other.number)
         .collect();
     if !conflicting.is_empty() {
@@ -111,27 +108,27 @@ pub fn conflict_or_ambiguity(
             quotes: conflicting,
         });
     }
-    let readings = readings(question, answer_type, first, &others)?;
+    let readings = readings(question, first, &others)?;
     Some(Notice::Ambiguity { readings })
 }
 
 /// Whether two sentences have the same subject, and either differ in the numbers of a unit or only
 /// one of them is negated.
-fn contradict(one: &str, other: &str) -> bool {
-    have_same_subject(one, other)
-        && (is_negated(one) != is_negated(other) || differ_in_numbers(one, other))
+fn contradict(one: &str, other: &str, language: Language) -> bool {
+    have_same_subject(one, other, language)
+        && (language.is_negated(one) != language.is_negated(other) || differ_in_numbers(one, other))
 }
 
-fn have_same_subject(one: &str, other: &str) -> bool {
-    let (one, other) = (subject_stems(one), subject_stems(other));
+fn have_same_subject(one: &str, other: &str, language: Language) -> bool {
+    let (one, other) = (subject_stems(one, language), subject_stems(other, language));
     let shared = one.intersection(&other).count();
     let larger = one.len().max(other.len());
     shared >= MIN_SHARED_STEMS && shared as f32 / larger as f32 >= SAME_SUBJECT_OVERLAP
 }
 
 /// The content stems without digits.
-fn subject_stems(text: &str) -> BTreeSet<String> {
-    let mut stems = content_stems(text);
+fn subject_stems(text: &str, language: Language) -> BTreeSet<String> {
+    let mut stems = language.content_stems(text);
     stems.retain(|stem| !stem.chars().any(|c| c.is_ascii_digit()));
     stems
 }
@@ -157,35 +154,40 @@ fn values_of_unit<'q>(quantities: &'q [Quantity], unit: &str) -> BTreeSet<&'q st
 
 /// The readings of a question if quotes of two documents contain the expected type of answer for
 /// different subjects, and no word of the question distinguishes the subjects.
-fn readings(
-    question: &str,
-    answer_type: AnswerType,
-    first: &Quote,
-    others: &[&Quote],
-) -> Option<Vec<Reading>> {
-    if !answer_type.is_contained_in(&first.text) {
+fn readings(question: &AnalyzedQuestion, first: &Quote, others: &[&Quote]) -> Option<Vec<Reading>> {
+    let AnalyzedQuestion {
+        text,
+        answer_type,
+        language,
+        stems: question_stems,
+        ..
+    } = question;
+    if !answer_type.is_contained_in(&first.text, *language) {
         return None;
     }
     let other = others.iter().find(|other| {
-        answer_type.is_contained_in(&other.text) && !first.text.eq_ignore_ascii_case(&other.text)
+        answer_type.is_contained_in(&other.text, *language)
+            && !first.text.eq_ignore_ascii_case(&other.text)
     })?;
-    let question_stems = content_stems(question);
-    let (one, another) = (stems_in_context(first), stems_in_context(other));
+    let (one, another) = (
+        stems_in_context(first, *language),
+        stems_in_context(other, *language),
+    );
     let is_distinguished = one
         .symmetric_difference(&another)
         .any(|stem| question_stems.contains(stem));
     if is_distinguished || one.is_subset(&another) || another.is_subset(&one) {
         return None;
     }
-    Some(vec![reading(question, first), reading(question, other)])
+    Some(vec![reading(text, first), reading(text, other)])
 }
 
 /// The stems of a quote, its headings and its title.
-fn stems_in_context(quote: &Quote) -> BTreeSet<String> {
+fn stems_in_context(quote: &Quote, language: Language) -> BTreeSet<String> {
     std::iter::once(&quote.source.title)
         .chain(&quote.headings)
         .chain(std::iter::once(&quote.text))
-        .flat_map(|text| content_stems(text))
+        .flat_map(|text| language.content_stems(text))
         .collect()
 }
 
@@ -220,7 +222,7 @@ mod tests {
     }
 
     fn notice(question: &str, quotes: &[Quote]) -> Option<Notice> {
-        conflict_or_ambiguity(question, AnswerType::detect(question), quotes)
+        conflict_or_ambiguity(&AnalyzedQuestion::new(question, Vec::new()), quotes)
     }
 
     #[test]
@@ -229,8 +231,17 @@ mod tests {
         let text = &passages[0].passage.draft.text;
         let quotes = [quote(1, "Drugs", "Keeping", text)];
         let check = |question: &str, expected: Option<Notice>| {
-            let substitutions = Substitutions::detect(question, &passages, &Thesaurus::default());
-            assert_eq!(spelling_notice(question, &substitutions, &quotes), expected);
+            let substitutions = Substitutions::detect(
+                question,
+                Language::ENGLISH,
+                &passages,
+                &Thesaurus::default(),
+            );
+            let question = AnalyzedQuestion::new(question, Vec::new());
+            assert_eq!(
+                spelling_notice(&question, &substitutions, &quotes),
+                expected
+            );
         };
         let words = vec![SpellingVariant {
             asked: "Wafarin".into(),

@@ -1,7 +1,7 @@
 //! The part of a passage that shows why it was found.
 
 use cloister_domain::ByteRange;
-use cloister_text::content::{content_stems, stem};
+use cloister_text::Language;
 use cloister_text::fold::words;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -22,10 +22,14 @@ pub struct SnippetPart {
 /// The sentences of a passage that start with the one that has most words of the query, with these
 /// words highlighted. `sentences` are ranges of `text`, in order.
 pub fn snippet(query: &str, text: &str, sentences: &[ByteRange]) -> Vec<SnippetPart> {
-    let query_stems = content_stems(query);
+    let language = Language::of_query(query);
+    let query_stems = language.content_stems(query);
     let mut best = None;
     for (position, range) in sentences.iter().enumerate() {
-        let stems = range.slice(text).map(content_stems).unwrap_or_default();
+        let stems = range
+            .slice(text)
+            .map(|sentence| language.content_stems(sentence))
+            .unwrap_or_default();
         let shared = stems.intersection(&query_stems).count();
         if best.is_none_or(|(_, most)| shared > most) {
             best = Some((position, shared));
@@ -34,7 +38,7 @@ pub fn snippet(query: &str, text: &str, sentences: &[ByteRange]) -> Vec<SnippetP
     let shown = best
         .and_then(|(position, _)| sentences.get(position..))
         .map_or(text, |from| leading_sentences(text, from));
-    highlight(shown, &query_stems)
+    highlight(shown, &query_stems, language)
 }
 
 /// The first of these sentences, and those after it that fit into [`MAX_BYTES`].
@@ -49,12 +53,12 @@ fn leading_sentences<'a>(text: &'a str, sentences: &[ByteRange]) -> &'a str {
     text.get(start..end).unwrap_or(text)
 }
 
-fn highlight(text: &str, query_stems: &BTreeSet<String>) -> Vec<SnippetPart> {
+fn highlight(text: &str, query_stems: &BTreeSet<String>, language: Language) -> Vec<SnippetPart> {
     let mut parts: Vec<SnippetPart> = Vec::new();
     for segment in text.split_word_bounds() {
         let highlighted = words(segment)
             .next()
-            .is_some_and(|word| query_stems.contains(&stem(&word)));
+            .is_some_and(|word| query_stems.contains(&language.content_stem(&word)));
         match parts.last_mut() {
             Some(last) if last.highlighted == highlighted => last.text.push_str(segment),
             _ => parts.push(SnippetPart {

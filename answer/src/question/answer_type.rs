@@ -1,9 +1,13 @@
 //! The type of answer that a question expects, and whether a sentence contains one.
 //!
 //! `How often …` expects a sentence with a period, `Who …` one with a person or a role. A question
-//! of no such type, or in a language other than English, expects any sentence.
+//! of no such type expects any sentence. The words that name periods, units, roles and the like are
+//! those of the language (`text/languages/`).
 
-use cloister_text::fold::words;
+use cloister_text::Language;
+use cloister_text::fold::{fold, words};
+use cloister_text::translation::with_english_phrases;
+use std::collections::HashSet;
 
 /// The type of answer that a question expects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,207 +25,6 @@ pub enum AnswerType {
     /// Anything else.
     Any,
 }
-
-/// Words that name a point in time, a period or a frequency.
-const PERIODS: &[&str] = &[
-    "daily",
-    "nightly",
-    "weekly",
-    "biweekly",
-    "fortnightly",
-    "monthly",
-    "quarterly",
-    "annual",
-    "annually",
-    "biannual",
-    "biannually",
-    "yearly",
-    "hourly",
-    "immediately",
-    "immediate",
-    "once",
-    "twice",
-    "monday",
-    "tuesday",
-    "wednesday",
-    "thursday",
-    "friday",
-    "saturday",
-    "sunday",
-    "january",
-    "february",
-    "march",
-    "april",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-    "today",
-    "midnight",
-    "noon",
-    "regularly",
-    "ongoing",
-    "promptly",
-];
-
-/// Units of time.
-const TIME_UNITS: &[&str] = &[
-    "second",
-    "seconds",
-    "minute",
-    "minutes",
-    "hour",
-    "hours",
-    "day",
-    "days",
-    "night",
-    "nights",
-    "week",
-    "weeks",
-    "month",
-    "months",
-    "quarter",
-    "quarters",
-    "year",
-    "years",
-    "decade",
-    "decades",
-    "century",
-    "centuries",
-    "am",
-    "pm",
-];
-
-/// Words for numbers and quantities.
-const COUNTS: &[&str] = &[
-    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
-    "twelve", "fifteen", "twenty", "thirty", "forty", "fifty", "sixty", "ninety", "hundred",
-    "thousand", "million", "billion", "half", "first", "second", "third", "every", "each", "per",
-    "dozen", "several", "single", "double",
-];
-
-/// Words for people, roles and teams.
-const ROLES: &[&str] = &[
-    "officer",
-    "officers",
-    "team",
-    "teams",
-    "manager",
-    "managers",
-    "director",
-    "directors",
-    "member",
-    "members",
-    "employee",
-    "employees",
-    "staff",
-    "owner",
-    "owners",
-    "customer",
-    "customers",
-    "nurse",
-    "nurses",
-    "doctor",
-    "doctors",
-    "physician",
-    "physicians",
-    "pharmacist",
-    "committee",
-    "department",
-    "board",
-    "administrator",
-    "administrators",
-    "supervisor",
-    "supervisors",
-    "president",
-    "chair",
-    "chairman",
-    "responder",
-    "responders",
-    "engineer",
-    "engineers",
-    "master",
-    "lead",
-    "leader",
-    "clinician",
-    "clinicians",
-    "auditor",
-    "auditors",
-    "designee",
-    "partner",
-    "partners",
-    "contractor",
-    "contractors",
-    "head",
-    "user",
-    "users",
-    "ceo",
-    "cto",
-    "coo",
-    "cfo",
-    "ciso",
-    "cpo",
-    "party",
-    "people",
-    "person",
-    "patient",
-    "patients",
-    "king",
-    "queen",
-    "duke",
-    "emperor",
-    "scientist",
-    "author",
-    "professor",
-    "minister",
-    "founder",
-];
-
-/// Words of titles, which are often capitalised and are no names.
-const TITLES: &[&str] = &[
-    "chief",
-    "executive",
-    "operating",
-    "financial",
-    "finance",
-    "technology",
-    "information",
-    "security",
-    "privacy",
-    "risk",
-    "medical",
-    "nursing",
-    "officer",
-    "director",
-    "manager",
-    "head",
-    "lead",
-    "leader",
-    "president",
-    "vice",
-    "chair",
-    "owner",
-    "founder",
-    "secretary",
-    "treasurer",
-    "controller",
-    "consultant",
-    "senior",
-    "deputy",
-    "assistant",
-    "board",
-    "team",
-    "department",
-    "policy",
-    "ceo",
-    "coo",
-    "cto",
-    "cfo",
-    "ciso",
-];
 
 /// Words after `how` that ask for a time.
 const TIME_ADVERBS: &[&str] = &[
@@ -263,9 +66,12 @@ const NUMBER_NOUNS: &[&str] = &[
 const WITHOUT_NAME: f32 = -8.0;
 
 impl AnswerType {
-    /// Detects the type from the words of a question.
-    pub fn detect(question: &str) -> Self {
-        let words: Vec<String> = words(question).collect();
+    /// Detects the type from the words of a question. Question words of other languages are read as
+    /// those of English.
+    pub fn of_question(question: &str, language: Language) -> Self {
+        let terms = language.answer_words();
+        let words: Vec<String> = words(&with_english_phrases(question, language)).collect();
+        let names = |list: &HashSet<String>| words.iter().any(|word| list.contains(word));
         let has = |word: &str| words.iter().any(|known| known == word);
         let has_any = |list: &[&str]| list.iter().any(|word| has(word));
         let measures = has_any(&["how", "what", "which"]);
@@ -274,7 +80,7 @@ impl AnswerType {
         }
         if has("when")
             || asks_how(&words, TIME_ADVERBS)
-            || measures && (has_any(TIME_UNITS) || has_any(TIME_NOUNS))
+            || measures && (names(&terms.time_units) || has_any(TIME_NOUNS))
         {
             return Self::Time;
         }
@@ -283,10 +89,10 @@ impl AnswerType {
         }
         let asks_who_is = matches!(words.as_slice(), [who, is, ..]
             if who == "who" && matches!(is.as_str(), "is" | "was" | "are"));
-        if asks_who_is && has_any(TITLES) {
+        if asks_who_is && names(&terms.titles) {
             return Self::PersonName;
         }
-        if has_any(&["who", "whom", "whose"]) || has("which") && has_any(ROLES) {
+        if has_any(&["who", "whom", "whose"]) || has("which") && names(&terms.roles) {
             return Self::Person;
         }
         Self::Any
@@ -295,13 +101,13 @@ impl AnswerType {
     /// How well a sentence matches: 1 if it contains this type of answer, 0 if it does not, and 0.5
     /// for [`Any`](Self::Any). Far below 0 if a name is expected and there is none: a sentence that
     /// only has the role of the question repeats the question.
-    pub fn match_score(self, sentence: &str) -> f32 {
+    pub fn match_score(self, sentence: &str, language: Language) -> f32 {
         let contains = match self {
             Self::Any => return 0.5,
-            Self::Time => contains_time(sentence),
-            Self::Number => contains_number(sentence),
-            Self::Person => contains_person(sentence),
-            Self::PersonName if !contains_name(sentence) => return WITHOUT_NAME,
+            Self::Time => contains_time(sentence, language),
+            Self::Number => contains_number(sentence, language),
+            Self::Person => contains_person(sentence, language),
+            Self::PersonName if !contains_name(sentence, language) => return WITHOUT_NAME,
             Self::PersonName => true,
             Self::Contact => contains_contact(sentence),
         };
@@ -309,8 +115,8 @@ impl AnswerType {
     }
 
     /// Whether a sentence contains this type of answer. [`Any`](Self::Any) is not contained in any.
-    pub fn is_contained_in(self, sentence: &str) -> bool {
-        self != Self::Any && self.match_score(sentence) > 0.5
+    pub fn is_contained_in(self, sentence: &str, language: Language) -> bool {
+        self != Self::Any && self.match_score(sentence, language) > 0.5
     }
 }
 
@@ -321,28 +127,27 @@ fn asks_how(words: &[String], adverbs: &[&str]) -> bool {
     )
 }
 
-fn contains_time(sentence: &str) -> bool {
+fn contains_time(sentence: &str, language: Language) -> bool {
+    let periods = &language.answer_words().periods;
     let words: Vec<String> = words(sentence).collect();
     words
         .iter()
-        .any(|word| PERIODS.contains(&word.as_str()) || is_year(word))
+        .any(|word| periods.contains(word) || is_year(word))
         || sentence.split_whitespace().any(is_time_of_day)
-        || contains_duration(&words)
+        || contains_duration(&words, language)
 }
 
-/// A number of years after one of these words is an age: `below 12 years`.
-const AGE_WORDS: [&str; 4] = ["below", "under", "aged", "age"];
-
 /// Whether a unit of time follows a number within three words: `4 hours`, `five (5) business days`.
-fn contains_duration(words: &[String]) -> bool {
+fn contains_duration(words: &[String], language: Language) -> bool {
     const MAX_DISTANCE: usize = 3;
+    let terms = language.answer_words();
     words.iter().enumerate().any(|(position, word)| {
         let before = words
             .get(position.saturating_sub(MAX_DISTANCE)..position)
             .unwrap_or_default();
-        let states_age = before.iter().any(|word| AGE_WORDS.contains(&word.as_str()));
-        TIME_UNITS.contains(&word.as_str())
-            && before.iter().any(|word| is_count(word))
+        let states_age = before.iter().any(|word| terms.ages.contains(word));
+        terms.time_units.contains(word)
+            && before.iter().any(|word| is_count(word, language))
             && !states_age
     })
 }
@@ -354,8 +159,8 @@ fn is_time_of_day(word: &str) -> bool {
         .is_some_and(|(hour, minute)| has_digit(hour) && has_digit(minute))
 }
 
-fn contains_number(sentence: &str) -> bool {
-    words(without_item_number(sentence)).any(|word| is_count(&word))
+fn contains_number(sentence: &str, language: Language) -> bool {
+    words(without_item_number(sentence)).any(|word| is_count(&word, language))
 }
 
 /// A list item without its number, which is not an answer.
@@ -368,12 +173,13 @@ fn without_item_number(sentence: &str) -> &str {
 }
 
 /// Whether a sentence names a role, or has two adjacent capitalised words after its first word.
-fn contains_person(sentence: &str) -> bool {
+fn contains_person(sentence: &str, language: Language) -> bool {
+    let roles = &language.answer_words().roles;
     let capitalised: Vec<bool> = sentence
         .split_whitespace()
         .map(|word| word.chars().next().is_some_and(char::is_uppercase))
         .collect();
-    words(sentence).any(|word| ROLES.contains(&word.as_str()))
+    words(sentence).any(|word| roles.contains(&word))
         || capitalised
             .windows(2)
             .skip(1)
@@ -381,14 +187,15 @@ fn contains_person(sentence: &str) -> bool {
 }
 
 /// Whether two adjacent capitalised words are no title: `Ada Lovelace`.
-fn contains_name(sentence: &str) -> bool {
+fn contains_name(sentence: &str, language: Language) -> bool {
+    let titles = &language.answer_words().titles;
     let is_name = |word: &&str| {
         let letters = word.trim_matches(|c: char| !c.is_alphanumeric());
         let mut rest = letters.chars();
         rest.next().is_some_and(char::is_uppercase)
             && letters.chars().any(char::is_lowercase)
             && rest.all(|c| c.is_lowercase() || matches!(c, '-' | '\''))
-            && !TITLES.contains(&letters.to_lowercase().trim_end_matches('s'))
+            && !titles.contains(fold(letters).trim_end_matches('s'))
     };
     let words: Vec<&str> = sentence.split_whitespace().collect();
     words.windows(2).any(|pair| {
@@ -405,8 +212,8 @@ fn contains_contact(sentence: &str) -> bool {
         || sentence.chars().filter(char::is_ascii_digit).count() >= MIN_PHONE_DIGITS
 }
 
-fn is_count(word: &str) -> bool {
-    has_digit(word) || COUNTS.contains(&word)
+fn is_count(word: &str, language: Language) -> bool {
+    has_digit(word) || language.answer_words().counts.contains(word)
 }
 
 fn has_digit(word: &str) -> bool {
@@ -443,10 +250,17 @@ mod tests {
             ("Which team is in charge of backups?", AnswerType::Person),
             ("Which address do I write to?", AnswerType::Contact),
             ("May visitors bring flowers?", AnswerType::Any),
-            ("Wie lange werden Akten aufbewahrt?", AnswerType::Any),
+            ("Wie lange werden Akten aufbewahrt?", AnswerType::Time),
+            ("Was kostet eine Karte?", AnswerType::Number),
+            ("Wer ist die Leiterin der Klinik?", AnswerType::PersonName),
+            ("Dans quel délai faut-il répondre ?", AnswerType::Time),
         ];
         for (question, expected) in cases {
-            assert_eq!(AnswerType::detect(question), expected, "{question}");
+            assert_eq!(
+                AnswerType::of_question(question, Language::of_query(question)),
+                expected,
+                "{question}"
+            );
         }
     }
 
@@ -491,11 +305,14 @@ mod tests {
         ];
         for (answer_type, sentence, contains) in cases {
             assert_eq!(
-                answer_type.match_score(sentence) > 0.5,
+                answer_type.match_score(sentence, Language::of_query(sentence)) > 0.5,
                 contains,
                 "{sentence}"
             );
         }
-        assert!((AnswerType::Any.match_score("Anything.") - 0.5).abs() < f32::EPSILON);
+        assert!(
+            (AnswerType::Any.match_score("Anything.", Language::ENGLISH) - 0.5).abs()
+                < f32::EPSILON
+        );
     }
 }

@@ -7,8 +7,9 @@ pub mod scope;
 use crate::question::answer_type::AnswerType;
 use crate::question::metadata_lines::asks_for_metadata;
 use crate::question::scope::{AnswerScope, without_instructions};
-use cloister_text::content::{content_stems, named_entities};
+use cloister_text::Language;
 use cloister_text::ranges::{Amount, amounts};
+use cloister_text::translation::with_english_phrases;
 use std::collections::BTreeSet;
 
 /// A question and everything that the pipeline derives from its text alone.
@@ -16,12 +17,16 @@ use std::collections::BTreeSet;
 pub struct AnalyzedQuestion {
     /// The question, without phrases that say how to answer.
     pub text: String,
+    /// Its language: English if it is unknown.
+    pub language: Language,
     /// Its vector, of length 1.
     pub vector: Vec<f32>,
     /// The stems of its content words.
     pub stems: BTreeSet<String>,
     /// The stems of its names, numbers and codes.
     pub entities: BTreeSet<String>,
+    /// Its words that no document has.
+    pub unknown_words: Vec<String>,
     /// The type of answer that it expects.
     pub answer_type: AnswerType,
     /// How much it asks for.
@@ -37,14 +42,18 @@ pub struct AnalyzedQuestion {
 impl AnalyzedQuestion {
     /// Analyses a question. `vector` is its embedding.
     pub fn new(text: &str, vector: Vec<f32>) -> Self {
-        let answer_type = AnswerType::detect(text);
+        let language = Language::of_query(text);
+        let answer_type = AnswerType::of_question(text, language);
         let topic = without_instructions(text);
         Self {
-            scope: AnswerScope::detect(text, answer_type),
-            second_answer_type: second_part(text).map(AnswerType::detect),
+            language,
+            scope: AnswerScope::detect(&with_english_phrases(text, language), answer_type),
+            second_answer_type: second_part(text)
+                .map(|part| AnswerType::of_question(part, language)),
             vector,
-            stems: content_stems(&topic),
-            entities: named_entities(&topic),
+            stems: language.content_stems(&topic),
+            entities: language.named_entities(&topic),
+            unknown_words: Vec::new(),
             answer_type,
             asks_for_metadata: asks_for_metadata(&topic),
             amounts: amounts(&topic),

@@ -130,6 +130,7 @@ fn is_plural(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cloister_text::Language;
 
     #[test]
     fn instructions_are_not_what_a_question_is_about() {
@@ -175,7 +176,7 @@ mod tests {
             ("Who approves travel abroad?", AnswerScope::Fact),
             ("How much may a teller pay out?", AnswerScope::Fact),
         ] {
-            let answer_type = AnswerType::detect(question);
+            let answer_type = AnswerType::of_question(question, Language::ENGLISH);
             assert_eq!(
                 AnswerScope::detect(question, answer_type),
                 expected,

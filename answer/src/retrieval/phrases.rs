@@ -2,7 +2,7 @@
 //! Services`, `bomb threat`. Neither arm of the search knows which words belong together.
 
 use crate::model::hit::RetrievedPassage;
-use cloister_text::content::content_pairs;
+use cloister_text::Language;
 
 /// The weight of the share of the question's pairs that a passage has, relative to its score.
 const WEIGHT: f32 = 0.15;
@@ -10,14 +10,15 @@ const WEIGHT: f32 = 0.15;
 /// Reorders the passages by their scores plus the weighted share of the question's pairs of
 /// adjacent content words that they have.
 pub(crate) fn prefer_phrases(question: &str, passages: &mut Vec<RetrievedPassage>) {
-    let pairs = content_pairs(question);
+    let language = Language::of_query(question);
+    let pairs = language.content_pairs(question);
     if pairs.is_empty() {
         return;
     }
     let mut scored: Vec<(f32, RetrievedPassage)> = std::mem::take(passages)
         .into_iter()
         .map(|hit| {
-            let found = content_pairs(&hit.passage.draft.text);
+            let found = language.content_pairs(&hit.passage.draft.text);
             let shared = pairs.intersection(&found).count() as f32;
             (hit.score + WEIGHT * shared / pairs.len() as f32, hit)
         })

@@ -4,7 +4,7 @@
 use crate::model::hit::RetrievedPassage;
 use crate::retrieval::substitutions::related_words;
 use cloister_domain::FileHash;
-use cloister_text::content::{content_stems, content_words, stem};
+use cloister_text::Language;
 use cloister_text::thesaurus::Thesaurus;
 use std::collections::BTreeSet;
 
@@ -39,9 +39,11 @@ pub fn expand_missing_words(
     passages: &[RetrievedPassage],
     thesaurus: &Thesaurus,
 ) -> Vec<String> {
+    let english = Language::ENGLISH;
     let known = stems_of(passages);
-    let missing = content_words(question)
-        .filter(|word| word.chars().all(char::is_alphabetic) && !known.contains(&stem(word)));
+    let missing = english.content_words(question).filter(|word| {
+        word.chars().all(char::is_alphabetic) && !known.contains(&english.content_stem(word))
+    });
     let mut expansions: Vec<String> = Vec::new();
     for word in missing.take(MAX_WORDS) {
         let mut related: Vec<&str> = related_words(question, &word, thesaurus)
@@ -63,11 +65,14 @@ pub fn expand_missing_words(
 /// Removes the related words that no passage has: nobody needs to know that they were searched for.
 pub(crate) fn retain_found(related: &mut Vec<String>, passages: &[RetrievedPassage]) {
     let known = stems_of(passages);
-    related.retain(|words| content_stems(words).is_subset(&known));
+    related.retain(|words| Language::ENGLISH.content_stems(words).is_subset(&known));
 }
 
 fn stems_of(passages: &[RetrievedPassage]) -> BTreeSet<String> {
-    passages.iter().flat_map(RetrievedPassage::stems).collect()
+    passages
+        .iter()
+        .flat_map(|passage| passage.stems(Language::ENGLISH))
+        .collect()
 }
 
 #[cfg(test)]

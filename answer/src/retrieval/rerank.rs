@@ -8,7 +8,7 @@ use crate::model::error::AnswerError;
 use crate::model::hit::RetrievedPassage;
 use cloister_domain::{ByteRange, PassageId};
 use cloister_inference::{GeneratorService, GeneratorState};
-use cloister_text::content::content_stems;
+use cloister_text::Language;
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;
@@ -213,7 +213,7 @@ pub fn cloze_question(text: &str, sentences: &[ByteRange]) -> Option<String> {
     let mut content_words = 0;
     let mut words: Vec<&str> = Vec::new();
     for word in longest.split_whitespace() {
-        if !content_stems(word).is_empty() {
+        if !Language::ENGLISH.content_stems(word).is_empty() {
             content_words += 1;
             if content_words % 3 == 0 {
                 continue;

@@ -20,10 +20,7 @@ pub(crate) async fn search(
     limit: usize,
     revisions: &[RevisionId],
 ) -> Result<SearchResults, AnswerError> {
-    let permitted: RoaringBitmap = revisions
-        .iter()
-        .filter_map(|revision| u32::try_from(revision.0).ok())
-        .collect();
+    let permitted = permitted(revisions);
     let documents = permitted.len();
     let hits = limit * HITS_PER_PASSAGE;
     let outcome = search_index(index, text, &query, hits, permitted).await?;
@@ -38,6 +35,26 @@ pub(crate) async fn search(
         index_generation: outcome.generation,
         plan: outcome.method,
     })
+}
+
+/// Whether one of `revisions` has a word, or another form of it.
+pub(crate) async fn contains_word(
+    index: &Arc<Index>,
+    word: &str,
+    revisions: &[RevisionId],
+) -> Result<bool, AnswerError> {
+    let index = Arc::clone(index);
+    let word = word.to_owned();
+    let permitted = permitted(revisions);
+    let search = move || index.contains_word(&word, &permitted);
+    Ok(tokio::task::spawn_blocking(search).await??)
+}
+
+fn permitted(revisions: &[RevisionId]) -> RoaringBitmap {
+    revisions
+        .iter()
+        .filter_map(|revision| u32::try_from(revision.0).ok())
+        .collect()
 }
 
 /// Searches on a blocking thread, because a search uses a core for milliseconds.

@@ -6,7 +6,7 @@
 //! because it may be the name of another drug.
 
 use crate::model::hit::RetrievedPassage;
-use cloister_text::content::{content_words, stem};
+use cloister_text::Language;
 use cloister_text::fold::{fold, words};
 use cloister_text::spelling::is_misspelling;
 use cloister_text::thesaurus::{RelatedWord, Thesaurus};
@@ -16,6 +16,7 @@ use unicode_segmentation::UnicodeSegmentation;
 /// For stems of a question that no passage has, stems of a passage that take their place.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Substitutions {
+    language: Language,
     misspelt: HashMap<String, String>,
     /// By the stem of the question, the related word and its stem.
     related: HashMap<String, Related>,
@@ -31,18 +32,31 @@ struct Related {
 impl Substitutions {
     /// Detects mistyped words of `question`, and words for which a passage has a related one. Those
     /// of the passages that come first are preferred.
-    pub fn detect(question: &str, passages: &[RetrievedPassage], thesaurus: &Thesaurus) -> Self {
-        let stems: Vec<BTreeSet<String>> = passages.iter().map(RetrievedPassage::stems).collect();
+    pub fn detect(
+        question: &str,
+        language: Language,
+        passages: &[RetrievedPassage],
+        thesaurus: &Thesaurus,
+    ) -> Self {
+        let stems: Vec<BTreeSet<String>> = passages
+            .iter()
+            .map(|passage| passage.stems(language))
+            .collect();
         let known: BTreeSet<&String> = stems.iter().flatten().collect();
-        let mut found = Self::default();
-        for word in content_words(question) {
-            let asked = stem(&word);
+        let mut found = Self {
+            language,
+            ..Self::default()
+        };
+        for word in language.content_words(question) {
+            let asked = language.content_stem(&word);
             if known.contains(&asked) {
                 continue;
             }
             if let Some(intended) = known.iter().find(|known| is_misspelling(&asked, known)) {
                 found.misspelt.insert(asked, (*intended).clone());
-            } else if let Some(related) = find_related(question, &word, &stems, thesaurus) {
+            } else if language == Language::ENGLISH
+                && let Some(related) = find_related(question, &word, &stems, thesaurus)
+            {
                 found.related.insert(asked, related);
             }
         }
@@ -72,7 +86,7 @@ impl Substitutions {
     pub fn apply_to_text(&self, text: &str) -> String {
         let mut replaced = text.to_owned();
         for word in text.unicode_words() {
-            let asked = stem(&fold(word));
+            let asked = self.language.content_stem(&fold(word));
             let related = self
                 .related
                 .get(&asked)
@@ -106,7 +120,7 @@ fn find_related(
         .filter(|related| !related.word.contains(' '))
         .map(|RelatedWord { word, is_synonym }| Related {
             word: word.to_owned(),
-            stem: stem(word),
+            stem: Language::ENGLISH.content_stem(word),
             is_synonym,
         })
         .collect();
@@ -134,7 +148,8 @@ pub(crate) fn related_words<'t>(
 mod tests {
     use super::*;
     use crate::test_support::retrieved;
-    use cloister_text::content::content_stems;
+
+    const ENGLISH: Language = Language::ENGLISH;
 
     #[test]
     fn a_mistyped_word_is_corrected_and_a_known_word_is_not() {
@@ -143,8 +158,11 @@ mod tests {
             retrieved(2, 2, "Insured persons and insurers agree."),
         ];
         let question = "When did Luterans insure Jacksonvile?";
-        let found = Substitutions::detect(question, &passages, &Thesaurus::default());
-        let stems: Vec<String> = found.apply(&content_stems(question)).into_iter().collect();
+        let found = Substitutions::detect(question, ENGLISH, &passages, &Thesaurus::default());
+        let stems: Vec<String> = found
+            .apply(&ENGLISH.content_stems(question))
+            .into_iter()
+            .collect();
         assert_eq!(stems, ["insur", "jacksonvill", "lutheran"]);
         let text = found.apply_to_text(question);
         assert_eq!(text, "When did lutheran insure jacksonvill?");
@@ -159,12 +177,12 @@ mod tests {
             retrieved(2, 2, "Snakes bite. A piece of cloth is put on the bite."),
         ];
         let substituted = |question: &str| {
-            Substitutions::detect(question, &passages, &thesaurus).apply_to_text(question)
+            Substitutions::detect(question, ENGLISH, &passages, &thesaurus).apply_to_text(question)
         };
         assert_eq!(substituted("Do vipers bite?"), "Do snake bite?");
         assert_eq!(substituted("He passed away."), "He death away.");
         assert_eq!(substituted("He passed."), "He passed.");
-        let found = Substitutions::detect("Do vipers pass away?", &passages, &thesaurus);
+        let found = Substitutions::detect("Do vipers pass away?", ENGLISH, &passages, &thesaurus);
         assert_eq!(found.equivalent("viper"), None);
         assert_eq!(found.equivalent("pass"), Some("death"));
     }

@@ -4,7 +4,6 @@
 use crate::model::hit::RetrievedPassage;
 use cloister_domain::FileHash;
 use cloister_text::Language;
-use cloister_text::content::content_stems;
 use cloister_text::dictionary::Dictionary;
 use cloister_text::thesaurus::Thesaurus;
 use cloister_text::translation::{WordTranslation, translate_words};
@@ -143,7 +142,7 @@ impl TranslatedWords {
     pub(crate) fn in_words_of(&self, passages: &[RetrievedPassage]) -> String {
         let weighted: Vec<(f32, BTreeSet<String>)> = (1..)
             .zip(passages)
-            .map(|(rank, passage)| (rank, passage.stems()))
+            .map(|(rank, passage)| (rank, passage.stems(Language::ENGLISH)))
             .map(|(rank, stems)| (self.weight(rank, &stems), stems))
             .collect();
         sentence(self.0.iter().map(|word| match word {
@@ -189,7 +188,7 @@ fn best_candidate<'c>(
 }
 
 fn has(stems: &BTreeSet<String>, words: &str) -> bool {
-    content_stems(words).is_subset(stems)
+    Language::ENGLISH.content_stems(words).is_subset(stems)
 }
 
 /// The words as a question.
