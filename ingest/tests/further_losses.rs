@@ -5,6 +5,7 @@
 mod support;
 
 use cloister_ingest::Extraction;
+use lopdf::dictionary;
 use std::io::Write;
 use support::{archive, pdf_of, read};
 
@@ -151,8 +152,8 @@ async fn descriptions_of_pictures_and_drawn_words_are_read() {
     )
     .await;
     lacks("a.docx", &file, "image7").await;
-    let content = r#"<office:document-content><office:body><office:text><text:p>Before<draw:frame><draw:image/>
-        <svg:desc>Ring 4417</svg:desc></draw:frame></text:p></office:text></office:body></office:document-content>"#;
+    let content = r"<office:document-content><office:body><office:text><text:p>Before<draw:frame><draw:image/>
+        <svg:desc>Ring 4417</svg:desc></draw:frame></text:p></office:text></office:body></office:document-content>";
     let parts = [
         ("mimetype", "application/vnd.oasis.opendocument.text"),
         ("content.xml", content),
@@ -257,21 +258,21 @@ fn binary_workbook() -> Vec<u8> {
     let mut sheets = numbers(&[0, 1]);
     sheets.extend(wide("r1"));
     sheets.extend(wide("Fees"));
-    let mut book = vec![0x80 | 25, 1, 12];
+    let mut book = vec![0x80 | 0x19, 1, 12];
     book.extend(numbers(&[0, 0, 0]));
-    book.extend([0x80 | 28, 1, u8::try_from(sheets.len()).expect("short")]);
+    book.extend([0x80 | 0x1C, 1, u8::try_from(sheets.len()).expect("short")]);
     book.extend(sheets);
     let mut format = 164_u16.to_le_bytes().to_vec();
     format.extend(wide("0.0\" mg\""));
     let mut styles = record(44, &format);
-    styles.extend([0x80 | (617 & 127) as u8, 4, 0]);
+    styles.extend([0xE9, 4, 0]);
     for id in [0_u16, 164, 10, 14] {
         let mut style = vec![0, 0];
         style.extend(id.to_le_bytes());
         style.extend([0, 0]);
         styles.extend(record(47, &style));
     }
-    styles.extend([0x80 | (618 & 127) as u8, 4, 0]);
+    styles.extend([0xEA, 4, 0]);
     let cell = |kind: u8, column: u32, style: u32, value: &[u8]| {
         let mut body = numbers(&[column, style]);
         body.extend(value);
@@ -288,7 +289,7 @@ fn binary_workbook() -> Vec<u8> {
         rows.extend(cell(5, 3, 3, &46_085_f64.to_le_bytes()));
         rows.extend(cell(4, 4, 0, &[1]));
     }
-    rows.extend([0x80 | 48, 1, 16]);
+    rows.extend([0x80 | 0x30, 1, 16]);
     rows.extend(numbers(&[0, 1, 0, 0]));
     let relationships = |kind: &str, target: &str| {
         format!(
@@ -325,12 +326,11 @@ async fn binary_workbooks_show_their_number_formats_and_labels() {
 
 /// A page with these texts in Helvetica: spacing of letters, left, bottom, text.
 fn page(lines: &[(f32, f32, f32, &str)]) -> Vec<u8> {
-    let content: String = lines
+    let lines: Vec<String> = lines
         .iter()
-        .map(|(spacing, x, y, text)| {
-            format!("BT /F1 10 Tf {spacing} Tc {x} {y} Td ({text}) Tj ET\n")
-        })
+        .map(|(spacing, x, y, text)| format!("BT /F1 10 Tf {spacing} Tc {x} {y} Td ({text}) Tj ET"))
         .collect();
+    let content = lines.join("\n");
     pdf_of(&[content.into_bytes()], &lopdf::Dictionary::new(), |_| {
         lopdf::Dictionary::new()
     })
@@ -391,20 +391,21 @@ async fn ticks_that_are_drawn_first_stand_at_their_words() {
         content.extend([format!("BT /F1 11 Tf 100 {y} Td ({word}) Tj ET\n")]);
     }
     // The symbol font is that of a form, which the page draws.
-    let font = |name: &str| lopdf::dictionary! { "Type" => "Font", "Subtype" => "Type1", "BaseFont" => name };
-    let fonts = lopdf::dictionary! { "F1" => font("Helvetica"), "F3" => font("ZapfDingbats") };
-    let form = lopdf::dictionary! {
+    let font =
+        |name: &str| dictionary! { "Type" => "Font", "Subtype" => "Type1", "BaseFont" => name };
+    let fonts = dictionary! { "F1" => font("Helvetica"), "F3" => font("ZapfDingbats") };
+    let form = dictionary! {
         "Type" => "XObject",
         "Subtype" => "Form",
         "BBox" => vec![0.into(), 0.into(), 612.into(), 792.into()],
-        "Resources" => lopdf::dictionary! { "Font" => fonts },
+        "Resources" => dictionary! { "Font" => fonts },
     };
     let form = lopdf::Stream::new(form, content.into_bytes());
     let file = pdf_of(
         &[b"/X1 Do".to_vec()],
         &lopdf::Dictionary::new(),
         |document| {
-            lopdf::dictionary! { "X1" => document.add_object(form.clone()) }
+            dictionary! { "X1" => document.add_object(form.clone()) }
         },
     );
     holds("a.pdf", &file, &["✔ Diabetes", "✘ Asthma", "☐ Gout"]).await;

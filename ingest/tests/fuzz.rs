@@ -123,4 +123,4 @@ macro_rules! targets {
     };
 }
 
-targets! { docx pptx odf xlsx msg eml rtf html markdown text csv xml json calendar mbox winmail p7m doc ppt chunks wire }
+targets! { docx pptx odf xlsx msg eml rtf html markdown text csv xml json calendar mbox winmail p7m doc ppt xls xlsb encrypted epub zip image chunks wire }

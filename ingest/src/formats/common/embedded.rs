@@ -28,14 +28,13 @@ pub fn take_out(
     for name in names {
         let (folder, file) = name.rsplit_once('/').unwrap_or(("", &name));
         let folder = folder.to_ascii_lowercase();
+        let is_skipped = file.is_empty() || found.len() >= MAX_FILES;
         if file.eq_ignore_ascii_case("vbaProject.bin") {
             sections.account.leave_out(OmissionKind::Macro, 1);
-        } else if file.is_empty() || found.len() >= MAX_FILES {
-            continue;
-        } else if folder.ends_with("/embeddings") {
+        } else if !is_skipped && folder.ends_with("/embeddings") {
             let bytes = archive.bytes(&name)?.unwrap_or_default();
             found.extend(open_object(file, bytes, sections));
-        } else if folder.ends_with("/media") || folder == "pictures" {
+        } else if !is_skipped && (folder.ends_with("/media") || folder == "pictures") {
             let bytes = archive.bytes(&name)?.unwrap_or_default();
             let is_known = found.iter().any(|(_, held)| *held == bytes);
             if is_readable(&bytes) && !is_known {
@@ -147,7 +146,7 @@ mod tests {
             ("plan.txt", &b"5 mg"[..])
         );
         for length in 0..packed.len() {
-            assert_eq!(parse_packed(&packed[..length]), None);
+            assert_eq!(parse_packed(packed.get(..length).unwrap_or_default()), None);
         }
     }
 }

@@ -18,7 +18,7 @@ pub fn is_text(source: &Source) -> bool {
         .iter()
         .filter(|byte| matches!(byte, 0..=7 | 16..=25 | 28..=31 | 127))
         .count();
-    let zeros = sample.iter().filter(|byte| **byte == 0).count();
+    let zeros: usize = sample.iter().map(|byte| usize::from(*byte == 0)).sum();
     if zeros > 0 {
         // Old systems end fields of a fixed length with zero bytes.
         return zeros * 10 <= sample.len() && controls == zeros && sample.is_ascii();
@@ -99,7 +99,7 @@ fn guess_utf16(sample: &[u8]) -> Option<&'static encoding_rs::Encoding> {
         return None;
     }
     // ASCII in UTF-16 has as many zero bytes as letters.
-    let zeros = sample.iter().filter(|byte| **byte == 0).count();
+    let zeros: usize = sample.iter().map(|byte| usize::from(*byte == 0)).sum();
     if zeros * 10 < sample.len() * 4 && sample.iter().all(|byte| *byte < 127) {
         let printed = |byte: &u8| *byte == 0 || *byte >= b' ' || byte.is_ascii_whitespace();
         if sample.iter().all(printed) {

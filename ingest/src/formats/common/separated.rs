@@ -167,8 +167,8 @@ fn without_spaces_before_quotes(text: &str, separator: char) -> std::borrow::Cow
                 continue;
             }
             Some(count) => {
-                let kept = if c == '"' { 0 } else { count };
-                plain.extend(std::iter::repeat_n(' ', kept));
+                let retained = if c == '"' { 0 } else { count };
+                plain.extend(std::iter::repeat_n(' ', retained));
                 spaces = None;
             }
             None => {}

@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_have_canonical_prefixes_and_entities_are_not_expanded() {
+    fn elements_have_canonical_prefixes_and_entities_are_expanded_once() {
         check(
             "<w:p w:val='1'>a&#8211;b&amp;&#x26;<w:t/></w:p>",
             "<w:p 1>a–b&&<w:t ></w:t></w:p>",
@@ -430,7 +430,14 @@ mod tests {
             "<x:p xmlns:x='http://purl.oclc.org/ooxml/wordprocessingml/main' x:val='&lt;'/>",
             "<w:p <></w:p>",
         );
-        check("<!DOCTYPE a [<!ENTITY b 'ha'>]><a>&b;&b;</a>", "<a >  </a>");
+        check(
+            "<!DOCTYPE a [<!ENTITY b 'ha'>]><a>&b;&b;</a>",
+            "<a >haha</a>",
+        );
+        let nested = "<!DOCTYPE a [<!ENTITY b 'ha'><!ENTITY c '&b;&b;'>]><a>&c;</a>";
+        check(nested, "<a > </a>");
+        let external = "<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><a>&b;</a>";
+        check(external, "<a > </a>");
     }
 
     #[test]

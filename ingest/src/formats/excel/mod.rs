@@ -31,6 +31,7 @@ use crate::wire::Refusal;
 use calamine::{Data, Reader, SheetVisible, Xls, XlsError};
 use cloister_domain::{BlockKind, OmissionKind};
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Maximum number of sheets.
 const MAX_SHEETS: usize = 5_000;
@@ -95,6 +96,13 @@ fn matches_xls(source: &Source) -> bool {
     ole::has_stream(source, "Workbook") || ole::has_stream(source, "Book")
 }
 
+/// Opens a workbook with calamine, which panics on some damaged files.
+fn open_xls(bytes: &[u8]) -> Result<Xls<Cursor<&[u8]>>, Failure> {
+    let open = || Xls::new(Cursor::new(bytes));
+    let opened = catch_unwind(AssertUnwindSafe(open));
+    Ok(opened.map_err(|_panic| Failure::damaged("its workbook is damaged"))??)
+}
+
 fn extract_xls(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Result<(), Failure> {
     let mut book = WorkbookReader {
         policy: source.hidden_cells,
@@ -106,7 +114,7 @@ fn extract_xls(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> R
             biff::read_workbook(&stream, source.hidden_cells, &mut book.sections)?;
         }
         // Workbooks of Excel 5 and 95.
-        None => book.read_xls(&mut Xls::new(Cursor::new(source.bytes.as_slice()))?)?,
+        None => book.read_xls(&mut open_xls(&source.bytes)?)?,
     }
     book.add_old_remarks(source);
     book.send(XLS.name, ole::read_properties(source), sink)
