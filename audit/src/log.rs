@@ -115,15 +115,14 @@ impl AuditLog {
         let files = LogFiles::new(folder);
         let lock = lock(&files)?;
         let stamp = clock.now().as_millis();
-        let set_aside = |path: PathBuf| set_aside(&path, stamp);
-        set_aside(files.checkpoint())?;
+        save_evidence(&files.checkpoint(), stamp)?;
         let found = scan(&files.entries(), &[])?;
         let entries = found.tree.size();
         let is_readable = found.findings.is_empty();
         let found = if is_readable {
             found
         } else {
-            set_aside(files.entries())?;
+            save_evidence(&files.entries(), stamp)?;
             scan(&files.entries(), &[])?
         };
         let signer = CheckpointSigner::load_or_create(&files.key(), name, entropy)?;
@@ -242,9 +241,9 @@ fn writer_of(
 }
 
 /// Renames a file so that it is kept as evidence. Does nothing if there is none.
-fn set_aside(path: &Path, stamp: i64) -> Result<(), AuditError> {
-    let kept = path.with_extension(format!("altered-{stamp}"));
-    match std::fs::rename(path, &kept) {
+fn save_evidence(path: &Path, stamp: i64) -> Result<(), AuditError> {
+    let saved = path.with_extension(format!("altered-{stamp}"));
+    match std::fs::rename(path, &saved) {
         Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
             Err(AuditError::file(path, &cause))
         }

@@ -218,9 +218,9 @@ fn a_recovery_is_logged_and_keeps_the_evidence() {
         assert_eq!(newest.detail["set_aside"], !is_readable);
         assert_eq!(newest.seq, if is_readable { 10 } else { 0 });
     }
-    let kept = std::fs::read_dir(folder.path()).unwrap().flatten();
-    let kept = kept.filter(|file| file.file_name().to_string_lossy().contains("altered"));
-    assert_eq!(kept.count(), 2, "a checkpoint and the entries");
+    let saved = std::fs::read_dir(folder.path()).unwrap().flatten();
+    let saved = saved.filter(|file| file.file_name().to_string_lossy().contains("altered"));
+    assert_eq!(saved.count(), 2, "a checkpoint and the entries");
 }
 
 #[test]
