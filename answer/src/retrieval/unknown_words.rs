@@ -99,10 +99,7 @@ mod tests {
                 &["morphine"][..],
             ),
             ("What is the largest daily dose of ibuprofen?", &[]),
-            (
-                "How often is a dose of E11 given to Ada?",
-                &["given", "Ada"],
-            ),
+            ("How often is a dose of E11 given to Ada?", &["Ada"]),
             ("What does a wedding cost?", &[]),
             ("What do invoces cost?", &[]),
             (
