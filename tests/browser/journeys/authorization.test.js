@@ -128,6 +128,7 @@ const COMMANDS = {
   "audit replay": { because: "the journey of answers checks it" },
   "audit checkpoint": { kind: "audit.checkpoint-taken" },
   "audit list": { kind: "audit.viewed" },
+  "audit recover": { because: "it is for a log that does not open; the tests of the log check it" },
   "index rebuild": { kind: "index.rebuilt" },
   "index rollback": { because: "it needs an earlier generation" },
   "index status": { because: SETTINGS_ONLY },
