@@ -153,6 +153,11 @@ pub enum Quarantine {
 }
 
 impl Quarantine {
+    /// Whether the file was read without a warning, and nothing is written in it.
+    pub fn is_blank(&self) -> bool {
+        matches!(self, Self::NoText { said, .. } if said.is_empty())
+    }
+
     /// Whether the appliance is at fault, so that the unchanged file may be tried again.
     pub const fn is_ours(&self) -> bool {
         matches!(self, Self::Unconfined { .. } | Self::NotStarted { .. })

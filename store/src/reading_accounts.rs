@@ -48,6 +48,28 @@ pub(crate) async fn insert_account(
     Ok(())
 }
 
+/// Adds one to the pictures that were left out of the document that a file is an attachment of.
+pub(crate) async fn count_left_out_picture(
+    transaction: &mut Transaction<'_, Sqlite>,
+    attachment: FileId,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO reading_accounts (revision_id, finding, kind, count)
+         SELECT r.id, $2, $3, 1 FROM files f
+         JOIN files p ON p.id = f.parent_id
+         JOIN documents d ON d.collection_id = p.collection_id AND d.path = p.path
+         JOIN revisions r ON r.document_id = d.id AND r.superseded_at IS NULL
+         WHERE f.id = $1
+         ON CONFLICT (revision_id, finding, kind) DO UPDATE SET count = count + 1",
+    )
+    .bind(attachment.0)
+    .bind(LEFT_OUT)
+    .bind(OmissionKind::Picture.name())
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
 impl Store {
     /// The accounts of these files, for those that are published.
     pub async fn file_accounts(

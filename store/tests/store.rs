@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use cloister_domain::{
-    ByteRange, CollectionId, Day, DocumentInfo, DocumentMetadata, FileHash, Page, PageText,
-    PassageDraft, PassageId, PassageSpan, Permitted, RevisionId, Role, Timestamp,
+    ByteRange, CollectionId, Day, DocumentInfo, DocumentMetadata, FileHash, OmissionKind, Page,
+    PageText, PassageDraft, PassageId, PassageSpan, Permitted, RevisionId, Role, Timestamp,
 };
 use cloister_store::{
     ContentMatch, ConversationTurn, DocumentFilter, FileRecord, FileState, GeneratedSentence,
@@ -375,6 +375,39 @@ async fn attachments_are_added_moved_and_removed_with_their_file() {
         workspace.lease(at(6)).await.is_none(),
         "b does not come back"
     );
+}
+
+#[tokio::test]
+async fn a_picture_without_text_is_counted_and_not_listed() {
+    let workspace = workspace().await;
+    workspace
+        .publish_with("letter.docx", &["photo.jpeg"], at(0))
+        .await;
+    let picture = workspace.lease(at(1)).await.unwrap();
+    assert_eq!(picture.path, "letter.docx/photo.jpeg");
+    let letter = workspace
+        .store
+        .file(picture.parent.unwrap())
+        .await
+        .unwrap()
+        .unwrap();
+    workspace
+        .store
+        .leave_out_picture(picture.id, at(2))
+        .await
+        .unwrap();
+    assert!(
+        workspace.lease(at(3)).await.is_none(),
+        "it is not read again"
+    );
+    let accounts = workspace
+        .store
+        .file_accounts(std::slice::from_ref(&letter))
+        .await
+        .unwrap();
+    let account = &accounts[&letter.id];
+    assert_eq!(account.left_out.get(&OmissionKind::Picture), Some(&1));
+    assert!(!account.is_incomplete());
 }
 
 #[tokio::test]

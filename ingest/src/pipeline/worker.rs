@@ -11,6 +11,7 @@ use cloister_domain::FileHash;
 use cloister_index::Regression;
 use cloister_store::{FileRecord, NewRevision, StoreError};
 use serde_json::json;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -116,6 +117,10 @@ impl Ingestion {
     ) -> Result<(), IngestError> {
         match outcome {
             Ok(()) | Err(IngestFailure::Gone) => Ok(()),
+            Err(IngestFailure::File(reason)) if self.is_plain_picture(file, &reason) => {
+                let now = self.services.clock.now();
+                Ok(self.services.store.leave_out_picture(file.id, now).await?)
+            }
             Err(IngestFailure::Locked(reason)) => self.quarantine(file, hash, &reason).await,
             Err(IngestFailure::File(reason)) => {
                 self.quarantine(file, hash, &reason.to_string()).await
@@ -133,6 +138,18 @@ impl Ingestion {
                 Err(cause)
             }
         }
+    }
+
+    /// Whether a file is a picture of another document, and text recognition found no text in it: a
+    /// photograph, of which an administrator needs to know nothing.
+    fn is_plain_picture(&self, file: &FileRecord, reason: &Quarantine) -> bool {
+        const ENDINGS: [&str; 7] = ["png", "jpg", "jpeg", "gif", "bmp", "tif", "tiff"];
+        let ending = Path::new(&file.path).extension();
+        let ending = ending.map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+        file.parent.is_some()
+            && self.services.reader.ocr().is_some()
+            && reason.is_blank()
+            && ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
     }
 
     /// Takes one file through all steps. `known_hash` is set as soon as the file is hashed.

@@ -2,8 +2,10 @@
 //! gets the file.
 
 use super::record::{FileRecord, FileState, columns, parse_record};
+use crate::attachments::remove_tree;
 use crate::connection::Store;
 use crate::error::StoreError;
+use crate::reading_accounts::count_left_out_picture;
 use cloister_domain::{FileHash, FileId, Timestamp};
 use std::time::Duration;
 
@@ -106,6 +108,24 @@ impl Store {
         .execute(&self.writer)
         .await?;
         Ok(())
+    }
+
+    /// Removes a picture of another document, in which no text was recognised, and counts it among
+    /// what was left out of that document.
+    pub async fn leave_out_picture(
+        &self,
+        picture: FileId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        count_left_out_picture(&mut transaction, picture).await?;
+        remove_tree(&mut transaction, picture, now).await?;
+        // It is not read again when its document is restored.
+        sqlx::query("UPDATE files SET parent_id = NULL WHERE id = $1")
+            .bind(picture.0)
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction.commit().await?)
     }
 
     /// Quarantines a file that waits or is being ingested. A revision that was published before
