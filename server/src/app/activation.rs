@@ -7,8 +7,7 @@ use super::sign_in::pool_ended;
 use super::{App, Caller};
 use crate::passwords;
 use cloister_audit::{Actor, Event, EventKind};
-use cloister_domain::{Principal, UserId};
-use cloister_policies::{AuthorizationRequest, CredentialReset};
+use cloister_domain::UserId;
 use cloister_store::{AccountChange, User};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -37,14 +36,7 @@ impl App {
             let detail = format!("{} is disabled", user.name);
             return Err(ErrorCode::Conflict.with_detail(detail));
         }
-        let account = Principal::from(user.clone());
-        let reset = CredentialReset {
-            account: &account,
-            activated: user.has_password,
-            requester: None,
-        };
-        let request = AuthorizationRequest::ResetCredentials(reset);
-        let may_now = self.may_change_account(caller, by, &request).await?;
+        let may_now = self.may_reset_credentials(caller, by, &user).await?;
         match by {
             AccountManager::Administrator(person) if !may_now => {
                 let change = AccountChange::ActivationLink;

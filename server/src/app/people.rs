@@ -293,7 +293,7 @@ impl App {
         self.may_change_account(caller, by, &request).await
     }
 
-    /// Refuses roles that nobody may have at once, whoever gives them.
+    /// Refuses roles that nobody may have at once.
     pub(super) fn check_held_roles(&self, account: &Principal, roles: &[Role]) -> Result<()> {
         let holder = Principal {
             roles: roles.to_vec(),
@@ -328,6 +328,23 @@ impl App {
             return Ok(false);
         }
         self.deny_account_change(caller, request).await
+    }
+
+    /// Whether the credentials of a person may be reset now, as [`may_change_account`](Self::may_change_account)
+    /// says.
+    pub(super) async fn may_reset_credentials(
+        &self,
+        caller: &Caller,
+        by: AccountManager<'_>,
+        user: &User,
+    ) -> Result<bool> {
+        let account = Principal::from(user.clone());
+        let request = AuthorizationRequest::ResetCredentials(CredentialReset {
+            account: &account,
+            activated: user.has_password,
+            requester: None,
+        });
+        self.may_change_account(caller, by, &request).await
     }
 
     /// Denies a change of an account that may not be made now.

@@ -7,7 +7,6 @@ use crate::passwords;
 use crate::totp::{TotpSecret, qr_rows};
 use cloister_audit::{Event, EventKind, Outcome};
 use cloister_domain::{Principal, Role, UserId};
-use cloister_policies::{AuthorizationRequest, CredentialReset};
 use cloister_store::{AccountChange, AttemptKey, SecondFactor, User};
 use data_encoding::BASE32_NOPAD;
 use serde::Serialize;
@@ -216,14 +215,7 @@ impl App {
             let detail = format!("{} has no second factor", user.name);
             return Err(ErrorCode::NotFound.with_detail(detail));
         }
-        let account = Principal::from(user.clone());
-        let reset = CredentialReset {
-            account: &account,
-            activated: user.has_password,
-            requester: None,
-        };
-        let request = AuthorizationRequest::ResetCredentials(reset);
-        let may_now = self.may_change_account(caller, by, &request).await?;
+        let may_now = self.may_reset_credentials(caller, by, &user).await?;
         match by {
             AccountManager::Administrator(person) if !may_now => {
                 let change = AccountChange::SecondFactor;

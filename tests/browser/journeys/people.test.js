@@ -44,9 +44,9 @@ test("a person sets their own password with a link that works once", async (t) =
   await page.goto(added.link);
   await inspect(page, "activate");
   await page.getByLabel(/New password/).fill(newPassword);
-  await page.getByLabel("The same again").fill("something else entirely");
+  await page.getByLabel("New password again").fill("something else entirely");
   await page.getByText("The two passwords are different.").waitFor();
-  await page.getByLabel("The same again").fill(newPassword);
+  await page.getByLabel("New password again").fill(newPassword);
   await page.getByRole("button", { name: "Set password" }).click();
   await page.getByRole("heading", { name: "Your password is set" }).waitFor();
   await inspect(page, "activated");
