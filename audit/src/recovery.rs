@@ -10,8 +10,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-/// What is remembered outside a log's folder, so that whoever can write the folder cannot replace the
-/// log unnoticed.
+/// What is remembered outside a log's folder. It reveals that somebody with access to the folder has
+/// replaced the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Anchor {
     /// The public key, as in `key.pub`.
