@@ -24,7 +24,7 @@ use crate::retrieval::related_words::{expand_missing_words, retain_found};
 use crate::retrieval::rerank::{
     RerankTest, Reranker, RerankerStatus, cloze_question, reciprocal_rank,
 };
-use crate::retrieval::unknown_words::unknown_words;
+use crate::retrieval::word_matches::WordMatches;
 use crate::retrieval::{ANSWER_PASSAGES, CANDIDATE_PASSAGES, search};
 use cloister_domain::{FileHash, Passage, PassageId, RevisionId, Role};
 use cloister_inference::{CacheNamespace, GeneratorService, GeneratorState, Sampling};
@@ -186,22 +186,18 @@ impl Answerer {
         revisions: &[RevisionId],
     ) -> Result<Examination, AnswerError> {
         let results = self.retrieve(library, question, revisions).await?;
-        let mut question = AnalyzedQuestion::new(question, results.query_vector.clone());
+        let question = AnalyzedQuestion::new(question, results.query_vector.clone());
         let thesaurus = &self.parts.thesaurus.entries;
-        for word in unknown_words(&question, &results.passages, thesaurus) {
-            if !search::contains_word(&self.parts.index, &word, revisions).await? {
-                question.unknown_words.push(word);
-            }
-        }
+        let mut words = WordMatches::detect(&question, &results.passages, thesaurus);
+        words.unknown = search::missing_words(&self.parts.index, words.unknown, revisions).await?;
         let weights = &self.parts.weights;
         let scorers = Scorers {
             embedder: &self.parts.embedder,
             generator: self.parts.generator.as_ref(),
             reranker: self.parts.sentence_reranker.as_ref(),
-            thesaurus: &self.parts.thesaurus.entries,
             weights: &weights.sentence,
         };
-        let decision = decide(&question, &results.passages, &scorers, weights).await?;
+        let decision = decide(&question, &results.passages, words, &scorers, weights).await?;
         let adjacent = match (question.scope, decision.quotes.first()) {
             (AnswerScope::Everything, Some(first)) => self.adjacent(library, first).await?,
             _ => Vec::new(),
@@ -218,7 +214,7 @@ impl Answerer {
         Ok(Examination {
             nearest,
             verdict: decision.verdict,
-            substitutions: decision.selection.substitutions,
+            words: decision.selection.words,
             quotes,
             superseded: None,
             question,

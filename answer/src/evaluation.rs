@@ -14,6 +14,5 @@ pub use crate::retrieval::glossary::ExpandedQuery;
 pub use crate::retrieval::related_words::expand_missing_words;
 pub use crate::retrieval::rerank::cloze_question;
 pub use crate::retrieval::rows::{HITS_PER_PASSAGE, merge_rows};
-pub use crate::retrieval::substitutions::Substitutions;
-pub use crate::retrieval::unknown_words::unknown_words;
+pub use crate::retrieval::word_matches::WordMatches;
 pub use crate::retrieval::{ANSWER_PASSAGES, CANDIDATE_PASSAGES};

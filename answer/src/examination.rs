@@ -9,7 +9,7 @@ use crate::presentation::notices::{conflict_or_ambiguity, spelling_notice};
 use crate::presentation::redact::Redactor;
 use crate::presentation::refusal::refusal;
 use crate::question::AnalyzedQuestion;
-use crate::retrieval::substitutions::Substitutions;
+use crate::retrieval::word_matches::WordMatches;
 use cloister_audit::{Event, EventKind, Outcome};
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ pub(crate) struct Examination {
     pub question: AnalyzedQuestion,
     pub results: SearchResults,
     pub verdict: Verdict,
-    pub substitutions: Substitutions,
+    pub words: WordMatches,
     pub quotes: Vec<Quote>,
     /// The best sentence of all, quoted or not.
     pub nearest: Option<NearestSentence>,
@@ -133,7 +133,7 @@ pub(crate) fn first_events(
             .iter()
             .map(|quote| AnswerEvent::Quote(Box::new(quote.clone()))),
     );
-    let spelling = spelling_notice(question, &examination.substitutions, quotes);
+    let spelling = spelling_notice(question, &examination.words.substitutions, quotes);
     let conflict = conflict_or_ambiguity(question, quotes);
     events.extend(
         [spelling, conflict]

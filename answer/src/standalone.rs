@@ -72,8 +72,7 @@ impl Answerer {
         let translated = words.in_words_of(&found.passages);
         let examination = self.examine(library, &translated, filter).await?;
         let verdict = examination.verdict;
-        let is_better =
-            (verdict.answer || verdict.perhaps) && examination.question.unknown_words.is_empty();
+        let is_better = (verdict.answer || verdict.perhaps) && examination.words.unknown.is_empty();
         Ok(is_better.then_some(translated))
     }
 

@@ -5,7 +5,7 @@ use crate::answers_report::{Answerability, AnswersReport, Outcome};
 use crate::console;
 use crate::dataset::{Dataset, Question};
 use crate::generation_metrics::{GenerationMetrics, contains_answer, judge_all};
-use crate::test_index::{TestIndex, document_of};
+use crate::test_index::{Retrieved, TestIndex, document_of};
 use clap::Args;
 use cloister_answer::evaluation::{
     AnalyzedQuestion, Coverage, Decision, QuoteSpan, Scorers, Writer, decide, dense_rank,
@@ -201,11 +201,15 @@ impl<'a> AnswersBench<'a> {
         else {
             return Ok(rewritten);
         };
-        let (analyzed, passages) = self
+        let Retrieved {
+            question: analyzed,
+            passages,
+            words,
+        } = self
             .index
             .retrieve(previous, permitted, &self.dataset.documents)
             .await?;
-        let decision = decide(&analyzed, &passages, &self.scorers(), &self.weights).await?;
+        let decision = decide(&analyzed, &passages, words, &self.scorers(), &self.weights).await?;
         let quotes = Quote::from_spans(&decision.quotes);
         let turn = PreviousTurn::new(previous, &quotes);
         if let Some(text) = contextualize(&question.text, &turn) {
@@ -220,7 +224,6 @@ impl<'a> AnswersBench<'a> {
             embedder: &self.index.embedder,
             generator: self.generator.as_ref(),
             reranker: self.sentence_reranker.as_ref(),
-            thesaurus: &self.index.thesaurus.entries,
             weights: &self.weights.sentence,
         }
     }
@@ -235,11 +238,15 @@ impl<'a> AnswersBench<'a> {
         generation: &mut Option<GenerationMetrics>,
     ) -> anyhow::Result<Outcome> {
         let started = Instant::now();
-        let (analyzed, passages) = self
+        let Retrieved {
+            question: analyzed,
+            passages,
+            words,
+        } = self
             .index
             .retrieve(&question.text, permitted, &self.dataset.documents)
             .await?;
-        let decision = decide(&analyzed, &passages, &self.scorers(), &self.weights).await?;
+        let decision = decide(&analyzed, &passages, words, &self.scorers(), &self.weights).await?;
         let took_ms = started.elapsed().as_secs_f64() * 1000.0;
         let outcome = self.outcome(question, answerability, &decision, took_ms);
         let mut sentences = Vec::new();
@@ -356,7 +363,7 @@ fn signals(
     decision: &Decision<'_>,
     passages: &[RetrievedPassage],
 ) -> Value {
-    let substitutions = &decision.selection.substitutions;
+    let substitutions = &decision.selection.words.substitutions;
     let mut candidates = Vec::new();
     for candidate in &decision.selection.candidates {
         let coverage = Coverage::measure(analyzed, candidate, substitutions);

@@ -2,7 +2,7 @@
 
 use crate::console;
 use crate::dataset::{Document, load_json_lines};
-use crate::test_index::TestIndex;
+use crate::test_index::{Retrieved, TestIndex};
 use anyhow::Context;
 use clap::Args;
 use cloister_answer::evaluation::{
@@ -136,7 +136,11 @@ impl InjectionBench {
         report: &mut InjectionReport,
     ) -> anyhow::Result<()> {
         let permitted = RoaringBitmap::from_iter([number]);
-        let (question, passages) = self
+        let Retrieved {
+            question,
+            passages,
+            words,
+        } = self
             .index
             .retrieve(&case.question, &permitted, &self.documents)
             .await?;
@@ -144,10 +148,9 @@ impl InjectionBench {
             embedder: &self.index.embedder,
             generator: Some(&self.generator),
             reranker: None,
-            thesaurus: &self.index.thesaurus.entries,
             weights: &self.weights.sentence,
         };
-        let decision = decide(&question, &passages, &scorers, &self.weights).await?;
+        let decision = decide(&question, &passages, words, &scorers, &self.weights).await?;
         report.cases += 1;
         report.answered += usize::from(decision.verdict.answer);
         let spans = select_quotes(&decision.selection, &question, &self.weights.sentence);

@@ -4,7 +4,7 @@ use crate::dataset::Document;
 use crate::dense_weight::Source;
 use cloister_answer::evaluation::{
     ANSWER_PASSAGES, AnalyzedQuestion, CANDIDATE_PASSAGES, ExpandedQuery, HITS_PER_PASSAGE,
-    expand_missing_words, merge_rows, select_for_answer, unknown_words,
+    WordMatches, expand_missing_words, merge_rows, select_for_answer,
 };
 use cloister_answer::{Glossary, RetrievedPassage, SiteThesaurus};
 use cloister_config::{Config, components};
@@ -35,6 +35,16 @@ pub struct TestIndex {
     pub all_revisions: RoaringBitmap,
     passages: Vec<IndexedPassage>,
     _folder: tempfile::TempDir,
+}
+
+/// A question and what was retrieved for it.
+pub struct Retrieved {
+    /// The question.
+    pub question: AnalyzedQuestion,
+    /// The passages from which it is answered.
+    pub passages: Vec<RetrievedPassage>,
+    /// How its words relate to those of the documents.
+    pub words: WordMatches,
 }
 
 struct IndexedPassage {
@@ -158,7 +168,7 @@ impl TestIndex {
         question: &str,
         permitted: &RoaringBitmap,
         documents: &[Document],
-    ) -> anyhow::Result<(AnalyzedQuestion, Vec<RetrievedPassage>)> {
+    ) -> anyhow::Result<Retrieved> {
         let mut query = ExpandedQuery::new(question, &self.glossary, &self.embedder).await?;
         let mut retrieved = self.search(question, &query, permitted, documents)?;
         let related = expand_missing_words(question, &retrieved, &self.thesaurus.entries);
@@ -168,13 +178,18 @@ impl TestIndex {
             retrieved = self.search(question, &query, permitted, documents)?;
         }
         let passages = select_for_answer(retrieved, ANSWER_PASSAGES);
-        let mut analyzed = AnalyzedQuestion::new(question, query.question_vector);
-        for word in unknown_words(&analyzed, &passages, &self.thesaurus.entries) {
+        let question = AnalyzedQuestion::new(question, query.question_vector);
+        let mut words = WordMatches::detect(&question, &passages, &self.thesaurus.entries);
+        for word in std::mem::take(&mut words.unknown) {
             if !self.index.contains_word(&word, permitted)? {
-                analyzed.unknown_words.push(word);
+                words.unknown.push(word);
             }
         }
-        Ok((analyzed, passages))
+        Ok(Retrieved {
+            question,
+            passages,
+            words,
+        })
     }
 
     fn search(

@@ -109,23 +109,23 @@ pub fn assess(
     let sentence_score = best.map_or(0.0, |best| best.score);
     let second_score = selection.candidates.get(1).map_or(0.0, |next| next.score);
     let coverage = best.map_or(Coverage::NONE, |best| {
-        Coverage::measure(question, best, &selection.substitutions)
+        Coverage::measure(question, best, &selection.words.substitutions)
     });
     let missing_subject = best.is_some_and(|best| {
         lacks_subject(
             best.hit,
             subjects,
-            &selection.substitutions,
+            &selection.words.substitutions,
             question.language,
         )
     });
     let names_sibling =
-        best.is_some_and(|best| names_sibling(question, best, &selection.substitutions));
+        best.is_some_and(|best| names_sibling(question, best, &selection.words.substitutions));
     // A row of a table is about another thing if no document has a word of the question. A sentence
     // may say the same in other words, unless the word is certainly a noun.
     let is_row = best.is_some_and(|best| row_at(&best.hit.passage.draft, best.range).is_some());
     let is_about_other_thing =
-        !question.unknown_words.is_empty() && (is_row || question.language.capitalises_nouns());
+        !selection.words.unknown.is_empty() && (is_row || question.language.capitalises_nouns());
     let dense_rank = best.map_or(0, |best| dense_rank(best.hit, passages));
     let passage_similarity = passages
         .iter()

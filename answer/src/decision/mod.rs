@@ -8,6 +8,7 @@ use crate::model::error::AnswerError;
 use crate::model::hit::RetrievedPassage;
 use crate::model::weights::AnswerWeights;
 use crate::question::AnalyzedQuestion;
+use crate::retrieval::word_matches::WordMatches;
 use answerability::{Basis, Verdict, subject_terms};
 
 /// A decision and what it is based on.
@@ -26,10 +27,11 @@ pub struct Decision<'p> {
 pub async fn decide<'p>(
     question: &AnalyzedQuestion,
     passages: &'p [RetrievedPassage],
+    words: WordMatches,
     scorers: &Scorers<'_>,
     weights: &AnswerWeights,
 ) -> Result<Decision<'p>, AnswerError> {
-    let mut selection = select::select(question, passages, scorers).await?;
+    let mut selection = select::select(question, passages, words, scorers).await?;
     let is_reranked = select::score_by_relevance(question, &mut selection, scorers).await?;
     let fast_basis = if is_reranked {
         Basis::CrossEncoder

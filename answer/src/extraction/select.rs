@@ -13,12 +13,11 @@ use crate::model::hit::RetrievedPassage;
 use crate::model::weights::SentenceWeights;
 use crate::question::AnalyzedQuestion;
 use crate::question::metadata_lines::is_metadata;
-use crate::retrieval::substitutions::Substitutions;
+use crate::retrieval::word_matches::WordMatches;
 use cloister_domain::ByteRange;
 use cloister_inference::{EmbedderService, GeneratorService, GeneratorState};
 use cloister_text::Language;
 use cloister_text::ranges::Amount;
-use cloister_text::thesaurus::Thesaurus;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Sentences are taken from this many of the best passages.
@@ -129,8 +128,8 @@ impl<'p> SentenceCandidate<'p> {
 pub struct Selection<'p> {
     /// The sentences.
     pub candidates: Vec<SentenceCandidate<'p>>,
-    /// The words of the question for which the passages have others.
-    pub substitutions: Substitutions,
+    /// How the words of the question relate to those of the documents.
+    pub words: WordMatches,
 }
 
 /// The models and weights that score sentences.
@@ -141,8 +140,6 @@ pub struct Scorers<'a> {
     pub generator: Option<&'a GeneratorService>,
     /// Judges sentences together with the question. `None` if there is no cross-encoder.
     pub reranker: Option<&'a SentenceReranker>,
-    /// Knows related words.
-    pub thesaurus: &'a Thesaurus,
     /// The weights of the features.
     pub weights: &'a SentenceWeights,
 }
@@ -151,6 +148,7 @@ pub struct Scorers<'a> {
 pub async fn select<'p>(
     question: &AnalyzedQuestion,
     passages: &'p [RetrievedPassage],
+    words: WordMatches,
     scorers: &Scorers<'_>,
 ) -> Result<Selection<'p>, AnswerError> {
     let mut candidates = collect_sentences(passages);
@@ -162,13 +160,7 @@ pub async fn select<'p>(
         .map(SentenceCandidate::text_in_context)
         .collect();
     let vectors = scorers.embedder.embed_sentences(texts.clone()).await?;
-    let substitutions = Substitutions::detect(
-        &question.text,
-        question.language,
-        passages,
-        scorers.thesaurus,
-    );
-    let question_stems = substitutions.apply(&question.stems);
+    let question_stems = words.substitutions.apply(&question.stems);
     let terms = TermWeights::new(&question_stems, passages, question.language);
     for ((candidate, text), vector) in candidates.iter_mut().zip(&texts).zip(&vectors) {
         candidate.dense_similarity = dot(vector, &question.vector);
@@ -186,10 +178,7 @@ pub async fn select<'p>(
     } else {
         MAX_CANDIDATES
     });
-    Ok(Selection {
-        candidates,
-        substitutions,
-    })
+    Ok(Selection { candidates, words })
 }
 
 /// The sentences of the best passages, without titles and fragments.
@@ -247,7 +236,7 @@ pub async fn score_by_relevance(
         .iter()
         .map(SentenceCandidate::text_in_context)
         .collect();
-    let text = selection.substitutions.apply_to_text(&question.text);
+    let text = selection.words.substitutions.apply_to_text(&question.text);
     let Some(scores) = reranker.relevance(&text, texts).await? else {
         return Ok(false);
     };

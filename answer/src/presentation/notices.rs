@@ -208,6 +208,7 @@ fn reading(question: &str, quote: &Quote) -> Reading {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retrieval::word_matches::WordMatches;
     use crate::test_support::retrieved;
     use cloister_domain::{ByteRange, PassageSpan};
     use cloister_text::thesaurus::Thesaurus;
@@ -231,15 +232,10 @@ mod tests {
         let text = &passages[0].passage.draft.text;
         let quotes = [quote(1, "Drugs", "Keeping", text)];
         let check = |question: &str, expected: Option<Notice>| {
-            let substitutions = Substitutions::detect(
-                question,
-                Language::ENGLISH,
-                &passages,
-                &Thesaurus::default(),
-            );
             let question = AnalyzedQuestion::new(question, Vec::new());
+            let words = WordMatches::detect(&question, &passages, &Thesaurus::default());
             assert_eq!(
-                spelling_notice(&question, &substitutions, &quotes),
+                spelling_notice(&question, &words.substitutions, &quotes),
                 expected
             );
         };

@@ -25,8 +25,6 @@ pub struct AnalyzedQuestion {
     pub stems: BTreeSet<String>,
     /// The stems of its names, numbers and codes.
     pub entities: BTreeSet<String>,
-    /// Its words that no document has.
-    pub unknown_words: Vec<String>,
     /// The type of answer that it expects.
     pub answer_type: AnswerType,
     /// How much it asks for.
@@ -53,7 +51,6 @@ impl AnalyzedQuestion {
             vector,
             stems: language.content_stems(&topic),
             entities: language.named_entities(&topic),
-            unknown_words: Vec::new(),
             answer_type,
             asks_for_metadata: asks_for_metadata(&topic),
             amounts: amounts(&topic),

@@ -9,7 +9,7 @@ pub mod rows;
 pub mod search;
 pub mod substitutions;
 pub mod translation;
-pub mod unknown_words;
+pub mod word_matches;
 
 /// Passages that are retrieved for a question, before duplicates are removed.
 pub const CANDIDATE_PASSAGES: usize = 32;

@@ -5,7 +5,7 @@ use crate::model::hit::{RetrievedPassage, SearchResults};
 use crate::retrieval::glossary::ExpandedQuery;
 use crate::retrieval::rows::{HITS_PER_PASSAGE, merge_rows};
 use cloister_domain::{PassageId, RevisionId};
-use cloister_index::{Hit, Index, SearchOutcome, SearchRequest};
+use cloister_index::{Hit, Index, IndexError, SearchOutcome, SearchRequest};
 use cloister_store::Library;
 use roaring::RoaringBitmap;
 use std::collections::{BTreeSet, HashMap};
@@ -37,16 +37,26 @@ pub(crate) async fn search(
     })
 }
 
-/// Whether one of `revisions` has a word, or another form of it.
-pub(crate) async fn contains_word(
+/// Those of `words` that no passage of `revisions` has in any form.
+pub(crate) async fn missing_words(
     index: &Arc<Index>,
-    word: &str,
+    mut words: Vec<String>,
     revisions: &[RevisionId],
-) -> Result<bool, AnswerError> {
+) -> Result<Vec<String>, AnswerError> {
+    if words.is_empty() {
+        return Ok(words);
+    }
     let index = Arc::clone(index);
-    let word = word.to_owned();
     let permitted = permitted(revisions);
-    let search = move || index.contains_word(&word, &permitted);
+    let search = move || -> Result<Vec<String>, IndexError> {
+        let mut missing = Vec::new();
+        for word in words.drain(..) {
+            if !index.contains_word(&word, &permitted)? {
+                missing.push(word);
+            }
+        }
+        Ok(missing)
+    };
     Ok(tokio::task::spawn_blocking(search).await??)
 }
 

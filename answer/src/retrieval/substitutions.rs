@@ -5,7 +5,6 @@
 //! scored, the word counts as that of the passages. A notice tells the person of a mistyped word,
 //! because it may be the name of another drug.
 
-use crate::model::hit::RetrievedPassage;
 use cloister_text::Language;
 use cloister_text::fold::{fold, words};
 use cloister_text::spelling::is_misspelling;
@@ -30,18 +29,14 @@ struct Related {
 }
 
 impl Substitutions {
-    /// Detects mistyped words of `question`, and words for which a passage has a related one. Those
-    /// of the passages that come first are preferred.
+    /// Detects mistyped words of `question`, and words for which a passage has a related one. `stems`
+    /// has those of each passage. Those of the passages that come first are preferred.
     pub fn detect(
         question: &str,
         language: Language,
-        passages: &[RetrievedPassage],
+        stems: &[BTreeSet<String>],
         thesaurus: &Thesaurus,
     ) -> Self {
-        let stems: Vec<BTreeSet<String>> = passages
-            .iter()
-            .map(|passage| passage.stems(language))
-            .collect();
         let known: BTreeSet<&String> = stems.iter().flatten().collect();
         let mut found = Self {
             language,
@@ -55,7 +50,7 @@ impl Substitutions {
             if let Some(intended) = known.iter().find(|known| is_misspelling(&asked, known)) {
                 found.misspelt.insert(asked, (*intended).clone());
             } else if language == Language::ENGLISH
-                && let Some(related) = find_related(question, &word, &stems, thesaurus)
+                && let Some(related) = find_related(question, &word, stems, thesaurus)
             {
                 found.related.insert(asked, related);
             }
@@ -147,9 +142,14 @@ pub(crate) fn related_words<'t>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::hit::RetrievedPassage;
     use crate::test_support::retrieved;
 
     const ENGLISH: Language = Language::ENGLISH;
+
+    fn stems(passages: &[RetrievedPassage]) -> Vec<BTreeSet<String>> {
+        passages.iter().map(|hit| hit.stems(ENGLISH)).collect()
+    }
 
     #[test]
     fn a_mistyped_word_is_corrected_and_a_known_word_is_not() {
@@ -158,7 +158,8 @@ mod tests {
             retrieved(2, 2, "Insured persons and insurers agree."),
         ];
         let question = "When did Luterans insure Jacksonvile?";
-        let found = Substitutions::detect(question, ENGLISH, &passages, &Thesaurus::default());
+        let found =
+            Substitutions::detect(question, ENGLISH, &stems(&passages), &Thesaurus::default());
         let stems: Vec<String> = found
             .apply(&ENGLISH.content_stems(question))
             .into_iter()
@@ -177,12 +178,18 @@ mod tests {
             retrieved(2, 2, "Snakes bite. A piece of cloth is put on the bite."),
         ];
         let substituted = |question: &str| {
-            Substitutions::detect(question, ENGLISH, &passages, &thesaurus).apply_to_text(question)
+            Substitutions::detect(question, ENGLISH, &stems(&passages), &thesaurus)
+                .apply_to_text(question)
         };
         assert_eq!(substituted("Do vipers bite?"), "Do snake bite?");
         assert_eq!(substituted("He passed away."), "He death away.");
         assert_eq!(substituted("He passed."), "He passed.");
-        let found = Substitutions::detect("Do vipers pass away?", ENGLISH, &passages, &thesaurus);
+        let found = Substitutions::detect(
+            "Do vipers pass away?",
+            ENGLISH,
+            &stems(&passages),
+            &thesaurus,
+        );
         assert_eq!(found.equivalent("viper"), None);
         assert_eq!(found.equivalent("pass"), Some("death"));
     }

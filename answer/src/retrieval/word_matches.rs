@@ -1,4 +1,5 @@
-//! Words of a question that no document has: what it asks about may not be there at all.
+//! How the words of a question relate to those of the documents: which stand for others, and which no
+//! document has, so that what the question asks about may not be there at all.
 
 use crate::model::hit::RetrievedPassage;
 use crate::question::AnalyzedQuestion;
@@ -14,43 +15,52 @@ const MAX_WORDS: usize = 4;
 /// Shorter words are rarely names of things.
 const MIN_CHARS: usize = 3;
 
-/// The words of a question that none of `passages` has, itself or by another word, as they are
-/// typed. Words that ask for a kind of answer are not among them, and in a language whose nouns have
-/// capitals only nouns are.
-pub fn unknown_words(
-    question: &AnalyzedQuestion,
-    passages: &[RetrievedPassage],
-    thesaurus: &Thesaurus,
-) -> Vec<String> {
-    let language = question.language;
-    let known: BTreeSet<String> = passages
-        .iter()
-        .flat_map(|hit| {
-            [
-                hit.stems(language),
-                language.content_stems(&hit.source.path),
-            ]
-        })
-        .flatten()
-        .collect();
-    let substitutions = Substitutions::detect(&question.text, language, passages, thesaurus);
-    let is_unknown = |word: &str| {
-        let folded = fold(word);
-        let stem = language.content_stem(&folded);
-        question.stems.contains(&stem)
-            && word.chars().count() >= MIN_CHARS
-            && word.chars().all(char::is_alphabetic)
-            && !language.is_asking_word(&folded)
-            && !known.contains(&stem)
-            && substitutions.substitute(&stem).is_none()
-            && !is_mistyped(&folded, language, thesaurus)
-            && !is_joined(&folded, language, &known)
-    };
-    let may_name =
-        |word: &&str| !language.capitalises_nouns() || word.starts_with(char::is_uppercase);
-    let words = question.text.unicode_words().filter(may_name);
-    let unknown = words.filter(|word| is_unknown(word)).map(str::to_owned);
-    unknown.take(MAX_WORDS).collect()
+/// How the words of a question relate to those of the documents.
+#[derive(Clone, Debug, Default)]
+pub struct WordMatches {
+    /// The words for which the passages have others.
+    pub substitutions: Substitutions,
+    /// The words that have no match, as they are typed. Words that ask for a kind of answer are not
+    /// among them, and in a language whose nouns have capitals only nouns are.
+    pub unknown: Vec<String>,
+}
+
+impl WordMatches {
+    /// Compares a question with the passages that were retrieved for it. A word that is unknown here
+    /// may be in other passages.
+    pub fn detect(
+        question: &AnalyzedQuestion,
+        passages: &[RetrievedPassage],
+        thesaurus: &Thesaurus,
+    ) -> Self {
+        let language = question.language;
+        let stems: Vec<BTreeSet<String>> = passages.iter().map(|hit| hit.stems(language)).collect();
+        let substitutions = Substitutions::detect(&question.text, language, &stems, thesaurus);
+        let paths = passages
+            .iter()
+            .map(|hit| language.content_stems(&hit.source.path));
+        let known: BTreeSet<String> = paths.chain(stems).flatten().collect();
+        let is_unknown = |word: &str| {
+            let folded = fold(word);
+            let stem = language.content_stem(&folded);
+            question.stems.contains(&stem)
+                && word.chars().count() >= MIN_CHARS
+                && word.chars().all(char::is_alphabetic)
+                && !language.is_asking_word(&folded)
+                && !known.contains(&stem)
+                && substitutions.substitute(&stem).is_none()
+                && !is_mistyped(&folded, language, thesaurus)
+                && !is_joined(&folded, language, &known)
+        };
+        let may_name =
+            |word: &&str| !language.capitalises_nouns() || word.starts_with(char::is_uppercase);
+        let words = question.text.unicode_words().filter(may_name);
+        let unknown = words.filter(|word| is_unknown(word)).map(str::to_owned);
+        Self {
+            unknown: unknown.take(MAX_WORDS).collect(),
+            substitutions,
+        }
+    }
 }
 
 /// Whether a word is none of the thesaurus, which knows English, and nearly one.
@@ -111,8 +121,8 @@ mod tests {
             ("Wie hoch ist der Platinpreis?", &["Platinpreis"]),
         ] {
             let analyzed = AnalyzedQuestion::new(question, Vec::new());
-            let found = unknown_words(&analyzed, &passages, &thesaurus);
-            assert_eq!(found, expected, "{question}");
+            let found = WordMatches::detect(&analyzed, &passages, &thesaurus);
+            assert_eq!(found.unknown, expected, "{question}");
         }
     }
 }
