@@ -43,9 +43,9 @@ test("a person sets their own password with a link that works once", async (t) =
   const page = await openPage(browser, appliance);
   await page.goto(added.link);
   await inspect(page, "activate");
-  await page.getByLabel(/New password/).fill(newPassword);
+  await page.getByLabel(/New password, at least/).fill(newPassword);
   await page.getByLabel("New password again").fill("something else entirely");
-  await page.getByText("The two passwords are different.").waitFor();
+  await page.getByText("The two new passwords are different.").waitFor();
   await page.getByLabel("New password again").fill(newPassword);
   await page.getByRole("button", { name: "Set password" }).click();
   await page.getByRole("heading", { name: "Your password is set" }).waitFor();
