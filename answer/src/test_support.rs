@@ -41,6 +41,7 @@ pub(crate) fn retrieved(passage: i64, document: i64, text: &str) -> RetrievedPas
             format: "markdown".into(),
             language: None,
             dated: None,
+            stated_effective: None,
             pages: 1,
             effective_from: Timestamp::from_millis(0),
             superseded_at: None,

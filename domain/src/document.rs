@@ -193,6 +193,9 @@ pub struct DocumentInfo {
     /// The day of its last change, according to the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub date: Option<Day>,
+    /// The day since which it is in force, by its own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stated_effective: Option<Day>,
     /// Its number of pages.
     pub pages: u32,
     /// Warnings for the administrator, one sentence each.

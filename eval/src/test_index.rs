@@ -238,6 +238,7 @@ impl TestIndex {
                 format: "text".into(),
                 language: document.language.clone(),
                 dated: None,
+                stated_effective: None,
                 pages: u32::try_from(document.pages.len()).unwrap_or(u32::MAX),
                 effective_from: Timestamp::from_millis(0),
                 superseded_at: None,

@@ -51,11 +51,15 @@ fn allows(wanted: &[String], value: &str) -> bool {
 }
 
 impl RevisionRecord {
+    /// Since when the document is in force, by its metadata or by its own words.
+    pub fn effective_day(&self) -> Option<Day> {
+        self.metadata.effective.or(self.stated_effective)
+    }
+
     /// The day of the document: the first day on which it is in force if it is known, else the
     /// document's own date, else the day on which it was ingested.
     pub fn day(&self) -> Day {
-        self.metadata
-            .effective
+        self.effective_day()
             .or(self.dated)
             .unwrap_or_else(|| Day::from_timestamp(self.effective_from))
     }

@@ -46,6 +46,9 @@ pub struct RevisionRecord {
     pub language: Option<String>,
     /// The day of its last change, according to the file.
     pub dated: Option<Day>,
+    /// The day since which it is in force, by its own words.
+    #[serde(default)]
+    pub stated_effective: Option<Day>,
     /// How many pages it has.
     pub pages: u32,
     /// The time from which it answers. In the future if its first day has not come.
@@ -64,7 +67,7 @@ pub struct RevisionRecord {
 pub type DocumentRecord = RevisionRecord;
 
 const REVISION: &str = "SELECT r.id, r.document_id, d.collection_id, c.name AS collection_name, \
-                        d.path, r.hash, r.title, r.format, r.language, r.dated, r.pages, \
+                        d.path, r.hash, r.title, r.format, r.language, r.dated, r.stated_effective, r.pages, \
                         r.effective_from, r.superseded_at, r.labels, \
                         EXISTS (SELECT 1 FROM reading_accounts a WHERE a.revision_id = r.id \
                         AND a.finding = 'not-understood') AS incomplete \
@@ -279,6 +282,12 @@ fn parse_passage(row: &SqliteRow) -> Result<Passage, StoreError> {
     })
 }
 
+fn parse_day(row: &SqliteRow, column: &str) -> Result<Option<Day>, StoreError> {
+    row.try_get::<Option<String>, _>(column)?
+        .map(|day| Day::try_from(day).map_err(|e| StoreError::corrupt("revisions", e)))
+        .transpose()
+}
+
 fn parse_revision(row: &SqliteRow, today: Day) -> Result<RevisionRecord, StoreError> {
     let hash: String = row.try_get("hash")?;
     let pages: i64 = row.try_get("pages")?;
@@ -293,10 +302,8 @@ fn parse_revision(row: &SqliteRow, today: Day) -> Result<RevisionRecord, StoreEr
         title: row.try_get("title")?,
         format: row.try_get("format")?,
         language: row.try_get("language")?,
-        dated: row
-            .try_get::<Option<String>, _>("dated")?
-            .map(|day| Day::try_from(day).map_err(|e| StoreError::corrupt("revisions", e)))
-            .transpose()?,
+        dated: parse_day(row, "dated")?,
+        stated_effective: parse_day(row, "stated_effective")?,
         pages: u32::try_from(pages).unwrap_or(0),
         effective_from: Timestamp::from_millis(row.try_get("effective_from")?),
         superseded_at: superseded_at

@@ -240,8 +240,9 @@ async fn insert_revision(
     let warnings = to_json("revisions", &new.info.warnings)?;
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO revisions (document_id, hash, size, title, format, language, pages, warnings,
-                                effective_from, in_force_from, file_labels, labels, dated)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id",
+                                effective_from, in_force_from, file_labels, labels, dated,
+                                stated_effective)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id",
     )
     .bind(document.0)
     .bind(new.hash.as_str())
@@ -256,6 +257,7 @@ async fn insert_revision(
     .bind(encode_metadata(&new.metadata)?)
     .bind(encode_metadata(&new.info.metadata)?.unwrap_or_else(|| "{}".to_owned()))
     .bind(new.info.date.map(|day| day.to_string()))
+    .bind(new.info.stated_effective.map(|day| day.to_string()))
     .fetch_one(&mut **transaction)
     .await?;
     Ok(RevisionId(id))

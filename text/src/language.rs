@@ -107,8 +107,8 @@ impl Language {
         self.data().irregular_forms.get(word).map(String::as_str)
     }
 
-    /// Whether a word asks for a kind of answer, and names nothing: `often`, `number`. The word must be
-    /// in the form of [`fold`].
+    /// Whether a word asks for a kind of answer or stands for a person, and names nothing that a
+    /// document must have: `often`, `number`, `dad`. The word must be in the form of [`fold`].
     pub fn is_asking_word(self, word: &str) -> bool {
         self.data().asking_words.contains(word)
     }
@@ -121,6 +121,16 @@ impl Language {
     /// What the answer to a question of some type contains.
     pub fn answer_words(self) -> &'static AnswerWords {
         &self.data().answer_words
+    }
+
+    /// How days are written, and what documents say before the day since which they are in force.
+    pub fn dates(self) -> &'static DateWords {
+        &self.data().dates
+    }
+
+    /// How example questions are asked. `None` if the file of the language does not say it.
+    pub fn example_questions(self) -> Option<&'static ExampleQuestions> {
+        self.data().example_questions.as_ref()
     }
 
     /// Whether words are joined into one, and should be found by their parts.
@@ -159,6 +169,8 @@ pub(crate) struct LanguageData {
     pub english_endings: Vec<(String, String)>,
     pub answer_words: AnswerWords,
     pub asking_words: HashSet<String>,
+    pub example_questions: Option<ExampleQuestions>,
+    pub dates: DateWords,
     stemmer: Stemmer,
 }
 
@@ -197,6 +209,38 @@ struct LanguageFile {
     asking_words: HashSet<String>,
     #[serde(default)]
     answer_words: AnswerWords,
+    example_questions: Option<ExampleQuestions>,
+    #[serde(default)]
+    dates: DateWords,
+}
+
+/// Words of dates, in lower case.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DateWords {
+    /// The months from January to December. Empty if the file of the language does not name them.
+    pub months: Vec<String>,
+    /// Words before the day since which a document is in force: `effective`.
+    pub in_force: Vec<String>,
+    /// Words between these and the day: `from`.
+    pub fillers: HashSet<String>,
+    /// Whether the month is written before the day in numbers: `3/31/2026`.
+    #[serde(default)]
+    pub month_may_come_first: bool,
+}
+
+/// How questions about a document are asked in a language, as examples for a person who does not yet
+/// know what can be asked.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExampleQuestions {
+    /// The question for a cell of a table, with `{name}` for what is asked and `{subject}` for the
+    /// thing that has it.
+    pub cell: String,
+    /// The question for a section, with `{title}` for the document and `{heading}`.
+    pub section: String,
+    /// Words that name what people ask about a thing, in the form of [`fold`]: `dose`, `fee`.
+    pub names: HashSet<String>,
 }
 
 /// Words that the answer to a question of some type contains, in the form of [`fold`].
@@ -265,6 +309,8 @@ impl LanguageData {
             english_endings: file.english_endings,
             answer_words: file.answer_words.folded(),
             asking_words: folded(&file.asking_words),
+            example_questions: file.example_questions,
+            dates: file.dates,
             stemmer: Stemmer::try_from_name(&file.stemmer).expect("a Snowball algorithm"),
         }
     }

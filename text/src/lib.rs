@@ -11,6 +11,7 @@
 
 pub mod codes;
 pub mod content;
+pub mod dates;
 pub mod dictionary;
 pub mod fold;
 mod iban;
@@ -26,7 +27,7 @@ mod tokens;
 pub mod translation;
 
 pub use iban::{find_iban, is_iban};
-pub use language::{AnswerWords, Language};
+pub use language::{AnswerWords, DateWords, ExampleQuestions, Language};
 pub use sentences::{split_sentences, trim_range};
 pub use stream::SentenceStream;
 pub use token::Token;

@@ -6,10 +6,13 @@ use super::index_follower::rebuild_in_background;
 use super::meter::{Stage, WorkDone};
 use crate::error::IngestError;
 use crate::quarantine::Quarantine;
+use crate::reader::Extraction;
 use cloister_audit::{Event, EventKind, Outcome};
-use cloister_domain::FileHash;
+use cloister_domain::{Day, FileHash};
 use cloister_index::Regression;
 use cloister_store::{FileRecord, NewRevision, StoreError};
+use cloister_text::Language;
+use cloister_text::dates::{CalendarDay, stated_effective};
 use serde_json::json;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -173,6 +176,7 @@ impl Ingestion {
         if let Some(title) = &extraction.info.metadata.title {
             extraction.info.title.clone_from(title);
         }
+        extraction.info.stated_effective = stated_effective_day(&extraction);
         let attachments = self.store_attachments(file, &mut extraction).await?;
         let embedder = self.services.active_index.current().embedder;
         let passages = self.embed(file, &extraction, &embedder).await?;
@@ -299,4 +303,16 @@ impl Ingestion {
         }
         rebuild_in_background(&self.services.store, &index, now, Regression::Refused).await
     }
+}
+
+/// Bytes at the beginning of a document in which it says since when it is in force.
+const MAX_STATEMENT_BYTES: usize = 3000;
+
+/// The day since which a document is in force, by the words of its first page.
+fn stated_effective_day(extraction: &Extraction) -> Option<Day> {
+    let text = &extraction.pages.first()?.content.text;
+    let start = text.get(..text.floor_char_boundary(MAX_STATEMENT_BYTES))?;
+    let language = Language::from_code(extraction.info.language.as_deref());
+    let CalendarDay { year, month, day } = stated_effective(start, language)?;
+    Day::try_from(format!("{year:04}-{month:02}-{day:02}")).ok()
 }

@@ -39,6 +39,7 @@ pub fn assemble(
         title: title.unwrap_or_else(|| file_stem(name)),
         format: info.format,
         date: info.date,
+        stated_effective: None,
         language: detect_language(&pages),
         pages: info.pages,
         warnings,
