@@ -263,8 +263,14 @@ impl Answerer {
         query: &SearchQuery,
     ) -> Result<SearchResults, AnswerError> {
         let revisions = library.matching_revisions(&query.filter).await?;
-        self.search_revisions(library, &query.text, query.limit, &revisions)
-            .await
+        let mut results = self
+            .search_revisions(library, &query.text, query.limit, &revisions)
+            .await?;
+        let min_similarity = self.parts.weights.decision.min_search_similarity;
+        results.passages.retain(|hit| {
+            hit.lexical.is_some() || hit.dense.is_some_and(|cosine| cosine >= min_similarity)
+        });
+        Ok(results)
     }
 
     async fn search_revisions(

@@ -2,12 +2,12 @@
 
 use crate::decision::answerability::Verdict;
 use crate::extraction::quote::Quote;
-use crate::model::hit::{NearestSentence, SearchResults};
+use crate::model::hit::{NearestSentence, RetrievedPassage, SearchResults};
 use crate::parts::AnswerRequest;
 use crate::presentation::event::{AnswerEvent, Provenance, Receipt};
 use crate::presentation::notices::{conflict_or_ambiguity, spelling_notice};
 use crate::presentation::redact::Redactor;
-use crate::presentation::refusal::refusal;
+use crate::presentation::refusal::{refusal, shown_passages};
 use crate::question::AnalyzedQuestion;
 use crate::retrieval::word_matches::WordMatches;
 use cloister_audit::{Event, EventKind, Outcome};
@@ -88,6 +88,7 @@ pub(crate) fn audit_record(
             "filter": request.filter,
             "retrieved": retrieved,
             "quoted": quoted,
+            "nearest": nearest_shown(examination, redactor),
             "verdict": verdict,
             "documents": results.documents,
             "complete": results.complete,
@@ -101,6 +102,31 @@ pub(crate) fn audit_record(
             "composed_in": request.generation_allowed_in,
         }),
     }
+}
+
+/// The passages that a refusal shows, with their texts. Empty for an answer.
+fn nearest_shown(examination: &Examination, redactor: Redactor<'_>) -> Vec<Value> {
+    let verdict = &examination.verdict;
+    if verdict.answer {
+        return Vec::new();
+    }
+    let is_likely_shown = verdict.perhaps && examination.superseded.is_none();
+    let likely = examination.nearest.as_ref().filter(|_| is_likely_shown);
+    shown_passages(&examination.results.passages, likely)
+        .into_iter()
+        .map(|hit| {
+            let RetrievedPassage {
+                passage, source, ..
+            } = hit;
+            let collection = &source.collection_name;
+            json!({
+                "passage": passage.id, "revision": source.id, "hash": source.hash,
+                "collection": collection, "path": source.path,
+                "page": passage.draft.spans.first().map(|span| span.page),
+                "text": redactor.text(&passage.draft.text, collection),
+            })
+        })
+        .collect()
 }
 
 /// The events that need no generator.

@@ -16,6 +16,7 @@ mod answerer;
 mod decision;
 pub mod evaluation;
 mod examination;
+mod examples;
 mod extraction;
 mod follow_up;
 mod generation;

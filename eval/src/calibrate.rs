@@ -367,6 +367,7 @@ fn weights_file(
         threshold_without_model: round(fast_threshold),
         perhaps_margin: current.decision.perhaps_margin,
         min_passage_similarity: current.decision.min_passage_similarity,
+        min_search_similarity: current.decision.min_search_similarity,
         answer_above: round(answer_above),
         refuse_below: round(refuse_below),
         min_margin: current.decision.min_margin,

@@ -134,10 +134,7 @@ impl ComparedThings {
             .iter()
             .flat_map(|(one, other)| [ones.get(*one), others.get(*other)].into_iter().flatten());
         spans
-            .map(|sentence| QuoteSpan {
-                hit: sentence.hit,
-                range: sentence.range,
-            })
+            .map(|sentence| QuoteSpan::new(sentence.hit, sentence.range))
             .collect()
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn continue_list<'p>(
         find(passage.id.0 - 1).and_then(|hit| Some((hit, end_of_list(&hit.passage.draft)?)));
     let below =
         find(passage.id.0 + 1).and_then(|hit| Some((hit, start_of_list(&hit.passage.draft)?)));
-    let span = |(hit, range)| QuoteSpan { hit, range };
+    let span = |(hit, range)| QuoteSpan::new(hit, range);
     let mut list: Vec<QuoteSpan<'p>> = above.map(span).into_iter().collect();
     let rest = rest_of_list(&passage.draft, first.range);
     let rest: Vec<QuoteSpan<'p>> = rest
@@ -201,10 +201,7 @@ mod tests {
         let second = part(2, &["3. Sign.", "4. Enter."]);
         let third = part(3, &["5. Leave.", "Visitors wait outside."]);
         let full = ByteRange::new(0, second.passage.draft.text.len());
-        let quote = QuoteSpan {
-            hit: &second,
-            range: full,
-        };
+        let quote = QuoteSpan::new(&second, full);
         assert_eq!(adjacent_passages(&quote), [PassageId(1), PassageId(3)]);
         let adjacent = [first, third];
         let list = continue_list(vec![quote], &adjacent);
@@ -234,7 +231,7 @@ mod tests {
         draft.spans[0].range.end = middle;
         draft.spans.push(next_page);
         let range = ByteRange::new(0, middle);
-        let list = continue_list(vec![QuoteSpan { hit: &hit, range }], &[]);
+        let list = continue_list(vec![QuoteSpan::new(&hit, range)], &[]);
         let texts: Vec<&str> = list.iter().filter_map(QuoteSpan::text).collect();
         assert_eq!(texts, ["So:\n• Ask and", "wait.\n• Sign."]);
     }
@@ -244,7 +241,7 @@ mod tests {
         let hit = part(2, &["Keys are signed for.", "1. Ask.", "Then wait."]);
         let alone = |line: usize| {
             let range = hit.passage.draft.sentences[line];
-            adjacent_passages(&QuoteSpan { hit: &hit, range })
+            adjacent_passages(&QuoteSpan::new(&hit, range))
         };
         assert!(alone(0).is_empty());
         assert!(alone(1).is_empty());

@@ -108,6 +108,8 @@ pub struct Quote {
     pub context: Option<String>,
     /// Its rows, if it consists of rows of a table.
     pub table: Option<QuoteTable>,
+    /// Whether it only adds to an earlier quote, which answers by itself.
+    pub is_further: bool,
     /// Words in it that text recognition may have misread.
     pub uncertain_words: Vec<String>,
     /// The document revision.
@@ -139,6 +141,7 @@ impl Quote {
             headings: draft.headings.clone(),
             context: context_line(draft, range),
             table: QuoteTable::from_range(draft, range),
+            is_further: false,
             uncertain_words,
             source: source.clone(),
         })
@@ -153,7 +156,14 @@ impl Quote {
     pub fn from_spans(spans: &[QuoteSpan<'_>]) -> Vec<Self> {
         (1..)
             .zip(spans)
-            .filter_map(|(number, span)| Self::from_hit(number, span.hit, span.range))
+            .filter_map(|(number, span)| {
+                let quote = Self::from_hit(number, span.hit, span.range)?;
+                let is_further = span.is_further;
+                Some(Self {
+                    is_further,
+                    ..quote
+                })
+            })
             .collect()
     }
 

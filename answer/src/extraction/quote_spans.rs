@@ -32,9 +32,20 @@ pub struct QuoteSpan<'p> {
     pub hit: &'p RetrievedPassage,
     /// The range in the text of the passage.
     pub range: ByteRange,
+    /// Whether it only adds to an earlier span, which answers by itself.
+    pub is_further: bool,
 }
 
 impl<'p> QuoteSpan<'p> {
+    /// A span that answers, or a part of the question.
+    pub fn new(hit: &'p RetrievedPassage, range: ByteRange) -> Self {
+        Self {
+            hit,
+            range,
+            is_further: false,
+        }
+    }
+
     /// The text of the span.
     pub fn text(&self) -> Option<&'p str> {
         self.range.slice(&self.hit.passage.draft.text)
@@ -62,9 +73,15 @@ pub fn select_quotes<'p>(
             ));
         }
     }
+    let answering = quotes.spans.len();
     for candidate in selection.candidates.iter().skip(1) {
         if quotes.accepts(best, candidate, weights) {
             quotes.add(candidate);
+        }
+    }
+    if question.scope == AnswerScope::Fact {
+        for span in quotes.spans.iter_mut().skip(answering) {
+            span.is_further = true;
         }
     }
     quotes.spans
@@ -188,10 +205,7 @@ impl<'p> QuoteList<'p> {
             Some(span) => {
                 span.range = merge_ranges(draft, span.range, range).unwrap_or(span.range);
             }
-            None => self.spans.push(QuoteSpan {
-                hit: candidate.hit,
-                range,
-            }),
+            None => self.spans.push(QuoteSpan::new(candidate.hit, range)),
         }
         self.sentences
             .push(QuotedSentence::new(candidate.text, self.language));
@@ -273,6 +287,8 @@ mod tests {
             let mut weights = AnswerWeights::compiled_in().unwrap().sentence;
             weights.max_score_gap = 0.5;
             let spans = select_quotes(&selection, &question, &weights);
+            let further: Vec<bool> = spans.iter().map(|span| span.is_further).collect();
+            assert_eq!(further, [false, true], "the second only adds to the first");
             spans
                 .iter()
                 .map(|span| span.text().unwrap().to_owned())
@@ -316,6 +332,7 @@ mod tests {
             }
             let question = AnalyzedQuestion::new(question, Vec::new());
             let spans = select_quotes(&selection, &question, &weights);
+            assert!(spans.iter().all(|span| !span.is_further));
             let texts = spans.iter().map(|span| span.text().unwrap().to_owned());
             texts.collect::<Vec<String>>()
         };

@@ -3,7 +3,7 @@
 use cloister_domain::{Passage, PassageId};
 use cloister_index::DenseMethod;
 use cloister_store::{DocumentFilter, RevisionRecord};
-use cloister_text::Language;
+use cloister_text::{Language, query_stems, stem_tokens};
 use std::collections::BTreeSet;
 
 /// A search by a person.
@@ -33,6 +33,21 @@ pub struct RetrievedPassage {
 }
 
 impl RetrievedPassage {
+    /// Whether all words of `query` are here, in any of their forms: in the text, the title, the
+    /// headings or the path.
+    pub fn has_all_words(&self, query: &str) -> bool {
+        let language = Language::of_query(query);
+        let draft = &self.passage.draft;
+        let here: BTreeSet<String> = [&draft.text, &self.source.title, &self.source.path]
+            .into_iter()
+            .chain(&draft.headings)
+            .flat_map(|text| stem_tokens(text, language))
+            .map(|token| token.text)
+            .collect();
+        let asked = query_stems(query, &[language]);
+        !asked.is_empty() && asked.iter().all(|stem| here.contains(stem))
+    }
+
     /// The stems of the title, the headings and the text, as words of a language.
     pub(crate) fn stems(&self, language: Language) -> BTreeSet<String> {
         let draft = &self.passage.draft;

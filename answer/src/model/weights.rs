@@ -106,6 +106,10 @@ pub struct DecisionWeights {
     /// Threshold of the cosine of question and best passage.
     #[serde(alias = "passage")]
     pub min_passage_similarity: f32,
+    /// A search returns a passage without any of its words only from this cosine on. Missing in files
+    /// of earlier versions.
+    #[serde(default)]
+    pub min_search_similarity: f32,
     /// From this score on, the fast features answer without the generator.
     #[serde(alias = "surely")]
     pub answer_above: f32,

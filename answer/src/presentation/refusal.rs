@@ -21,11 +21,7 @@ pub(crate) fn refusal(
     // A rule that would have answered, and is no longer in force, says more than near passages.
     let perhaps = verdict.perhaps && superseded.is_none();
     let likely = nearest.filter(|_| perhaps);
-    let mut passages: Vec<&RetrievedPassage> = passages.iter().collect();
-    if let Some(likely) = likely {
-        passages.sort_by_key(|hit| hit.passage.id != likely.passage);
-    }
-    passages.truncate(SHOWN_PASSAGES);
+    let passages = shown_passages(passages, likely);
     let mut reason = String::from(if perhaps {
         "Perhaps here: these passages come closest, but it is not certain that they answer"
     } else {
@@ -47,6 +43,19 @@ pub(crate) fn refusal(
         nearest: passages.into_iter().cloned().collect(),
         superseded: superseded.cloned().map(Box::new),
     }
+}
+
+/// The passages that a refusal shows: the best ones, with that of the likely sentence first.
+pub(crate) fn shown_passages<'p>(
+    passages: &'p [RetrievedPassage],
+    likely: Option<&NearestSentence>,
+) -> Vec<&'p RetrievedPassage> {
+    let mut passages: Vec<&RetrievedPassage> = passages.iter().collect();
+    if let Some(likely) = likely {
+        passages.sort_by_key(|hit| hit.passage.id != likely.passage);
+    }
+    passages.truncate(SHOWN_PASSAGES);
+    passages
 }
 
 /// The language of the question and that of the passages, if all of these are in another one.
