@@ -96,6 +96,12 @@ kinds! {
     AccessDenied = "access.denied",
     /// A file was published and became searchable.
     DocumentPublished = "document.published",
+    /// An administrator uploaded a file into a collection.
+    DocumentUploaded = "document.uploaded",
+    /// An administrator deleted a file from the inbox. Its original can be put back.
+    DocumentDeleted = "document.deleted",
+    /// An administrator put a removed file back into the inbox.
+    DocumentPutBack = "document.put-back",
     /// A file was quarantined.
     DocumentQuarantined = "document.quarantined",
     /// A quarantined file was returned to the queue.

@@ -24,7 +24,17 @@ pub struct EntryFilter {
     pub before: Option<u64>,
 }
 
+/// How far the clock of the machine may have been set back between two entries.
+const MAX_CLOCK_CHANGE_MS: i64 = 24 * 3600 * 1000;
+
 impl EntryFilter {
+    /// Whether no entry before this one can match, since entries are in the order of their times.
+    pub(crate) fn is_past(&self, entry: &Entry) -> bool {
+        self.from.is_some_and(|from| {
+            entry.at.as_millis() < from.as_millis().saturating_sub(MAX_CLOCK_CHANGE_MS)
+        })
+    }
+
     /// Whether everything but the text matches.
     pub(crate) fn matches(&self, entry: &Entry) -> bool {
         (self.kinds.is_empty() || self.kinds.contains(&entry.kind))

@@ -35,6 +35,9 @@ impl AuditLog {
             let Ok(entry) = serde_json::from_str::<Entry>(&line) else {
                 continue;
             };
+            if filter.is_past(&entry) {
+                break;
+            }
             let has_text = text
                 .as_ref()
                 .is_none_or(|text| line.to_lowercase().contains(text));

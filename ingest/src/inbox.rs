@@ -6,7 +6,7 @@ mod passed_over;
 use crate::metadata::{self, FolderMetadata};
 use cloister_domain::{DocumentMetadata, Timestamp};
 use notify::{RecursiveMode, Watcher};
-use passed_over::is_ignored;
+pub use passed_over::is_ignored;
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;

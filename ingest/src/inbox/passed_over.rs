@@ -48,7 +48,7 @@ const SYSTEM_NAMES: &[&str] = &[
 ];
 
 /// Whether a file or folder of this name is passed over.
-pub(super) fn is_ignored(name: &str) -> bool {
+pub fn is_ignored(name: &str) -> bool {
     let lower = name.to_lowercase();
     name.starts_with('.')
         || name.starts_with("~$")

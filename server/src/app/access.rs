@@ -216,7 +216,7 @@ impl App {
         })
     }
 
-    async fn collection(&self, id: CollectionId) -> Result<Collection> {
+    pub(super) async fn collection(&self, id: CollectionId) -> Result<Collection> {
         let collections = self.store.collections().await?;
         let found = collections.into_iter().find(|c| c.id == id);
         found.ok_or_else(|| ErrorCode::NotFound.into())

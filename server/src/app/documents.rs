@@ -54,6 +54,7 @@ pub struct RevisionView {
 
 impl From<RevisionRecord> for RevisionView {
     fn from(record: RevisionRecord) -> Self {
+        let effective_date = record.effective_day().map(|day| day.to_string());
         Self {
             id: record.id.0,
             document: record.document.0,
@@ -64,7 +65,7 @@ impl From<RevisionRecord> for RevisionView {
             pages: record.pages,
             effective_from: record.effective_from.to_string(),
             superseded_at: record.superseded_at.map(|at| at.to_string()),
-            effective_date: record.metadata.effective.map(|day| day.to_string()),
+            effective_date,
             classification: record.metadata.classification,
             tags: record.metadata.tags,
             hash: record.hash.to_string(),

@@ -11,12 +11,15 @@ mod answers;
 pub mod api_tokens;
 pub mod audit;
 pub mod audit_log;
+pub mod audit_overview;
 mod caller;
 pub mod conversations;
 pub mod documents;
 mod error;
+pub mod examples;
 mod expensive;
 pub mod files;
+mod inbox_files;
 mod index;
 mod ingestion;
 mod maintenance;
@@ -63,6 +66,7 @@ use cloister_ingest::{ActiveIndex, GoldenQuestion, IndexSet, Meter, Reader};
 use cloister_policies::redaction::Redaction;
 use cloister_policies::{GrantedCollection, Policies};
 use cloister_store::{Library, Store};
+use examples::ExampleCache;
 use expensive::ExpensiveWork;
 use parking_lot::RwLock;
 use refusals::Refusals;
@@ -128,6 +132,7 @@ pub struct App {
     refusals: Refusals,
     /// Turns for work that takes long.
     expensive: ExpensiveWork,
+    examples: ExampleCache,
 }
 
 /// The shared state of the appliance.
@@ -171,6 +176,7 @@ impl App {
             sealer: Sealer::open(&config.paths.secrets_key, &config.paths.data, &*entropy)?,
             refusals: Refusals::default(),
             expensive: ExpensiveWork::default(),
+            examples: ExampleCache::default(),
             config,
             store,
             audit,

@@ -4,10 +4,11 @@ use super::error::{ErrorCode, Result};
 use super::views::PassageView;
 use super::{App, Caller};
 use cloister_answer::{
-    ReadableHit, RetrievedPassage, SearchQuery, SnippetPart, group_for_reading, snippet,
+    Answerer, ReadableHit, RetrievedPassage, SearchQuery, SnippetPart, group_for_reading, snippet,
 };
 use cloister_audit::EventKind;
 use cloister_domain::Principal;
+use cloister_store::{DocumentFilter, Library};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +50,8 @@ pub struct HitView {
     /// The day of the document: its effective date, else the date in its text, else the day on
     /// which it was ingested.
     pub day: String,
+    /// Whether it has all words that were searched for. If not, it is near in meaning.
+    pub exact: bool,
     /// Whether a newer revision has replaced it.
     pub superseded: bool,
     /// Other places with the same text.
@@ -119,6 +122,55 @@ impl Facets {
     }
 }
 
+impl Facets {
+    /// Counts also the documents that another value of a property would find, for each property that
+    /// `query` filters by.
+    async fn count_other_values(
+        &mut self,
+        answerer: &Answerer,
+        library: &Library,
+        query: &SearchQuery,
+    ) -> Result<()> {
+        for property in PROPERTIES {
+            let mut wider = query.clone();
+            let values = (property.values)(&mut wider.filter);
+            if values.is_empty() {
+                continue;
+            }
+            values.clear();
+            let found = answerer.search(library, &wider).await?;
+            let mut counted = Self::count(&found.passages);
+            *(property.counts)(self) = std::mem::take((property.counts)(&mut counted));
+        }
+        Ok(())
+    }
+}
+
+/// A property of documents that a search filters by and counts.
+struct Property {
+    values: fn(&mut DocumentFilter) -> &mut Vec<String>,
+    counts: fn(&mut Facets) -> &mut BTreeMap<String, u32>,
+}
+
+const PROPERTIES: [Property; 4] = [
+    Property {
+        values: |filter| &mut filter.collections,
+        counts: |facets| &mut facets.collections,
+    },
+    Property {
+        values: |filter| &mut filter.formats,
+        counts: |facets| &mut facets.formats,
+    },
+    Property {
+        values: |filter| &mut filter.languages,
+        counts: |facets| &mut facets.languages,
+    },
+    Property {
+        values: |filter| &mut filter.tags,
+        counts: |facets| &mut facets.tags,
+    },
+];
+
 fn increment(counts: &mut BTreeMap<String, u32>, value: &str) {
     *counts.entry(value.to_owned()).or_default() += 1;
 }
@@ -143,6 +195,7 @@ impl HitView {
                 .map(SnippetPartView::from)
                 .collect(),
             day: source.day().to_string(),
+            exact: hit.best.has_all_words(query),
             superseded: source.superseded_at.is_some(),
             duplicates,
             passage: PassageView {
@@ -175,11 +228,15 @@ impl App {
         };
         let mut results = answerer.search(&library, &facet_query).await?;
         answerer.redact_results(&mut results, &person.roles);
-        let facets = Facets::count(&results.passages);
-        let hits = group_for_reading(results.passages, query.limit)
+        let mut facets = Facets::count(&results.passages);
+        facets
+            .count_other_values(&answerer, &library, &facet_query)
+            .await?;
+        let mut hits: Vec<HitView> = group_for_reading(results.passages, query.limit)
             .into_iter()
             .map(|hit| HitView::new(&query.text, hit))
             .collect();
+        hits.sort_by_key(|hit| !hit.exact);
         let view = SearchView {
             documents: results.documents,
             complete: results.complete,

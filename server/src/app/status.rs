@@ -6,8 +6,9 @@ use crate::sandbox::SandboxStatus;
 use crate::tls;
 use cloister_domain::Principal;
 use cloister_ingest::IndexSet;
-use cloister_store::FileState;
+use cloister_store::{FileState, Library};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// What everybody who is signed in may know.
@@ -18,6 +19,8 @@ pub struct AboutView {
     pub version: String,
     /// The number of documents that this person may read.
     pub documents: u64,
+    /// The collections that this person may read.
+    pub collections: Vec<ReadableCollection>,
     /// The name of the generator. Absent if answers are quotes only.
     pub generator: Option<String>,
     /// Whether the generator is loading or ready, or why it is not.
@@ -26,6 +29,15 @@ pub struct AboutView {
     pub generator_fitness: Option<String>,
     /// Whether files are waiting or being ingested, so that answers may be incomplete.
     pub ingesting: bool,
+}
+
+/// A collection, as its readers see it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReadableCollection {
+    /// The name.
+    pub name: String,
+    /// The number of its documents in force.
+    pub documents: u64,
 }
 
 /// What an administrator monitors.
@@ -84,6 +96,7 @@ impl App {
         Ok(AboutView {
             version: env!("CARGO_PKG_VERSION").into(),
             documents: library.current_revisions().await?.len() as u64,
+            collections: readable_collections(&library).await?,
             generator: manifest.map(|manifest| manifest.name.clone()),
             generator_state: self.generator_state(),
             generator_fitness: manifest.map(|manifest| manifest.fitness.clone()),
@@ -123,4 +136,15 @@ impl App {
             inbox: self.inbox.display().to_string(),
         })
     }
+}
+
+async fn readable_collections(library: &Library) -> Result<Vec<ReadableCollection>> {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for document in library.documents().await? {
+        *counts.entry(document.collection_name).or_default() += 1;
+    }
+    let collections = counts.into_iter();
+    Ok(collections
+        .map(|(name, documents)| ReadableCollection { name, documents })
+        .collect())
 }

@@ -44,6 +44,9 @@ pub struct QuoteView {
     pub context: Option<String>,
     /// Its rows with the names of their columns, if it consists of rows of a table.
     pub table: Option<TableView>,
+    /// Whether it only adds to an earlier quote, which answers by itself.
+    #[serde(default)]
+    pub further: bool,
     /// Since when this revision is searched, RFC 3339.
     pub effective_from: String,
     /// Until when it was searched, RFC 3339. Absent if it is current.
@@ -78,9 +81,10 @@ impl From<&Quote> for QuoteView {
             headings: quote.headings.clone(),
             context: quote.context.clone(),
             table: quote.table.as_ref().map(TableView::from),
+            further: quote.is_further,
             effective_from: source.effective_from.to_string(),
             superseded_at: source.superseded_at.map(|time| time.to_string()),
-            effective_date: source.metadata.effective.map(|day| day.to_string()),
+            effective_date: source.effective_day().map(|day| day.to_string()),
             classification: source.metadata.classification.clone(),
             uncertain_words: quote.uncertain_words.clone(),
             incomplete: source.incomplete,

@@ -4,6 +4,7 @@ use super::problem::HttpResult;
 use crate::app::ErrorCode;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
@@ -18,8 +19,14 @@ const MAX_ANONYMOUS_BODY_BYTES: usize = 4 * 1024;
 /// The requests that need no session.
 const ANONYMOUS: &[&str] = &["/api/v1/session", "/api/v1/setup", "/api/v1/activation"];
 
+/// The beginning of the paths to which files are uploaded.
+const UPLOADS: &str = "/api/v1/uploads/";
+
 /// Collects the body. A client that sends it too slowly, or sends too much, gets an error.
 pub async fn collect(request: Request, next: Next) -> Response {
+    if is_upload(&request) {
+        return next.run(request).await;
+    }
     let (parts, body) = request.into_parts();
     let limit = max_bytes(parts.uri.path());
     match read_body(body, limit, BODY_TIMEOUT).await {
@@ -29,6 +36,11 @@ pub async fn collect(request: Request, next: Next) -> Response {
         }
         Err(problem) => problem.into_response(),
     }
+}
+
+/// Whether the body is a file, which the use case reads part by part within limits of its own.
+fn is_upload(request: &Request) -> bool {
+    request.method() == Method::PUT && request.uri().path().starts_with(UPLOADS)
 }
 
 fn max_bytes(path: &str) -> usize {

@@ -64,6 +64,7 @@ fn own_account() -> OpenApiRouter<AppState> {
 fn asking() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(status::about))
+        .routes(routes!(status::examples))
         .routes(routes!(answers::ask))
         .routes(routes!(answers::rate))
         .routes(routes!(search::search))
@@ -107,12 +108,16 @@ fn ingestion() -> OpenApiRouter<AppState> {
         .routes(routes!(files::list))
         .routes(routes!(files::retry))
         .routes(routes!(files::cancel))
+        .routes(routes!(files::upload))
+        .routes(routes!(files::delete))
+        .routes(routes!(files::put_back))
         .routes(routes!(files::pause))
 }
 
 fn compliance_officers() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(audit::list))
+        .routes(routes!(audit::overview))
         .routes(routes!(audit::replay))
         .routes(routes!(audit::verify))
         .routes(routes!(audit::checkpoint))

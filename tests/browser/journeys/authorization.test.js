@@ -23,6 +23,7 @@ const ROUTES = {
     "POST /account/second-factor/removal",
     "POST /account/recovery-codes",
     "GET /about",
+    "GET /examples",
     "POST /answers",
     "POST /answers/{receipt}/feedback",
     "POST /search",
@@ -57,10 +58,14 @@ const ROUTES = {
     "GET /files",
     "POST /files/{id}/retry",
     "POST /files/{id}/cancel",
+    "PUT /uploads/{collection}/{name}",
+    "DELETE /files/{id}",
+    "POST /files/{id}/restoration",
     "PUT /ingestion",
   ],
   officer: [
     "GET /audit",
+    "GET /audit/overview",
     "POST /audit/replays/{receipt}",
     "POST /audit/verification",
     "GET /audit/checkpoint",
@@ -69,13 +74,13 @@ const ROUTES = {
 
 /** The routes that a token with each scope may call. All others refuse every token. */
 const SCOPES = {
-  ask: ["GET /about", "POST /answers", "POST /answers/{receipt}/feedback", "POST /search"],
+  ask: ["GET /about", "GET /examples", "POST /answers", "POST /answers/{receipt}/feedback", "POST /search"],
   documents: [
     "GET /documents",
     "GET /revisions/{id}/pages/{number}",
     "GET /revisions/{id}/pages/{number}/image",
   ],
-  files: ["GET /status", "GET /files", "POST /files/{id}/retry", "POST /files/{id}/cancel", "PUT /ingestion"],
+  files: ["GET /status", "GET /files", "POST /files/{id}/retry", "POST /files/{id}/cancel", "PUT /uploads/{collection}/{name}", "DELETE /files/{id}", "POST /files/{id}/restoration", "PUT /ingestion"],
   audit: ROUTES.officer,
 };
 

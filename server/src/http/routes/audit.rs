@@ -1,6 +1,7 @@
 //! The audit log, for compliance officers.
 
 use crate::app::audit::{EntriesView, ReplayView, VerificationView};
+use crate::app::audit_overview::AuditOverview;
 use crate::app::{AppState, ErrorCode};
 use crate::http::json::Json;
 use crate::http::problem::{HttpResult, Problem};
@@ -20,6 +21,8 @@ pub struct EntriesQuery {
     /// A kind, such as `question.answered`.
     #[param(value_type = Option<String>)]
     kind: Option<EventKind>,
+    /// Several kinds, separated by commas.
+    kinds: Option<String>,
     #[param(value_type = Option<String>)]
     outcome: Option<Outcome>,
     /// The name of a person.
@@ -39,7 +42,11 @@ pub struct EntriesQuery {
 impl EntriesQuery {
     fn parse(self) -> HttpResult<EntryFilter> {
         Ok(EntryFilter {
-            kinds: self.kind.into_iter().collect(),
+            kinds: self
+                .kind
+                .into_iter()
+                .chain(parse_kinds(self.kinds)?)
+                .collect(),
             outcome: self.outcome,
             actor: non_empty(self.actor),
             text: non_empty(self.text),
@@ -49,6 +56,20 @@ impl EntriesQuery {
             before: self.before,
         })
     }
+}
+
+fn parse_kinds(names: Option<String>) -> HttpResult<Vec<EventKind>> {
+    let names = names.unwrap_or_default();
+    let mut kinds = Vec::new();
+    for name in names.split(',').filter(|name| !name.is_empty()) {
+        let kind = EventKind::ALL.iter().find(|kind| kind.as_str() == name);
+        let Some(kind) = kind else {
+            let detail = format!("`{name}` is no kind of entry");
+            return Err(ErrorCode::Invalid.with_detail(detail).into());
+        };
+        kinds.push(*kind);
+    }
+    Ok(kinds)
 }
 
 fn non_empty(text: Option<String>) -> Option<String> {
@@ -81,6 +102,16 @@ pub async fn list(
     Query(query): Query<EntriesQuery>,
 ) -> HttpResult<Json<EntriesView>> {
     Ok(Json(app.audit_entries(&by.caller, query.parse()?).await?))
+}
+
+/// What an officer looks at first. Viewing it is an audit record itself.
+#[utoipa::path(get, path = "/audit/overview", tag = "compliance",
+    responses((status = 200, body = AuditOverview), (status = 403, body = Problem)))]
+pub async fn overview(
+    State(app): State<AppState>,
+    Officer(by): Officer,
+) -> HttpResult<Json<AuditOverview>> {
+    Ok(Json(app.audit_overview(&by.caller).await?))
 }
 
 /// Replays an answer with the permissions that its asker has today, and compares. The replay is an

@@ -5,9 +5,10 @@ use crate::app::{AppState, FileQuery};
 use crate::http::json::Json;
 use crate::http::problem::{HttpResult, Problem};
 use crate::http::session::Administrator;
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use cloister_domain::FileId;
+use cloister_domain::{CollectionId, FileId};
 use cloister_store::FileState;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -42,6 +43,58 @@ pub async fn list(
         after: query.after,
     };
     Ok(Json(app.files(query).await?))
+}
+
+/// How an upload is stored.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct UploadQuery {
+    /// Whether a file of this name is replaced.
+    #[serde(default)]
+    replace: bool,
+}
+
+/// Uploads a file into a collection. The body is the file.
+#[utoipa::path(put, path = "/uploads/{collection}/{name}", tag = "administration",
+    params(("collection" = i64, Path), ("name" = String, Path), UploadQuery),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses((status = 202), (status = 409, body = Problem), (status = 413, body = Problem)))]
+pub async fn upload(
+    State(app): State<AppState>,
+    Administrator(by): Administrator,
+    Path((collection, name)): Path<(i64, String)>,
+    Query(query): Query<UploadQuery>,
+    body: Body,
+) -> HttpResult<StatusCode> {
+    let collection = CollectionId(collection);
+    let body = body.into_data_stream();
+    app.upload_file(&by.caller, collection, &name, query.replace, body)
+        .await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Deletes a file from the inbox. It can be put back.
+#[utoipa::path(delete, path = "/files/{id}", tag = "administration",
+    responses((status = 202), (status = 409, body = Problem)))]
+pub async fn delete(
+    State(app): State<AppState>,
+    Administrator(by): Administrator,
+    Path(id): Path<i64>,
+) -> HttpResult<StatusCode> {
+    app.delete_file(&by.caller, FileId(id)).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Puts a removed file back into the inbox.
+#[utoipa::path(post, path = "/files/{id}/restoration", tag = "administration",
+    responses((status = 202), (status = 409, body = Problem)))]
+pub async fn put_back(
+    State(app): State<AppState>,
+    Administrator(by): Administrator,
+    Path(id): Path<i64>,
+) -> HttpResult<StatusCode> {
+    app.put_back_file(&by.caller, FileId(id)).await?;
+    Ok(StatusCode::ACCEPTED)
 }
 
 /// Pauses or resumes the ingestion. Files that are being ingested are finished.

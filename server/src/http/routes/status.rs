@@ -1,6 +1,7 @@
 //! The status of the appliance.
 
 use crate::app::AppState;
+use crate::app::examples::ExamplesView;
 use crate::app::status::{AboutView, StatusView};
 use crate::http::json::Json;
 use crate::http::problem::HttpResult;
@@ -15,6 +16,16 @@ pub async fn about(
     signed_in: SignedIn,
 ) -> HttpResult<Json<AboutView>> {
     Ok(Json(app.about(&signed_in.person).await?))
+}
+
+/// Questions that the documents of this person answer, as examples.
+#[utoipa::path(get, path = "/examples", tag = "questions",
+    responses((status = 200, body = ExamplesView)))]
+pub async fn examples(
+    State(app): State<AppState>,
+    signed_in: SignedIn,
+) -> HttpResult<Json<ExamplesView>> {
+    Ok(Json(app.examples(&signed_in.person).await?))
 }
 
 /// The status of the appliance, for administrators.
