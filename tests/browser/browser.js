@@ -57,6 +57,8 @@ export async function createFirstAdministrator(browser, appliance, name, passwor
   await page.getByLabel("Name").fill(name);
   await page.getByLabel(/Password/).fill(password);
   await page.getByRole("button", { name: "Create administrator" }).click();
+  await page.getByRole("heading", { name: "To do" }).waitFor();
+  await page.goto(`${appliance.url}/#/administration/files`);
   await page.getByText("No files.").waitFor();
   return page;
 }
@@ -65,7 +67,7 @@ export async function ask(page, question) {
   await page.goto(`${page.appliance.url}/#/ask`);
   await page.getByLabel("Your question").fill(question);
   await page.getByRole("button", { name: "Ask", exact: true }).click();
-  await page.getByText(/Receipt/).waitFor({ timeout: 60_000 });
+  await page.getByText("How this was made").waitFor({ timeout: 60_000 });
 }
 
 /** Takes a screenshot, and checks for accessibility violations and errors of the page. */

@@ -54,14 +54,14 @@ test("follow-up questions", async (t) => {
     await ada.getByText(/ninety days/).first().waitFor();
     await ada.getByRole("button", { name: "Ask as typed" }).click();
     await ada.getByRole("heading", { name: "And backups?" }).first().waitFor();
-    await ada.getByText(/Receipt/).waitFor();
+    await ada.getByText("How this was made").waitFor();
     assert.equal(await ada.getByText(/Searched for: .*backups/).count(), 1, "only the earlier one");
   });
 
   await t.test("the history opens the conversation again, and a question can follow it", async () => {
     await ada.getByRole("button", { name: "New conversation" }).click();
     assert.equal(await ada.getByRole("article").count(), 0);
-    await ada.getByRole("link", { name: "History" }).click();
+    await ada.getByRole("link", { name: "History", exact: true }).click();
     const entry = ada.getByRole("button", { name: "How long are audit logs retained?", exact: true });
     await ada.getByText("4 questions").waitFor();
     await inspect(ada, "history");
@@ -94,11 +94,11 @@ test("follow-up questions", async (t) => {
   await t.test("quotes that may no longer be read are hidden, and a deleted conversation is gone", async () => {
     assert.equal(appliance.cli(["collection", "revoke", "rules", "Desk"]).status, 0);
     await ada.getByRole("button", { name: "New conversation" }).click();
-    await ada.getByRole("link", { name: "History" }).click();
+    await ada.getByRole("link", { name: "History", exact: true }).click();
     await ada.getByRole("button", { name: "How long are audit logs retained?", exact: true }).click();
     await ada.getByText(/One quote is hidden/).first().waitFor();
     assert.equal(await ada.getByText(/six years/).count(), 0);
-    await ada.getByRole("link", { name: "History" }).click();
+    await ada.getByRole("link", { name: "History", exact: true }).click();
     await ada.getByRole("button", { name: /^Delete/ }).click();
     await ada.getByRole("button", { name: "Yes, delete" }).click();
     await ada.getByText("You have not asked any questions yet.").waitFor();

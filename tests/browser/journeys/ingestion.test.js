@@ -81,7 +81,7 @@ tags = ["pharmacy"]
   await t.test("an error in document.toml is shown, and stops nothing else", async () => {
     appliance.drop("ward", "document.toml", "efective = 2026-03-01\n");
     await admin.goto(`${appliance.url}/#/administration`);
-    await admin.getByRole("link", { name: "Files" }).click();
+    await admin.getByRole("link", { name: "Files", exact: true }).click();
     await admin.getByText(/unknown field `efective`/).waitFor({ timeout: 30_000 });
     await admin.getByText("1 ready").waitFor({ timeout: 30_000 });
     fs.rmSync(path.join(appliance.inbox, "ward/document.toml"));

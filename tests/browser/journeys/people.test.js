@@ -271,7 +271,7 @@ test("two administrators appoint an officer, and nobody changes their own accoun
   const appliance = await Appliance.start(t);
   const browser = await openBrowser(t);
   const ada = await createFirstAdministrator(browser, appliance, "ada", password);
-  await ada.getByRole("link", { name: "People" }).click();
+  await ada.getByRole("link", { name: "People", exact: true }).click();
   const add = async (name, ...roles) => {
     const form = ada.getByRole("form", { name: "New person" });
     await form.getByLabel("Name").fill(name);
@@ -314,7 +314,7 @@ test("two administrators appoint an officer, and nobody changes their own accoun
 
   const bob = await openPage(browser, appliance);
   await signIn(bob, "bob", password);
-  await bob.getByRole("link", { name: "People" }).click();
+  await bob.getByRole("link", { name: "People", exact: true }).click();
   await bob.getByRole("region", { name: /Waiting/ }).waitFor();
   await inspect(bob, "people-approval");
   await bob.getByRole("button", { name: "Approve the change of olive" }).click();
@@ -347,7 +347,7 @@ test("an administrator types the password again before changing access", async (
   const appliance = await Appliance.start(t, { CLOISTER_SESSION_REAUTHENTICATION_MINUTES: "0" });
   const browser = await openBrowser(t);
   const ada = await createFirstAdministrator(browser, appliance, "ada", password);
-  await ada.getByRole("link", { name: "Groups" }).click();
+  await ada.getByRole("link", { name: "Groups", exact: true }).click();
   await new Promise((resolve) => setTimeout(resolve, 5500));
   await ada.getByLabel("New group").fill("Emergency");
   await ada.getByRole("button", { name: "Add group" }).click();

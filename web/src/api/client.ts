@@ -1,5 +1,6 @@
 // The API for the pages: functions for requests, and the names of their types.
 
+import { t } from "../state/locale.svelte";
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
@@ -9,6 +10,8 @@ export type AccountRequest = Schemas["AccountRequest"];
 export type ActivatedPerson = Schemas["ActivatedPerson"];
 export type AnswerEvent = Schemas["AnswerEvent"];
 export type Approval = Schemas["Approval"];
+export type AuditOverview = Schemas["AuditOverview"];
+export type DayActivity = Schemas["DayActivity"];
 export type ChangedPerson = Schemas["ChangedPersonView"];
 export type CollectionView = Schemas["CollectionView"];
 export type ConversationsView = Schemas["ConversationsView"];
@@ -17,6 +20,7 @@ export type CurrentPerson = Schemas["CurrentPerson"];
 export type Enrolment = Schemas["Enrolment"];
 export type EntriesView = Schemas["EntriesView"];
 export type EntryView = Schemas["EntryView"];
+export type Examples = Schemas["Examples"];
 export type FileView = Schemas["FileView"];
 export type FilesView = Schemas["FilesView"];
 export type GroupView = Schemas["GroupView"];
@@ -44,7 +48,7 @@ export class Problem extends Error {
     title: string,
     readonly detail?: string | null,
   ) {
-    super(detail ? `${title}. ${detail}.` : `${title}.`);
+    super(detail ? `${t(title)}. ${t(detail)}.` : `${t(title)}.`);
   }
 }
 

@@ -295,6 +295,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an officer looks at first. Viewing it is an audit record itself. */
+        get: operations["overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit/replays/{receipt}": {
         parameters: {
             query?: never;
@@ -437,6 +454,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/examples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Questions that the documents of this person answer, as examples. */
+        get: operations["examples"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/files": {
         parameters: {
             query?: never;
@@ -454,6 +488,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/files/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Deletes a file from the inbox. It can be put back. */
+        delete: operations["delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/files/{id}/cancel": {
         parameters: {
             query?: never;
@@ -465,6 +516,23 @@ export interface paths {
         put?: never;
         /** Quarantines a file that waits or is being ingested. It can be retried. */
         post: operations["cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/files/{id}/restoration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts a removed file back into the inbox. */
+        post: operations["put_back"];
         delete?: never;
         options?: never;
         head?: never;
@@ -761,12 +829,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/uploads/{collection}/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Uploads a file into a collection. The body is the file. */
+        put: operations["upload"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /** @description What everybody who is signed in may know. */
         About: {
+            /** @description The collections that this person may read. */
+            collections: components["schemas"]["ReadableCollection"][];
             /**
              * Format: int64
              * @description The number of documents that this person may read.
@@ -953,6 +1040,27 @@ export interface components {
             filter?: components["schemas"]["FilterView"];
             question: string;
         };
+        /** @description The state of the log, and the last days. */
+        AuditOverview: {
+            /** @description When a checkpoint was last taken to be kept elsewhere, RFC 3339. */
+            checkpoint_taken_at?: string | null;
+            /** @description The last days on which something was logged, oldest first. */
+            days: components["schemas"]["DayActivity"][];
+            /**
+             * Format: int64
+             * @description The number of entries in the log.
+             */
+            entries: number;
+            /** @description Why the log cannot be written, if it cannot. */
+            failure?: string | null;
+            /** @description Entries of these days that are worth a look, newest first. */
+            notable: components["schemas"]["EntryView"][];
+            /** @description Whether the days have so many entries that only the newest were counted. */
+            partial: boolean;
+            /** @description The names of all people. */
+            people: string[];
+            verified?: components["schemas"]["LastVerification"] | null;
+        };
         /** @description A block of a page. */
         BlockView: {
             /** @description `heading`, `paragraph`, `list-item`, `table-row`, `caption`, `running-header`. */
@@ -1085,6 +1193,31 @@ export interface components {
             /** @description `staff`, `administrator`, `compliance-officer`. */
             roles: string[];
         };
+        /** @description What was logged on a day, in UTC. */
+        DayActivity: {
+            /** @description The day: `2026-03-01`. */
+            day: string;
+            /**
+             * Format: int32
+             * @description Requests and sign-ins that were denied.
+             */
+            denied: number;
+            /**
+             * Format: int32
+             * @description Pages that were opened.
+             */
+            pages: number;
+            /**
+             * Format: int32
+             * @description Questions, answered or refused.
+             */
+            questions: number;
+            /**
+             * Format: int32
+             * @description Questions that the documents do not answer.
+             */
+            refused: number;
+        };
         /** @description Another place with the same text. */
         DuplicateView: {
             /** @description The name of the collection. */
@@ -1155,6 +1288,11 @@ export interface components {
          * @enum {string}
          */
         ErrorCode: "WrongPassword" | "WrongCurrentPassword" | "ReauthenticationNeeded" | "SecondFactorNeeded" | "WrongCode" | "SecondFactorMissing" | "TokenRefused" | "Locked" | "TooManyRequests" | "Overloaded" | "TooLarge" | "Timeout" | "SignedOut" | "Forbidden" | "NotFound" | "Conflict" | "Invalid" | "SetupLinkSpent" | "Busy" | "AuditStopped" | "DiskFull" | "ModelUnavailable" | "Internal";
+        /** @description Questions that the documents of a person answer. */
+        Examples: {
+            /** @description The questions. Empty if none could be made. */
+            questions: string[];
+        };
         /** @description Checkpoints that were kept outside the appliance. */
         ExternalCheckpoints: {
             checkpoints?: string[];
@@ -1312,6 +1450,8 @@ export interface components {
             day: string;
             /** @description Other places with the same text. */
             duplicates: components["schemas"]["DuplicateView"][];
+            /** @description Whether it has all words that were searched for. If not, it is near in meaning. */
+            exact: boolean;
             /** @description The passage, joined with adjacent hits of the same document. */
             passage: components["schemas"]["PassageView"];
             /** @description The part that shows why it was found. */
@@ -1322,6 +1462,15 @@ export interface components {
         /** @description Whether the ingestion is paused. */
         IngestionChange: {
             paused: boolean;
+        };
+        /** @description A verification of the log. */
+        LastVerification: {
+            /** @description When, RFC 3339. */
+            at: string;
+            /** @description Who verified. */
+            by: string;
+            /** @description Whether the log was intact. */
+            holds: boolean;
         };
         /** @description A link that was just made. It is shown once. */
         NewLink: {
@@ -1497,6 +1646,8 @@ export interface components {
             effective_from: string;
             /** @description One past the last byte. */
             end: number;
+            /** @description Whether it only adds to an earlier quote, which answers by itself. */
+            further?: boolean;
             /** @description SHA-256 of the file that the revision was read from. */
             hash: string;
             /** @description The headings above it. */
@@ -1541,6 +1692,16 @@ export interface components {
             title: string;
             /** @description Words that text recognition may have misread. */
             uncertain_words: string[];
+        };
+        /** @description A collection, as its readers see it. */
+        ReadableCollection: {
+            /**
+             * Format: int64
+             * @description The number of its documents in force.
+             */
+            documents: number;
+            /** @description The name. */
+            name: string;
         };
         /** @description A kind of content that was left out or could not be read, and how often. */
         ReadingCountView: {
@@ -2469,6 +2630,8 @@ export interface operations {
             query?: {
                 /** @description A kind, such as `question.answered`. */
                 kind?: string;
+                /** @description Several kinds, separated by commas. */
+                kinds?: string;
                 outcome?: string;
                 /** @description The name of a person. */
                 actor?: string;
@@ -2522,6 +2685,33 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                };
+            };
+        };
+    };
+    overview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditOverview"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -2811,6 +3001,25 @@ export interface operations {
             };
         };
     };
+    examples: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Examples"];
+                };
+            };
+        };
+    };
     list: {
         parameters: {
             query?: {
@@ -2834,6 +3043,33 @@ export interface operations {
             };
         };
     };
+    delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     cancel: {
         parameters: {
             query?: never;
@@ -2852,6 +3088,33 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["FileView"];
                 };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_back: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             409: {
                 headers: {
@@ -3519,6 +3782,49 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+        };
+    };
+    upload: {
+        parameters: {
+            query?: {
+                /** @description Whether a file of this name is replaced. */
+                replace?: boolean;
+            };
+            header?: never;
+            path: {
+                collection: number;
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };

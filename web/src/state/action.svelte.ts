@@ -1,6 +1,7 @@
 // The state of a request that a person started: whether it is running, and its error.
 
 import { Problem } from "../api/client";
+import { t } from "./locale.svelte";
 
 export class ActionState {
   busy = $state(false);
@@ -14,7 +15,8 @@ export class ActionState {
       await action();
       return true;
     } catch (cause) {
-      this.problem = cause instanceof Problem ? cause.message : "Something went wrong. Try again.";
+      this.problem =
+        cause instanceof Problem ? cause.message : t("Something went wrong. Try again.");
       return false;
     } finally {
       this.busy = false;

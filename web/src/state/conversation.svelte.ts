@@ -13,6 +13,10 @@ import {
   type TurnView,
 } from "../api/client";
 
+import { askRoute } from "./links";
+import { t } from "./locale.svelte";
+import { replaceRoute, route } from "./route.svelte";
+
 type Refusal = Extract<AnswerEvent, { event: "refusal" }>;
 type Receipt = Extract<AnswerEvent, { event: "receipt" }>;
 
@@ -21,7 +25,11 @@ class Conversation {
   question = $state("");
   askedQuestion = $state("");
   busy = $state(false);
+  /** Whether the person stopped the answer. */
+  stopped = $state(false);
   receipt = $state<Receipt | null>(null);
+  /** The answer from the history that is shown in place of a new one. */
+  reopened = $state<TurnView | null>(null);
   quotes = $state<QuoteView[]>([]);
   refusal = $state<Refusal | null>(null);
   /** The numbers of quotes that contradict each other. */
@@ -38,7 +46,8 @@ class Conversation {
   problem = $state<string | null>(null);
   /** The questions before this one, newest first. */
   pastTurns = $state<TurnView[]>([]);
-  #id: string | null = null;
+  /** The id of the conversation. `null` before its first answer. */
+  id = $state<string | null>(null);
   #abortController: AbortController | null = null;
 
   async ask(question: string, asTyped = false) {
@@ -50,7 +59,7 @@ class Conversation {
     this.#abortController = controller;
     this.busy = true;
     try {
-      const request = { question, conversation: this.#id, as_typed: asTyped };
+      const request = { question, conversation: this.id, as_typed: asTyped };
       await ask(request, (event) => this.#apply(event), signal);
       // Keeps what was typed in the meantime.
       const isUnchanged = this.question.trim() === question;
@@ -58,7 +67,7 @@ class Conversation {
     } catch (cause) {
       if (!signal.aborted) {
         this.problem =
-          cause instanceof Problem ? cause.message : "The answer was interrupted. Ask again.";
+          cause instanceof Problem ? cause.message : t("The answer was interrupted. Ask again.");
       }
     } finally {
       if (this.#abortController === controller) this.busy = false;
@@ -67,15 +76,28 @@ class Conversation {
 
   stop() {
     this.#abortController?.abort();
+    this.stopped = this.busy;
     this.busy = false;
   }
 
-  /** Continues a past conversation. */
+  /** Shows a past conversation, with the answer to its last question. */
   async resume(id: string) {
     const { turns } = await json<{ turns: TurnView[] }>("GET", `/conversations/${id}`);
+    const draft = this.question;
     this.reset();
-    this.#id = id;
-    this.pastTurns = turns.reverse();
+    this.question = draft;
+    this.id = id;
+    const [last = null, ...earlier] = turns.reverse();
+    this.pastTurns = earlier;
+    this.reopened = last;
+    this.askedQuestion = last?.question ?? "";
+    this.quotes = last?.quotes ?? [];
+    this.sentences = last?.sentences ?? [];
+  }
+
+  /** The question that was searched for, if it is not the one that was asked. */
+  get rewrittenQuestion(): string | null {
+    return (this.receipt ?? this.reopened)?.rewritten_question ?? null;
   }
 
   /** Whether the next question can be a follow-up. */
@@ -88,7 +110,7 @@ class Conversation {
     this.stop();
     this.question = "";
     this.pastTurns = [];
-    this.#id = null;
+    this.id = null;
     this.#clear("");
   }
 
@@ -100,6 +122,7 @@ class Conversation {
   }
 
   #archiveTurn() {
+    if (this.reopened) this.pastTurns.unshift(this.reopened);
     if (!this.receipt) return;
     this.pastTurns.unshift({
       receipt: this.receipt.id,
@@ -114,7 +137,8 @@ class Conversation {
 
   #clear(question: string) {
     this.askedQuestion = question;
-    this.receipt = this.refusal = this.note = this.durationMs = this.problem = null;
+    this.receipt = this.reopened = this.refusal = this.note = this.durationMs = this.problem = null;
+    this.stopped = false;
     this.quotes = [];
     this.conflict = [];
     this.readings = [];
@@ -127,7 +151,8 @@ class Conversation {
     switch (event.event) {
       case "receipt":
         this.receipt = event;
-        this.#id = event.conversation;
+        this.id = event.conversation;
+        if (["", "ask"].includes(route.first)) replaceRoute(askRoute(this.id));
         break;
       case "quote":
         this.quotes.push(event);

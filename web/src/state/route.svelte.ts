@@ -3,13 +3,17 @@
 export class Route {
   parts = $state<string[]>([]);
   parameters = $state(new URLSearchParams());
+  #hash: string | null = null;
 
   constructor() {
-    this.#read();
-    window.addEventListener("hashchange", () => this.#read());
+    this.read();
+    window.addEventListener("hashchange", () => this.read());
   }
 
-  #read() {
+  /** Reads the address if it has changed. */
+  read() {
+    if (this.#hash === window.location.hash) return;
+    this.#hash = window.location.hash;
     const [path = "", search = ""] = window.location.hash.replace(/^#\/?/, "").split("?");
     this.parts = path.split("/").filter(Boolean).map(decodeURIComponent);
     this.parameters = new URLSearchParams(search);
@@ -24,4 +28,12 @@ export const route = new Route();
 
 export function navigate(path: string) {
   window.location.hash = path;
+  // The event for the change comes later, after effects have run.
+  route.read();
+}
+
+/** Changes the address without a new entry in the history of the browser. */
+export function replaceRoute(path: string) {
+  window.history.replaceState(null, "", `#${path}`);
+  route.read();
 }

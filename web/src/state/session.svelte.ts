@@ -6,6 +6,7 @@
 
 import { json, listeners, type CurrentPerson } from "../api/client";
 import { conversation } from "./conversation.svelte";
+import { history } from "./history.svelte";
 import type { Role } from "./roles";
 import { navigate } from "./route.svelte";
 
@@ -82,6 +83,7 @@ class Session {
   #forget() {
     clearTimeout(this.#timer);
     conversation.reset();
+    history.forget();
     this.person = null;
     this.#draftOwner = null;
   }
@@ -91,6 +93,7 @@ class Session {
     clearTimeout(this.#timer);
     if (!this.person) return;
     conversation.keepDraft();
+    history.forget();
     this.person = null;
     this.hasEnded = true;
   }

@@ -1,0 +1,76 @@
+// The language of the interface: that of the browser, or the one that the person chose. The keys of the
+// catalogues are the English texts; `npm run check` compares them with the texts that are used.
+
+import i18next from "i18next";
+import de from "../catalogues/de.json";
+import en from "../catalogues/en.json";
+import fr from "../catalogues/fr.json";
+
+export const languages = { en: "English", de: "Deutsch", fr: "Français" } as const;
+export type LanguageCode = keyof typeof languages;
+
+const KEY = "cloister-language";
+
+i18next.init({
+  lng: "en",
+  fallbackLng: "en",
+  resources: { en: { translation: en }, de: { translation: de }, fr: { translation: fr } },
+  keySeparator: false,
+  nsSeparator: false,
+  // Svelte escapes all text.
+  interpolation: { escapeValue: false },
+});
+
+function isLanguage(code: string | null | undefined): code is LanguageCode {
+  return code != null && code in languages;
+}
+
+class Locale {
+  /** The language that the person chose, if they chose one. */
+  chosen = $state<LanguageCode | null>(null);
+
+  constructor() {
+    const stored = window.localStorage.getItem(KEY);
+    if (isLanguage(stored)) this.chosen = stored;
+    this.#mark();
+  }
+
+  get language(): LanguageCode {
+    const preferred = navigator.languages.map((tag) => tag.slice(0, 2)).find(isLanguage);
+    return this.chosen ?? preferred ?? "en";
+  }
+
+  /** The tag for dates and numbers: the region of the browser, if its language is the same. */
+  get tag(): string {
+    const own = navigator.languages.find((tag) => tag.startsWith(`${this.language}-`));
+    return own ?? (this.language === "en" ? "en-GB" : this.language);
+  }
+
+  choose(language: LanguageCode | null) {
+    if (language) window.localStorage.setItem(KEY, language);
+    else window.localStorage.removeItem(KEY);
+    this.chosen = language;
+    this.#mark();
+  }
+
+  /** Tells the browser and screen readers the language of the page. */
+  #mark() {
+    document.documentElement.lang = this.language;
+  }
+}
+
+export const locale = new Locale();
+
+/** A text of the interface in the person's language. `values` take the places of `{{name}}`. */
+export function t(text: string, values: Record<string, string | number> = {}): string {
+  return i18next.t(text, { ...values, lng: locale.language });
+}
+
+export function formatDay(time: string | Date): string {
+  return new Date(time).toLocaleDateString(locale.tag);
+}
+
+/** A time in the person's language and time zone. */
+export function formatTime(time: string | Date): string {
+  return new Date(time).toLocaleString(locale.tag, { dateStyle: "medium", timeStyle: "short" });
+}
