@@ -80,7 +80,7 @@ tags = ["pharmacy"]
 
   await t.test("an error in document.toml is shown, and stops nothing else", async () => {
     appliance.drop("ward", "document.toml", "efective = 2026-03-01\n");
-    await admin.goto(`${appliance.url}/#/administration`);
+    await admin.goto(`${appliance.url}/#/administration/files`);
     await admin.getByRole("link", { name: "Files", exact: true }).click();
     await admin.getByText(/unknown field `efective`/).waitFor({ timeout: 30_000 });
     await admin.getByText("1 ready").waitFor({ timeout: 30_000 });
@@ -120,12 +120,12 @@ tags = ["pharmacy"]
 
   await t.test("a decompression bomb is quarantined, and the appliance keeps answering", async () => {
     appliance.drop("ward", "bomb.pdf", bomb());
-    await admin.goto(`${appliance.url}/#/administration`);
+    await admin.goto(`${appliance.url}/#/administration/files`);
     await admin.getByText("bomb.pdf").first().waitFor({ timeout: 30_000 });
     await ask(admin, "When does the ward round begin?");
     const quote = admin.getByRole("article", { name: "Quote 1" });
     assert.match(await quote.innerText(), /begins at eight/);
-    await admin.goto(`${appliance.url}/#/administration`);
+    await admin.goto(`${appliance.url}/#/administration/files`);
     await admin.getByText("1 quarantined").waitFor({ timeout: 180_000 });
     assert.match(await admin.locator(".reason").innerText(), /bomb\.pdf/);
   });

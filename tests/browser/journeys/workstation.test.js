@@ -44,19 +44,38 @@ test("an unattended page is blanked, and the next person sees nothing of the one
   assert.doesNotMatch(await text(page), /Earlier in this conversation|Smith|How long/);
 });
 
-test("the same person gets the typed question back, and not the answer", async (t) => {
+test("only the same person gets the question and the conversation of the address back", async (t) => {
   const { appliance, page } = await startShared(t);
   await signIn(page, "sam", password);
   await ask(page, question);
+  const conversation = page.url();
   await page.getByLabel("Your question").fill("And for whom?");
   appliance.cli(["user", "password", "sam"], `${password}\n`);
   await page.getByRole("button", { name: "Ask", exact: true }).click();
   await page.getByText("Your session has ended.").waitFor();
   assert.doesNotMatch(await text(page), answer);
+  // The conversation of the address is loaded again, with the rights of today.
+  const loaded = page.waitForResponse(/\/conversations\/\w+$/);
   await signInHere(page, "sam");
+  assert.equal((await loaded).status(), 200);
   assert.equal(await page.getByLabel("Your question").inputValue(), "And for whom?");
+  await page.getByRole("article").getByText(answer).waitFor();
+  await page.reload();
+  await page.getByRole("article").getByText(answer).waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("Password").waitFor();
+  await signInAt(page, conversation, "nina");
+  await page.getByText("There is no such conversation.").waitFor();
   assert.doesNotMatch(await text(page), answer);
+  assert.doesNotMatch(await text(page), /How long/);
 });
+
+/** Another person signs in at an address that the browser has remembered. */
+async function signInAt(page, address, name) {
+  await page.goto(address);
+  await page.reload();
+  await signInHere(page, name);
+}
 
 test("a tab that shows one person's answer follows when another signs in beside it", async (t) => {
   const { page } = await startShared(t);
