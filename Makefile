@@ -85,9 +85,17 @@ unit: models web
 	CLOISTER_MODELS=$(MODELS) cargo nextest run $(TARGETS) --locked
 	cargo test --doc --workspace --locked --quiet
 
+# Clients of other projects that the journeys use.
+CLIENTS := $(CARGO_TARGET_DIR)/clients
+$(CLIENTS)/.installed: tests/clients/requirements.txt
+	deploy/install-tools test
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --requirement $<
+	@touch $@
+
 # Builds the same targets as `unit`. With fewer targets, cargo would select other features and
 # rebuild about a hundred crates.
-browser: models web
+browser: models web $(CLIENTS)/.installed
 	deploy/install-tools test
 	cargo build $(TARGETS) --locked
 	cd tests/browser && npm ci --no-audit --no-fund && npm test

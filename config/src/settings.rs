@@ -90,6 +90,7 @@ section!(ServerSettings, "server" {
     proxy_protocol: bool,
     max_connections: usize,
     max_connections_per_address: usize,
+    monitoring_port: u16,
 });
 section!(PathSettings, "paths" {
     data: PathBuf,

@@ -2,6 +2,7 @@
 
 use super::conversations::{StandaloneQuestion, save_turn, with_saved_sentences};
 use super::error::{ErrorCode, Result};
+use super::metrics::Metrics;
 use super::search::validate_query;
 use super::{App, AppState, Caller};
 use cloister_answer::{AnswerEvent, AnswerRequest};
@@ -10,6 +11,7 @@ use cloister_domain::Principal;
 use cloister_store::DocumentFilter;
 use futures_util::stream::{BoxStream, StreamExt};
 use serde_json::json;
+use std::time::Instant;
 
 /// The maximum length of a reason, in bytes.
 const MAX_REASON_BYTES: usize = 1000;
@@ -22,6 +24,8 @@ pub struct AskCommand {
     pub filter: DocumentFilter,
     /// The question that it follows, if it does.
     pub follow_up: Option<FollowUp>,
+    /// The questions before it, oldest first, if a program sends them in place of a conversation.
+    pub earlier_questions: Vec<String>,
 }
 
 /// How a question continues a conversation.
@@ -41,17 +45,18 @@ impl App {
         person: &Principal,
         command: AskCommand,
     ) -> Result<BoxStream<'static, AnswerEvent>> {
+        let asked_at = Instant::now();
         let library = self.library(person).await?;
         let id = self.answer_id(caller)?;
         let typed = validate_query(&command.question)?;
         let as_typed = command.follow_up.as_ref().is_some_and(|turn| turn.as_typed);
-        let mut question = match command.follow_up {
-            Some(follow_up) => {
-                let filter = &command.filter;
-                StandaloneQuestion::following(self, person, &library, typed, &id, follow_up, filter)
-                    .await?
-            }
-            None => StandaloneQuestion::first(typed, &id),
+        let filter = &command.filter;
+        let mut question = if let Some(follow_up) = command.follow_up {
+            StandaloneQuestion::following(self, person, &library, typed, &id, follow_up, filter)
+                .await?
+        } else {
+            let earlier = command.earlier_questions;
+            StandaloneQuestion::after(self, &library, typed, &id, earlier, filter).await?
         };
         if !as_typed {
             question.translate(self, &library, &command.filter).await?;
@@ -62,7 +67,8 @@ impl App {
         let answer = self.answerer().ask(library, request.clone()).await?;
         save_turn(self, person.user, &request, &answer).await?;
         let app = AppState::clone(self);
-        Ok(with_saved_sentences(app, person.user, id, answer).boxed())
+        let events = with_saved_sentences(AppState::clone(&app), person.user, id, answer);
+        Ok(Metrics::observe(app, asked_at, events).boxed())
     }
 
     /// The id of an answer: that of the request, so that all its audit records share it.

@@ -219,6 +219,31 @@ impl StandaloneQuestion {
         }
     }
 
+    /// A question after others that a program has sent with it. Without others, the first one.
+    pub async fn after(
+        app: &App,
+        library: &Library,
+        text: String,
+        conversation: &str,
+        earlier: Vec<String>,
+        filter: &DocumentFilter,
+    ) -> Result<Self> {
+        let Some(last) = earlier.last() else {
+            return Ok(Self::first(text, conversation));
+        };
+        let previous = PreviousTurn::new(last, &[]);
+        let mut question = Self {
+            previous_questions: earlier,
+            ..Self::first(text, conversation)
+        };
+        let rewritten = app
+            .answerer()
+            .resolve_follow_up(library, &question.text, &previous, filter)
+            .await?;
+        question.rewrite(rewritten);
+        Ok(question)
+    }
+
     /// A question that continues a conversation. If the person has no such conversation, it starts
     /// one with the id `new_conversation`.
     pub async fn following(

@@ -14,6 +14,8 @@ pub struct ExpensiveWork {
     pub drawing: Turns,
     /// Searching without a question.
     pub searching: Turns,
+    /// Embedding texts of other programs.
+    pub embedding: Turns,
     /// Making example questions.
     pub making_examples: Turns,
     /// Rating an answer, which looks it up in the audit log.
@@ -37,6 +39,7 @@ impl Default for ExpensiveWork {
         Self {
             drawing: turns(2, 8, 4),
             searching: turns(4, 16, 16),
+            embedding: turns(1, 4, 2),
             making_examples: turns(1, 2, 1),
             rating: turns(1, 4, 4),
             replaying: turns(1, 2, 2),

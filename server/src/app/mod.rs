@@ -15,6 +15,7 @@ pub mod audit_overview;
 mod caller;
 pub mod conversations;
 pub mod documents;
+mod embeddings;
 mod error;
 pub mod examples;
 mod expensive;
@@ -23,6 +24,7 @@ mod inbox_files;
 mod index;
 mod ingestion;
 mod maintenance;
+mod metrics;
 pub mod people;
 mod refusals;
 mod replay;
@@ -68,6 +70,7 @@ use cloister_policies::{GrantedCollection, Policies};
 use cloister_store::{Library, Store};
 use examples::ExampleCache;
 use expensive::ExpensiveWork;
+use metrics::Metrics;
 use parking_lot::RwLock;
 use refusals::Refusals;
 use sign_in::SignInLimits;
@@ -133,6 +136,8 @@ pub struct App {
     /// Turns for work that takes long.
     expensive: ExpensiveWork,
     examples: ExampleCache,
+    /// What is counted for monitoring.
+    metrics: Metrics,
 }
 
 /// The shared state of the appliance.
@@ -177,6 +182,7 @@ impl App {
             refusals: Refusals::default(),
             expensive: ExpensiveWork::default(),
             examples: ExampleCache::default(),
+            metrics: Metrics::default(),
             config,
             store,
             audit,

@@ -219,6 +219,7 @@ impl App {
             limit: query.limit.clamp(1, MAX_PASSAGES),
             ..query
         };
+        self.metrics.count_search();
         let _turn = self.expensive.searching.take(person.user).await?;
         let library = self.library(person).await?;
         let answerer = self.answerer();

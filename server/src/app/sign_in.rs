@@ -275,6 +275,7 @@ impl App {
             self.store.end_session(&id).await?;
             return Err(cause.into());
         }
+        self.metrics.count_sign_in(true);
         Ok(session)
     }
 
@@ -287,6 +288,7 @@ impl App {
         reason: &'static str,
         error: ErrorCode,
     ) -> Result<AppError> {
+        self.metrics.count_sign_in(false);
         if !self.refusals.may_log() {
             self.count_refusal(caller, AnonymousAttempt::SignIn, reason);
             return Ok(error.into());

@@ -7,6 +7,8 @@
 mod bodies;
 mod json;
 mod listener;
+mod monitoring;
+mod openai;
 mod problem;
 mod proxy_protocol;
 mod router;
@@ -16,4 +18,5 @@ mod session;
 mod static_files;
 
 pub use listener::{ConnectionLimits, GuardedAcceptor};
+pub use monitoring::monitoring_router;
 pub use router::{openapi_document, router};

@@ -5,7 +5,7 @@ use super::routes::{
     access, account, account_requests, activation, answers, audit, conversations, documents, files,
     people, search, second_factor, sign_in, status,
 };
-use super::{bodies, problem::Problem, security_headers, static_files};
+use super::{bodies, openai, problem::Problem, security_headers, static_files};
 use crate::app::{AppState, ErrorCode};
 use axum::middleware::from_fn;
 use axum::{Extension, Router};
@@ -125,14 +125,16 @@ fn compliance_officers() -> OpenApiRouter<AppState> {
 
 /// The OpenAPI description of the API.
 pub fn openapi_document() -> utoipa::openapi::OpenApi {
-    api().into_openapi()
+    api().merge(openai::api()).into_openapi()
 }
 
 /// The interface: the API and the web application.
 pub fn router(app: AppState) -> Router {
     let (api, _) = api().split_for_parts();
+    let (openai, _) = openai::api().split_for_parts();
     Router::new()
         .merge(api)
+        .merge(openai::with_errors(openai))
         .route("/api/{*path}", axum::routing::any(unknown_route))
         .fallback(static_files::serve)
         .layer(from_fn(bodies::collect))

@@ -24,6 +24,9 @@ const ROUTES = {
     "POST /account/recovery-codes",
     "GET /about",
     "GET /examples",
+    "GET /v1/models",
+    "POST /v1/chat/completions",
+    "POST /v1/embeddings",
     "POST /answers",
     "POST /answers/{receipt}/feedback",
     "POST /search",
@@ -74,7 +77,13 @@ const ROUTES = {
 
 /** The routes that a token with each scope may call. All others refuse every token. */
 const SCOPES = {
-  ask: ["GET /about", "GET /examples", "POST /answers", "POST /answers/{receipt}/feedback", "POST /search"],
+  ask: [
+    "GET /v1/models",
+    "POST /v1/chat/completions",
+    "POST /v1/embeddings",
+    "GET /about",
+    "GET /examples",
+    "POST /answers", "POST /answers/{receipt}/feedback", "POST /search"],
   documents: [
     "GET /documents",
     "GET /revisions/{id}/pages/{number}",
@@ -168,7 +177,8 @@ test("every route says who may call it, and refuses everybody else", async (t) =
   const call = (route, options) => {
     const [method, path] = route.split(" ");
     const body = method === "GET" || method === "DELETE" ? undefined : {};
-    return appliance.request(method, `/api/v1${path.replaceAll(/\{\w+\}/g, "1")}`, { body, ...options });
+    const address = (path.startsWith("/v1/") ? path : `/api/v1${path}`).replaceAll(/\{\w+\}/g, "1");
+    return appliance.request(method, address, { body, ...options });
   };
   const cookies = {
     staff: await appliance.signIn("sam", password),

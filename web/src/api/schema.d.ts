@@ -846,6 +846,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/chat/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answers the last message of the user. Earlier ones are the context of a follow-up question. */
+        post: operations["complete"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/embeddings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Embeds texts. The texts are neither stored nor logged. */
+        post: operations["create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists `cloister`, which answers from the documents, and the embedder. */
+        get: operations["list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1502,6 +1553,121 @@ export interface components {
             /** @description What it may be used for: `ask`, `documents`, `files`, `audit`. */
             scopes: string[];
         };
+        /** @description An annotation of the text. */
+        OpenAiAnnotation: {
+            type: string;
+            url_citation: components["schemas"]["OpenAiCitation"];
+        };
+        /** @description The message that answers. */
+        OpenAiAssistantMessage: {
+            annotations: components["schemas"]["OpenAiAnnotation"][];
+            content: string;
+            refusal?: string | null;
+            role: string;
+        };
+        /** @description An answer. */
+        OpenAiChatCompletion: {
+            choices: components["schemas"]["OpenAiChoice"][];
+            /** Format: int64 */
+            created: number;
+            /** @description `chatcmpl-` and the receipt, with which the answer is found in the audit log. */
+            id: string;
+            model: string;
+            object: string;
+            usage: components["schemas"]["OpenAiUsage"];
+        };
+        /** @description A chat. Settings of generation, such as the temperature, are ignored. */
+        OpenAiChatRequest: {
+            messages: components["schemas"]["OpenAiMessage"][];
+            model: string;
+            /** Format: int32 */
+            n?: number | null;
+            stream?: boolean;
+            /** @description Tools are refused: the model only answers from the documents. */
+            tools?: Record<string, never>[];
+        };
+        /** @description The only choice. */
+        OpenAiChoice: {
+            finish_reason: string;
+            /** Format: int32 */
+            index: number;
+            message: components["schemas"]["OpenAiAssistantMessage"];
+        };
+        /** @description A quote in the text, as the API of `OpenAI` annotates a citation of an address. */
+        OpenAiCitation: {
+            /** @description One past the last character. */
+            end_index: number;
+            /** @description The first character in the text. */
+            start_index: number;
+            /** @description The title of the document. */
+            title: string;
+            /** @description The address of the page with the quote. */
+            url: string;
+        };
+        /** @description The content of a message. */
+        OpenAiContent: string | components["schemas"]["OpenAiContentPart"][];
+        /** @description A part of a message. */
+        OpenAiContentPart: {
+            text?: string;
+            type: string;
+        };
+        /** @description The embedding of a text. */
+        OpenAiEmbedding: {
+            embedding: components["schemas"]["OpenAiVector"];
+            index: number;
+            object: string;
+        };
+        /** @description A request for embeddings. */
+        OpenAiEmbeddingRequest: {
+            encoding_format?: components["schemas"]["OpenAiEncoding"];
+            input: components["schemas"]["OpenAiInput"];
+            model: string;
+        };
+        /** @description The number of tokens that were embedded. */
+        OpenAiEmbeddingUsage: {
+            prompt_tokens: number;
+            total_tokens: number;
+        };
+        /** @description The embeddings of all texts, in order. */
+        OpenAiEmbeddings: {
+            data: components["schemas"]["OpenAiEmbedding"][];
+            model: string;
+            object: string;
+            usage: components["schemas"]["OpenAiEmbeddingUsage"];
+        };
+        /**
+         * @description How vectors are written.
+         * @enum {string}
+         */
+        OpenAiEncoding: "float" | "base64";
+        /** @description One text or several. */
+        OpenAiInput: string | string[];
+        /** @description A message. */
+        OpenAiMessage: {
+            content?: components["schemas"]["OpenAiContent"] | null;
+            role: string;
+        };
+        /** @description A model. */
+        OpenAiModel: {
+            /** Format: int64 */
+            created: number;
+            id: string;
+            object: string;
+            owned_by: string;
+        };
+        /** @description The models. */
+        OpenAiModels: {
+            data: components["schemas"]["OpenAiModel"][];
+            object: string;
+        };
+        /** @description The number of tokens, as the embedder counts them. */
+        OpenAiUsage: {
+            completion_tokens: number;
+            prompt_tokens: number;
+            total_tokens: number;
+        };
+        /** @description A vector. */
+        OpenAiVector: number[] | string;
         /** @description The person's password. */
         OwnPassword: {
             password: string;
@@ -3825,6 +3991,87 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    complete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenAiChatRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiChatCompletion"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OpenAiEmbeddingRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiEmbeddings"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OpenAiModels"];
                 };
             };
         };

@@ -145,6 +145,7 @@ pub async fn ask(
     let command = AskCommand {
         question: task.question,
         filter: task.filter.into(),
+        earlier_questions: Vec::new(),
         follow_up,
     };
     app.wait_for_generator().await;

@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use rustix::process::{Resource, Rlimit};
 use serde_json::json;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,6 +37,8 @@ const MAX_HEADER_BYTES: u32 = 32 * 1024;
 /// What is opened before the process is confined.
 struct Listeners {
     https: TcpListener,
+    /// For programs on this machine that monitor the appliance.
+    monitoring: Option<TcpListener>,
     control: UnixListener,
     certificate: CertificateWatch,
     /// The certificate of the own authority, if there is one.
@@ -72,12 +74,13 @@ fn init_logging() {
 }
 
 fn open_listeners(config: &Config) -> anyhow::Result<Listeners> {
-    let https = bind(config.server.address)?;
+    let https = bind(config.server.address, "server.address")?;
     prepare_data_folder(&config.paths.data)?;
     let source = CertificateSource::from_config(config)?;
     let now = SystemClock.now();
     Ok(Listeners {
         https,
+        monitoring: bind_monitoring(config)?,
         control: control_socket::listen(config)?,
         ca: source.ensure(now)?.ca,
         certificate: CertificateWatch::start(source, now)?,
@@ -105,19 +108,33 @@ fn file_limit() -> usize {
         .unwrap_or(usize::MAX)
 }
 
-fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address).map_err(|cause| {
         if cause.kind() == std::io::ErrorKind::AddrInUse {
             return anyhow::anyhow!(
-                "another program uses port {}. Stop it, or set another port with `server.address` \
-                 in the settings or CLOISTER_SERVER_ADDRESS",
-                address.port()
+                "another program uses port {}. Stop it, or set another port with `{setting}` in the \
+                 settings or {}",
+                address.port(),
+                format!("CLOISTER_{setting}").replace('.', "_").to_uppercase()
             );
         }
         anyhow::anyhow!("could not listen on `{address}`: {cause}")
     })?;
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+/// Listens on the loopback interface only: what monitors the appliance needs no session.
+fn bind_monitoring(config: &Config) -> anyhow::Result<Option<TcpListener>> {
+    let port = config.server.monitoring_port;
+    if port == 0 {
+        return Ok(None);
+    }
+    bind(
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        "server.monitoring_port",
+    )
+    .map(Some)
 }
 
 /// Prints where to go next.
@@ -174,6 +191,9 @@ async fn serve(app: &AppState, listeners: Listeners) -> anyhow::Result<()> {
     tokio::spawn(AppState::clone(app).log_refusals_periodically());
     tokio::spawn(AppState::clone(app).remember_audit_log_periodically());
     let ingestion = tokio::spawn(AppState::clone(app).watch_inbox());
+    if let Some(listener) = listeners.monitoring {
+        tokio::spawn(serve_monitoring(AppState::clone(app), listener));
+    }
     let settings = &app.config.server;
     let limits = ConnectionLimits {
         total: settings.max_connections.min(file_limit() / 2),
@@ -190,6 +210,17 @@ async fn serve(app: &AppState, listeners: Listeners) -> anyhow::Result<()> {
     app.remember_audit_log().await;
     ingestion.abort();
     Ok(())
+}
+
+/// Serves the routes for monitoring. If that fails, questions are still answered.
+async fn serve_monitoring(app: AppState, listener: TcpListener) {
+    let serve = async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        axum::serve(listener, http::monitoring_router(app)).await
+    };
+    if let Err(cause) = serve.await {
+        tracing::error!(%cause, "monitoring has ended: {cause}");
+    }
 }
 
 /// Closes connections that send nothing.

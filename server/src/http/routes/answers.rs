@@ -40,6 +40,7 @@ pub async fn ask(
     let command = AskCommand {
         question: request.question,
         filter: request.filter.parse()?,
+        earlier_questions: Vec::new(),
         follow_up: request.conversation.map(|conversation| FollowUp {
             conversation,
             as_typed: request.as_typed,
