@@ -192,7 +192,8 @@ mod tests {
             ),
             (wounds.as_slice(), None),
         ] {
-            let hit = retrieved_table(1, rows);
+            let mut hit = retrieved_table(1, rows);
+            hit.passage.draft.headings.clear();
             let question = question_about(&hit.passage, &hit.source);
             assert_eq!(question.as_deref(), expected);
         }

@@ -94,6 +94,12 @@ kinds! {
     AccessRevoked = "access.revoked",
     /// A request was denied.
     AccessDenied = "access.denied",
+    /// A backup was made.
+    BackupMade = "backup.made",
+    /// The data was restored from a backup.
+    BackupRestored = "backup.restored",
+    /// An administrator accepted the state that was restored from a backup.
+    BackupAccepted = "backup.accepted",
     /// A file was published and became searchable.
     DocumentPublished = "document.published",
     /// An administrator uploaded a file into a collection.

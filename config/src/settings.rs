@@ -65,6 +65,8 @@ pub struct Config {
     pub search: SearchSettings,
     /// `[history]`
     pub history: HistorySettings,
+    /// `[backup]`
+    pub backup: BackupSettings,
     /// `[sandbox]`
     pub sandbox: SandboxSettings,
     /// Previous names of settings that were read.
@@ -91,6 +93,12 @@ section!(ServerSettings, "server" {
     max_connections: usize,
     max_connections_per_address: usize,
     monitoring_port: u16,
+});
+section!(BackupSettings, "backup" {
+    folder: PathBuf,
+    recipient: String,
+    every_hours: u64,
+    keep: usize,
 });
 section!(PathSettings, "paths" {
     data: PathBuf,

@@ -4,7 +4,7 @@ use crate::error::StoreError;
 use crate::originals::Originals;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row, SqlitePool};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const MAX_READERS: u32 = 4;
@@ -18,6 +18,7 @@ pub struct Store {
     // INVARIANT: one connection, so that writers queue here instead of failing with "locked".
     pub(crate) writer: SqlitePool,
     originals: Originals,
+    folder: PathBuf,
 }
 
 impl Store {
@@ -48,7 +49,13 @@ impl Store {
             readers,
             writer,
             originals,
+            folder: folder.to_owned(),
         })
+    }
+
+    /// The folder with the database and the original files.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The original files, by content hash.

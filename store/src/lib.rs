@@ -12,6 +12,7 @@ mod account_requests;
 mod activation;
 mod api_tokens;
 mod attachments;
+mod backup;
 mod connection;
 mod conversations;
 mod error;

@@ -41,7 +41,7 @@ impl Store {
         self.set_setting(AUDIT_ANCHOR, anchor).await
     }
 
-    async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+    pub(crate) async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
         let value = sqlx::query_scalar("SELECT value FROM settings WHERE name = $1")
             .bind(name)
             .fetch_optional(&self.readers)
@@ -49,7 +49,7 @@ impl Store {
         Ok(value)
     }
 
-    async fn set_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
+    pub(crate) async fn set_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO settings (name, value) VALUES ($1, $2)
              ON CONFLICT (name) DO UPDATE SET value = $2",

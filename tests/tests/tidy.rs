@@ -14,6 +14,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("policies", &["domain", "text"]),
     ("store", &["domain"]),
     ("audit", &["domain"]),
+    ("backup", &[]),
     ("kernels", &[]),
     ("index", &["domain", "text", "kernels"]),
     ("inference", &["domain", "kernels"]),
@@ -77,6 +78,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "policies",
             "store",
             "audit",
+            "backup",
             "index",
             "inference",
             "ingest",
@@ -103,6 +105,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "clap",
         ],
     ),
+    ("backup", &["age"]),
     ("store", &["sqlx", "libsqlite3-sys"]),
     (
         "inference",

@@ -20,7 +20,7 @@ pub fn folder(config: &Config) -> PathBuf {
 }
 
 /// Opens the log, and remembers its state.
-pub(super) async fn open(
+pub async fn open(
     config: &Config,
     store: &Store,
     clock: Arc<dyn Clock>,

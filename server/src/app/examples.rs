@@ -19,6 +19,13 @@ pub struct ExamplesView {
     questions: Vec<String>,
 }
 
+impl ExamplesView {
+    /// The questions.
+    pub fn into_questions(self) -> Vec<String> {
+        self.questions
+    }
+}
+
 /// What the questions depend on: the documents that a person may read, and how they are redacted.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct CacheKey {

@@ -12,6 +12,7 @@ pub mod api_tokens;
 pub mod audit;
 pub mod audit_log;
 pub mod audit_overview;
+pub mod backups;
 mod caller;
 pub mod conversations;
 pub mod documents;

@@ -1,6 +1,6 @@
 //! The arguments of the command line.
 
-use super::commands::{access, ask, audit, config, index, ingest, models, people};
+use super::commands::{access, ask, audit, backup, config, index, ingest, models, people};
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -56,6 +56,9 @@ pub enum Task {
     /// List and verify the audit log, and replay answers.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Make, check and restore backups.
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
     /// Show, rebuild or roll back the index.
     #[command(subcommand)]
     Index(index::IndexCommand),

@@ -2,7 +2,9 @@
 
 use super::arguments::{Arguments, Command, OutputFormat, Task};
 use super::commands::audit::AuditCommand;
-use super::commands::{access, ask, audit, config, doctor, index, ingest, models, people, serve};
+use super::commands::{
+    access, ask, audit, backup, config, doctor, index, ingest, models, people, serve,
+};
 use super::operator::Operator;
 use super::output::OutputSink;
 use super::{console, control_socket};
@@ -51,6 +53,10 @@ fn run_command(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Task(Task::Audit(AuditCommand::Recover { reason })) => {
             audit::recover(&config, &reason)
         }
+        Command::Task(Task::Backup(command)) => match backup::run_alone(&command, &config) {
+            Some(done) => done,
+            None => control_socket::run_task(Task::Backup(command), config),
+        },
         Command::Task(task) => control_socket::run_task(with_local_input(task)?, config),
         Command::Config(_) | Command::Openapi => Ok(ExitCode::SUCCESS),
     }
@@ -72,6 +78,7 @@ fn with_local_input(mut task: Task) -> anyhow::Result<Task> {
         | Task::Search(_)
         | Task::Ask(_)
         | Task::Group(_)
+        | Task::Backup(_)
         | Task::Index(_)
         | Task::SetupLink(_)
         | Task::Confinement(_) => {}
@@ -95,6 +102,7 @@ pub async fn run_task(
         Task::Group(task) => access::run_group(app, caller, task, output).await,
         Task::Collection(task) => access::run_collection(app, caller, task, output).await,
         Task::Audit(task) => audit::run(app, caller, task, output).await,
+        Task::Backup(task) => backup::run(app, caller, task, output).await,
         Task::Index(task) => index::run(app, caller, task, output).await,
         Task::SetupLink(format) => setup_link(app, caller, format, output).await,
         Task::Confinement(_) => doctor::report_from_inside(app, output).await,

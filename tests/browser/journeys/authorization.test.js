@@ -95,6 +95,7 @@ const SCOPES = {
 
 const SETTINGS_ONLY = "it reads settings or the machine, and nothing of people or documents";
 const LISTS = "it lists names and rights, which every entry about them has already";
+const BACKUPS = "it needs a folder, a key or a restored copy: the journey of backups checks its entry";
 const MODELS = "it changes the models folder, before the appliance uses it";
 
 /** All commands: the kind of the entry that they leave and arguments that make them succeed, or why
@@ -115,6 +116,13 @@ const COMMANDS = {
   "models rollback": { because: MODELS },
   "models quantize": { because: MODELS },
   "models synth": { because: MODELS },
+  "backup keygen": { because: SETTINGS_ONLY },
+  "backup create": { because: BACKUPS },
+  "backup list": { because: SETTINGS_ONLY },
+  "backup rehearse": { because: "it reads a copy, and keeps nothing of it" },
+  "backup restore": { because: BACKUPS },
+  "backup review": { because: "it reads a copy of a log, before the appliance starts" },
+  "backup accept": { because: BACKUPS },
   "setup-link": { because: "it makes a link only if there is nobody yet, which the start logs" },
   ingest: { kind: "ingestion.paused", args: ["--pause"] },
   search: { kind: "search.done", args: ["--as", "sam", "hands"] },

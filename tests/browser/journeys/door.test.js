@@ -144,8 +144,11 @@ test("silent connections and a flood of sign-ins do not keep others from an answ
   const during = [];
   for (let n = 0; n < 7; n += 1) during.push(await ask());
   clearInterval(flood);
-  await sleep(500);
-  const open = sockets.filter((socket) => !socket.destroyed && socket.readyState === "open").length;
+  const countOpen = () =>
+    sockets.filter((socket) => !socket.destroyed && socket.readyState === "open").length;
+  // The appliance closes a connection when it accepts it. A busy machine accepts slowly.
+  for (let tries = 0; tries < 40 && countOpen() > 256; tries += 1) await sleep(500);
+  const open = countOpen();
   // Every question was answered. How long that took is printed, not asserted: a machine may be busy.
   t.diagnostic(`usual ${usual.toFixed(0)} ms, during ${median(during).toFixed(0)} ms, ${open} silent`);
   t.diagnostic(`sign-ins by status: ${JSON.stringify([...statuses])}`);

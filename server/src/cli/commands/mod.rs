@@ -3,6 +3,7 @@
 pub mod access;
 pub mod ask;
 pub mod audit;
+pub mod backup;
 pub mod config;
 pub mod doctor;
 pub mod index;

@@ -53,6 +53,7 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     let ConfinedProcess { status, runtime } = sandbox::confine(&config)?;
     runtime.block_on(async move {
         let app = App::open(config, status).await?;
+        app.check_restoration().await?;
         print_addresses(&app, listeners.ca.as_deref()).await?;
         log_start(&app).await?;
         serve(&app, listeners).await?;
@@ -190,6 +191,7 @@ async fn serve(app: &AppState, listeners: Listeners) -> anyhow::Result<()> {
     tokio::spawn(AppState::clone(app).delete_expired_periodically());
     tokio::spawn(AppState::clone(app).log_refusals_periodically());
     tokio::spawn(AppState::clone(app).remember_audit_log_periodically());
+    tokio::spawn(AppState::clone(app).back_up_periodically());
     let ingestion = tokio::spawn(AppState::clone(app).watch_inbox());
     if let Some(listener) = listeners.monitoring {
         tokio::spawn(serve_monitoring(AppState::clone(app), listener));

@@ -21,7 +21,7 @@ use utoipa_axum::routes;
 const MODEL: &str = "cloister";
 
 #[derive(OpenApi)]
-struct ApiInfo;
+struct OpenAiApi;
 
 /// The routes, below `/v1`. They need a token with the scope to ask.
 pub(super) fn api() -> OpenApiRouter<AppState> {
@@ -30,7 +30,7 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(chat::complete))
         .routes(routes!(embeddings::create))
         .layer(Extension(TokenScope::Ask));
-    OpenApiRouter::with_openapi(ApiInfo::openapi()).nest("/v1", routes)
+    OpenApiRouter::with_openapi(OpenAiApi::openapi()).nest("/v1", routes)
 }
 
 /// Errors in the format that the clients expect.
