@@ -1,6 +1,6 @@
 //! Fuzz targets: one function for each parser, on untrusted bytes.
 //!
-//! `ingest/tests/fuzz.rs` runs each target on a few thousand mutants of the seeds in
+//! `ingest/tests/suite/fuzz.rs` runs each target on a few thousand mutants of the seeds in
 //! `ingest/fuzz/seeds`; `make fuzz` runs them for a given time. A target panics if the parser
 //! panics, or if the parent would reject the parser's result.
 

@@ -2,12 +2,10 @@
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
-mod support;
-
+use crate::support::{Line, archive, pdf, read, shared};
 use cloister_domain::{BlockKind, Page};
 use cloister_ingest::Extraction;
 use lopdf::Dictionary;
-use support::{Line, archive, pdf, read, shared};
 
 const FORMATS: [&str; 5] = ["md", "html", "docx", "odt", "pdf"];
 

@@ -2,11 +2,9 @@
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
-mod support;
-
+use crate::support::archive;
 use std::path::Path;
 use std::process::Command;
-use support::archive;
 
 /// The program that compares.
 const COMPARE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/reading/compare.py");
@@ -38,14 +36,14 @@ fn no_word_that_other_programs_read_is_missing() {
         "a.docx",
         &archive(&[("word/document.xml", document)]),
     );
-    let lines = vec![support::Line(
+    let lines = vec![crate::support::Line(
         11.0,
         false,
         72.0,
         700.0,
         "Give one gram within the hour.",
     )];
-    let pdf = support::pdf(&[lines], &lopdf::Dictionary::new());
+    let pdf = crate::support::pdf(&[lines], &lopdf::Dictionary::new());
     write(folder.path(), "a.pdf", &pdf);
     let compared = Command::new("python3")
         .arg(COMPARE)

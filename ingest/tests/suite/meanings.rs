@@ -3,13 +3,11 @@
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
-mod support;
-
+use crate::support::{archive, file, pdf_of, read, reader};
 use cloister_ingest::limits::HiddenCells;
 use cloister_ingest::{Extraction, Limits};
 use lopdf::{Dictionary, dictionary};
 use std::io::Write;
-use support::{archive, file, pdf_of, read, reader};
 
 fn text(read: &Extraction) -> String {
     let pages = read.pages.iter().map(|page| page.content.text.as_str());

@@ -2,10 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
-mod support;
-
+use crate::support::{outline, read};
 use std::io::{Cursor, Write};
-use support::{outline, read};
 
 async fn check(
     name: &str,

@@ -2,12 +2,10 @@
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
-mod support;
-
+use crate::support::{archive, pdf_of, read};
 use cloister_ingest::Extraction;
 use lopdf::dictionary;
 use std::io::Write;
-use support::{archive, pdf_of, read};
 
 fn text(read: &Extraction) -> String {
     let pages = read.pages.iter().map(|page| page.content.text.as_str());

@@ -3,10 +3,8 @@
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
-mod support;
-
+use crate::support::{archive, read};
 use cloister_domain::{LossKind, OmissionKind, ReadingAccount};
-use support::{archive, read};
 
 const RELATIONSHIPS: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
 

@@ -1,9 +1,7 @@
 //! The child that parses files has no network, no files, no programs and no way to regain them.
 
-mod support;
-
+use crate::support::{file, reader};
 use cloister_ingest::Limits;
-use support::{file, reader};
 
 #[tokio::test]
 async fn every_forbidden_attempt_is_refused() {

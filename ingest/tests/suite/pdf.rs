@@ -2,8 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
-mod support;
-
+use crate::support::{Line, file, outline, pdf, read, reader};
 use cloister_ingest::{Extraction, Limits, Quarantine, ReadRequest};
 use lopdf::encryption::crypt_filters::{Aes128CryptFilter, Aes256CryptFilter, CryptFilter};
 use lopdf::{
@@ -12,7 +11,6 @@ use lopdf::{
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use support::{Line, file, outline, pdf, read, reader};
 
 fn one_page(text: &'static str) -> Document {
     let bytes = pdf(
@@ -147,9 +145,10 @@ async fn invisible_text_is_reported() {
         (format!("{seen}{on_black}"), false),
     ];
     for (content, expected) in checks {
-        let bytes = support::pdf_of(&[content.clone().into_bytes()], &Dictionary::new(), |_| {
-            Dictionary::new()
-        });
+        let bytes =
+            crate::support::pdf_of(&[content.clone().into_bytes()], &Dictionary::new(), |_| {
+                Dictionary::new()
+            });
         let read = read("white.pdf", &bytes).await.expect("text");
         let reported = read.info.warnings.iter().any(|w| w.contains("nobody sees"));
         assert_eq!(reported, expected, "{content}");

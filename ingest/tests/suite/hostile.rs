@@ -2,15 +2,13 @@
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
-mod support;
-
+use crate::support::{Line, file, pdf, pdf_of, read, reader, tight};
 use cloister_ingest::{Extraction, Quarantine};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use lopdf::{Dictionary, Object, Stream, dictionary};
 use std::io::Write;
 use std::time::{Duration, Instant};
-use support::{Line, file, pdf, pdf_of, read, reader, tight};
 
 async fn read_tightly(name: &str, bytes: &[u8]) -> Result<Extraction, Quarantine> {
     let started = Instant::now();
@@ -318,7 +316,11 @@ async fn endlessly_nested_elements_are_read_in_seconds() {
     let read = read_soon("after.html", text.as_bytes(), 20)
         .await
         .expect("text");
-    let blocks: Vec<String> = read.pages.iter().flat_map(support::outline).collect();
+    let blocks: Vec<String> = read
+        .pages
+        .iter()
+        .flat_map(crate::support::outline)
+        .collect();
     assert_eq!(blocks, ["p deep", "h1 After", "p them"]);
 }
 
@@ -327,7 +329,7 @@ fn swollen(part: &str, others: &[(&str, &str)]) -> Vec<u8> {
     let blank = " ".repeat(140 << 20);
     let mut parts = vec![(part, blank.as_str())];
     parts.extend(others);
-    support::archive(&parts)
+    crate::support::archive(&parts)
 }
 
 #[tokio::test]
@@ -355,7 +357,7 @@ async fn office_files_that_decompress_to_too_much_are_refused() {
 
 #[tokio::test]
 async fn declared_sizes_are_not_trusted() {
-    let honest = support::archive(&[("word/document.xml", "<w:document/>".repeat(20_000))]);
+    let honest = crate::support::archive(&[("word/document.xml", "<w:document/>".repeat(20_000))]);
     // The compressed and uncompressed sizes are in the directory at the end of the archive.
     let directory = honest
         .windows(4)
@@ -383,7 +385,7 @@ async fn entities_are_not_expanded() {
     let laughs = format!("<!DOCTYPE a [<!ENTITY a0 'ha'>{entities}");
     let text =
         format!("{laughs}]><w:document><w:p><w:r><w:t>&a29;seen</w:t></w:r></w:p></w:document>");
-    let bytes = support::archive(&[("word/document.xml", text)]);
+    let bytes = crate::support::archive(&[("word/document.xml", text)]);
     let read = read_soon("laughs.docx", &bytes, 20).await.expect("text");
     assert_eq!(read.pages[0].content.text, "seen");
 }
@@ -400,7 +402,7 @@ async fn a_table_of_maximum_width_is_harmless() {
     let content = format!(
         "<office:document-content><office:spreadsheet><table:table table:name=\"a\">{rows}</table:table></office:spreadsheet></office:document-content>"
     );
-    let bytes = support::archive(&[
+    let bytes = crate::support::archive(&[
         ("mimetype", "application/vnd.oasis.opendocument.spreadsheet"),
         ("content.xml", &content),
     ]);

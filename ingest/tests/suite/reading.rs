@@ -2,12 +2,10 @@
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
-mod support;
-
+use crate::support::{Line, file, outline, pdf, read, reader};
 use cloister_domain::{ByteRange, Page};
 use cloister_ingest::Quarantine;
 use lopdf::{Dictionary, dictionary};
-use support::{Line, file, outline, pdf, read, reader};
 
 fn report() -> Vec<Vec<Line>> {
     let header = || Line(8.0, false, 72.0, 760.0, "Quarterly report");

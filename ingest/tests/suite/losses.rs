@@ -3,10 +3,8 @@
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
-mod support;
-
+use crate::support::{archive, read};
 use cloister_ingest::Extraction;
-use support::{archive, read};
 
 /// The text of all blocks, one a line.
 fn text(read: &Extraction) -> String {

@@ -2,9 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
-mod support;
-
-use support::{archive, outline, read};
+use crate::support::{archive, outline, read};
 
 async fn check(name: &str, parts: &[(&str, &str)], title: &str, expected: &[&[&str]]) {
     let read = read(name, &archive(parts)).await.expect("text");

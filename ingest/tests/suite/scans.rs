@@ -6,15 +6,13 @@
     reason = "a picture that cannot be made fails its test, and a test that is skipped says so"
 )]
 
-mod support;
-
+use crate::support::{Line, file, outline, pdf, pdf_of, read, reader};
 use cloister_domain::ByteRange;
 use cloister_ingest::{Limits, OcrEngine, Reader};
 use image::{ImageFormat, RgbImage};
 use lopdf::{Dictionary, Stream, dictionary};
 use std::io::Cursor;
 use std::path::Path;
-use support::{Line, file, outline, pdf, pdf_of, read, reader};
 
 /// A reader with text recognition, or `None` if tesseract is not installed.
 fn recognising() -> Option<Reader> {

@@ -1,10 +1,8 @@
 //! Small files for tests, and a reader for them.
 
-#![allow(
-    dead_code,
+#![expect(
     clippy::expect_used,
-    clippy::allow_attributes,
-    reason = "each test binary uses some of these, and a file that cannot be made fails its test"
+    reason = "a file that cannot be made fails its test"
 )]
 
 use cloister_domain::{BlockKind, Page};
