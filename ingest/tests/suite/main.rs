@@ -15,6 +15,7 @@ mod meanings;
 mod office;
 mod pdf;
 mod policies;
+mod rarer_losses;
 mod reading;
 mod reembed;
 mod scans;

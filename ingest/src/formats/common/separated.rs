@@ -56,11 +56,18 @@ pub fn read_table(text: &str, sections: &mut Sections) -> Result<(), Failure> {
     let mut sheet = Sheet::new(None);
     for (index, row) in (0_u32..).zip(&rows).skip(titles) {
         for (column, cell) in (0_u32..).zip(&row.cells) {
-            sheet.push_cell(index, column, cell)?;
+            sheet.push_cell(index, column, text_of_formula(cell))?;
         }
     }
     sheet.write_rows(sections);
     Ok(())
+}
+
+/// The text of a cell that is written as a formula, so that Excel takes it for no number: `="00123"`.
+fn text_of_formula(cell: &str) -> &str {
+    let inner = cell.trim().strip_prefix("=\"");
+    let inner = inner.and_then(|cell| cell.strip_suffix('"'));
+    inner.filter(|text| !text.contains('"')).unwrap_or(cell)
 }
 
 /// Whether a text without a telling name is a table: nearly all of its lines have the same number of

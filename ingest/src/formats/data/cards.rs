@@ -102,7 +102,7 @@ fn write_item(item: &[CardLine], sections: &mut Sections) {
             continue;
         }
         for line in item.iter().filter(|line| line.name == *name) {
-            let kind = line.kind();
+            let kind = line.kind_in(item);
             let text = match (label.is_empty(), kind.is_empty()) {
                 (true, _) => line.text(),
                 (false, true) => format!("{label}: {}", line.text()),
@@ -143,6 +143,8 @@ fn unfold(text: &str) -> Vec<String> {
 /// A property: its name, its parameters and its value.
 #[derive(Debug)]
 struct CardLine {
+    /// The name that it has in common with lines that belong to it.
+    group: String,
     name: String,
     parameters: Vec<(String, String)>,
     value: String,
@@ -157,18 +159,15 @@ impl CardLine {
         });
         let (head, value) = line.split_at_checked(colon?.0)?;
         let mut parts = head.split(';');
-        let name = parts
-            .next()?
-            .rsplit('.')
-            .next()?
-            .trim()
-            .to_ascii_uppercase();
+        let name = parts.next()?.trim().to_ascii_uppercase();
+        let (group, name) = name.rsplit_once('.').unwrap_or(("", &name));
         let parameters = parts.map(|part| {
             let (key, value) = part.split_once('=').unwrap_or(("TYPE", part));
             (key.to_ascii_uppercase(), value.trim_matches('"').to_owned())
         });
         Some(Self {
-            name,
+            group: group.to_owned(),
+            name: name.to_owned(),
             parameters: parameters.collect(),
             value: value.get(1..)?.to_owned(),
         })
@@ -177,6 +176,19 @@ impl CardLine {
     fn parameter(&self, name: &str) -> Option<&str> {
         let found = self.parameters.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// What kind of telephone number or address it is, with the label that the card gives its group.
+    fn kind_in(&self, card: &[Self]) -> String {
+        let mut labels = card
+            .iter()
+            .filter(|line| line.name == "X-ABLABEL" && !line.group.is_empty());
+        let label = labels.find(|line| line.group == self.group).map(Self::text);
+        // Apple writes its own labels in signs: `_$!<Home>!$_`.
+        let label = label.map(|label| label.trim_matches(|c| "_$!<>".contains(c)).to_owned());
+        let kinds = [self.kind(), label.unwrap_or_default()];
+        let kinds = kinds.iter().filter(|kind| !kind.is_empty());
+        kinds.cloned().collect::<Vec<_>>().join(", ")
     }
 
     /// What kind of telephone number or address it is.

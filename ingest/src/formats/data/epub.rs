@@ -2,6 +2,7 @@
 
 use crate::formats::common::archive::{Archive, read_mimetype};
 use crate::formats::common::block_builder::BlockBuilder;
+use crate::formats::common::encoding::decode;
 use crate::formats::common::sections::normalize_whitespace;
 use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 use crate::formats::html;
@@ -12,6 +13,8 @@ use std::collections::HashMap;
 
 /// Maximum number of chapters.
 const MAX_CHAPTERS: usize = 5_000;
+/// Maximum number of style sheets that are read.
+const MAX_STYLE_SHEETS: usize = 20;
 
 /// Electronic books.
 pub const FORMAT: Format = Format {
@@ -36,6 +39,11 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
         .map_or("", |(folder, _)| folder)
         .to_owned();
     let mut builder = BlockBuilder::default();
+    let mut css = String::new();
+    for target in &package.style_sheets {
+        let sheet = archive.bytes(&resolve(&folder, target))?;
+        css.extend(sheet.map(|bytes| decode(&bytes)));
+    }
     let mut missing = 0;
     for id in package.spine.iter().take(MAX_CHAPTERS) {
         let Some(target) = package.manifest.get(id) else {
@@ -45,7 +53,7 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
         match archive.bytes(&path)? {
             Some(bytes) => {
                 builder.sections.set_location(Some(target.clone()));
-                html::read_into(&html::decode_page(&bytes), &mut builder)?;
+                html::read_styled_into(&html::decode_page(&bytes), &css, &mut builder)?;
             }
             None => missing += 1,
         }
@@ -99,6 +107,7 @@ struct PackageReader {
     main: Option<String>,
     manifest: HashMap<String, String>,
     spine: Vec<String>,
+    style_sheets: Vec<String>,
     title: String,
     in_title: bool,
 }
@@ -109,8 +118,14 @@ impl XmlHandler for PackageReader {
             "rootfile" if self.main.is_none() => self.main = tag.attribute("full-path"),
             "item" => {
                 let id = tag.attribute("id").unwrap_or_default();
-                self.manifest
-                    .insert(id, tag.attribute("href").unwrap_or_default());
+                let target = tag.attribute("href").unwrap_or_default();
+                let is_sheet = tag
+                    .attribute("media-type")
+                    .is_some_and(|kind| kind == "text/css");
+                if is_sheet && self.style_sheets.len() < MAX_STYLE_SHEETS {
+                    self.style_sheets.push(target.clone());
+                }
+                self.manifest.insert(id, target);
             }
             "itemref" => self.spine.extend(tag.attribute("idref")),
             "title" => self.in_title = self.title.is_empty(),

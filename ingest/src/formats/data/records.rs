@@ -63,6 +63,9 @@ impl RecordValue {
                 items.collect::<Vec<_>>().join(", ")
             }
             Self::Record(fields) => {
+                if let Some(quantity) = write_quantity(fields) {
+                    return quantity;
+                }
                 let fields =
                     fields
                         .iter()
@@ -91,6 +94,27 @@ impl RecordValue {
             }
         }
     }
+}
+
+/// A number with its unit and its comparison, as FHIR and others divide it: `> 6.0 mmol/l`.
+fn write_quantity(fields: &[(String, RecordValue)]) -> Option<String> {
+    let text = |wanted: &str| {
+        let mut named = fields.iter().filter(|(name, _)| name == wanted);
+        match named.next() {
+            Some((_, RecordValue::Text(text))) => Some(text.trim()),
+            _ => None,
+        }
+    };
+    let known = ["value", "unit", "code", "system", "comparator", "currency"];
+    let value = text("value").filter(|value| value.parse::<f64>().is_ok())?;
+    let unit = text("unit")
+        .or_else(|| text("currency"))
+        .or_else(|| text("code"))?;
+    let is_quantity = fields.iter().all(|(name, value)| {
+        known.contains(&name.as_str()) && matches!(value, RecordValue::Text(_))
+    });
+    let comparator = text("comparator").unwrap_or_default();
+    is_quantity.then(|| format!("{comparator} {value} {unit}").trim().to_owned())
 }
 
 /// The words of a value that is written in HTML, as exports of web sites have them.

@@ -11,6 +11,9 @@ use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 /// Maximum length of a formula that is shown.
 const MAX_FORMULA_CHARS: usize = 120;
 
+/// Maximum number of prompts of cells that are read.
+const MAX_PROMPTS: usize = 10_000;
+
 /// What was read of a sheet.
 #[derive(Debug)]
 pub struct SheetParts {
@@ -18,7 +21,7 @@ pub struct SheetParts {
     pub cells: Sheet,
     /// The number of formulas without a value.
     pub formulas: usize,
-    /// The headers and footers of its printed pages.
+    /// The headers and footers of its printed pages, and what it says to people who fill in a cell.
     pub margins: Vec<String>,
 }
 
@@ -180,6 +183,20 @@ impl<'a> WorksheetReader<'a> {
             format!("={short}")
         }
     }
+
+    /// Keeps what a sheet says to people who fill in a cell.
+    fn note_prompt(&mut self, tag: &XmlTag<'_>) {
+        let words = ["promptTitle", "prompt"].map(|name| tag.attribute(name).unwrap_or_default());
+        let words: Vec<&str> = words.iter().map(|text| text.trim()).collect();
+        let text = words.join(": ").trim_matches([':', ' ']).to_owned();
+        if !text.is_empty() && self.parts.margins.len() < MAX_PROMPTS {
+            let cells = tag.attribute("sqref").unwrap_or_default();
+            let text = format!("Prompt on {cells}: {text}");
+            if !self.parts.margins.contains(&text) {
+                self.parts.margins.push(text);
+            }
+        }
+    }
 }
 
 impl XmlHandler for WorksheetReader<'_> {
@@ -204,6 +221,7 @@ impl XmlHandler for WorksheetReader<'_> {
                     self.parts.cells.merge(range);
                 }
             }
+            "dataValidation" => self.note_prompt(tag),
             "autoFilter" => {
                 let range = tag.attribute("ref").and_then(|range| parse_range(&range));
                 if let Some(range) = range.filter(|range| range.right > range.left) {

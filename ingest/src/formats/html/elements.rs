@@ -136,3 +136,28 @@ fn hides(rule: &str) -> bool {
             | "opacity:0"
     )
 }
+
+/// Whether a node is an element with this name.
+pub(super) fn is_named(node: &Handle, wanted: &str) -> bool {
+    matches!(&node.data, NodeData::Element { name, .. } if name.local.as_ref() == wanted)
+}
+
+/// The element that another one is shown as: style sheets make tables of any elements.
+pub(super) fn shown_as<'n>(name: &'n str, style: &str) -> &'n str {
+    if !matches!(
+        name,
+        "div" | "span" | "p" | "section" | "article" | "ul" | "li" | "dl" | "dt" | "dd" | "label"
+    ) {
+        return name;
+    }
+    let display = style
+        .split(';')
+        .rev()
+        .find_map(|rule| rule.strip_prefix("display:"));
+    match display {
+        Some("table" | "inline-table") => "table",
+        Some("table-row") => "tr",
+        Some("table-cell") => "td",
+        _ => name,
+    }
+}

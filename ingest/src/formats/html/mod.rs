@@ -2,6 +2,7 @@
 //! and hidden elements are left out.
 
 mod elements;
+mod list;
 mod reader;
 mod style_sheet;
 mod tree;
@@ -51,8 +52,20 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
 
 /// Reads a page into `builder`, and returns its title.
 pub fn read_into(text: &str, builder: &mut BlockBuilder) -> Result<Option<String>, Failure> {
+    read_styled_into(text, "", builder)
+}
+
+/// Reads a page with further style sheets, `css`, into `builder`, and returns its title.
+pub fn read_styled_into(
+    text: &str,
+    css: &str,
+    builder: &mut BlockBuilder,
+) -> Result<Option<String>, Failure> {
     let tree = tree::parse(text);
-    let mut reader = HtmlReader::new(builder, StyleSheet::of_page(&tree.document));
+    let mut style_sheet = StyleSheet::new();
+    style_sheet.add(css);
+    style_sheet.add_page(&tree.document);
+    let mut reader = HtmlReader::new(builder, style_sheet);
     reader.node(&tree.document, 0)?;
     Ok(reader.finish())
 }

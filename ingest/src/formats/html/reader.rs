@@ -1,15 +1,15 @@
 //! Reading the tree of a page, one element at a time.
 
 use super::elements::{
-    MAX_DEPTH, attribute_value, collect_chosen, collect_text, font_of, is_block, is_hidden, span,
-    write_math,
+    MAX_DEPTH, attribute_value, collect_chosen, collect_text, font_of, is_block, is_hidden,
+    is_named, shown_as, span, write_math,
 };
+use super::list::HtmlList;
 use super::style_sheet::StyleSheet;
 use crate::formats::Failure;
 use crate::formats::common::block_builder::{BlockBuilder, BuiltBlock, CellShape};
 use crate::formats::common::drawings::box_sign;
 use crate::formats::common::math::MathBuilder;
-use crate::formats::common::numbers::Numerals;
 use crate::formats::common::scripts::{Script, write_struck};
 use crate::formats::common::sections::normalize_whitespace;
 use crate::formats::common::symbols::SymbolFont;
@@ -137,7 +137,7 @@ impl<'a> HtmlReader<'a> {
             let sign = box_sign(checked.is_some_and(|checked| checked == "true"));
             self.builder.push_text(&format!(" {sign} "));
         }
-        let read = self.element(node, name, attributes, depth);
+        let read = self.element(node, shown_as(name, style), attributes, depth);
         self.struck -= usize::from(is_struck);
         self.script = outer;
         self.symbol_font = outer_font;
@@ -350,7 +350,16 @@ impl<'a> HtmlReader<'a> {
     fn table(&mut self, node: &Handle, depth: usize) -> Result<(), Failure> {
         let outer = std::mem::take(&mut self.in_table_head);
         self.builder.open_table()?;
-        self.children(node, depth)?;
+        // The foot of a table is shown last, wherever it is written.
+        let (feet, others): (Vec<Handle>, Vec<Handle>) = node
+            .children
+            .borrow()
+            .iter()
+            .cloned()
+            .partition(|child| is_named(child, "tfoot"));
+        for child in others.iter().chain(&feet) {
+            self.node(child, depth + 1)?;
+        }
         self.builder.close_table();
         self.in_table_head = outer;
         Ok(())
@@ -393,71 +402,6 @@ impl<'a> HtmlReader<'a> {
         self.children(node, depth)?;
         self.builder.close_cell();
         Ok(())
-    }
-}
-
-/// An open list.
-#[derive(Clone, Copy, Debug)]
-struct HtmlList {
-    /// The number of the next item; `None` for bullets.
-    next: Option<u32>,
-    numerals: Numerals,
-    is_reversed: bool,
-}
-
-impl HtmlList {
-    fn new(node: &Handle, name: &str, attributes: &[Attribute]) -> Self {
-        let is_reversed = attribute_value(attributes, "reversed").is_some();
-        let start = attribute_value(attributes, "start").and_then(|n| n.trim().parse().ok());
-        let first = if is_reversed { count_items(node) } else { 1 };
-        Self {
-            next: (name == "ol").then(|| start.unwrap_or(first)),
-            numerals: list_numerals(attributes),
-            is_reversed,
-        }
-    }
-
-    /// The marker of the next item, which may have a number of its own.
-    fn next(&mut self, attributes: &[Attribute]) -> String {
-        let Some(counted) = self.next else {
-            return "•".to_owned();
-        };
-        let own = attribute_value(attributes, "value").and_then(|n| n.trim().parse().ok());
-        let number: u32 = own.unwrap_or(counted);
-        self.next = Some(if self.is_reversed {
-            number.saturating_sub(1)
-        } else {
-            number.saturating_add(1)
-        });
-        format!("{}.", self.numerals.format(number))
-    }
-}
-
-fn count_items(node: &Handle) -> u32 {
-    let children = node.children.borrow();
-    let items = children.iter().filter(
-        |child| matches!(&child.data, NodeData::Element { name, .. } if name.local.as_ref() == "li"),
-    );
-    u32::try_from(items.count()).unwrap_or(u32::MAX)
-}
-
-/// How a list is numbered, by its attribute or its own style.
-fn list_numerals(attributes: &[Attribute]) -> Numerals {
-    let style = attribute_value(attributes, "style").unwrap_or_default();
-    match attribute_value(attributes, "type").as_deref() {
-        Some("a") => Numerals::LowerLetter,
-        Some("A") => Numerals::UpperLetter,
-        Some("i") => Numerals::LowerRoman,
-        Some("I") => Numerals::UpperRoman,
-        _ if style.contains("lower-alpha") || style.contains("lower-latin") => {
-            Numerals::LowerLetter
-        }
-        _ if style.contains("upper-alpha") || style.contains("upper-latin") => {
-            Numerals::UpperLetter
-        }
-        _ if style.contains("lower-roman") => Numerals::LowerRoman,
-        _ if style.contains("upper-roman") => Numerals::UpperRoman,
-        _ => Numerals::Decimal,
     }
 }
 

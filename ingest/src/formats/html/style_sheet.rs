@@ -14,6 +14,7 @@ const PROPERTIES: &[&str] = &[
     "text-decoration",
     "vertical-align",
     "display:none",
+    "display:table",
     "visibility:hidden",
     "font-family",
 ];
@@ -38,11 +39,9 @@ impl StyleSheet {
         }
     }
 
-    /// The rules of all style elements in a page.
-    pub fn of_page(page: &Handle) -> Self {
-        let mut sheet = Self::new();
-        sheet.collect(page, 0);
-        sheet
+    /// Adds the rules of all style elements in a page.
+    pub fn add_page(&mut self, page: &Handle) {
+        self.collect(page, 0);
     }
 
     fn collect(&mut self, node: &Handle, depth: usize) {

@@ -3,7 +3,7 @@
 use super::charset::decode_named;
 use super::header_words::{decode_field, parameter};
 use super::signed::{self, Enclosed};
-use super::{MailBody, MailMessage, choose_body, tnef};
+use super::{MailBody, MailMessage, choose_body, tnef, uuencode};
 use crate::formats::common::block_builder::BlockBuilder;
 use crate::formats::common::encoding::decode;
 use crate::formats::common::xml::parse_day;
@@ -276,7 +276,12 @@ fn build_message(message: &Message<'_>) -> MailMessage {
         format!("{}/{subtype}", kind.ctype()).to_ascii_lowercase()
     });
     let rich = MailBody::Empty;
-    let body = choose_body([plain_body(message), html_body(message), rich]);
+    let mut plain = plain_body(message);
+    let mut attachments = collect_attachments(message);
+    if let MailBody::Plain(text) = &mut plain {
+        attachments.extend(uuencode::take_files(text));
+    }
+    let body = choose_body([plain, html_body(message), rich]);
     let is_pgp = matches!(&body, MailBody::Plain(text) if text.trim_start().starts_with("-----BEGIN PGP MESSAGE-----"));
     MailMessage {
         part: part.copied().unwrap_or(0) + 1,
@@ -290,7 +295,7 @@ fn build_message(message: &Message<'_>) -> MailMessage {
         ],
         day: date.and_then(|date| parse_day(&date.to_rfc3339())),
         body,
-        attachments: collect_attachments(message),
+        attachments,
         warnings: Vec::new(),
         account: count_decorations(message),
     }

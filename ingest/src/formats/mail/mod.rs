@@ -10,6 +10,7 @@ mod msg;
 mod quotes;
 mod signed;
 mod tnef;
+mod uuencode;
 
 use super::html;
 use super::rtf;

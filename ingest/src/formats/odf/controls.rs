@@ -8,6 +8,8 @@ use std::collections::HashMap;
 
 /// Maximum number of controls.
 const MAX_CONTROLS: usize = 20_000;
+/// Maximum number of choices of a field in the text.
+const MAX_ENTRIES: usize = 1_000;
 
 /// What the controls of a file show, by their id.
 #[derive(Debug, Default)]
@@ -98,4 +100,46 @@ impl XmlHandler for Controls {
 fn is_checked(name: &str, tag: &XmlTag<'_>) -> Option<bool> {
     tag.attribute(name)
         .map(|value| value == "true" || value == "checked")
+}
+/// A field of a form in the text, as LibreOffice keeps those of Word.
+#[derive(Debug, Default)]
+pub struct OdfControl {
+    kind: String,
+    is_ticked: bool,
+    chosen: usize,
+    entries: Vec<String>,
+}
+
+impl OdfControl {
+    /// Starts a field.
+    pub fn begin(tag: &XmlTag<'_>) -> Self {
+        Self {
+            kind: tag.attribute("field:type").unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+
+    /// Sets what a parameter says.
+    pub fn set(&mut self, tag: &XmlTag<'_>) {
+        let value = tag.attribute("field:value").unwrap_or_default();
+        match tag.attribute("field:name").as_deref() {
+            Some("Checkbox_Checked") => self.is_ticked = value == "true",
+            Some("Dropdown_Selected") => self.chosen = value.parse().unwrap_or(0),
+            Some("Dropdown_ListEntry") if self.entries.len() < MAX_ENTRIES => {
+                self.entries.push(value);
+            }
+            _ => {}
+        }
+    }
+
+    /// What the field shows in place of text.
+    pub fn shown(&self) -> String {
+        if self.kind.ends_with("FORMCHECKBOX") {
+            format!("{} ", box_sign(self.is_ticked))
+        } else if self.kind.ends_with("FORMDROPDOWN") {
+            self.entries.get(self.chosen).cloned().unwrap_or_default()
+        } else {
+            String::new()
+        }
+    }
 }

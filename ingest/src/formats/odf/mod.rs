@@ -60,7 +60,7 @@ fn extract_odf_content(
     let controls = Controls::parse(&content);
     let objects = read_objects(&mut archive, &styles)?;
     let margins = if name == "odt" {
-        read_margins(&mut archive, &styles)?
+        margins_of(&archive.text("styles.xml")?, &styles)?
     } else {
         Vec::new()
     };
@@ -91,11 +91,15 @@ pub fn extract_flat(xml: &str, sink: &mut dyn Sink) -> Result<(), Failure> {
     let mut body = OdfBody::new(&styles, sections, name == "ods");
     body.insert(Controls::parse(xml), HashMap::new());
     parse_xml(xml, &mut body)?;
+    let mut sections = body.finish();
+    if name == "odt" {
+        write_blocks(&mut sections, margins_of(xml, &styles)?);
+    }
     let info = Info {
         format: name.to_owned(),
         ..Info::default()
     };
-    body.finish().send(info, sink)
+    sections.send(info, sink)
 }
 
 /// Reads the charts and formulas in a file: what they show, by the name of their folder.
@@ -129,11 +133,11 @@ fn read_objects(
 }
 
 /// Reads what stands in headers and footers, each different one once.
-fn read_margins(archive: &mut Archive<'_>, styles: &OdfStyles) -> Result<Vec<BuiltBlock>, Failure> {
+fn margins_of(xml: &str, styles: &OdfStyles) -> Result<Vec<BuiltBlock>, Failure> {
     let mut body = OdfBody::new(styles, Sections::default(), false);
     body.begin_part()?;
     body.reads_margins = true;
-    let _broken = parse_xml(&archive.text("styles.xml")?, &mut body);
+    let _broken = parse_xml(xml, &mut body);
     let mut found: Vec<BuiltBlock> = Vec::new();
     for block in body.finish_part() {
         let has_words = match &block {

@@ -2,6 +2,7 @@
 
 use crate::formats::Failure;
 use crate::formats::common::block_builder::{BuiltBlock, write_blocks};
+use crate::formats::common::scripts::{STRUCK_OPEN, write_struck};
 use crate::formats::common::sections::{Sections, normalize_whitespace};
 use crate::formats::common::sheets::{MergedCells, Sheet, cell_reference, quote_sheet_name};
 use crate::formats::common::xml::XmlTag;
@@ -30,6 +31,8 @@ pub struct SheetState {
     column: u32,
     column_repeats: u32,
     text: String,
+    /// Whether the style of the current cell strikes its text out.
+    is_struck: bool,
     /// Number of open tables inside the current cell.
     nested_tables: usize,
     /// The date of the current cell, and its formula if it has no value.
@@ -63,6 +66,7 @@ impl SheetState {
             column: 0,
             column_repeats: 1,
             text: String::new(),
+            is_struck: false,
             nested_tables: 0,
             date: None,
             formula: None,
@@ -126,8 +130,9 @@ impl SheetState {
     }
 
     /// Starts a cell.
-    pub fn begin_cell(&mut self, tag: &XmlTag<'_>) {
+    pub fn begin_cell(&mut self, tag: &XmlTag<'_>, is_struck: bool) {
         if self.nested_tables == 0 {
+            self.is_struck = is_struck;
             let repeats = tag.parse_attribute("table:number-columns-repeated");
             self.column_repeats = repeats.unwrap_or(1);
             let columns = tag
@@ -176,6 +181,9 @@ impl SheetState {
                 .map_or(formula.as_str(), |(_, rest)| rest);
             self.text = format!("={}", plain_references(formula));
             self.formulas += 1;
+        }
+        if self.is_struck && !self.text.contains(STRUCK_OPEN) {
+            self.text = write_struck(self.text.trim());
         }
         if !self.text.trim().is_empty() && !self.hidden {
             for step in 0..self.column_repeats.min(MAX_REPEATS) {

@@ -4,6 +4,7 @@
 mod ppt;
 mod word;
 mod word_formatting;
+mod word_paragraphs;
 mod word_text;
 
 pub use ppt::FORMAT as PPT;

@@ -2,7 +2,8 @@
 //! information block.
 
 use super::word_formatting::{CharacterFormat, WordFormatting, write_formats};
-use super::word_text::write_text;
+use super::word_paragraphs::{RowCells, WordParagraphs};
+use super::word_text::{self, write_text};
 use crate::formats::common::block_builder::BlockBuilder;
 use crate::formats::common::encoding::decode_code_page;
 use crate::formats::common::ole;
@@ -64,15 +65,22 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
         "/0Table"
     };
     let table = ole::read_stream(&mut file, table).ok_or_else(broken)?;
+    let data = ole::read_stream(&mut file, "/Data").unwrap_or_default();
     let formatting = WordFormatting::read(&main, &table);
-    let (text, formats) = read_pieces(&main, &table, &formatting).ok_or_else(broken)?;
+    let paragraphs = WordParagraphs::read(&main, &table, &data);
+    let WordContent {
+        text,
+        formats,
+        rows,
+    } = read_pieces(&main, &table, &formatting, &paragraphs).ok_or_else(broken)?;
     let mut builder = BlockBuilder::default();
     let mut start = 0_usize;
     for (index, title) in PARTS.iter().enumerate() {
         let length = size_at(&main, LENGTHS + index * 4).unwrap_or(0);
         let range = start..start.saturating_add(length).min(text.len());
         let part = text.get(range.clone()).unwrap_or_default();
-        let part_formats = formats.get(range).unwrap_or_default();
+        let part_formats = formats.get(range.clone()).unwrap_or_default();
+        let part_rows = rows.iter().filter(|(at, _)| range.contains(at));
         start = start.saturating_add(length);
         let has_words = part.iter().any(|c| c.is_alphanumeric());
         // The macros in the fourth part are no text of the document.
@@ -82,11 +90,12 @@ fn extract(source: &Source, _options: ReadOptions, sink: &mut dyn Sink) -> Resul
         if !title.is_empty() {
             builder.sections.push_block(BlockKind::Heading(2), title);
         }
-        write_text(&write_formats(part, part_formats), &mut builder)?;
+        let part_rows = part_rows.map(|(_, cells)| cells.clone()).collect();
+        write_text(&write_formats(part, part_formats), part_rows, &mut builder)?;
     }
     let mut info: Info = ole::read_properties(source).info(FORMAT.name);
     info.warnings.push(
-        "it is an old Word document: its text and tables are read, and boxes to tick and joined cells are not"
+        "it is an old Word document: its text and tables are read, and boxes to tick and the numbers of lists are not"
             .to_owned(),
     );
     builder.finish().send(info, sink)
@@ -97,11 +106,22 @@ fn broken() -> Failure {
     Failure::damaged("its text cannot be found")
 }
 
-/// Characters and their formats.
-type FormattedText = (Vec<char>, Vec<CharacterFormat>);
+/// The text of a document. Each sign that ends a paragraph says whether it is a heading, stands in a
+/// cell, or ends a row.
+struct WordContent {
+    text: Vec<char>,
+    formats: Vec<CharacterFormat>,
+    /// The cells of each row, by the place of the sign that ends it.
+    rows: Vec<(usize, RowCells)>,
+}
 
-/// The characters of the document with their formats, from its pieces (MS-DOC 2.4.1).
-fn read_pieces(main: &[u8], table: &[u8], formatting: &WordFormatting) -> Option<FormattedText> {
+/// The content of the document, from its pieces (MS-DOC 2.4.1).
+fn read_pieces(
+    main: &[u8],
+    table: &[u8],
+    formatting: &WordFormatting,
+    paragraphs: &WordParagraphs,
+) -> Option<WordContent> {
     let (offset, length) = (size_at(main, PIECE_TABLE)?, size_at(main, PIECE_TABLE + 4)?);
     let mut clx = table.get(offset..offset.checked_add(length)?)?;
     // Formatting precedes the table of the pieces.
@@ -113,6 +133,7 @@ fn read_pieces(main: &[u8], table: &[u8], formatting: &WordFormatting) -> Option
     let count = plc.len().checked_sub(4)? / 12;
     let mut text: Vec<char> = Vec::new();
     let mut formats: Vec<CharacterFormat> = Vec::new();
+    let mut rows = Vec::new();
     for index in 0..count.min(MAX_PIECES) {
         let (from, to) = (size_at(plc, index * 4)?, size_at(plc, index * 4 + 4)?);
         let descriptor = (count + 1) * 4 + index * 8;
@@ -129,6 +150,7 @@ fn read_pieces(main: &[u8], table: &[u8], formatting: &WordFormatting) -> Option
         } else {
             formats.extend((0..chars).map(|index| formatting.at(first + bytes_per_char * index)));
         }
+        let begin = text.len();
         if is_bytes {
             let bytes = main.get(start / 2..(start / 2).checked_add(chars)?)?;
             text.extend(decode_code_page(bytes, 1252).chars());
@@ -140,8 +162,30 @@ fn read_pieces(main: &[u8], table: &[u8], formatting: &WordFormatting) -> Option
                 char::from_u32(u32::from(u16::from_le_bytes(*pair))).unwrap_or('\u{fffd}')
             }));
         }
+        for (index, sign) in text.iter_mut().enumerate().skip(begin) {
+            let offset = first + bytes_per_char * (index - begin);
+            if word_text::is_own_sign(*sign) {
+                *sign = ' ';
+            }
+            let format = is_paragraph_end(*sign).then(|| paragraphs.at(offset));
+            if let Some(format) = format.flatten() {
+                *sign = word_text::paragraph_sign(*sign, format);
+                if *sign == word_text::ROW_END {
+                    rows.push((index, format.cells.clone()));
+                }
+            }
+        }
     }
-    Some((text, formats))
+    Some(WordContent {
+        text,
+        formats,
+        rows,
+    })
+}
+
+/// Whether a character ends a paragraph, a page or a cell.
+const fn is_paragraph_end(c: char) -> bool {
+    matches!(c, '\r' | '\u{c}' | '\u{7}')
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {

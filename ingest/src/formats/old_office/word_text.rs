@@ -1,19 +1,100 @@
 //! The text of an old Word document: signs end paragraphs and cells, and enclose fields.
 
+use super::word_paragraphs::{ParagraphFormat, RowCells};
 use crate::formats::Failure;
 use crate::formats::common::block_builder::{BlockBuilder, CellShape};
 use crate::formats::common::list_marker::begins_item;
 use crate::formats::docx::equation;
 use cloister_domain::BlockKind;
+use std::collections::VecDeque;
 
+/// Signs that end a cell, a row, and a paragraph in a cell. Word has one sign for the first two, and one
+/// for all paragraphs.
 const CELL_END: char = '\u{7}';
+pub const ROW_END: char = '\u{1d}';
+const IN_CELL: char = '\u{1c}';
+/// The sign that ends a heading of the first level, followed by those of other levels.
+const HEADING_END: u32 = 0x80;
+const HEADINGS: std::ops::RangeInclusive<char> = '\u{81}'..='\u{89}';
 /// A row has at most this many cells.
 const MAX_CELLS: usize = 64;
 
-/// Writes the text of one part of the document.
-pub fn write_text(part: &[char], builder: &mut BlockBuilder) -> Result<(), Failure> {
+/// The sign that ends a paragraph of this format in place of `sign`.
+pub fn paragraph_sign(sign: char, format: &ParagraphFormat) -> char {
+    match sign {
+        CELL_END if format.ends_row => ROW_END,
+        CELL_END => CELL_END,
+        _ if format.in_table => IN_CELL,
+        _ => format
+            .heading
+            .and_then(|level| char::from_u32(HEADING_END + u32::from(level)))
+            .unwrap_or(sign),
+    }
+}
+
+/// Whether a character is one of the signs that only this program writes.
+pub fn is_own_sign(c: char) -> bool {
+    matches!(c, ROW_END | IN_CELL) || HEADINGS.contains(&c)
+}
+
+/// Writes the text of one part of the document. `rows` are the cells of its rows, in their order.
+pub fn write_text(
+    part: &[char],
+    rows: VecDeque<RowCells>,
+    builder: &mut BlockBuilder,
+) -> Result<(), Failure> {
     let plain = without_fields(part);
-    let mut rest: &str = &plain;
+    if plain.contains(ROW_END) {
+        write_parts(&plain, rows, builder)?;
+    } else {
+        write_guessed(&plain, builder)?;
+    }
+    builder.end_paragraph();
+    Ok(())
+}
+
+/// Writes text whose rows are known.
+fn write_parts(
+    plain: &str,
+    mut rows: VecDeque<RowCells>,
+    builder: &mut BlockBuilder,
+) -> Result<(), Failure> {
+    for line in plain.split_inclusive(|c| c == '\r' || HEADINGS.contains(&c)) {
+        let (table, after) = match line.rfind(ROW_END) {
+            Some(end) => line.split_at(end + ROW_END.len_utf8()),
+            None => ("", line),
+        };
+        if !table.is_empty() {
+            builder.end_paragraph();
+            builder.open_table()?;
+            for row in table.split_terminator(ROW_END) {
+                write_row(row, rows.pop_front().unwrap_or_default(), builder)?;
+            }
+            builder.close_table();
+        }
+        write_paragraphs(after, builder);
+    }
+    Ok(())
+}
+
+fn write_row(row: &str, cells: RowCells, builder: &mut BlockBuilder) -> Result<(), Failure> {
+    builder.open_row();
+    for cell in row.split_terminator(CELL_END).take(MAX_CELLS) {
+        builder.open_cell(CellShape::default())?;
+        for line in cell.split(IN_CELL) {
+            builder.begin_paragraph(BlockKind::Paragraph);
+            builder.push_text(line);
+            builder.end_paragraph();
+        }
+        builder.close_cell();
+    }
+    builder.place_cells(cells);
+    Ok(())
+}
+
+/// Writes text without properties of paragraphs: rows are found by empty cells.
+fn write_guessed(plain: &str, builder: &mut BlockBuilder) -> Result<(), Failure> {
+    let mut rest: &str = plain;
     while !rest.is_empty() {
         // A table begins with the paragraph in which the first cell ends.
         let Some(first) = rest.find(CELL_END) else {
@@ -30,7 +111,6 @@ pub fn write_text(part: &[char], builder: &mut BlockBuilder) -> Result<(), Failu
         write_table(table.get(..end).unwrap_or(table), builder)?;
         rest = table.get(end..).unwrap_or_default();
     }
-    builder.end_paragraph();
     Ok(())
 }
 
@@ -64,7 +144,8 @@ fn without_fields(part: &[char]) -> String {
             '\u{b}' | '\t' => plain.push(' '),
             '\u{c}' | '\u{e}' => plain.push('\r'),
             '\u{1e}' => plain.push('-'),
-            '\r' | &CELL_END => plain.push(*c),
+            '\r' | &CELL_END | &ROW_END | &IN_CELL => plain.push(*c),
+            c if HEADINGS.contains(c) => plain.push(*c),
             c if c.is_control() => {}
             c => plain.push(*c),
         }
@@ -73,8 +154,17 @@ fn without_fields(part: &[char]) -> String {
 }
 
 fn write_paragraphs(text: &str, builder: &mut BlockBuilder) {
-    for line in text.split('\r') {
-        let kind = if begins_item(line.trim()) {
+    let ends = |c: char| matches!(c, '\r' | CELL_END | IN_CELL) || HEADINGS.contains(&c);
+    for line in text.split_inclusive(ends) {
+        let level = line
+            .chars()
+            .next_back()
+            .filter(|c| HEADINGS.contains(c))
+            .and_then(|c| u8::try_from(u32::from(c) - HEADING_END).ok());
+        let line = line.trim_end_matches(ends);
+        let kind = if let Some(level) = level {
+            BlockKind::Heading(level)
+        } else if begins_item(line.trim()) {
             BlockKind::ListItem
         } else {
             BlockKind::Paragraph
@@ -155,7 +245,7 @@ mod tests {
     fn check(text: &str, expected: &str) {
         let mut builder = BlockBuilder::default();
         let chars: Vec<char> = text.chars().collect();
-        write_text(&chars, &mut builder).expect("text");
+        write_text(&chars, VecDeque::new(), &mut builder).expect("text");
         let pages = builder.finish().finish();
         let found: Vec<String> = pages
             .into_iter()
@@ -173,5 +263,9 @@ mod tests {
             "Doses:\nDrug | Dose\nHeparin | 5 mg daily\nAfter",
         );
         check("A\u{7}\u{7}\u{7}B\u{7}2\u{7}\u{7}", "A\nB | 2");
+        check(
+            "One\u{81}A\u{7}1\u{1c}2\u{7}\u{1d}B\u{7}\u{7}\u{1d}End\r",
+            "One\nA | 1 2\nB\nEnd",
+        );
     }
 }

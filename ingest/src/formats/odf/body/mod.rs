@@ -5,7 +5,7 @@ mod slides;
 mod tables;
 
 use super::OdfObject;
-use super::controls::Controls;
+use super::controls::{Controls, OdfControl};
 use super::list_state::ListState;
 use super::sheet_state::SheetState;
 use super::styles::{LEVELS, OdfStyles, TextSetting};
@@ -19,7 +19,7 @@ use crate::limits::HiddenCells;
 use boxes::OuterState;
 use cloister_domain::{BlockKind, OmissionKind};
 use slides::Slide;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Elements whose text does not belong to the document: deleted text, annotations, descriptions of
 /// pictures, placeholders, ruby text, and data for programs.
@@ -42,6 +42,9 @@ const SKIPPED_ELEMENTS: &[&str] = &[
     "presentation:footer-decl",
     "presentation:date-time-decl",
 ];
+
+/// Maximum number of changes that are remembered.
+const MAX_DELETIONS: usize = 100_000;
 
 /// Handles the elements of the body.
 #[expect(
@@ -67,6 +70,12 @@ pub struct OdfBody<'a> {
     in_comment: usize,
     in_shapes: usize,
     hidden_paragraph: bool,
+    /// The changes that delete text which stands in its place, and whether such text is open.
+    deletions: HashSet<String>,
+    last_change: String,
+    in_deletion: bool,
+    /// The open field of a form.
+    form_field: Option<OdfControl>,
     /// The open description of a picture.
     description: Option<String>,
     lists: ListState,
@@ -107,6 +116,10 @@ impl<'a> OdfBody<'a> {
             in_comment: 0,
             in_shapes: 0,
             hidden_paragraph: false,
+            deletions: HashSet::new(),
+            last_change: String::new(),
+            in_deletion: false,
+            form_field: None,
             description: None,
             lists: ListState::default(),
             in_contents: 0,
@@ -161,7 +174,9 @@ impl<'a> OdfBody<'a> {
     }
 
     fn is_hidden(&self) -> bool {
-        self.hidden_paragraph || self.spans.last().is_some_and(|(hidden, _)| *hidden)
+        self.hidden_paragraph
+            || self.in_deletion
+            || self.spans.last().is_some_and(|(hidden, _)| *hidden)
     }
 
     /// Appends text, unless it is hidden or outside a paragraph.
@@ -284,6 +299,32 @@ impl<'a> OdfBody<'a> {
                 self.spans.push((hidden, setting));
             }
             "text:s" | "text:tab" | "text:line-break" => self.push_text(" "),
+            "text:change-start" => {
+                let change = tag.attribute("text:change-id").unwrap_or_default();
+                self.in_deletion |= self.deletions.contains(&change);
+            }
+            "text:change-end" => self.in_deletion = false,
+            "field:fieldmark" | "field:fieldmark-start" => {
+                self.form_field = Some(OdfControl::begin(tag));
+            }
+            "field:param" => {
+                if let Some(field) = &mut self.form_field {
+                    field.set(tag);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Remembers a change that deletes text. Flat files may leave that text in its place.
+    fn note_change(&mut self, tag: &XmlTag<'_>) {
+        match tag.name.as_ref() {
+            "text:changed-region" => {
+                self.last_change = tag.attribute("text:id").unwrap_or_default();
+            }
+            "text:deletion" if self.deletions.len() < MAX_DELETIONS => {
+                self.deletions.insert(std::mem::take(&mut self.last_change));
+            }
             _ => {}
         }
     }
@@ -309,7 +350,10 @@ impl XmlHandler for OdfBody<'_> {
         let name = tag.name.as_ref();
         let hidden_section =
             name == "text:section" && tag.attribute("text:display").is_some_and(|d| d == "none");
-        if self.skip_depth > 0 || SKIPPED_ELEMENTS.contains(&name) || hidden_section {
+        // The layout of pages has headers and footers, and prompts of slides.
+        let is_layout = name == "office:master-styles" && !self.reads_margins;
+        if self.skip_depth > 0 || SKIPPED_ELEMENTS.contains(&name) || hidden_section || is_layout {
+            self.note_change(tag);
             if self.skip_depth == 0 {
                 self.count_omission(name);
             }
@@ -392,6 +436,10 @@ impl XmlHandler for OdfBody<'_> {
                 self.in_margin = self.in_margin.saturating_sub(1);
             }
             "svg:desc" => self.end_description(),
+            "field:fieldmark" | "field:fieldmark-start" => {
+                let field = self.form_field.take();
+                self.push_text(&field.map(|field| field.shown()).unwrap_or_default());
+            }
             "draw:frame" => self.end_frame(),
             "draw:page" => self.end_slide(),
             "presentation:notes" => {

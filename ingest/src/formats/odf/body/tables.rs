@@ -50,7 +50,9 @@ impl OdfBody<'_> {
     /// Starts a cell. Each column has an element, also if a cell before it or above it covers it.
     pub(super) fn begin_cell(&mut self, tag: &XmlTag<'_>) -> Result<(), Failure> {
         if let Some(sheet) = &mut self.sheet {
-            sheet.begin_cell(tag);
+            let style = tag.attribute("table:style-name");
+            let is_struck = style.is_some_and(|style| self.styles.setting(&style).struck);
+            sheet.begin_cell(tag, is_struck);
             return Ok(());
         }
         let repeats = tag
