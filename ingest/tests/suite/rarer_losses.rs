@@ -74,7 +74,7 @@ fn flat(kind: &str, before: &str, body: &str) -> Vec<u8> {
 
 #[tokio::test]
 async fn flat_files_of_opendocument_leave_out_deletions_and_layouts() {
-    let master = r#"<office:master-styles><style:master-page><style:header><text:p>Form 17</text:p></style:header></style:master-page></office:master-styles>"#;
+    let master = r"<office:master-styles><style:master-page><style:header><text:p>Form 17</text:p></style:header></style:master-page></office:master-styles>";
     let body = r#"<text:tracked-changes><text:changed-region text:id="c1"><text:deletion/></text:changed-region></text:tracked-changes>
         <text:p>Give 5 mg<text:change-start text:change-id="c1"/> or 50 mg<text:change-end text:change-id="c1"/> daily.</text:p>
         <text:p><field:fieldmark field:type="vnd.oasis.opendocument.field.FORMCHECKBOX"><field:param field:name="Checkbox_Checked" field:value="true"/></field:fieldmark>agrees
@@ -82,8 +82,8 @@ async fn flat_files_of_opendocument_leave_out_deletions_and_layouts() {
     let file = flat("text", master, body);
     let wanted = ["Give 5 mg daily.", "☒ agrees", "☐ refuses", "Form 17"];
     holds("a.fodt", &file, &wanted).await;
-    let layout = r#"<office:master-styles><style:master-page><draw:frame><draw:text-box><text:p>Click to edit</text:p></draw:text-box></draw:frame></style:master-page></office:master-styles>"#;
-    let slide = r#"<draw:page><draw:frame><draw:text-box><text:p>Lock the doors</text:p></draw:text-box></draw:frame></draw:page>"#;
+    let layout = r"<office:master-styles><style:master-page><draw:frame><draw:text-box><text:p>Click to edit</text:p></draw:text-box></draw:frame></style:master-page></office:master-styles>";
+    let slide = r"<draw:page><draw:frame><draw:text-box><text:p>Lock the doors</text:p></draw:text-box></draw:frame></draw:page>";
     let file = flat("presentation", layout, slide);
     holds("a.fodp", &file, &["Lock the doors"]).await;
     lacks("a.fodp", &file, "Click").await;

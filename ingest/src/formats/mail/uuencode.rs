@@ -14,12 +14,11 @@ pub fn take_files(text: &mut String) -> Vec<(String, Vec<u8>)> {
     while let Some(line) = lines.next() {
         let after = lines.clone();
         let name = started_file(line).filter(|_| files.len() < MAX_FILES);
-        match name.and_then(|name| Some((name, decode_lines(&mut lines)?))) {
-            Some(file) => files.push(file),
-            None => {
-                lines = after;
-                rest.push_str(line);
-            }
+        if let Some(file) = name.and_then(|name| Some((name, decode_lines(&mut lines)?))) {
+            files.push(file);
+        } else {
+            lines = after;
+            rest.push_str(line);
         }
     }
     if !files.is_empty() {

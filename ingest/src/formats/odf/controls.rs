@@ -101,7 +101,8 @@ fn is_checked(name: &str, tag: &XmlTag<'_>) -> Option<bool> {
     tag.attribute(name)
         .map(|value| value == "true" || value == "checked")
 }
-/// A field of a form in the text, as LibreOffice keeps those of Word.
+
+/// A field of a form in the text, as `LibreOffice` keeps those of Word.
 #[derive(Debug, Default)]
 pub struct OdfControl {
     kind: String,
