@@ -2,33 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a test without its files fails")]
 
-use crate::support::{archive, outline, read};
-use cloister_ingest::Extraction;
+use crate::support::{archive, holds, lacks, outline, read, text};
 use std::io::Write;
-
-fn text(read: &Extraction) -> String {
-    let pages = read.pages.iter().map(|page| page.content.text.as_str());
-    pages.collect::<Vec<_>>().join("\n")
-}
-
-/// Checks that the text has these lines, or parts of lines, in this order.
-async fn holds(name: &str, bytes: &[u8], wanted: &[&str]) {
-    let text = text(&read(name, bytes).await.expect("text"));
-    let mut rest = text.as_str();
-    for wanted in wanted {
-        let found = rest.split_once(wanted);
-        assert!(found.is_some(), "{name}: `{wanted}` is missing in:\n{text}");
-        rest = found.map_or("", |(_, after)| after);
-    }
-}
-
-async fn lacks(name: &str, bytes: &[u8], unwanted: &str) {
-    let text = text(&read(name, bytes).await.expect("text"));
-    assert!(
-        !text.contains(unwanted),
-        "{name}: `{unwanted}` is in:\n{text}"
-    );
-}
 
 #[tokio::test]
 async fn the_style_sheet_of_a_book_changes_the_meaning_of_its_text() {

@@ -155,3 +155,29 @@ fn finish(mut document: Document, pages_id: ObjectId, kids: Vec<Object>) -> Vec<
     document.save_to(&mut bytes).expect("a document");
     bytes
 }
+
+/// The text of all pages.
+pub fn text(read: &Extraction) -> String {
+    let pages = read.pages.iter().map(|page| page.content.text.as_str());
+    pages.collect::<Vec<_>>().join("\n")
+}
+
+/// Checks that the text has these lines, or parts of lines, in this order.
+pub async fn holds(name: &str, bytes: &[u8], wanted: &[&str]) {
+    let text = text(&read(name, bytes).await.expect("text"));
+    let mut rest = text.as_str();
+    for wanted in wanted {
+        let found = rest.split_once(wanted);
+        assert!(found.is_some(), "{name}: `{wanted}` is missing in:\n{text}");
+        rest = found.map_or("", |(_, after)| after);
+    }
+}
+
+/// Checks that the text does not have this.
+pub async fn lacks(name: &str, bytes: &[u8], unwanted: &str) {
+    let text = text(&read(name, bytes).await.expect("text"));
+    assert!(
+        !text.contains(unwanted),
+        "{name}: `{unwanted}` is in:\n{text}"
+    );
+}
