@@ -35,3 +35,15 @@ export function placeOf(parameters: URLSearchParams): PagePlace | null {
   if (!revision || !page) return null;
   return { revision, page, passage: number("passage"), start: number("start"), end: number("end") };
 }
+
+/** Opens a quote beside the answer, in place of its link. With a key for a new tab or window, the
+ * browser follows the link. */
+export function openBeside(
+  event: MouseEvent,
+  quote: QuoteView,
+  open: ((quote: QuoteView) => void) | undefined,
+) {
+  if (!open || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  open(quote);
+}
