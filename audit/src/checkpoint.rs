@@ -50,9 +50,7 @@ impl Checkpoint {
             .ok_or(AuditError::BadCheckpoint("it has no signature"))?;
         let body = format!("{body}\n");
         if !signatures.lines().any(|line| key.verifies(&body, line)) {
-            return Err(AuditError::BadCheckpoint(
-                "it is not signed by this log's key",
-            ));
+            return Err(AuditError::NotSigned);
         }
         Self::parse(&body)
     }

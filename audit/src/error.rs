@@ -50,6 +50,23 @@ pub enum AuditError {
     /// A checkpoint file does not contain a checkpoint.
     #[error("that is not a checkpoint: {0}")]
     BadCheckpoint(&'static str),
+    /// A checkpoint is not signed by the key of the log.
+    #[error("it is not signed by this log's key")]
+    NotSigned,
+    /// A file does not contain a proof.
+    #[error("that is not a C2SP proof with an entry")]
+    NotAProof,
+    /// A proof does not prove its entry.
+    #[error("the proof does not hold: {0}")]
+    BadProof(&'static str),
+    /// No checkpoint covers the entry.
+    #[error("entry {index} cannot be proven: the last checkpoint covers {sealed} entries")]
+    NotSealed {
+        /// The position of the entry, counted from 0.
+        index: u64,
+        /// The number of entries that the checkpoint covers.
+        sealed: u64,
+    },
     /// The operating system provided no random bytes for the key.
     #[error(transparent)]
     EntropyError(#[from] cloister_domain::entropy::EntropyError),

@@ -30,6 +30,8 @@ kinds! {
     ServiceStopped = "service.stopped",
     /// The certificate of the server was replaced by a new one.
     CertificateLoaded = "service.certificate-loaded",
+    /// The clock of the machine was set, or the machine slept.
+    ClockStepped = "service.clock-stepped",
     /// The log was opened after a crash. Entries without a signed checkpoint were signed.
     AuditRecovered = "audit.recovered",
     /// Someone signed in, or attempted to.
@@ -142,8 +144,12 @@ kinds! {
     PageOpened = "page.opened",
     /// The audit log was viewed.
     AuditViewed = "audit.viewed",
+    /// Entries of the audit log were exported.
+    AuditExported = "audit.exported",
     /// A checkpoint was taken, to be kept elsewhere.
     CheckpointTaken = "audit.checkpoint-taken",
+    /// The checkpoint was stored outside the machine.
+    AuditAnchored = "audit.anchored",
     /// The audit log was verified.
     AuditVerified = "audit.verified",
     /// The person who asked rated an answer.
@@ -254,7 +260,11 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(crate) const VERSION: u32 = 1;
+    /// The version that is written.
+    pub(crate) const VERSION: u32 = 2;
+
+    /// The first version in which no entry is dated before its predecessor.
+    pub(crate) const ASCENDING_SINCE: u32 = 2;
 
     pub(crate) fn new(event: Event, seq: u64, at: Timestamp) -> Self {
         let Event {

@@ -1,4 +1,4 @@
-//! Searching entries, newest first.
+//! Searching entries, newest first, and reading them, oldest first.
 
 use crate::error::AuditError;
 use crate::event::Entry;
@@ -7,17 +7,20 @@ use crate::log::AuditLog;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-/// A page of entries, newest first.
+/// How many entries [`AuditLog::read_forward`] reads at once.
+const MAX_EXAMINED: u64 = 10_000;
+
+/// A page of entries.
 #[derive(Clone, Debug)]
 pub struct EntryPage {
     /// The entries.
     pub entries: Vec<Entry>,
-    /// The `before` of the filter for the next page; `None` at the start of the log.
+    /// Where the next page starts; `None` if this is the last.
     pub next: Option<u64>,
 }
 
 impl AuditLog {
-    /// The newest `limit` entries that match the filter. A filter with a request reads only the
+    /// The newest `limit` entries that match the filter; `next` is the `before` of the filter for the next page. A filter with a request reads only the
     /// entries of that request. Every other filter may read the entire log, so call this on a
     /// blocking thread.
     pub fn find(&self, filter: &EntryFilter, limit: usize) -> Result<EntryPage, AuditError> {
@@ -50,6 +53,39 @@ impl AuditLog {
             .last()
             .filter(|last| full && last.seq > 0)
             .map(|last| last.seq);
+        Ok(EntryPage { entries, next })
+    }
+}
+
+impl AuditLog {
+    /// Up to `limit` entries that match the filter, oldest first, from the position `from` on; `next` is where the
+    /// next page starts, or `None` at the end of the log. Reads at most [`MAX_EXAMINED`] entries.
+    pub fn read_forward(
+        &self,
+        filter: &EntryFilter,
+        from: u64,
+        limit: usize,
+    ) -> Result<EntryPage, AuditError> {
+        let shared = self.shared();
+        let path = shared.files.entries();
+        let failed = |cause: std::io::Error| AuditError::file(&path, &cause);
+        let file = File::open(&path).map_err(failed)?;
+        let end = shared.len();
+        let mut entries = Vec::new();
+        let mut seq = from;
+        while seq < end.min(from + MAX_EXAMINED) && entries.len() < limit {
+            let Some((start, stop)) = shared.bounds(seq) else {
+                break;
+            };
+            let line = read_line(&file, start, stop).map_err(failed)?;
+            seq += 1;
+            entries.extend(
+                serde_json::from_str::<Entry>(&line)
+                    .ok()
+                    .filter(|entry| filter.matches(entry)),
+            );
+        }
+        let next = (seq < end).then_some(seq);
         Ok(EntryPage { entries, next })
     }
 }

@@ -46,15 +46,15 @@ impl AuditLog {
         clock: Arc<dyn Clock>,
         entropy: &dyn Entropy,
     ) -> Result<Self, AuditError> {
-        Self::open_anchored(folder, name, None, clock, entropy)
+        Self::open_anchored(folder, name, &[], clock, entropy)
     }
 
-    /// Opens the log as [`open`](Self::open) does, and also refuses it if it is not the one that
-    /// `anchor` remembers: if it was replaced, cut, or signed with another key.
+    /// Opens the log as [`open`](Self::open) does, and also refuses it if it is not the one that each of
+    /// the `anchors` remembers: if it was replaced, cut, or signed with another key.
     pub fn open_anchored(
         folder: &Path,
         name: &str,
-        anchor: Option<&Anchor>,
+        anchors: &[Anchor],
         clock: Arc<dyn Clock>,
         entropy: &dyn Entropy,
     ) -> Result<Self, AuditError> {
@@ -65,12 +65,12 @@ impl AuditLog {
             folder: folder.into(),
             finding,
         };
-        if let Some(finding) = files.missing_file(anchor)? {
+        if let Some(finding) = files.missing_file(anchors)? {
             return Err(altered(finding));
         }
         let signer = CheckpointSigner::load_or_create(&files.key(), name, entropy)?;
         let key = signer.public_key();
-        let checkpoints = files.checkpoints(&key, anchor)?.map_err(altered)?;
+        let checkpoints = files.checkpoints(&key, anchors)?.map_err(altered)?;
         let scan = scan(&files.entries(), &checkpoints)?;
         if let Some(finding) = scan.findings.first() {
             return Err(altered(finding.clone()));
@@ -101,12 +101,12 @@ impl AuditLog {
     pub fn recover(
         folder: &Path,
         name: &str,
-        anchor: Option<&Anchor>,
+        anchors: &[Anchor],
         reason: &str,
         clock: Arc<dyn Clock>,
         entropy: &dyn Entropy,
     ) -> Result<String, AuditError> {
-        let opened = Self::open_anchored(folder, name, anchor, Arc::clone(&clock), entropy);
+        let opened = Self::open_anchored(folder, name, anchors, Arc::clone(&clock), entropy);
         let finding = match opened {
             Ok(_) => return Err(AuditError::Intact),
             Err(AuditError::Altered { finding, .. }) => finding,
@@ -236,7 +236,7 @@ fn writer_of(
         key,
         _lock: lock,
     });
-    let writer = LogWriter::open(Arc::clone(&shared), signer, scan.tree, clock)?;
+    let writer = LogWriter::open(Arc::clone(&shared), signer, scan.tree, scan.last_at, clock)?;
     Ok((writer, shared))
 }
 

@@ -1,6 +1,7 @@
 //! The Merkle tree of RFC 6962, section 2.1.
 
 use sha2::{Digest, Sha256};
+use std::ops::Range;
 
 /// A SHA-256 value of the tree.
 pub type Hash = [u8; 32];
@@ -61,6 +62,53 @@ impl Tree {
     }
 }
 
+/// The ranges of leaves whose roots are the inclusion proof of the leaf `index` in a tree of `size` leaves, the
+/// nearest first (RFC 6962, section 2.1.1). Empty if the tree has no such leaf, or only this one.
+pub fn inclusion_ranges(index: u64, size: u64) -> Vec<Range<u64>> {
+    let mut ranges = Vec::new();
+    if index >= size {
+        return ranges;
+    }
+    let mut subtree = 0..size;
+    while subtree.end - subtree.start > 1 {
+        let middle = subtree.start + largest_power_below(subtree.end - subtree.start);
+        let (left, right) = (subtree.start..middle, middle..subtree.end);
+        let (within, beside) = if index < middle {
+            (left, right)
+        } else {
+            (right, left)
+        };
+        ranges.push(beside);
+        subtree = within;
+    }
+    ranges.reverse();
+    ranges
+}
+
+/// The root that an inclusion proof leads to, or `None` if the proof has the wrong length.
+pub fn root_of_path(leaf: Hash, index: u64, size: u64, path: &[Hash]) -> Option<Hash> {
+    let ranges = inclusion_ranges(index, size);
+    if index >= size || ranges.len() != path.len() {
+        return None;
+    }
+    let root = ranges
+        .iter()
+        .zip(path)
+        .fold(leaf, |below, (range, beside)| {
+            if range.start > index {
+                node(&below, beside)
+            } else {
+                node(beside, &below)
+            }
+        });
+    Some(root)
+}
+
+/// The largest power of two that is less than `count`, which is at least 2.
+fn largest_power_below(count: u64) -> u64 {
+    1 << (count - 1).ilog2()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,5 +147,38 @@ mod tests {
             tree.push(leaf(entry));
             assert_eq!(hex::encode(tree.root()), root, "at {} leaves", tree.size());
         }
+    }
+
+    fn root_of_range(range: Range<u64>) -> Hash {
+        let mut tree = Tree::default();
+        for number in range {
+            tree.push(leaf(&number.to_be_bytes()));
+        }
+        tree.root()
+    }
+
+    #[test]
+    fn each_leaf_of_each_tree_has_a_proof_that_leads_to_its_root() {
+        for size in 1..40 {
+            let root = root_of_range(0..size);
+            for index in 0..size {
+                let ranges = inclusion_ranges(index, size);
+                let path: Vec<Hash> = ranges.into_iter().map(root_of_range).collect();
+                let proven = leaf(&index.to_be_bytes());
+                assert_eq!(root_of_path(proven, index, size, &path), Some(root));
+                let other = leaf(b"another entry");
+                assert_ne!(root_of_path(other, index, size, &path), Some(root));
+                assert_ne!(root_of_path(proven, index + 1, size, &path), Some(root));
+            }
+        }
+    }
+
+    #[test]
+    fn a_proof_of_the_wrong_length_leads_nowhere() {
+        let root = leaf(b"entry");
+        assert_eq!(root_of_path(root, 0, 1, &[]), Some(root));
+        assert_eq!(root_of_path(root, 0, 1, &[root]), None);
+        assert_eq!(root_of_path(root, 1, 1, &[]), None);
+        assert_eq!(root_of_path(root, 0, 0, &[]), None);
     }
 }

@@ -5,6 +5,7 @@ use crate::error::AuditError;
 use crate::event::Entry;
 use crate::merkle::{self, Tree};
 use crate::requests::RequestIndex;
+use cloister_domain::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -49,31 +50,28 @@ impl LogFiles {
 
     /// A file that must be there and is not, as a finding. A log of which no file is there is new,
     /// unless an anchor remembers it.
-    pub(crate) fn missing_file(
-        &self,
-        anchor: Option<&Anchor>,
-    ) -> Result<Option<String>, AuditError> {
+    pub(crate) fn missing_file(&self, anchors: &[Anchor]) -> Result<Option<String>, AuditError> {
         let path = self.entries();
         let entries = match std::fs::metadata(&path) {
             Ok(metadata) => metadata.len(),
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => 0,
             Err(cause) => return Err(AuditError::file(&path, &cause)),
         };
-        let is_new = entries == 0 && !self.checkpoint().exists() && anchor.is_none();
+        let is_new = entries == 0 && !self.checkpoint().exists() && anchors.is_empty();
         let named = [("key", self.key()), ("checkpoint", self.checkpoint())];
         let missing = named.iter().find(|(_, path)| !is_new && !path.exists());
         Ok(missing.map(|(name, _)| format!("its file `{name}` is missing")))
     }
 
-    /// The checkpoint of the folder and that of the anchor, the smaller first, or the finding if one
+    /// The checkpoint of the folder and those of the anchors, the smallest first, or the finding if one
     /// of them is not signed by `key`.
     pub(crate) fn checkpoints(
         &self,
         key: &PublicKey,
-        anchor: Option<&Anchor>,
+        anchors: &[Anchor],
     ) -> Result<Result<Vec<Checkpoint>, String>, AuditError> {
         let mut checkpoints = Vec::new();
-        if let Some(anchor) = anchor {
+        for anchor in anchors {
             if anchor.key != key.to_string() {
                 return Ok(Err("it has another key than before".into()));
             }
@@ -84,8 +82,8 @@ impl LogFiles {
         }
         match self.read_checkpoint(key) {
             Ok(own) => checkpoints.extend(own),
-            Err(AuditError::BadCheckpoint(why)) => {
-                return Ok(Err(format!("its checkpoint does not hold: {why}")));
+            Err(cause @ (AuditError::BadCheckpoint(_) | AuditError::NotSigned)) => {
+                return Ok(Err(format!("its checkpoint does not hold: {cause}")));
             }
             Err(other) => return Err(other),
         }
@@ -121,6 +119,8 @@ pub(crate) struct LogScan {
     pub torn_bytes: u64,
     /// What does not match, in the order of the log.
     pub findings: Vec<String>,
+    /// When the last entry was logged.
+    pub last_at: Option<Timestamp>,
 }
 
 /// Reads the entire log and compares it with the checkpoints, smallest first.
@@ -132,6 +132,7 @@ pub(crate) fn scan(entries: &Path, checkpoints: &[Checkpoint]) -> Result<LogScan
         end: 0,
         torn_bytes: 0,
         findings: vec![],
+        last_at: None,
     };
     let mut pending = checkpoints.iter().peekable();
     scan.compare(&mut pending);
@@ -175,6 +176,7 @@ impl LogScan {
         match serde_json::from_slice::<Entry>(line) {
             Ok(entry) if entry.seq == expected => {
                 self.requests.insert(entry.request.as_deref(), expected);
+                self.compare_time(&entry);
             }
             Ok(entry) => self.findings.push(format!(
                 "the entry at place {expected} says that it is entry {}",
@@ -187,6 +189,18 @@ impl LogScan {
         self.offsets.push(self.end);
         self.end += line.len() as u64 + 1;
         self.tree.push(merkle::leaf(line));
+    }
+
+    /// Times ascend since version 2. Before, the clock could be set back.
+    fn compare_time(&mut self, entry: &Entry) {
+        let is_earlier = self.last_at.is_some_and(|last| entry.at < last);
+        if is_earlier && entry.v >= Entry::ASCENDING_SINCE {
+            self.findings.push(format!(
+                "the entry at place {} is dated before the entry that precedes it",
+                entry.seq
+            ));
+        }
+        self.last_at = Some(entry.at);
     }
 
     fn compare<'a>(

@@ -2,7 +2,7 @@
 
 use crate::checkpoint::{Checkpoint, PublicKey};
 use crate::error::AuditError;
-use crate::recovery::{LogFiles, scan};
+use crate::recovery::{LogFiles, LogScan, scan};
 use serde::Serialize;
 use std::path::Path;
 
@@ -11,14 +11,18 @@ use std::path::Path;
 pub struct Verification {
     /// The number of entries.
     pub entries: u64,
-    /// How many of them the latest checkpoint covers.
+    /// How many of them the latest checkpoint of the log covers.
     pub sealed: u64,
     /// The root over all entries, in hexadecimal.
     pub root: String,
     /// The number of checkpoints from elsewhere that were compared.
     pub compared: usize,
+    /// How many entries the largest of these covers.
+    pub anchored: u64,
     /// What does not match. Empty if the log is intact.
     pub findings: Vec<VerificationFinding>,
+    /// What cannot be proven, although nothing contradicts it.
+    pub gaps: Vec<VerificationFinding>,
 }
 
 /// Something that does not match, as a sentence.
@@ -26,10 +30,33 @@ pub struct Verification {
 #[serde(transparent)]
 pub struct VerificationFinding(pub String);
 
+/// The result of a verification in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerificationStatus {
+    /// Every entry is the one that was signed, and a checkpoint from elsewhere confirms it.
+    Sound,
+    /// Something does not match.
+    Tampered,
+    /// Nothing contradicts the log, but a part of it is not proven.
+    Incomplete,
+}
+
 impl Verification {
     /// Whether nothing was found.
     pub fn is_intact(&self) -> bool {
         self.findings.is_empty()
+    }
+
+    /// The result in one word.
+    pub fn status(&self) -> VerificationStatus {
+        if !self.findings.is_empty() {
+            VerificationStatus::Tampered
+        } else if self.gaps.is_empty() {
+            VerificationStatus::Sound
+        } else {
+            VerificationStatus::Incomplete
+        }
     }
 }
 
@@ -43,41 +70,66 @@ pub fn verify(
 ) -> Result<Verification, AuditError> {
     let files = LogFiles::new(folder);
     let mut findings = Vec::new();
-    let mut checkpoints: Vec<Checkpoint> = external
-        .iter()
-        .map(|note| Checkpoint::verify_note(note, key))
-        .collect::<Result<_, _>>()?;
+    let mut checkpoints = Vec::new();
+    for note in external {
+        match Checkpoint::verify_note(note, key) {
+            Ok(checkpoint) => checkpoints.push(checkpoint),
+            Err(AuditError::NotSigned) => {
+                findings.push("a checkpoint from elsewhere is signed by another key".into());
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    let anchored = checkpoints.iter().map(|checkpoint| checkpoint.size).max();
     let own = match files.read_checkpoint(key) {
-        Ok(own) => own,
-        Err(AuditError::BadCheckpoint(why)) => {
-            findings.push(VerificationFinding(format!(
-                "the log's own checkpoint does not hold: {why}"
-            )));
+        Ok(Some(own)) => Some(own),
+        Ok(None) => {
+            findings.push("the log has no checkpoint, so nothing vouches for it".into());
+            None
+        }
+        Err(cause @ (AuditError::BadCheckpoint(_) | AuditError::NotSigned)) => {
+            findings.push(format!("the log's own checkpoint does not hold: {cause}"));
             None
         }
         Err(other) => return Err(other),
     };
     let sealed = own.as_ref().map_or(0, |checkpoint| checkpoint.size);
-    if own.is_none() && findings.is_empty() {
-        findings.push(VerificationFinding(
-            "the log has no checkpoint, so nothing vouches for it".into(),
-        ));
-    }
     checkpoints.extend(own);
     checkpoints.sort_by_key(|checkpoint| checkpoint.size);
     let scan = scan(&files.entries(), &checkpoints)?;
-    findings.extend(scan.findings.into_iter().map(VerificationFinding));
-    if scan.torn_bytes > 0 {
-        findings.push(VerificationFinding(format!(
-            "{} bytes after the last entry are no entry; the appliance removes them when it starts",
-            scan.torn_bytes
-        )));
-    }
+    let gaps = gaps(&scan, sealed, anchored);
+    findings.extend(scan.findings);
     Ok(Verification {
         entries: scan.tree.size(),
         sealed,
         root: hex::encode(scan.tree.root()),
         compared: external.len(),
-        findings,
+        anchored: anchored.unwrap_or(0),
+        findings: findings.into_iter().map(VerificationFinding).collect(),
+        gaps,
     })
+}
+
+fn gaps(scan: &LogScan, sealed: u64, anchored: Option<u64>) -> Vec<VerificationFinding> {
+    let mut gaps = Vec::new();
+    let unsealed = scan.tree.size().saturating_sub(sealed);
+    if unsealed > 0 {
+        gaps.push(format!(
+            "no checkpoint of the log covers the last {unsealed} entries"
+        ));
+    }
+    if scan.torn_bytes > 0 {
+        gaps.push(format!(
+            "{} bytes after the last entry are no entry; the appliance removes them when it starts",
+            scan.torn_bytes
+        ));
+    }
+    if anchored.is_none() {
+        gaps.push(
+            "no checkpoint from elsewhere was compared, so nobody but this log says that no \
+             entries were cut off at its end"
+                .into(),
+        );
+    }
+    gaps.into_iter().map(VerificationFinding).collect()
 }

@@ -2,19 +2,23 @@
 
 use crate::checkpoint::{Checkpoint, CheckpointSigner};
 use crate::error::AuditError;
-use crate::event::{Entry, Event};
+use crate::event::{Entry, Event, EventKind};
 use crate::merkle::{self, Hash, Tree};
 use crate::state::{Receipt, SharedState};
-use cloister_domain::{Clock, atomic_file};
+use cloister_domain::{Clock, Timestamp, atomic_file};
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Maximum number of entries that share one flush: enough for a busy appliance, and few enough that
 /// the first entry does not wait noticeably.
 const MAX_BATCH: usize = 256;
+
+/// A clock that is set back by less than this is being corrected, as NTP does all the time.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
 pub(crate) struct AppendRequest {
     pub event: Event,
@@ -29,6 +33,10 @@ pub(crate) struct LogWriter {
     file: File,
     /// Where the last durable entry ends.
     end: u64,
+    /// The time of the last entry. No later entry is dated before it.
+    last_at: Timestamp,
+    /// Whether the clock is behind the last entry, and this was logged.
+    is_behind: bool,
     stopped: bool,
 }
 
@@ -37,6 +45,7 @@ impl LogWriter {
         shared: Arc<SharedState>,
         signer: CheckpointSigner,
         tree: Tree,
+        last_at: Option<Timestamp>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AuditError> {
         let path = shared.files.entries();
@@ -55,6 +64,8 @@ impl LogWriter {
             tree,
             file,
             end,
+            last_at: last_at.unwrap_or(Timestamp::from_millis(i64::MIN)),
+            is_behind: false,
             stopped: false,
         };
         // Removes an incomplete entry. It was never acknowledged.
@@ -99,11 +110,32 @@ impl LogWriter {
 
     /// Makes all events durable, or none. Returns the position of the first.
     pub(crate) fn write(&mut self, events: Vec<Event>) -> Result<u64, AuditError> {
+        if let Some(step) = self.notice_clock_set_back() {
+            self.write_entries(vec![step])?;
+        }
+        self.write_entries(events)
+    }
+
+    /// What is logged once if the clock was set back.
+    fn notice_clock_set_back(&mut self) -> Option<Event> {
+        let now = self.clock.now();
+        let step = self.last_at.since(now);
+        let was_behind = std::mem::replace(&mut self.is_behind, step > CLOCK_TOLERANCE);
+        (self.is_behind && !was_behind).then(|| {
+            Event::by_appliance(
+                EventKind::ClockStepped,
+                serde_json::json!({ "clock": now, "last_entry": self.last_at }),
+            )
+        })
+    }
+
+    fn write_entries(&mut self, events: Vec<Event>) -> Result<u64, AuditError> {
         if self.stopped {
             return Err(AuditError::Stopped("an earlier write failed".into()));
         }
         let first = self.tree.size();
-        let at = self.clock.now();
+        // If the clock was set back, the time stands still until the clock has caught up.
+        let at = self.clock.now().max(self.last_at);
         let mut bytes = Vec::new();
         let mut leaves: Vec<(Hash, u64)> = Vec::with_capacity(events.len());
         let mut requests = Vec::new();
@@ -116,6 +148,7 @@ impl LogWriter {
             bytes.push(b'\n');
         }
         self.append(&bytes)?;
+        self.last_at = at;
         self.accept(&leaves);
         let mut index = self.shared.requests.write();
         for (request, seq) in requests {

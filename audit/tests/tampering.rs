@@ -15,16 +15,22 @@ fn open(folder: &Path) -> Result<AuditLog, AuditError> {
     AuditLog::open(folder, "test/audit", clock, &CountingEntropy::default())
 }
 
-fn recover(folder: &Path, anchor: Option<&Anchor>) -> Result<String, AuditError> {
+fn recover(folder: &Path, anchors: &[Anchor]) -> Result<String, AuditError> {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_790_000_000_000)));
     let entropy = CountingEntropy::default();
-    AuditLog::recover(folder, "test/audit", anchor, "a test", clock, &entropy)
+    AuditLog::recover(folder, "test/audit", anchors, "a test", clock, &entropy)
 }
 
 fn open_anchored(folder: &Path, anchor: &Anchor) -> Result<AuditLog, AuditError> {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_790_000_000_000)));
     let entropy = CountingEntropy::default();
-    AuditLog::open_anchored(folder, "test/audit", Some(anchor), clock, &entropy)
+    AuditLog::open_anchored(
+        folder,
+        "test/audit",
+        std::slice::from_ref(anchor),
+        clock,
+        &entropy,
+    )
 }
 
 fn on_tokio<T>(work: impl Future<Output = T>) -> T {
@@ -141,7 +147,7 @@ fn a_cut_and_signed_again_tail_is_detected_with_an_external_checkpoint() {
 ";
     std::fs::write(&path, cut).unwrap();
     std::fs::remove_file(folder.path().join("checkpoint")).unwrap();
-    recover(folder.path(), None).unwrap();
+    recover(folder.path(), &[]).unwrap();
     assert_eq!(
         findings(folder.path(), &[]),
         Vec::<String>::new(),
@@ -196,7 +202,7 @@ fn a_recovery_is_logged_and_keeps_the_evidence() {
     let (folder, _) = ten_entries();
     let path = folder.path().join("entries.jsonl");
     assert!(matches!(
-        recover(folder.path(), None),
+        recover(folder.path(), &[]),
         Err(AuditError::Intact)
     ));
     let text = std::fs::read_to_string(&path).unwrap();
@@ -205,7 +211,7 @@ fn a_recovery_is_logged_and_keeps_the_evidence() {
         ("no entry\n".into(), false),
     ] {
         std::fs::write(&path, changed).unwrap();
-        let finding = recover(folder.path(), None).unwrap();
+        let finding = recover(folder.path(), &[]).unwrap();
         let log = open(folder.path()).unwrap();
         let newest = log
             .find(&EntryFilter::default(), 1)
@@ -240,6 +246,34 @@ fn an_entry_torn_by_a_power_cut_is_dropped_and_logged() {
     assert_eq!(newest.kind, EventKind::AuditRecovered);
     assert_eq!(newest.seq, 10);
     assert_eq!(findings(folder.path(), &[external]), Vec::<String>::new());
+}
+
+#[test]
+fn a_clock_that_was_set_back_is_logged_and_no_entry_is_dated_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_790_000_000_000)));
+    let entropy = CountingEntropy::default();
+    let log = AuditLog::open(folder.path(), "test/audit", clock.clone(), &entropy).unwrap();
+    on_tokio(log.append(event("before"))).unwrap();
+    drop(log);
+    let earlier = Arc::new(ManualClock::at(Timestamp::from_millis(1_789_000_000_000)));
+    let log = AuditLog::open(folder.path(), "test/audit", earlier.clone(), &entropy).unwrap();
+    on_tokio(log.append(event("after"))).unwrap();
+    on_tokio(log.append(event("later"))).unwrap();
+    earlier.advance(std::time::Duration::from_secs(2_000_000));
+    on_tokio(log.append(event("caught up"))).unwrap();
+    let mut found = log.find(&EntryFilter::default(), 10).unwrap().entries;
+    found.reverse();
+    let kinds: Vec<EventKind> = found.iter().map(|entry| entry.kind).collect();
+    let question = EventKind::QuestionAnswered;
+    let step = EventKind::ClockStepped;
+    assert_eq!(kinds, [question, step, question, question, question]);
+    let times: Vec<i64> = found.iter().map(|entry| entry.at.as_millis()).collect();
+    let start = 1_790_000_000_000;
+    assert_eq!(times, [start, start, start, start, 1_791_000_000_000]);
+    let checkpoint = log.checkpoint_note().unwrap();
+    drop(log);
+    assert_eq!(findings(folder.path(), &[checkpoint]), Vec::<String>::new());
 }
 
 #[test]

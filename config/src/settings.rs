@@ -65,6 +65,8 @@ pub struct Config {
     pub search: SearchSettings,
     /// `[history]`
     pub history: HistorySettings,
+    /// `[audit]`
+    pub audit: AuditSettings,
     /// `[backup]`
     pub backup: BackupSettings,
     /// `[sandbox]`
@@ -94,6 +96,7 @@ section!(ServerSettings, "server" {
     max_connections_per_address: usize,
     monitoring_port: u16,
 });
+section!(AuditSettings, "audit" { anchor_folder: PathBuf, anchor_hours: u64, verify_hours: u64 });
 section!(BackupSettings, "backup" {
     folder: PathBuf,
     recipient: String,

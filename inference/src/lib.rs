@@ -19,6 +19,7 @@ mod constraint;
 mod decoder;
 mod encoder;
 mod error;
+mod json_file;
 mod manifest;
 mod request;
 mod rope;

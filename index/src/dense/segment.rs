@@ -260,6 +260,13 @@ impl Segment {
         self.data.vectors.read(row, passage, out)
     }
 
+    /// The cosine of two rows by their int8 codes.
+    pub(super) fn cosine(&self, a: usize, b: usize) -> f32 {
+        let (code_a, step_a) = self.int8_code(a);
+        let (code_b, step_b) = self.int8_code(b);
+        codes::dot_int8(code_a, code_b) as f32 * (step_a * step_b)
+    }
+
     /// The int8 code of a row, and the value of 1 in it.
     pub(super) fn int8_code(&self, row: usize) -> (&[i8], f32) {
         let width = self.dimensions();

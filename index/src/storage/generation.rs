@@ -1,6 +1,6 @@
 //! A generation: a folder with a lexical index, vector files and a checksum.
 
-use super::graphs::{graph_name, graph_path, is_graph_file};
+use super::file_names::{graph_name, graph_path, is_graph_file, is_vector_file};
 use super::manifest::{Manifest, VectorFile};
 use super::{FORMAT, record_checksum};
 use crate::dense::{self, Segment};
@@ -10,7 +10,6 @@ use crate::lexical::LexicalIndex;
 use crate::request::{IndexEntry, IndexSettings};
 use crate::revisions::Revisions;
 use crate::snapshot::{Snapshot, check_vector};
-use cloister_domain::atomic_file;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -395,12 +394,6 @@ fn read_segments(dir: &Path, manifest: &Manifest) -> Result<Vec<SegmentFile>> {
             })
         })
         .collect()
-}
-
-/// Whether `name` is a vector file, complete or not.
-pub(super) fn is_vector_file(name: &str) -> bool {
-    let extension = Path::new(name).extension();
-    extension.is_some_and(|own| own == "vec" || own == atomic_file::TEMPORARY_EXTENSION)
 }
 
 /// Whether both are the same file, complete or not.

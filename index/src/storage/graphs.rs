@@ -1,9 +1,9 @@
 //! The graphs of a generation's segments, and their files.
 
+use super::file_names::graph_path;
 use super::generation::{Generation, SegmentFile};
 use crate::dense;
 use crate::error::Result;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -77,19 +77,4 @@ impl Generation {
             .find(|file| file.segment.live_rows() > min_rows && file.segment.graph().is_none());
         next.cloned()
     }
-}
-
-/// The file of the graph of a vector file.
-pub(super) fn graph_path(dir: &Path, vector_file: &str) -> PathBuf {
-    dir.join(graph_name(vector_file))
-}
-
-pub(super) fn graph_name(vector_file: &str) -> PathBuf {
-    Path::new(vector_file).with_extension(dense::GRAPH_EXTENSION)
-}
-
-pub(super) fn is_graph_file(name: &str) -> bool {
-    Path::new(name)
-        .extension()
-        .is_some_and(|own| own == dense::GRAPH_EXTENSION)
 }

@@ -1,6 +1,7 @@
 //! The files of an index: generations, which one is current, checks, recovery and maintenance.
 
 pub(crate) mod current;
+mod file_names;
 mod generation;
 mod graphs;
 mod maintenance;

@@ -1,6 +1,7 @@
 //! Recovery of the intact files of a damaged generation, each verified by itself.
 
-use super::generation::{LEXICAL_DIR, is_vector_file};
+use super::file_names::is_vector_file;
+use super::generation::LEXICAL_DIR;
 use crate::dense::{self, Segment};
 use crate::files;
 use crate::lexical;

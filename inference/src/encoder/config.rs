@@ -2,9 +2,9 @@
 
 use super::families::{EncoderFamily, FAMILIES, JINA_BERT, PositionKind};
 use super::layers::EncoderActivation;
-use super::loaded::read_json;
 use super::relative_positions::DistanceBuckets;
 use crate::error::InferenceError;
+use crate::json_file::read_json;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;

@@ -3,8 +3,9 @@
 
 use super::config::EncoderConfig;
 use super::known_models;
-use super::loaded::{read_json, trained_length};
+use super::loaded::trained_length;
 use crate::error::{InferenceError, Result};
+use crate::json_file::read_json;
 use crate::manifest::{ModelKind, ModelManifest, Pooling, Prefixes, hash_file};
 use crate::safetensors_folder::SafetensorsFolder;
 use serde::Deserialize;

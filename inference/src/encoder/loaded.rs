@@ -6,6 +6,7 @@ use super::layers::Dense;
 use super::network::{Encoder, TokenSequence};
 use super::weights::EncoderTensors;
 use crate::error::{InferenceError, Result};
+use crate::json_file::read_json;
 use crate::manifest::{ModelKind, ModelManifest, Pooling, Prefixes, WeightFormat};
 use crate::traits::ModelIdentity;
 use rayon::prelude::*;
@@ -176,15 +177,6 @@ fn batches(sequences: &[TokenSequence], threads: usize) -> Vec<Vec<(usize, &Toke
 
 pub(super) fn compute_error(error: impl std::fmt::Display) -> InferenceError {
     InferenceError::Compute(error.to_string())
-}
-
-pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| InferenceError::file(path, source))?;
-    serde_json::from_str(&text).map_err(|error| InferenceError::Damaged {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    })
 }
 
 /// The model's tokenizer, without the padding and truncation that its file configures.

@@ -1,11 +1,15 @@
 //! The audit log for compliance officers: list, verify, and export a checkpoint.
 
 use super::error::{AppError, Result};
-use super::{App, Caller};
+use super::{App, Caller, anchor_folder};
 use cloister_answer::{Comparison, Replay};
-use cloister_audit::{Entry, EntryFilter, EntryPage, EventKind, Verification, verify};
+use cloister_audit::{
+    Entry, EntryFilter, EntryPage, EventKind, Verification, VerificationFinding, verify,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// Entries in a page of the list.
@@ -115,6 +119,8 @@ pub struct VerificationView {
     pub compared: usize,
     /// What is wrong.
     pub findings: Vec<String>,
+    /// What cannot be proven, although nothing contradicts it.
+    pub gaps: Vec<String>,
     /// The public key of the log.
     pub key: String,
 }
@@ -199,6 +205,35 @@ impl App {
         Ok(verified)
     }
 
+    /// Verifies the log every `audit.verify_hours`, until the appliance stops. It is compared with the checkpoints
+    /// in `audit.anchor_folder`.
+    pub async fn verify_audit_periodically(self: Arc<Self>) {
+        let hours = self.config.audit.verify_hours;
+        if hours == 0 {
+            return;
+        }
+        loop {
+            tokio::time::sleep(Duration::from_hours(hours)).await;
+            let anchors = anchor_folder::read(&self.config.audit.anchor_folder);
+            let anchors = anchors.unwrap_or_else(|cause| {
+                tracing::error!("the stored checkpoints were not read: {cause:#}");
+                Vec::new()
+            });
+            let notes = anchors
+                .into_iter()
+                .map(|anchor| anchor.checkpoint)
+                .collect();
+            match self.verify_audit(&Caller::appliance(), notes).await {
+                Ok(verified) if verified.is_intact() => {}
+                Ok(verified) => tracing::error!(
+                    "the audit log is not intact: {}",
+                    sentences(verified.findings).join("; ")
+                ),
+                Err(cause) => tracing::error!("the audit log was not verified: {cause}"),
+            }
+        }
+    }
+
     /// Verifies the log, for the browser.
     pub async fn verify_audit_view(
         &self,
@@ -212,12 +247,13 @@ impl App {
             sealed: verified.sealed,
             root: verified.root,
             compared: verified.compared,
-            findings: verified
-                .findings
-                .into_iter()
-                .map(|active_index| active_index.0)
-                .collect(),
+            findings: sentences(verified.findings),
+            gaps: sentences(verified.gaps),
             key: self.audit.public_key().to_string(),
         })
     }
+}
+
+fn sentences(findings: Vec<VerificationFinding>) -> Vec<String> {
+    findings.into_iter().map(|finding| finding.0).collect()
 }

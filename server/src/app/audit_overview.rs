@@ -27,6 +27,8 @@ pub struct AuditOverview {
     verified: Option<LastVerification>,
     /// When a checkpoint was last taken to be kept elsewhere, RFC 3339.
     checkpoint_taken_at: Option<String>,
+    /// The last checkpoint that the appliance stored outside the machine, if it does.
+    anchored: Option<LastAnchor>,
     /// Why the log cannot be written, if it cannot.
     failure: Option<String>,
     /// The names of all people.
@@ -48,6 +50,17 @@ pub struct LastVerification {
     by: String,
     /// Whether the log was intact.
     holds: bool,
+}
+
+/// A checkpoint that was stored outside the machine.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LastAnchor {
+    /// When, RFC 3339.
+    at: String,
+    /// Whether it was stored.
+    stored: bool,
+    /// The number of entries that it covers.
+    entries: Option<u64>,
 }
 
 /// What was logged on a day, in UTC.
@@ -81,11 +94,13 @@ impl App {
         let recent = self.find_entries(recent, MAX_COUNTED).await?;
         let verified = self.last_entry(EventKind::AuditVerified).await?;
         let checkpoint = self.last_entry(EventKind::CheckpointTaken).await?;
+        let anchor = self.last_entry(EventKind::AuditAnchored).await?;
         let people = self.store.users().await?;
         Ok(AuditOverview {
             entries: self.audit.len(),
             verified: verified.map(LastVerification::from),
             checkpoint_taken_at: checkpoint.map(|entry| entry.at.to_string()),
+            anchored: anchor.map(LastAnchor::from),
             failure: self.audit.failure().map(|cause| cause.to_string()),
             people: people.into_iter().map(|person| person.name).collect(),
             days: count_by_day(&recent.entries),
@@ -119,6 +134,17 @@ impl From<Entry> for LastVerification {
     }
 }
 
+impl From<Entry> for LastAnchor {
+    fn from(entry: Entry) -> Self {
+        let entries = entry.detail.get("entries");
+        Self {
+            at: entry.at.to_string(),
+            stored: entry.outcome == Outcome::Success,
+            entries: entries.and_then(serde_json::Value::as_u64),
+        }
+    }
+}
+
 fn count_by_day(entries: &[Entry]) -> Vec<DayActivity> {
     let mut days: BTreeMap<String, DayActivity> = BTreeMap::new();
     for entry in entries {
@@ -145,6 +171,7 @@ fn is_notable(entry: &Entry) -> bool {
     let is_change = matches!(
         entry.kind,
         EventKind::AuditRecovered
+            | EventKind::ClockStepped
             | EventKind::UserChanged
             | EventKind::SecondFactorRemoved
             | EventKind::AccessGranted

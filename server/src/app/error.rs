@@ -177,9 +177,12 @@ impl From<StoreError> for AppError {
 impl From<AuditError> for AppError {
     fn from(cause: AuditError) -> Self {
         match cause {
-            AuditError::BadCheckpoint(_) | AuditError::BadKey(_) => {
-                ErrorCode::Invalid.with_detail(cause)
-            }
+            AuditError::BadCheckpoint(_)
+            | AuditError::BadKey(_)
+            | AuditError::NotSigned
+            | AuditError::NotAProof
+            | AuditError::BadProof(_)
+            | AuditError::NotSealed { .. } => ErrorCode::Invalid.with_detail(cause),
             // The message names a path of the disk, which is for the log of the program only.
             AuditError::File { .. }
             | AuditError::Altered { .. }

@@ -121,6 +121,7 @@ fn compliance_officers() -> OpenApiRouter<AppState> {
         .routes(routes!(audit::replay))
         .routes(routes!(audit::verify))
         .routes(routes!(audit::checkpoint))
+        .routes(routes!(audit::export))
 }
 
 /// The OpenAPI description of the API.

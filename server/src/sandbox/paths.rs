@@ -60,6 +60,9 @@ fn allowed_paths(config: &Config) -> anyhow::Result<AllowedPaths> {
         }
     }
     let mut writable = vec![paths.data.clone(), paths.inbox.clone()];
+    if config.audit.anchor_folder.exists() {
+        writable.push(config.audit.anchor_folder.clone());
+    }
     if config.backup.folder.exists() {
         writable.push(config.backup.folder.clone());
     }

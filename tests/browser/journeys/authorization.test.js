@@ -72,6 +72,7 @@ const ROUTES = {
     "POST /audit/replays/{receipt}",
     "POST /audit/verification",
     "GET /audit/checkpoint",
+    "GET /audit/export",
   ],
 };
 
@@ -151,6 +152,7 @@ const COMMANDS = {
   "audit replay": { because: "the journey of answers checks it" },
   "audit checkpoint": { kind: "audit.checkpoint-taken" },
   "audit list": { kind: "audit.viewed" },
+  "audit export": { kind: "audit.exported", args: ["--format", "jsonl"] },
   "audit recover": { because: "it is for a log that does not open; the tests of the log check it" },
   "index rebuild": { kind: "index.rebuilt" },
   "index rollback": { because: "it needs an earlier generation" },

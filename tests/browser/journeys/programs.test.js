@@ -1,11 +1,13 @@
 // Programs use the appliance: OpenAI's own clients with a person's token, and what monitors it.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
+import fs from "node:fs";
 import http from "node:http";
+import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { password, startWithWard } from "../appliance.js";
+import { password, program, startWithWard } from "../appliance.js";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const python = path.resolve(root, process.env.CARGO_TARGET_DIR ?? "target", "clients/bin/python");
@@ -121,4 +123,62 @@ test("the appliance is monitored on a port of its own, without questions or name
   assert.ok(samples["cloister_certificate_valid_seconds{}"] > 86_400);
   assert.equal(samples["cloister_ready{}"], 1);
   assert.doesNotMatch(text, /sam|hands|Mona/i);
+});
+
+test("other programs read the audit log, and verify it with checkpoints from elsewhere", async (t) => {
+  const anchors = fs.mkdtempSync(path.join(os.tmpdir(), "cloister-anchors-"));
+  t.after(() => fs.rmSync(anchors, { recursive: true }));
+  const { appliance } = await start(t, { CLOISTER_AUDIT_ANCHOR_FOLDER: anchors });
+  const cookie = await appliance.signIn("sam", password);
+  const question = "How long are hands cleaned with alcohol rub?";
+  await appliance.request("POST", "/api/v1/answers", { cookie, body: { question } });
+
+  const run = (program, args, input) => {
+    const { status, stdout, stderr } = spawnSync(program, args, { input, encoding: "utf8" });
+    return { status, stdout, stderr };
+  };
+
+  await t.test("a validator of FHIR accepts each entry", () => {
+    const exported = appliance.cli(["audit", "export", "--format", "fhir"]);
+    const read = run(python, [suite("audit_events.py")], exported.out);
+    assert.equal(read.status, 0, read.stderr);
+    const asked = JSON.parse(read.stdout).find((event) => event.kind === "question.answered");
+    assert.equal(asked.who, "sam");
+    assert.equal(asked.type, "110112");
+    assert.equal(asked.outcome, "0");
+    assert.equal(asked.details.question, question);
+  });
+
+  await t.test("an officer downloads a period, and nobody else does", async () => {
+    appliance.cli(["user", "add", "olga", "--role", "compliance-officer"], `${password}\n`);
+    const officer = await appliance.signIn("olga", password);
+    const all = await appliance.request("GET", "/api/v1/audit/export?format=csv", { cookie: officer });
+    assert.equal(all.status, 200, all.text);
+    const [header, ...rows] = all.text.trimEnd().split("\n");
+    assert.match(header, /^"number","time","kind"/);
+    assert.match(rows.at(-1), /"audit\.exported"/);
+    const later = "/api/v1/audit/export?format=csv&from=2100-01-01T00:00:00Z";
+    const none = await appliance.request("GET", later, { cookie: officer });
+    assert.deepEqual([none.status, none.text], [200, `${header}\n`]);
+    const refused = await appliance.request("GET", later, { cookie });
+    assert.equal(refused.status, 403);
+  });
+
+  await t.test("both verifiers confirm the log with the stored checkpoint, and find a change", async () => {
+    const [checkpoint] = fs.readdirSync(anchors).filter((name) => name.endsWith(".checkpoint"));
+    await appliance.stop();
+    const log = path.join(appliance.folder, "data/audit");
+    const key = path.join(anchors, "key.pub");
+    const args = ["verify", log, "--key", key, "--against", path.join(anchors, checkpoint)];
+    const verifiers = [
+      [path.join(path.dirname(program), "cloister-audit"), args],
+      ["python3", [path.join(root, "tests/audit/verify_log.py"), ...args]],
+    ];
+    const statuses = () => verifiers.map(([verifier, args]) => run(verifier, args).status);
+    assert.deepEqual(statuses(), [0, 0]);
+    const entries = path.join(log, "entries.jsonl");
+    const original = fs.readFileSync(entries, "utf8");
+    fs.writeFileSync(entries, original.replace('"sam"', '"tim"'));
+    assert.deepEqual(statuses(), [1, 1]);
+  });
 });

@@ -295,6 +295,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All entries that match, oldest first, one in each line. The export is an audit record itself. */
+        get: operations["export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit/overview": {
         parameters: {
             query?: never;
@@ -1093,6 +1110,7 @@ export interface components {
         };
         /** @description The state of the log, and the last days. */
         AuditOverview: {
+            anchored?: components["schemas"]["LastAnchor"] | null;
             /** @description When a checkpoint was last taken to be kept elsewhere, RFC 3339. */
             checkpoint_taken_at?: string | null;
             /** @description The last days on which something was logged, oldest first. */
@@ -1513,6 +1531,18 @@ export interface components {
         /** @description Whether the ingestion is paused. */
         IngestionChange: {
             paused: boolean;
+        };
+        /** @description A checkpoint that was stored outside the machine. */
+        LastAnchor: {
+            /** @description When, RFC 3339. */
+            at: string;
+            /**
+             * Format: int64
+             * @description The number of entries that it covers.
+             */
+            entries?: number | null;
+            /** @description Whether it was stored. */
+            stored: boolean;
         };
         /** @description A verification of the log. */
         LastVerification: {
@@ -2224,6 +2254,8 @@ export interface components {
             entries: number;
             /** @description What is wrong. */
             findings: string[];
+            /** @description What cannot be proven, although nothing contradicts it. */
+            gaps: string[];
             /** @description Whether the log is intact. */
             holds: boolean;
             /** @description The public key of the log. */
@@ -2851,6 +2883,52 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                };
+            };
+        };
+    };
+    export: {
+        parameters: {
+            query: {
+                format: "jsonl" | "csv" | "cef" | "fhir";
+                /** @description A kind, such as `question.answered`. */
+                kind?: string;
+                /** @description Several kinds, separated by commas. */
+                kinds?: string;
+                outcome?: string;
+                /** @description The name of a person. */
+                actor?: string;
+                /** @description A text anywhere in the entry. */
+                text?: string;
+                /** @description The id of a request. */
+                request?: string;
+                /** @description RFC 3339. */
+                from?: string;
+                /** @description RFC 3339. */
+                until?: string;
+                /** @description A position in the log: only older entries. */
+                before?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };

@@ -4,7 +4,6 @@
 use super::{DEGREE, Graph, links};
 use crate::dense::Segment;
 use anndists::dist::distances::Distance;
-use cloister_kernels::codes;
 use hnsw_rs::hnsw::Hnsw;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -54,15 +53,8 @@ struct CodeDistance<'a> {
 impl Distance<u32> for CodeDistance<'_> {
     fn eval(&self, a: &[u32], b: &[u32]) -> f32 {
         let [a, b] = [a, b].map(|row| row.first().map_or(0, |row| *row as usize));
-        (MAX_COSINE - cosine(self.segment, a, b)).max(0.0)
+        (MAX_COSINE - self.segment.cosine(a, b)).max(0.0)
     }
-}
-
-/// The cosine of two rows by their int8 codes.
-pub(super) fn cosine(segment: &Segment, a: usize, b: usize) -> f32 {
-    let (code_a, step_a) = segment.int8_code(a);
-    let (code_b, step_b) = segment.int8_code(b);
-    codes::dot_int8(code_a, code_b) as f32 * (step_a * step_b)
 }
 
 /// Builds the graph of all rows of a segment, on all cores at a low priority.

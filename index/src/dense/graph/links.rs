@@ -6,7 +6,6 @@
 //! only if no selected neighbour is nearer to its end, and free places get the nearest of the others.
 
 use super::DEGREE;
-use super::construction::cosine;
 use crate::dense::Segment;
 use rayon::prelude::*;
 
@@ -48,7 +47,7 @@ fn select_for(segment: &Segment, row: usize, candidates: &[u32]) -> [u32; DEGREE
     let mut links: Vec<Link> = rows
         .iter()
         .map(|other| Link {
-            cosine: cosine(segment, row, *other as usize),
+            cosine: segment.cosine(row, *other as usize),
             row: *other,
         })
         .collect();
@@ -61,7 +60,7 @@ fn select_for(segment: &Segment, row: usize, candidates: &[u32]) -> [u32; DEGREE
         }
         let is_diverse = selected
             .iter()
-            .all(|other| cosine(segment, link.row as usize, other.row as usize) < link.cosine);
+            .all(|other| segment.cosine(link.row as usize, other.row as usize) < link.cosine);
         if is_diverse {
             selected.push(link);
         } else {

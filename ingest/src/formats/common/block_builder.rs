@@ -2,10 +2,11 @@
 //! floats (boxes and notes), which follow the paragraph that contains them.
 
 use super::scripts::{join_struck, part_notes};
-use super::sections::{Sections, join_cells, normalize_whitespace};
+use super::sections::{Sections, join_cells};
 pub use super::table_content::{CellPlacement, CellShape};
 use super::table_content::{OpenCell, OpenRow, TableContent, table_items};
 use super::tables::RowDraft;
+use super::whitespace::normalize_whitespace;
 use crate::formats::Failure;
 use cloister_domain::{BlockKind, LossKind};
 

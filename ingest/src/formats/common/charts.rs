@@ -3,11 +3,11 @@
 
 use super::archive::Archive;
 use super::block_builder::BuiltBlock;
-use super::sections::normalize_whitespace;
 use super::tables::{RowDraft, finish_table};
+use super::whitespace::normalize_whitespace;
 use super::xml::{XmlHandler, XmlTag, parse_xml};
 use crate::formats::Failure;
-use crate::formats::excel::format_value;
+use crate::formats::excel::cell_styles::format_value;
 use cloister_domain::BlockKind;
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use super::archive::Archive;
 use super::block_builder::BuiltBlock;
 use super::charts::read_chart;
 use super::opc::{Relationships, read_diagram};
-use super::sections::normalize_whitespace;
+use super::whitespace::normalize_whitespace;
 use super::xml::{XmlHandler, XmlTag, parse_xml};
 use crate::formats::Failure;
 use cloister_domain::BlockKind;

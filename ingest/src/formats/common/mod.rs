@@ -26,4 +26,5 @@ pub mod symbols;
 pub mod table_content;
 pub mod table_headers;
 pub mod tables;
+pub mod whitespace;
 pub mod xml;

@@ -1,7 +1,7 @@
 //! OLE compound files: a file system in one file, used by Office before 2007 and by Outlook.
 
 use super::encoding::decode_code_page;
-use super::sections::normalize_whitespace;
+use super::whitespace::normalize_whitespace;
 use super::xml::DocumentProperties;
 use crate::formats::Source;
 use std::io::{Cursor, Read};

@@ -3,7 +3,7 @@
 
 use super::archive::Archive;
 use super::block_builder::BuiltBlock;
-use super::sections::normalize_whitespace;
+use super::whitespace::normalize_whitespace;
 use super::xml::{DocumentProperties, XmlHandler, XmlTag, parse_xml};
 use crate::formats::{Failure, Source};
 use cloister_domain::BlockKind;

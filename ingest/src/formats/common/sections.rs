@@ -2,6 +2,7 @@
 //! one. A format with slides or sheets ends its pages itself.
 
 use super::tables::RowDraft;
+use super::whitespace::normalize_whitespace;
 use crate::formats::{Failure, Sink};
 use crate::wire::{Info, Notes, PageFrame};
 use cloister_domain::{
@@ -196,22 +197,6 @@ pub fn join_cells(row: &RowDraft) -> (String, Vec<TableCell>) {
         });
     }
     (text, cells)
-}
-
-/// Replaces each run of white space and control characters by one space, and trims the ends.
-pub fn normalize_whitespace(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
-        let word = word.trim_matches(['\u{feff}', '\u{200b}']);
-        if word.is_empty() {
-            continue;
-        }
-        if !plain.is_empty() {
-            plain.push(' ');
-        }
-        plain.push_str(word);
-    }
-    plain
 }
 
 #[cfg(test)]

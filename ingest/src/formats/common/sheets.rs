@@ -1,7 +1,8 @@
 //! Sheets become pages: one page for each sheet, and one block for each row with its cell range.
 
-use super::sections::{Sections, normalize_whitespace};
+use super::sections::Sections;
 use super::tables::{CellDraft, RowDraft, finish_table};
+use super::whitespace::normalize_whitespace;
 use crate::formats::Failure;
 use crate::limits::HiddenCells;
 use crate::wire::Refusal;

@@ -2,8 +2,8 @@
 //! tables of their own, and if the format gives positions in place of columns.
 
 use super::block_builder::BuiltBlock;
-use super::sections::normalize_whitespace;
 use super::tables::{CellDraft, RowDraft, SpannedCell, SpannedRow, is_number, lay_out};
+use super::whitespace::normalize_whitespace;
 
 /// A cell of a table of data is at most this long, in bytes, if other cells contain tables.
 const MAX_PLAIN_BYTES: usize = 300;

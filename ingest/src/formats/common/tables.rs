@@ -1,9 +1,9 @@
 //! Tables: cells with their spans become rows in which each cell has its columns. The text of a
 //! cell that covers several rows stands in each of them.
 
-use super::sections::normalize_whitespace;
 pub use super::table_headers::is_number;
 use super::table_headers::{extend_header, mark_headers};
+use super::whitespace::normalize_whitespace;
 use std::collections::BTreeMap;
 
 /// Maximum number of columns that a cell spans, and of columns of a table.

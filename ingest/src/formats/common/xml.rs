@@ -2,7 +2,7 @@
 //! and only the predefined entities are expanded.
 
 use super::archive::Archive;
-use super::sections::normalize_whitespace;
+use super::whitespace::normalize_whitespace;
 use crate::formats::Failure;
 use crate::wire::Info;
 use cloister_domain::Day;

@@ -3,7 +3,7 @@
 use crate::formats::common::archive::{Archive, read_mimetype};
 use crate::formats::common::block_builder::BlockBuilder;
 use crate::formats::common::encoding::decode;
-use crate::formats::common::sections::normalize_whitespace;
+use crate::formats::common::whitespace::normalize_whitespace;
 use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 use crate::formats::html;
 use crate::formats::{Failure, Format, ReadOptions, Sink, Source};

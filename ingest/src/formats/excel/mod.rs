@@ -3,7 +3,7 @@
 //! calamine has no limits of its own, so the memory of the child bounds it.
 
 mod biff;
-mod cell_styles;
+pub(super) mod cell_styles;
 mod date_format;
 mod number_format;
 mod number_patterns;
@@ -15,7 +15,6 @@ mod worksheet;
 mod xlsb;
 mod xlsx;
 
-pub use cell_styles::format_value;
 pub use number_format::format_general;
 
 use super::{Failure, Format, ReadOptions, Sink, Source};

@@ -300,7 +300,7 @@ fn plain_margin(code: &str) -> String {
             _ => {}
         }
     }
-    crate::formats::common::sections::normalize_whitespace(&plain)
+    crate::formats::common::whitespace::normalize_whitespace(&plain)
 }
 
 /// Row and column of a cell, counted from 0: `B3` is row 2 and column 1.

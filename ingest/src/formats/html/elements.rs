@@ -1,7 +1,7 @@
 //! What elements and their attributes say.
 
 use crate::formats::common::math::MathBuilder;
-use crate::formats::common::sections::normalize_whitespace;
+use crate::formats::common::whitespace::normalize_whitespace;
 use html5ever::Attribute;
 use markup5ever_rcdom::{Handle, NodeData};
 

@@ -11,8 +11,8 @@ use crate::formats::common::block_builder::{BlockBuilder, BuiltBlock, CellShape}
 use crate::formats::common::drawings::box_sign;
 use crate::formats::common::math::MathBuilder;
 use crate::formats::common::scripts::{Script, write_struck};
-use crate::formats::common::sections::normalize_whitespace;
 use crate::formats::common::symbols::SymbolFont;
+use crate::formats::common::whitespace::normalize_whitespace;
 use cloister_domain::{BlockKind, OmissionKind};
 use html5ever::Attribute;
 use markup5ever_rcdom::{Handle, NodeData};

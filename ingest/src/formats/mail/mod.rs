@@ -18,7 +18,7 @@ use super::text::split_blocks;
 use super::{Failure, Sink};
 use crate::formats::common::aligned::{self, TextPart};
 use crate::formats::common::block_builder::BlockBuilder;
-use crate::formats::common::sections::normalize_whitespace;
+use crate::formats::common::whitespace::normalize_whitespace;
 use crate::wire::Info;
 use cloister_domain::{BlockKind, Day, ReadingAccount};
 

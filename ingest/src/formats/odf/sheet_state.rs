@@ -3,8 +3,9 @@
 use crate::formats::Failure;
 use crate::formats::common::block_builder::{BuiltBlock, write_blocks};
 use crate::formats::common::scripts::{STRUCK_OPEN, write_struck};
-use crate::formats::common::sections::{Sections, normalize_whitespace};
+use crate::formats::common::sections::Sections;
 use crate::formats::common::sheets::{MergedCells, Sheet, cell_reference, quote_sheet_name};
+use crate::formats::common::whitespace::normalize_whitespace;
 use crate::formats::common::xml::XmlTag;
 use crate::formats::excel::format_general;
 use crate::limits::HiddenCells;

@@ -2,7 +2,7 @@
 //! text that they struck out.
 
 use super::forms::{FormField, parse_rect};
-use crate::formats::common::sections::normalize_whitespace;
+use crate::formats::common::whitespace::normalize_whitespace;
 use cloister_domain::Rect;
 use hayro_interpret::kurbo::{self, Affine};
 use lopdf::{Dictionary, Document, Object, decode_text_string};

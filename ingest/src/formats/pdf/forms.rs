@@ -2,7 +2,7 @@
 
 use super::words::{PlacedWord, TextDirection};
 use crate::formats::common::drawings::box_sign;
-use crate::formats::common::sections::normalize_whitespace;
+use crate::formats::common::whitespace::normalize_whitespace;
 use crate::wire::Style;
 use cloister_domain::{Block, BlockKind, ByteRange, PageText, Rect, Word};
 use hayro_interpret::kurbo::{self, Affine};

@@ -1,6 +1,6 @@
 //! Name trees of a PDF: named destinations of its outline, and embedded files.
 
-use crate::formats::common::sections::normalize_whitespace;
+use crate::formats::common::whitespace::normalize_whitespace;
 use lopdf::{Dictionary, Document, Object, ObjectId, decode_text_string};
 use std::collections::{HashMap, HashSet};
 

@@ -6,7 +6,7 @@ use super::annotations::{self, PageAnnotations};
 use super::forms::{self, FormField};
 use super::names;
 use super::xfa::{self, XfaForm};
-use crate::formats::common::sections::normalize_whitespace;
+use crate::formats::common::whitespace::normalize_whitespace;
 use crate::wire::OutlineEntry;
 use cloister_domain::Day;
 use lopdf::{Dictionary, Document, LoadOptions, Object, ObjectId, decode_text_string};

@@ -3,7 +3,7 @@
 
 use crate::formats::Failure;
 use crate::formats::common::drawings::box_sign;
-use crate::formats::common::sections::normalize_whitespace;
+use crate::formats::common::whitespace::normalize_whitespace;
 use crate::formats::common::xml::{XmlHandler, XmlTag, parse_xml};
 use lopdf::{Document, Object};
 use std::collections::{HashMap, VecDeque};

@@ -1,5 +1,6 @@
 //! `cloister audit`.
 
+use crate::app::audit_export::ExportFormat;
 use crate::app::{AppState, Caller, audit_log};
 use crate::cli::console;
 use crate::cli::output::OutputSink;
@@ -8,6 +9,7 @@ use clap::Subcommand;
 use cloister_answer::Replay;
 use cloister_audit::{Entry, EntryFilter, Verification};
 use cloister_config::Config;
+use cloister_domain::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,6 +46,18 @@ pub enum AuditCommand {
     },
     /// Print the newest checkpoint, to be kept outside the appliance.
     Checkpoint,
+    /// Print all entries of a period for another program, oldest first.
+    Export {
+        /// The format.
+        #[arg(long, value_enum)]
+        format: ExportFormat,
+        /// Only entries at or after this time, such as 2026-11-01T00:00:00Z.
+        #[arg(long, value_parser = parse_time)]
+        from: Option<Timestamp>,
+        /// Only entries before this time.
+        #[arg(long, value_parser = parse_time)]
+        until: Option<Timestamp>,
+    },
     /// Go on with a log that does not open. The log has the reason and what was found. Stop the
     /// appliance first, and keep a copy of the folder.
     Recover {
@@ -134,6 +148,24 @@ pub async fn run(
             output.line(note.trim_end()).await;
             Ok(0)
         }
+        AuditCommand::Export {
+            format,
+            from,
+            until,
+        } => {
+            let filter = EntryFilter {
+                from,
+                until,
+                ..EntryFilter::default()
+            };
+            let mut export = app.export_audit_log(caller, filter, format).await?;
+            while let Some(lines) = app.next_export_lines(&mut export).await? {
+                if !lines.is_empty() {
+                    output.line(lines.trim_end_matches('\n')).await;
+                }
+            }
+            Ok(0)
+        }
         AuditCommand::List { limit, text, json } => {
             let filter = EntryFilter {
                 text,
@@ -148,6 +180,10 @@ pub async fn run(
     }
 }
 
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).map_err(|cause| cause.to_string())
+}
+
 fn verification_lines(verified: &Verification) -> String {
     let result = if verified.is_intact() {
         "the log is intact"
@@ -158,7 +194,7 @@ fn verification_lines(verified: &Verification) -> String {
         "{} entries, root {}, {} external checkpoints compared: {result}",
         verified.entries, verified.root, verified.compared,
     );
-    for finding in &verified.findings {
+    for finding in verified.findings.iter().chain(&verified.gaps) {
         lines.extend([format!("\n  - {}", finding.0)]);
     }
     lines

@@ -191,6 +191,9 @@ async fn serve(app: &AppState, listeners: Listeners) -> anyhow::Result<()> {
     tokio::spawn(AppState::clone(app).delete_expired_periodically());
     tokio::spawn(AppState::clone(app).log_refusals_periodically());
     tokio::spawn(AppState::clone(app).remember_audit_log_periodically());
+    tokio::spawn(AppState::clone(app).anchor_audit_log_periodically());
+    tokio::spawn(AppState::clone(app).verify_audit_periodically());
+    tokio::spawn(AppState::clone(app).watch_clock());
     tokio::spawn(AppState::clone(app).back_up_periodically());
     let ingestion = tokio::spawn(AppState::clone(app).watch_inbox());
     if let Some(listener) = listeners.monitoring {

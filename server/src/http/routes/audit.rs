@@ -1,11 +1,13 @@
 //! The audit log, for compliance officers.
 
 use crate::app::audit::{EntriesView, ReplayView, VerificationView};
+use crate::app::audit_export::ExportFormat;
 use crate::app::audit_overview::AuditOverview;
 use crate::app::{AppState, ErrorCode};
 use crate::http::json::Json;
 use crate::http::problem::{HttpResult, Problem};
 use crate::http::session::Officer;
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -149,4 +151,41 @@ pub async fn checkpoint(State(app): State<AppState>, Officer(by): Officer) -> Ht
     let note = app.take_checkpoint(&by.caller).await?;
     let disposition = "attachment; filename=\"cloister-audit-checkpoint.txt\"";
     Ok(([(header::CONTENT_DISPOSITION, disposition)], note).into_response())
+}
+
+/// The format of an export.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ExportQuery {
+    #[param(inline)]
+    format: ExportFormat,
+}
+
+/// All entries that match, oldest first, one in each line. The export is an audit record itself.
+#[utoipa::path(get, path = "/audit/export", tag = "compliance", params(ExportQuery, EntriesQuery),
+    responses((status = 200, body = String, content_type = "text/plain"),
+        (status = 403, body = Problem)))]
+pub async fn export(
+    State(app): State<AppState>,
+    Officer(by): Officer,
+    Query(ExportQuery { format }): Query<ExportQuery>,
+    Query(query): Query<EntriesQuery>,
+) -> HttpResult<Response> {
+    let export = app
+        .export_audit_log(&by.caller, query.parse()?, format)
+        .await?;
+    let lines = futures_util::stream::try_unfold((app, export), async |(app, mut export)| {
+        let lines = app.next_export_lines(&mut export).await;
+        let lines = lines.map_err(|cause| std::io::Error::other(cause.to_string()))?;
+        Ok::<_, std::io::Error>(lines.map(|lines| (lines, (app, export))))
+    });
+    let file = format!(
+        "attachment; filename=\"cloister-audit.{}\"",
+        format.extension()
+    );
+    let headers = [
+        (header::CONTENT_TYPE, format.media_type().to_owned()),
+        (header::CONTENT_DISPOSITION, file),
+    ];
+    Ok((headers, Body::from_stream(lines)).into_response())
 }

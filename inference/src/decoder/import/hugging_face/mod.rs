@@ -8,6 +8,7 @@ mod config;
 mod tokenizer;
 
 use crate::error::{InferenceError, Result};
+use crate::json_file::read_json;
 use crate::safetensors_folder::SafetensorsFolder;
 use candle_core::quantized::gguf_file::Value;
 use config::HfConfig;
@@ -132,11 +133,6 @@ impl Conversion {
 }
 
 /// Reads a JSON file.
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = read_file(path)?;
-    serde_json::from_slice(&text).map_err(|error| damaged(path, &error))
-}
-
 /// Reads a file that the folder must have.
 fn read_file(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|source| InferenceError::file(path, source))

@@ -4,10 +4,11 @@
 //! various texts, and the first that gives the folder's own tokens is used. If none does, the folder is
 //! refused: a model with the wrong tokens gives bad text without any error.
 
-use super::{damaged, read_file, read_json};
+use super::{damaged, read_file};
 use crate::decoder::import::Metadata;
 use crate::decoder::tokenizer::{PRE_TOKENIZERS, Vocabulary, ignores_merges};
 use crate::error::{InferenceError, Result};
+use crate::json_file::read_json;
 use candle_core::quantized::gguf_file::Value;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};

@@ -1,7 +1,7 @@
 //! The tree of an XML file, and its value as records.
 
 use crate::formats::Failure;
-use crate::formats::common::sections::normalize_whitespace;
+use crate::formats::common::whitespace::normalize_whitespace;
 use crate::formats::common::xml::{XmlHandler, XmlTag};
 use crate::formats::data::records::RecordValue;
 use crate::wire::Refusal;
