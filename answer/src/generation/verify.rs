@@ -4,10 +4,10 @@
 //! prefers to withhold: the quote is on the page already, so little is lost.
 
 use crate::question::answer_type::AnswerType;
-use cloister_text::Language;
 use cloister_text::content::names;
 use cloister_text::fold::words;
 use cloister_text::numbers::{Quantity, quantities, values};
+use cloister_text::{Language, split_sentences};
 use serde::Serialize;
 
 /// Words that a fluent model may add without changing what a sentence says. Any other added word
@@ -101,6 +101,8 @@ pub enum RejectionReason {
     NliModel,
     /// It only repeats the question.
     Repetition,
+    /// It only repeats the quote, which is on the page already.
+    RepeatsQuote,
     /// It does not answer the question.
     BesideThePoint,
 }
@@ -143,6 +145,9 @@ pub(crate) fn verify(
 ) -> Result<(), RejectionReason> {
     let language = Language::of_query(support.quote);
     check_words(sentence, support, question, strictness, language)?;
+    if repeats_quote(sentence, support.quote, language) {
+        return Err(RejectionReason::RepeatsQuote);
+    }
     let requires_order = strictness.requires_order || is_reversible(support.quote, language);
     if requires_order && !keeps_order(sentence, support.quote, language) {
         return Err(RejectionReason::Order);
@@ -258,6 +263,26 @@ fn contains_expected_answer(sentence: &str, question: &str, language: Language) 
 /// be attributed to what the other belongs to. With a negation, something else may be negated.
 fn is_reversible(quote: &str, language: Language) -> bool {
     values(quote).len() > 1 || language.is_negated(quote)
+}
+
+/// Whether a sentence has the content words of a sentence of the quote, in a row, and leaves out a quarter of them
+/// at most. A shorter part can be the answer itself.
+fn repeats_quote(sentence: &str, quote: &str, language: Language) -> bool {
+    let said = ordered_content(sentence, language);
+    split_sentences(quote).into_iter().any(|range| {
+        let quoted = quote
+            .get(range)
+            .map_or_else(Vec::new, |text| ordered_content(text, language));
+        let mut rows = quoted.windows(said.len().max(1));
+        said.len() * 4 >= quoted.len() * 3 && rows.any(|row| row == said)
+    })
+}
+
+fn ordered_content(text: &str, language: Language) -> Vec<String> {
+    let content = language.content_stems(text);
+    let mut stems = ordered_stems(text, language);
+    stems.retain(|stem| content.contains(stem));
+    stems
 }
 
 /// The stem of every negation.

@@ -119,6 +119,22 @@ fn sentences_are_accepted_or_rejected_for_these_reasons() {
 }
 
 #[test]
+fn a_sentence_that_only_repeats_its_quote_is_rejected() {
+    let quote = "Two sets of blood cultures are taken. The first dose follows within an hour.";
+    for (sentence, expected) in [
+        ("Two sets of blood cultures are taken.", true),
+        ("The two sets of blood cultures are taken.", true),
+        ("The first dose follows within an hour.", true),
+        ("An hour.", false),
+        ("Blood cultures are taken, two sets.", false),
+        ("Two sets are taken, and the first dose follows.", false),
+    ] {
+        let repeats = repeats_quote(sentence, quote, Language::ENGLISH);
+        assert_eq!(repeats, expected, "{sentence}");
+    }
+}
+
+#[test]
 fn typical_errors_of_a_fluent_model_are_rejected() {
     let scores = SupportScores {
         quote_similarity: 1.0,
