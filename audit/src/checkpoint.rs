@@ -4,11 +4,9 @@ use crate::error::AuditError;
 use crate::merkle::{Hash, Tree};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use cloister_domain::Entropy;
+use cloister_domain::{Entropy, atomic_file};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 const ED25519: u8 = 1;
@@ -107,15 +105,10 @@ impl CheckpointSigner {
             name: name.to_owned(),
             key: SigningKey::from_bytes(&seed),
         };
-        let failed = |cause| AuditError::file(path, &cause);
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(failed)?;
-        writeln!(file, "{name}+{}", BASE64.encode(seed)).map_err(failed)?;
-        file.sync_all().map_err(failed)?;
+        // A log whose key was written in part would not open again.
+        let text = format!("{name}+{}\n", BASE64.encode(seed));
+        atomic_file::write_secret(path, text.as_bytes())
+            .map_err(|cause| AuditError::file(path, &cause))?;
         Ok(made)
     }
 

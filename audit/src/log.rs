@@ -6,7 +6,7 @@ use crate::event::{Event, EventKind, Outcome};
 use crate::recovery::{Anchor, LogFiles, LogScan, scan};
 use crate::state::{Receipt, SharedState};
 use crate::writer::{AppendRequest, LogWriter};
-use cloister_domain::{Clock, Entropy};
+use cloister_domain::{Clock, Entropy, atomic_file};
 use parking_lot::RwLock;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -253,7 +253,8 @@ fn save_evidence(path: &Path, stamp: i64) -> Result<(), AuditError> {
 
 fn publish_key(files: &LogFiles, key: &PublicKey) -> Result<(), AuditError> {
     let path = files.public_key();
-    std::fs::write(&path, format!("{key}\n")).map_err(|cause| AuditError::file(&path, &cause))
+    let text = format!("{key}\n");
+    atomic_file::write(&path, text.as_bytes()).map_err(|cause| AuditError::file(&path, &cause))
 }
 
 impl Outcome {
