@@ -72,6 +72,7 @@ test: lint unit browser
 lint: web
 	cargo fmt --all --check
 	cd web && npm run --silent check
+	cd web && npm --silent test
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --locked --quiet
 	deploy/check-cuda

@@ -6,7 +6,7 @@ import path from "node:path";
 const here = import.meta.dirname;
 const sources = fs
   .readdirSync(path.join(here, "src"), { recursive: true })
-  .filter((file) => /\.(svelte|ts)$/.test(file));
+  .filter((file) => /(?<!\.test)\.(svelte|ts)$/.test(file));
 const text = sources
   .map((file) => fs.readFileSync(path.join(here, "src", file), "utf8"))
   .join("\n");

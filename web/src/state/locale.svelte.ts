@@ -66,8 +66,10 @@ export function t(text: string, values: Record<string, string | number> = {}): s
   return i18next.t(text, { ...values, lng: locale.language });
 }
 
-export function formatDay(time: string | Date): string {
-  return new Date(time).toLocaleDateString(locale.tag);
+/** The day of a time in the person's time zone. A date without a time is the same day everywhere. */
+export function formatDay(time: string): string {
+  const isDate = /^\d{4}-\d\d-\d\d$/.test(time);
+  return new Date(isDate ? `${time}T00:00` : time).toLocaleDateString(locale.tag);
 }
 
 /** A time in the person's language and time zone. */

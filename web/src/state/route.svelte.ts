@@ -15,12 +15,21 @@ export class Route {
     if (this.#hash === window.location.hash) return;
     this.#hash = window.location.hash;
     const [path = "", search = ""] = window.location.hash.replace(/^#\/?/, "").split("?");
-    this.parts = path.split("/").filter(Boolean).map(decodeURIComponent);
+    this.parts = path.split("/").filter(Boolean).map(decode);
     this.parameters = new URLSearchParams(search);
   }
 
   get first(): string {
     return this.parts[0] ?? "";
+  }
+}
+
+/** The decoded part of an address, or the part itself if it is damaged. */
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
   }
 }
 
