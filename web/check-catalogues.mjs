@@ -10,13 +10,26 @@ const sources = fs
 const text = sources
   .map((file) => fs.readFileSync(path.join(here, "src", file), "utf8"))
   .join("\n");
-// A text may be the first argument, or one of two in a condition: t(isFuture ? "…" : "…").
+// `msg` marks a text that is translated later. A text may be the first argument, or one of two in a condition: t(isFuture ? "…" : "…").
 const used = new Set(
-  [...text.matchAll(/(?<![\w.])t\(\s*(?:[\w.]+ \? ("(?:[^"\\]|\\.)+") : )?("(?:[^"\\]|\\.)+")/g)]
+  [
+    ...text.matchAll(
+      /(?<![\w.])(?:t|msg)\(\s*(?:[\w.]+ \? ("(?:[^"\\]|\\.)+") : )?("(?:[^"\\]|\\.)+")/g,
+    ),
+  ]
     .flatMap((match) => [match[1], match[2]])
     .filter(Boolean)
     .map((literal) => JSON.parse(literal)),
 );
+
+const texts = ["../server/src", "../answer/src/presentation"]
+  .flatMap((folder) =>
+    fs
+      .readdirSync(path.join(here, folder), { recursive: true })
+      .filter((file) => file.endsWith(".rs"))
+      .map((file) => fs.readFileSync(path.join(here, folder, file), "utf8")),
+  )
+  .join("\n");
 
 let problems = 0;
 const report = (problem) => {
@@ -48,14 +61,9 @@ for (const language of ["de", "fr"]) {
   }
 }
 
-/** Whether the appliance itself sends a text: the title of an error, or the reason of a refusal. */
+/** Whether the appliance itself sends a text: about an error, or the reason of a refusal. */
 function isOfAppliance(key) {
-  const errors = fs.readFileSync(path.join(here, "../server/src/app/error.rs"), "utf8");
-  const refusals = fs.readFileSync(
-    path.join(here, "../answer/src/presentation/refusal.rs"),
-    "utf8",
-  );
-  return errors.includes(`"${key}"`) || refusals.includes(`"${key}"`);
+  return texts.includes(`"${key}"`);
 }
 
 if (problems > 0) process.exit(1);

@@ -9,6 +9,7 @@ import DocumentPage from "./pages/DocumentPage.svelte";
 import Documents from "./pages/Documents.svelte";
 import History from "./pages/History.svelte";
 import Search from "./pages/Search.svelte";
+import { msg } from "./state/locale.svelte";
 import type { Role } from "./state/roles";
 import { session } from "./state/session.svelte";
 
@@ -23,18 +24,18 @@ type Page = {
 };
 
 export const pages: Page[] = [
-  { path: "ask", label: "Ask", role: "staff", component: Ask },
-  { path: "history", label: "History", role: "staff", component: History },
-  { path: "search", label: "Search", role: "staff", component: Search },
-  { path: "documents", label: "Documents", role: "staff", component: Documents },
+  { path: "ask", label: msg("Ask"), role: "staff", component: Ask },
+  { path: "history", label: msg("History"), role: "staff", component: History },
+  { path: "search", label: msg("Search"), role: "staff", component: Search },
+  { path: "documents", label: msg("Documents"), role: "staff", component: Documents },
   { path: "page", role: "staff", component: DocumentPage },
   {
     path: "administration",
-    label: "Administration",
+    label: msg("Administration"),
     role: "administrator",
     component: Administration,
   },
-  { path: "audit", label: "Audit log", role: "compliance-officer", component: Audit },
+  { path: "audit", label: msg("Audit log"), role: "compliance-officer", component: Audit },
   { path: "account", component: Account },
 ];
 

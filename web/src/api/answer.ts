@@ -1,5 +1,6 @@
 // Reads an answer while it is being made: the server-sent events of a POST request.
 
+import { msg } from "../state/locale.svelte";
 import { Problem, request, type AnswerEvent } from "./client";
 
 /** A question, and the conversation that it continues. */
@@ -12,7 +13,8 @@ export async function ask(
   signal: AbortSignal,
 ): Promise<void> {
   const response = await request("POST", "/answers", question, { signal });
-  if (!response.body) throw new Problem("unreachable", "The answer was interrupted", "Ask again");
+  if (!response.body)
+    throw new Problem("unreachable", msg("The answer was interrupted"), msg("Ask again"));
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let pending = "";
   for (;;) {

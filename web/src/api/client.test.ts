@@ -1,4 +1,5 @@
 import { beforeEach, expect, test, vi } from "vitest";
+import { locale } from "../state/locale.svelte";
 import { Problem, json, listeners, query, request, send } from "./client";
 
 const respond = (status: number, body: unknown) =>
@@ -32,6 +33,19 @@ test("an error has its code and a sentence", async () => {
   expect(error).toBeInstanceOf(Problem);
   expect(error.code).toBe("conflict");
   expect(error.message).toBe("That is already taken.");
+});
+
+test("a time to wait is translated, and an error for administrators names its code", async () => {
+  const locked = new Problem("locked", "Too many wrong passwords", "Try again in 15 minutes");
+  expect(locked.message).toBe("Too many wrong passwords. Try again in 15 minutes.");
+  await locale.choose("de");
+  const busy = new Problem("busy", "Too many questions at once", "Ask again in 1 seconds");
+  expect(busy.message).toBe(
+    "Zu viele Fragen auf einmal. Versuchen Sie es in 1 Sekunde noch einmal.",
+  );
+  await locale.choose(null);
+  const full = new Problem("disk-full", "The disk is full");
+  expect(full.message).toBe("The disk is full. Tell an administrator: disk-full.");
 });
 
 test("an ended session is reported", async () => {

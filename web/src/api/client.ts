@@ -1,6 +1,6 @@
 // The API for the pages: functions for requests, and the names of their types.
 
-import { t } from "../state/locale.svelte";
+import { msg, t } from "../state/locale.svelte";
 import type { components } from "./schema";
 
 type Schemas = components["schemas"];
@@ -48,8 +48,29 @@ export class Problem extends Error {
     title: string,
     readonly detail?: string | null,
   ) {
-    super(detail ? `${t(title)}. ${t(detail)}.` : `${t(title)}.`);
+    const sentences = [t(title), detail && translateDetail(detail)].filter(Boolean);
+    if (forAdministrators.has(code)) sentences.push(t("Tell an administrator: {{code}}", { code }));
+    super(sentences.map((sentence) => `${sentence}.`).join(" "));
   }
+}
+
+/** Codes of errors that only an administrator can end. */
+const forAdministrators = new Set([
+  "audit-stopped",
+  "disk-full",
+  "internal",
+  "model-unavailable",
+  "unknown",
+]);
+
+/** What the appliance says about an error. A time to wait has a number, all other texts are fixed. */
+function translateDetail(detail: string): string {
+  const [, number, unit] = detail.match(/^(?:Try|Ask) again in (\d+) (seconds|minutes)$/) ?? [];
+  if (!number) return t(detail);
+  const count = Number(number);
+  return unit === "seconds"
+    ? t("Try again in {{count}} seconds", { count })
+    : t("Try again in {{count}} minutes", { count });
 }
 
 type Method = "GET" | "POST" | "PUT" | "DELETE";
@@ -86,7 +107,11 @@ export async function request(
   }
   const response = await fetch(`/api/v1${path}`, init).catch((cause: unknown) => {
     if (signal?.aborted) throw cause;
-    throw new Problem("unreachable", "The appliance is not reachable", "Check that it is running");
+    throw new Problem(
+      "unreachable",
+      msg("The appliance is not reachable"),
+      msg("Check that it is running"),
+    );
   });
   if (!response.ok) {
     const problem = await readProblem(response);
@@ -100,7 +125,11 @@ export async function request(
 
 async function readProblem(response: Response): Promise<Problem> {
   const body = await response.json().catch(() => ({}));
-  const error = new Problem(body.code ?? "unknown", body.title ?? response.statusText, body.detail);
+  const error = new Problem(
+    body.code ?? "unknown",
+    body.title ?? msg("Something went wrong in the appliance"),
+    body.detail,
+  );
   if (error.code === "signed-out") listeners.signedOut();
   return error;
 }

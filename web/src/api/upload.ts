@@ -1,5 +1,6 @@
 // Uploads a file with its progress, which `fetch` does not report.
 
+import { msg } from "../state/locale.svelte";
 import { Problem, listeners } from "./client";
 
 /** Uploads a file into a collection. `onProgress` gets the number of bytes that were sent. */
@@ -24,7 +25,7 @@ export function uploadFile(
       }
     };
     request.onerror = () =>
-      reject(new Problem("unreachable", "The upload was interrupted", "Try again"));
+      reject(new Problem("unreachable", msg("The upload was interrupted"), msg("Try again")));
     request.send(file);
   });
 }
@@ -36,6 +37,6 @@ function readProblem(text: string): Problem {
     if (problem.code === "signed-out") listeners.signedOut();
     return problem;
   } catch {
-    return new Problem("unknown", "The upload failed");
+    return new Problem("unknown", msg("The upload failed"));
   }
 }

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import type { EntryView } from "../api/client";
-import { describe, documentOf, kindGroups, toCsv } from "./activity";
+import { documentOf, kindGroups, toCsv } from "./activity";
+import { locale } from "./locale.svelte";
+import { describe } from "./sentences";
 
 const entry = (kind: string, detail: object, more: Partial<EntryView> = {}) =>
   ({
@@ -29,14 +31,23 @@ test.each([
     entry("page.opened", { page: 3, collection: "ward", path: "a.pdf" }),
     "nina opened page 3 of ward/a.pdf.",
   ],
-  [entry("user.added", { name: "tom", roles: [] }), "nina added tom as a person without a role."],
+  [entry("user.added", { name: "tom", roles: [] }), "nina added tom: without a role."],
   [entry("service.started", {}), "The appliance started."],
   [
     entry("document.published", { collection: "ward", path: "a.pdf" }),
     "ward/a.pdf became searchable.",
   ],
-  [entry("of.tomorrow", {}), "nina of.tomorrow."],
+  [entry("of.tomorrow", {}), "nina: of.tomorrow."],
 ])("an entry is a sentence (%#)", (shown, sentence) => expect(describe(shown)).toBe(sentence));
+
+test("an entry is a sentence in the language of the officer", async () => {
+  const asked = entry("question.answered", { question: "Wer?", quoted: [{}] });
+  await locale.choose("de");
+  expect(describe(asked)).toBe("nina fragte „Wer?“ und sah 1 Zitat.");
+  await locale.choose("fr");
+  expect(describe(asked)).toBe("nina a demandé « Wer? » et a vu 1 citation.");
+  await locale.choose(null);
+});
 
 test("what has only begun says so", () => {
   const begun = entry("document.deleted", { path: "a.pdf" }, { outcome: "started" });

@@ -1,14 +1,21 @@
 import { afterEach, expect, test } from "vitest";
 import type { FilesView } from "../api/client";
-import { countDocuments, countFiles, listCounts, pageName, titleWithPage } from "./format";
+import {
+  countDocuments,
+  countFiles,
+  formatSize,
+  listCounts,
+  pageName,
+  titleWithPage,
+} from "./format";
 import { locale } from "./locale.svelte";
 
 afterEach(() => locale.choose(null));
 
-test("documents are counted in the language of the person", () => {
+test("documents are counted in the language of the person", async () => {
   expect(countDocuments(1)).toBe("1 document");
   expect(countDocuments(0)).toBe("0 documents");
-  locale.choose("de");
+  await locale.choose("de");
   expect(countDocuments(2)).toBe("2 Dokumente");
 });
 
@@ -32,6 +39,13 @@ test("counts by kind are words", () => {
 });
 
 test.each([
+  [0, "0 kB"],
+  [1, "1 kB"],
+  [1024 * 1024, "1 MB"],
+  [1.55 * 1024 * 1024, "1.6 MB"],
+])("%d bytes are %s", (bytes, text) => expect(formatSize(bytes)).toBe(text));
+
+test.each([
   ["a/fees.pdf", "page"],
   ["A.PPTX", "slide"],
   ["rates.ods", "sheet"],
@@ -39,10 +53,10 @@ test.each([
   ["no-extension", "part"],
 ])("a page of %s is a %s", (path, name) => expect(pageName(path)).toBe(name));
 
-test("the title names the page unless it is the only one", () => {
+test("the title names the page unless it is the only one", async () => {
   expect(titleWithPage("Fees", "fees.pdf", 1, 1)).toBe("Fees");
   expect(titleWithPage("Fees", "fees.pdf", 2, 5)).toBe("Fees, page 2 of 5");
   expect(titleWithPage("Fees", "fees.pdf", 2)).toBe("Fees, page 2");
-  locale.choose("fr");
+  await locale.choose("fr");
   expect(titleWithPage("Tarifs", "t.pptx", 2, 5)).toBe("Tarifs, diapositive 2 sur 5");
 });

@@ -2,19 +2,23 @@
 // catalogues are the English texts; `npm run check` compares them with the texts that are used.
 
 import i18next from "i18next";
-import de from "../catalogues/de.json";
 import en from "../catalogues/en.json";
-import fr from "../catalogues/fr.json";
 
 export const languages = { en: "English", de: "Deutsch", fr: "Français" } as const;
 export type LanguageCode = keyof typeof languages;
 
 const KEY = "cloister-language";
 
+/** Only the language in use is loaded. */
+const catalogues = {
+  de: () => import("../catalogues/de.json"),
+  fr: () => import("../catalogues/fr.json"),
+};
+
 i18next.init({
   lng: "en",
   fallbackLng: "en",
-  resources: { en: { translation: en }, de: { translation: de }, fr: { translation: fr } },
+  resources: { en: { translation: en } },
   keySeparator: false,
   nsSeparator: false,
   // Svelte escapes all text.
@@ -35,9 +39,13 @@ class Locale {
     this.#mark();
   }
 
+  /** The language that the browser prefers. */
+  get #preferred(): LanguageCode {
+    return navigator.languages.map((tag) => tag.slice(0, 2)).find(isLanguage) ?? "en";
+  }
+
   get language(): LanguageCode {
-    const preferred = navigator.languages.map((tag) => tag.slice(0, 2)).find(isLanguage);
-    return this.chosen ?? preferred ?? "en";
+    return this.chosen ?? this.#preferred;
   }
 
   /** The tag for dates and numbers: the region of the browser, if its language is the same. */
@@ -46,11 +54,19 @@ class Locale {
     return own ?? (this.language === "en" ? "en-GB" : this.language);
   }
 
-  choose(language: LanguageCode | null) {
+  async choose(language: LanguageCode | null) {
+    await this.load(language ?? this.#preferred);
     if (language) window.localStorage.setItem(KEY, language);
     else window.localStorage.removeItem(KEY);
     this.chosen = language;
     this.#mark();
+  }
+
+  /** Loads the catalogue of a language. Until then, its texts are in English. */
+  async load(language = this.language) {
+    if (language === "en" || i18next.hasResourceBundle(language, "translation")) return;
+    const catalogue = await catalogues[language]();
+    i18next.addResourceBundle(language, "translation", catalogue.default);
   }
 
   /** Tells the browser and screen readers the language of the page. */
@@ -64,6 +80,13 @@ export const locale = new Locale();
 /** A text of the interface in the person's language. `values` take the places of `{{name}}`. */
 export function t(text: string, values: Record<string, string | number> = {}): string {
   return i18next.t(text, { ...values, lng: locale.language });
+}
+
+/** Marks a text that a table names and `t` translates later. */
+export const msg = (text: string): string => text;
+
+export function formatNumber(value: number): string {
+  return value.toLocaleString(locale.tag);
 }
 
 /** The day of a time in the person's time zone. A date without a time is the same day everywhere. */

@@ -14,13 +14,13 @@ test("the first language of the browser that has a catalogue is used", () => {
   expect(locale.language).toBe("en");
 });
 
-test("the choice of the person precedes the browser, and is kept", () => {
+test("the choice of the person precedes the browser, and is kept", async () => {
   browserLanguages("fr-FR");
-  locale.choose("de");
+  await locale.choose("de");
   expect(t("Sign in")).toBe("Anmelden");
   expect(document.documentElement.lang).toBe("de");
   expect(window.localStorage.getItem("cloister-language")).toBe("de");
-  locale.choose(null);
+  await locale.choose(null);
   expect(window.localStorage.getItem("cloister-language")).toBeNull();
   expect(t("Sign in")).toBe("Se connecter");
 });

@@ -2,6 +2,7 @@
 
 import type { AccountRequest, CollectionView, FilesView, GroupView, Person } from "../api/client";
 import { countFiles } from "./format";
+import { t } from "./locale.svelte";
 
 export type Task = {
   title: string;
@@ -25,7 +26,8 @@ const MAX_NAMES = 5;
 function names(items: { name: string }[]): string {
   const listed = items.slice(0, MAX_NAMES).map((item) => item.name);
   const rest = items.length - listed.length;
-  return rest > 0 ? `${listed.join(", ")} and ${rest} more` : listed.join(", ");
+  const text = listed.join(", ");
+  return rest > 0 ? t("{{names}} and {{rest}} more", { names: text, rest }) : text;
 }
 
 export function listTasks({ people, requests, groups, collections, files }: Site): Task[] {
@@ -38,50 +40,55 @@ export function listTasks({ people, requests, groups, collections, files }: Site
   const quarantined = countFiles(files, "quarantined");
   return [
     {
-      title: "Drop files into the inbox",
+      title: t("Drop files into the inbox"),
       isDone: countFiles(files, "ready") > 0,
-      detail: "Each folder of the inbox is a collection.",
+      detail: t("Each folder of the inbox is a collection."),
       link: "#/administration/collections",
     },
-    { title: "Make groups", isDone: groups.length > 0, link: "#/administration/groups" },
+    { title: t("Make groups"), isDone: groups.length > 0, link: "#/administration/groups" },
     {
-      title: "Let a group read each collection",
+      title: t("Let a group read each collection"),
       isDone: unread.length === 0,
-      detail: unread.length > 0 ? `Nobody may read: ${names(unread)}` : undefined,
+      detail:
+        unread.length > 0 ? t("Nobody may read: {{names}}", { names: names(unread) }) : undefined,
       link: "#/administration/access",
     },
     {
-      title: "Give everybody a role",
+      title: t("Give everybody a role"),
       isDone: withoutRole.length === 0,
       detail: names(withoutRole),
       link: "#/administration/people",
     },
     {
-      title: "Put all staff into a group",
+      title: t("Put all staff into a group"),
       isDone: withoutGroup.length === 0 && withRole("staff").length > 0,
-      detail: withoutGroup.length > 0 ? `In no group: ${names(withoutGroup)}` : undefined,
+      detail:
+        withoutGroup.length > 0
+          ? t("In no group: {{names}}", { names: names(withoutGroup) })
+          : undefined,
       link: "#/administration/groups",
     },
     {
-      title: "Name a second administrator",
+      title: t("Name a second administrator"),
       isDone: withRole("administrator").length > 1,
-      detail: "Dangerous changes need the approval of another administrator.",
+      detail: t("Dangerous changes need the approval of another administrator."),
       link: "#/administration/people",
     },
     {
-      title: "Name a compliance officer",
+      title: t("Name a compliance officer"),
       isDone: withRole("compliance-officer").length > 0,
-      detail: "Nobody else can read the audit log.",
+      detail: t("Nobody else can read the audit log."),
       link: "#/administration/people",
     },
     {
-      title: "Look at the quarantined files",
+      title: t("Look at the quarantined files"),
       isDone: quarantined === 0,
-      detail: quarantined > 0 ? `${quarantined} files do not answer.` : undefined,
+      detail:
+        quarantined > 0 ? t("{{count}} files do not answer.", { count: quarantined }) : undefined,
       link: "#/administration/files?state=quarantined",
     },
     {
-      title: "Decide about changes that wait for approval",
+      title: t("Decide about changes that wait for approval"),
       isDone: requests.length === 0,
       detail: names(requests),
       link: "#/administration/people",

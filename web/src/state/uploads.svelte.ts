@@ -2,6 +2,7 @@
 
 import { Problem } from "../api/client";
 import { uploadFile } from "../api/upload";
+import { t } from "./locale.svelte";
 
 export type Upload = {
   file: File;
@@ -39,7 +40,8 @@ export class UploadQueue {
       upload.state = "sent";
     } catch (cause) {
       upload.state = "failed";
-      upload.problem = cause instanceof Problem ? cause.message : "The upload failed. Try again.";
+      upload.problem =
+        cause instanceof Problem ? cause.message : t("The upload failed. Try again.");
       upload.exists = cause instanceof Problem && cause.code === "conflict";
     }
   }
