@@ -1,14 +1,7 @@
 // The table of pages: their paths, the roles that use them, and their entries in the navigation.
 
 import type { Component } from "svelte";
-import Account from "./pages/Account.svelte";
-import Administration from "./pages/Administration.svelte";
 import Ask from "./pages/Ask.svelte";
-import Audit from "./pages/Audit.svelte";
-import DocumentPage from "./pages/DocumentPage.svelte";
-import Documents from "./pages/Documents.svelte";
-import History from "./pages/History.svelte";
-import Search from "./pages/Search.svelte";
 import { msg } from "./state/locale.svelte";
 import type { Role } from "./state/roles";
 import { session } from "./state/session.svelte";
@@ -16,27 +9,61 @@ import { session } from "./state/session.svelte";
 type Page = {
   /** The first part of the route. */
   path: string;
-  /** The text of the navigation link. Pages without a label have no link. */
-  label?: string;
+  /** The name of the page. */
+  name: string;
+  /** Whether the navigation has no link to it. */
+  isUnlisted?: boolean;
   /** The role that uses the page. Without one, everybody does. */
   role?: Role;
-  component: Component;
+  /** Loads the component. Most people begin with the first page, so the others are loaded later. */
+  load: () => Promise<{ default: Component }>;
 };
 
 export const pages: Page[] = [
-  { path: "ask", label: msg("Ask"), role: "staff", component: Ask },
-  { path: "history", label: msg("History"), role: "staff", component: History },
-  { path: "search", label: msg("Search"), role: "staff", component: Search },
-  { path: "documents", label: msg("Documents"), role: "staff", component: Documents },
-  { path: "page", role: "staff", component: DocumentPage },
+  { path: "ask", name: msg("Ask"), role: "staff", load: async () => ({ default: Ask }) },
+  {
+    path: "history",
+    name: msg("History"),
+    role: "staff",
+    load: () => import("./pages/History.svelte"),
+  },
+  {
+    path: "search",
+    name: msg("Search"),
+    role: "staff",
+    load: () => import("./pages/Search.svelte"),
+  },
+  {
+    path: "documents",
+    name: msg("Documents"),
+    role: "staff",
+    load: () => import("./pages/Documents.svelte"),
+  },
+  {
+    path: "page",
+    name: msg("Document"),
+    role: "staff",
+    isUnlisted: true,
+    load: () => import("./pages/DocumentPage.svelte"),
+  },
   {
     path: "administration",
-    label: msg("Administration"),
+    name: msg("Administration"),
     role: "administrator",
-    component: Administration,
+    load: () => import("./pages/Administration.svelte"),
   },
-  { path: "audit", label: msg("Audit log"), role: "compliance-officer", component: Audit },
-  { path: "account", component: Account },
+  {
+    path: "audit",
+    name: msg("Audit log"),
+    role: "compliance-officer",
+    load: () => import("./pages/Audit.svelte"),
+  },
+  {
+    path: "account",
+    name: msg("Your account"),
+    isUnlisted: true,
+    load: () => import("./pages/Account.svelte"),
+  },
 ];
 
 /** The page of a path. If there is none, the first page for the person's roles. */

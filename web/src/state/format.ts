@@ -32,6 +32,11 @@ export function formatSize(bytes: number): string {
     : `${formatNumber(Math.round(kilobytes / 102.4) / 10)} MB`;
 }
 
+/** Minutes and seconds: `2:05`. */
+export function formatDuration(seconds: number): string {
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
 /** Counts by kind, as words: `sheets (2), formulas without a result (1)`. */
 export function listCounts(counts: { label: string; count: number }[]): string {
   return counts.map(({ label, count }) => `${label} (${count})`).join(", ");
