@@ -8,12 +8,13 @@ RUST_SOURCES := $(shell find . -path ./$(CARGO_TARGET_DIR) -prune -o -path '*/no
     \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.sql' -o -name '*.cedar*' -o -name '*.toml' \) -type f -print)
 RELEASE := $(CARGO_TARGET_DIR)/release/cloister
 
-.PHONY: run test bench bench-peers bench-peers-index crash permissions fuzz reading doctor models models-more samples web lint unit browser types help
+.PHONY: run test bench bench-peers bench-peers-index crash permissions fuzz reading doctor models models-more samples web lint unit browser screenshots types help
 
 help:
 	@echo "make run                build, ingest the sample library, and serve https://127.0.0.1:8443"
 	@echo "make test               run everything that CI checks"
 	@echo "make lint | unit | browser   run one part of it"
+	@echo "make screenshots        take a screenshot of every page, at three widths and in both themes"
 	@echo "make types              generate web/openapi.json and the client's types from the server"
 	@echo "make doctor             show what confines the appliance, and try to break out"
 	@echo "make bench              run the benchmarks of embedding, search, generation and ingestion"
@@ -100,6 +101,11 @@ browser: models web $(CLIENTS)/.installed
 	deploy/install-tools test
 	cargo build $(TARGETS) --locked
 	cd tests/browser && npm ci --no-audit --no-fund && npm test
+
+screenshots: models web
+	deploy/install-tools test
+	cargo build $(TARGETS) --locked
+	cd tests/browser && npm ci --no-audit --no-fund && node screenshots.js
 
 types:
 	cargo build --package cloister-server --locked

@@ -63,11 +63,11 @@ test("parts are split where matches begin and end", () => {
       { text: "never left", cited: true },
     ],
   };
-  const match = { page: 1, unit: 0, start: 5, end: 14, index: 7 };
+  const match = { page: 1, unit: 0, start: 5, end: 14, index: 7, isCurrent: false };
   expect(splitParts(unit, [match])).toEqual([
     { text: "Keys ", cited: false, match: null },
-    { text: "are ", cited: false, match: 7 },
-    { text: "never", cited: true, match: 7 },
+    { text: "are ", cited: false, match },
+    { text: "never", cited: true, match },
     { text: " left", cited: true, match: null },
   ]);
 });

@@ -15,8 +15,11 @@ export type ShownBlock =
 /** A match in a page. `unit` is the id of a text unit, or -1 if the range counts the words of the page. */
 export type Match = { page: number; unit: number; start: number; end: number };
 
-/** A part of a text unit. `match` is the index of the match that it belongs to. */
-export type ShownPart = { text: string; cited: boolean; match: number | null };
+/** A match with its index among those of the document. */
+export type ShownMatch = Match & { index: number; isCurrent: boolean };
+
+/** A part of a text unit, with the match that it belongs to. */
+export type ShownPart = { text: string; cited: boolean; match: ShownMatch | null };
 
 const CELL_SEPARATOR = " | ";
 
@@ -91,7 +94,7 @@ function findInWords(page: PageView, words: string): Match[] {
 }
 
 /** The parts of a unit, split where matches begin and end. */
-export function splitParts(unit: TextUnit, matches: (Match & { index: number })[]): ShownPart[] {
+export function splitParts(unit: TextUnit, matches: ShownMatch[]): ShownPart[] {
   const own = matches.filter((match) => match.unit === unit.id);
   const shown: ShownPart[] = [];
   let offset = 0;
@@ -104,7 +107,7 @@ export function splitParts(unit: TextUnit, matches: (Match & { index: number })[
       const until = edges[n + 1] ?? end;
       const match = own.find((candidate) => candidate.start <= from && candidate.end >= until);
       const piece = text.slice(from - offset, until - offset);
-      shown.push({ text: piece, cited, match: match?.index ?? null });
+      shown.push({ text: piece, cited, match: match ?? null });
     }
     offset = end;
   }
