@@ -22,7 +22,7 @@ const used = new Set(
     .map((literal) => JSON.parse(literal)),
 );
 
-const texts = ["../server/src", "../answer/src/presentation"]
+const texts = ["../server/src", "../answer/src", "../index/src"]
   .flatMap((folder) =>
     fs
       .readdirSync(path.join(here, folder), { recursive: true })
