@@ -26,10 +26,11 @@ export async function openBrowser(t) {
 }
 
 /** Opens a page in a separate browser session, as for another person. */
-export async function openPage(browser, appliance) {
+export async function openPage(browser, appliance, { width = 1280, locale = "en-US" } = {}) {
   const context = await browser.newContext({
     ignoreHTTPSErrors: true,
-    viewport: { width: 1280, height: 900 },
+    viewport: { width, height: 900 },
+    locale,
   });
   const page = await context.newPage();
   page.errors = [];
@@ -77,9 +78,22 @@ export async function inspect(page, name) {
   await page.evaluate(axe);
   const report = await page.evaluate(() =>
     // eslint-disable-next-line no-undef
-    axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] }),
+    axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }),
   );
   const violations = report.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`);
   assert.deepEqual(violations, [], `accessibility of ${name}`);
   assert.deepEqual(page.errors, [], `errors on ${name}`);
+}
+
+/** Inspects a page in both themes, and checks that nothing leaves the screen at its side. */
+export async function inspectThemes(page, name) {
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    await inspect(page, `${name}-${colorScheme}`);
+  }
+  const { scrollWidth, innerWidth } = await page.evaluate(() => ({
+    scrollWidth: document.documentElement.scrollWidth,
+    innerWidth: window.innerWidth,
+  }));
+  assert.ok(scrollWidth <= innerWidth, `${name} is ${scrollWidth} px wide on a screen of ${innerWidth} px`);
 }
