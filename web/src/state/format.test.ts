@@ -17,6 +17,7 @@ test("documents are counted in the language of the person", async () => {
   expect(countDocuments(0)).toBe("0 documents");
   await locale.choose("de");
   expect(countDocuments(2)).toBe("2 Dokumente");
+  expect(countDocuments(12345)).toBe("12.345 Dokumente");
 });
 
 test("files are counted over all collections", () => {

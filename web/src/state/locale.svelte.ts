@@ -77,9 +77,19 @@ class Locale {
 
 export const locale = new Locale();
 
-/** A text of the interface in the person's language. `values` take the places of `{{name}}`. */
+/** A text of the interface in the person's language. `values` take the places of `{{name}}`, and `count`
+ * selects the plural form. */
 export function t(text: string, values: Record<string, string | number> = {}): string {
-  return i18next.t(text, { ...values, lng: locale.language });
+  const shown = Object.entries(values).map(([name, value]) => [
+    name,
+    typeof value === "number" ? formatNumber(value) : value,
+  ]);
+  const { count } = values;
+  return i18next.t(text, {
+    lng: locale.language,
+    replace: Object.fromEntries(shown),
+    ...(typeof count === "number" && { count }),
+  });
 }
 
 /** Marks a text that a table names and `t` translates later. */
