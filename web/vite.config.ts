@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 /** What the first page needs, in one file, because each file costs a slow computer time. */
 const firstLoad = {
   name: "common",
-  test: /\/node_modules\/(svelte|i18next|esm-env|clsx)\/|\/src\/api\/|\/src\/state\/(?!activity|files|find|sentences|table|tasks|uploads)|\/components\/(EnrolSecondFactor|Notice|PageImage|PageText|QueryExpansions|QrCode|RecoveryCodes)/,
+  test: /\/node_modules\/(svelte|i18next|esm-env|clsx)\/|\/src\/api\/|\/src\/state\/(?!activity|audit|files|find|search|sentences|table|tasks|uploads)|\/components\/(EnrolSecondFactor|Notice|PageImage|PageText|QueryExpansions|QrCode|RecoveryCodes)/,
 };
 
 // `npm run dev` serves the sources with hot reload, and passes API requests to a running appliance.

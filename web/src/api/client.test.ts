@@ -45,7 +45,7 @@ test("a time to wait is translated, and an error for administrators names its co
   );
   await locale.choose(null);
   const full = new Problem("disk-full", "The disk is full");
-  expect(full.message).toBe("The disk is full. Tell an administrator: disk-full.");
+  expect(full.message).toBe("The disk is full. Tell an administrator the code disk-full.");
 });
 
 test("an ended session is reported", async () => {

@@ -49,7 +49,8 @@ export class Problem extends Error {
     readonly detail?: string | null,
   ) {
     const sentences = [t(title), detail && translateDetail(detail)].filter(Boolean);
-    if (forAdministrators.has(code)) sentences.push(t("Tell an administrator: {{code}}", { code }));
+    if (forAdministrators.has(code))
+      sentences.push(t("Tell an administrator the code {{code}}", { code }));
     super(sentences.map((sentence) => `${sentence}.`).join(" "));
   }
 }

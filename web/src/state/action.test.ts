@@ -36,3 +36,16 @@ test("an error of the program has no words of the program", async () => {
   });
   expect(action.problem).toBe("Something went wrong. Try again.");
 });
+
+test("an action that ends late does not hide the outcome of a later one", async () => {
+  const action = new ActionState();
+  let failLate = () => {};
+  const early = action.run(
+    () => new Promise((_, reject) => (failLate = () => reject(new Error("late")))),
+  );
+  await action.run(async () => {});
+  failLate();
+  expect(await early).toBe(false);
+  expect(action.problem).toBeNull();
+  expect(action.busy).toBe(false);
+});

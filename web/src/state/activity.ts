@@ -77,7 +77,7 @@ export const kindGroups: { name: string; kinds: string[] }[] = [
 ];
 
 const outcomes: Record<string, string> = {
-  started: msg("begun"),
+  started: msg("started"),
   success: msg("success"),
   failure: msg("failure"),
   denied: msg("denied"),

@@ -56,11 +56,11 @@ export class FileList {
     const page = await this.#fetch(after, background);
     if (filter !== this.#filter) return;
     this.#put(after, page);
-    await this.reach(this.#first, this.#last);
+    await this.setVisible(this.#first, this.#last);
   }
 
   /** Notes which rows are in view, and loads the next page when they come to an end. */
-  async reach(first: number, last: number) {
+  async setVisible(first: number, last: number) {
     this.#first = first;
     this.#last = last;
     const isAtEnd = this.#last >= this.files.length - 1;

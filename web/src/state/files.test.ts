@@ -39,21 +39,21 @@ test("pages are loaded when the end comes into view", async () => {
   await list.show({ collection: "", state: "" });
   expect(list.files.length).toBe(200);
   expect(list.total).toBe(450);
-  await list.reach(0, 20);
+  await list.setVisible(0, 20);
   expect(list.files.length).toBe(200);
-  await list.reach(190, 199);
-  await list.reach(390, 399);
+  await list.setVisible(190, 199);
+  await list.setVisible(390, 399);
   expect(ids(list.files)).toEqual(ids(all));
-  await list.reach(440, 449);
+  await list.setVisible(440, 449);
   expect(list.files.length).toBe(450);
 });
 
 test("the page in view is kept fresh, and the others are not loaded again", async () => {
   const list = new FileList();
   await list.show({ collection: "", state: "" });
-  await list.reach(190, 199);
+  await list.setVisible(190, 199);
   all = all.map((known) => ({ ...known, state: "quarantined" })).filter(({ id }) => id !== 310);
-  await list.reach(300, 310);
+  await list.setVisible(300, 310);
   await list.refresh();
   expect(list.files[299]?.state).toBe("ready");
   expect(list.files[300]?.state).toBe("quarantined");
@@ -64,10 +64,10 @@ test("new files at the end appear while the end is in view", async () => {
   all = files(1, 3);
   const list = new FileList();
   await list.show({ collection: "", state: "" });
-  await list.reach(0, 2);
+  await list.setVisible(0, 2);
   all = files(1, 205);
   await list.refresh();
-  await list.reach(195, 199);
+  await list.setVisible(195, 199);
   expect(list.files.length).toBe(205);
 });
 

@@ -18,7 +18,7 @@ export class UploadQueue {
   uploads = $state<Upload[]>([]);
   #isSending = false;
 
-  /** Adds files, and sends all that wait, one after another, so that each has the whole connection. */
+  /** Adds files, and sends all that wait, one after another, so that each has the full connection. */
   async add(files: Iterable<File>, collection: number) {
     for (const file of files) this.uploads.push({ file, done: 0, state: "waiting" });
     if (this.#isSending) return;
