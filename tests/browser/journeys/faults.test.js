@@ -7,7 +7,7 @@ import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { password, program, answerEvents, startWithWard } from "../appliance.js";
-import { inspect, openBrowser, openPage, signIn } from "../browser.js";
+import { inspect, inspectThemes, openBrowser, openPage, signIn } from "../browser.js";
 
 const isReady = (appliance) => appliance.cli(["ingest", "--json"]).out.includes('"ready":1');
 
@@ -52,6 +52,42 @@ test("after the session has ended, the person signs in again and the question is
   await page.getByLabel("Password").fill(password);
   await page.getByRole("button", { name: "Sign in" }).click();
   assert.equal(await page.getByLabel("Your question").inputValue(), "How are hands cleaned?");
+});
+
+test("a page that is slow or cannot be loaded says so, and can be tried again", async (t) => {
+  const appliance = await startWithWard(t);
+  const browser = await openBrowser(t);
+  const page = await openPage(browser, appliance);
+  await signIn(page, "sam", password);
+  const body = { code: "disk-full", title: "The disk is full" };
+  const answers = [{ status: 503, json: body }, null];
+  await page.route("**/api/v1/documents", async (route) => {
+    await new Promise((resolve) => setTimeout(resolve, 6000));
+    const answer = answers.shift();
+    await (answer ? route.fulfill(answer) : route.continue());
+  });
+  await page.getByRole("link", { name: "Documents", exact: true }).click();
+  await page.getByText("This takes longer than usual.").waitFor();
+  await page.getByText("The disk is full. Tell an administrator the code disk-full.").waitFor();
+  await inspectThemes(page, "cannot-be-loaded");
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.getByText("There are no documents that you may read.").waitFor();
+  assert.equal(await page.getByRole("alert").count(), 0, "the error is gone");
+});
+
+test("an appliance that is not reachable loses no question", async (t) => {
+  const appliance = await startWithWard(t);
+  const browser = await openBrowser(t);
+  const page = await openPage(browser, appliance);
+  await signIn(page, "sam", password);
+  await page.getByLabel("Your question").fill("How are hands cleaned?");
+  await page.context().setOffline(true);
+  await page.getByRole("button", { name: "Ask", exact: true }).click();
+  await page.getByText("The appliance is not reachable. Check that it is running.").first().waitFor();
+  assert.equal(await page.getByLabel("Your question").inputValue(), "How are hands cleaned?");
+  await page.context().setOffline(false);
+  await page.getByRole("button", { name: "Ask", exact: true }).click();
+  await page.getByText("How this was made").waitFor({ timeout: 60_000 });
 });
 
 test("an idle session ends", async (t) => {
