@@ -1,4 +1,5 @@
-// Compares the catalogues of texts with the texts that the sources use: `t("…")`.
+// Compares the catalogues of texts with the texts that the sources use: `t("…")`. Each kind of entry of
+// the audit log needs a sentence, too.
 
 import fs from "node:fs";
 import path from "node:path";
@@ -64,6 +65,12 @@ for (const language of ["de", "fr"]) {
 /** Whether the appliance itself sends a text: about an error, or the reason of a refusal. */
 function isOfAppliance(key) {
   return texts.includes(`"${key}"`);
+}
+
+const events = fs.readFileSync(path.join(here, "../audit/src/event.rs"), "utf8");
+const sentences = fs.readFileSync(path.join(here, "src/state/sentences.ts"), "utf8");
+for (const [, kind] of events.matchAll(/^ {4}\w+ = "([a-z.-]+)",$/gm)) {
+  if (!sentences.includes(`"${kind}": `)) report(`sentences.ts: no sentence for ${kind}`);
 }
 
 if (problems > 0) process.exit(1);

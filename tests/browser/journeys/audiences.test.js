@@ -1,6 +1,7 @@
 // What each audience does in its first minutes, on a phone and on a desktop, in both themes.
 
 import assert from "node:assert/strict";
+import fs from "node:fs";
 import { test } from "node:test";
 import { password } from "../appliance.js";
 import { ask, inspectThemes, openBrowser, openPage, signIn } from "../browser.js";
@@ -112,6 +113,11 @@ async function asOfficer(browser, appliance, width) {
   await row.first().getByRole("button", { name: "Replay the answer" }).click();
   await page.getByText("The answer is the same.").waitFor({ timeout: 60_000 });
   await inspectThemes(page, `officer-activity-${width}`);
+  const saved = page.waitForEvent("download");
+  await page.getByRole("link", { name: "JSON Lines" }).click();
+  const lines = fs.readFileSync(await (await saved).path(), "utf8").trim().split("\n");
+  assert.ok(lines.length > 1);
+  assert.ok(lines.every((line) => JSON.parse(line).actor === "nina"), "the filter acts on the file");
 }
 
 async function inGerman(browser, appliance) {

@@ -66,7 +66,9 @@ export const kindGroups: { name: string; kinds: string[] }[] = [
     kinds: [
       "audit.viewed",
       "audit.verified",
+      "audit.exported",
       "audit.checkpoint-taken",
+      "audit.anchored",
       "audit.recovered",
       "answer.replayed",
       "backup.made",

@@ -1,7 +1,7 @@
 // Entries of the audit log as sentences.
 
 import type { EntryView } from "../api/client";
-import { t } from "./locale.svelte";
+import { formatTime, t } from "./locale.svelte";
 import { roles } from "./roles";
 
 type Detail = Record<string, unknown>;
@@ -161,6 +161,22 @@ const sentences: Record<string, Sentence> = {
     t("The data was restored from the backup {{backup}}.", { backup: text(d["backup"]) }),
   "backup.accepted": (d) =>
     t("The restored backup was accepted: {{reason}}", { reason: text(d["reason"]) }),
+  "service.clock-stepped": (d) =>
+    t("The clock of the machine was set. It shows {{time}} now.", {
+      time: formatTime(text(d["clock"])),
+    }),
+  "index.rebuilt": (d, who) =>
+    d["rolled_back"]
+      ? t("{{who}} went back to the previous index.", { who })
+      : t("{{who}} rebuilt the index.", { who }),
+  "audit.exported": (d, who) =>
+    t("{{who}} exported entries of the log as {{format}}.", { who, format: text(d["format"]) }),
+  "audit.anchored": (d) =>
+    d["reason"]
+      ? t("No checkpoint was stored outside the machine: {{reason}}.", {
+          reason: text(d["reason"]),
+        })
+      : t("A checkpoint was stored outside the machine."),
   "audit.viewed": (_, who) => t("{{who}} viewed the audit log.", { who }),
   "audit.verified": (d, who) =>
     d["holds"]
