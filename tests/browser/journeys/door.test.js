@@ -190,6 +190,19 @@ test("behind a proxy, the log has the client's address", async (t) => {
   assert.equal(failed.origin, "192.0.2.77");
 });
 
+test("the interface is sent compressed to browsers that accept it", async (t) => {
+  const appliance = await Appliance.start(t);
+  const plain = await appliance.request("GET", "/");
+  const [, script] = plain.text.match(/src="(\/assets\/[^"]+\.js)"/);
+  const headers = { "accept-encoding": "br, gzip" };
+  const packed = await appliance.request("GET", script, { headers });
+  assert.equal(packed.headers["content-encoding"], "gzip");
+  assert.match(packed.headers["content-type"], /^text\/javascript/);
+  const whole = await appliance.request("GET", script);
+  assert.equal(whole.headers["content-encoding"], undefined);
+  assert.ok(Number(packed.headers["content-length"]) * 2 < Number(whole.headers["content-length"]));
+});
+
 test("others cannot enter the data folder", async (t) => {
   const appliance = await startWithWard(t);
   const mode = (file) => fs.statSync(path.join(appliance.folder, file)).mode & 0o777;
