@@ -7,10 +7,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-/// Allows only the script and style of the appliance, and no frame around it.
+/// Allows only the script and style of the appliance, and no frame around it. Text becomes markup only through
+/// the templates of Svelte (Trusted Types).
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self'; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
-    frame-ancestors 'none'";
+    frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types svelte-trusted-html";
 
 /// Browsers use HTTPS only for a year (RFC 6797).
 const STRICT_TRANSPORT_SECURITY: &str = "max-age=31536000";
