@@ -72,6 +72,10 @@ kinds! {
     SecondFactorEnabled = "auth.second-factor-enabled",
     /// The second factor of a person was removed.
     SecondFactorRemoved = "auth.second-factor-removed",
+    /// A person registered a security key or passkey as a second factor.
+    SecurityKeyAdded = "auth.security-key-added",
+    /// A security key or passkey was removed.
+    SecurityKeyRemoved = "auth.security-key-removed",
     /// A person made new recovery codes for their second factor.
     RecoveryCodesMade = "auth.recovery-codes-made",
     /// A person created an API token.

@@ -53,6 +53,10 @@ row_id!(
     TokenId
 );
 row_id!(
+    /// A security key or passkey of a person. Ids of removed keys are never reused.
+    SecurityKeyId
+);
+row_id!(
     /// A change of an account that waits for a second administrator.
     AccountRequestId
 );

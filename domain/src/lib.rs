@@ -28,7 +28,7 @@ pub use document::{
 pub use entropy::Entropy;
 pub use ids::{
     AccountRequestId, CollectionId, DocumentId, FileHash, FileId, GroupId, PassageId, RevisionId,
-    SessionId, TokenId, UserId,
+    SecurityKeyId, SessionId, TokenId, UserId,
 };
 pub use metadata::{Day, DocumentMetadata, ParseDayError};
 pub use principal::{Principal, Role, TokenScope};

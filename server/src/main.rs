@@ -17,6 +17,7 @@ mod passwords;
 mod private_files;
 mod sandbox;
 mod sealing;
+mod security_keys;
 mod tls;
 mod totp;
 

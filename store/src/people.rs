@@ -52,6 +52,7 @@ macro_rules! select_users {
             "SELECT id, name, disabled, created_at, password_hash <> '' AS has_password,
                     EXISTS (SELECT 1 FROM second_factors
                             WHERE user_id = users.id AND confirmed_at IS NOT NULL)
+                        OR EXISTS (SELECT 1 FROM security_keys WHERE user_id = users.id)
                         AS has_second_factor,
                     (SELECT expires_at FROM activation_links WHERE user_id = users.id)
                         AS link_expires_at

@@ -1,4 +1,4 @@
-//! Second factors of people, and the recovery codes that stand in for them.
+//! Authenticator apps of people, and the recovery codes that stand in for second factors.
 
 use crate::connection::Store;
 use crate::error::StoreError;
@@ -122,22 +122,71 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the second factor of a person with their recovery codes. Returns whether they had
-    /// one.
-    pub async fn remove_second_factor(&self, user: UserId) -> Result<bool, StoreError> {
+    /// Removes the authenticator app of a person, and their recovery codes unless a security key is
+    /// left. Returns whether they had an app.
+    pub async fn remove_authenticator_app(&self, user: UserId) -> Result<bool, StoreError> {
         let mut transaction = self.writer.begin().await?;
-        replace_codes(&mut transaction, user, &[]).await?;
-        let removed = sqlx::query("DELETE FROM second_factors WHERE user_id = $1")
+        let removed = delete_app(&mut transaction, user).await?;
+        delete_unneeded_codes(&mut transaction, user).await?;
+        transaction.commit().await?;
+        Ok(removed > 0)
+    }
+
+    /// Removes all second factors of a person: the authenticator app, the security keys and the
+    /// recovery codes. Returns whether they had any.
+    pub async fn remove_second_factors(&self, user: UserId) -> Result<bool, StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        let app = delete_app(&mut transaction, user).await?;
+        let keys = sqlx::query("DELETE FROM security_keys WHERE user_id = $1")
             .bind(user.0)
             .execute(&mut *transaction)
             .await?
             .rows_affected();
+        replace_codes(&mut transaction, user, &[]).await?;
         transaction.commit().await?;
-        Ok(removed > 0)
+        Ok(app + keys > 0)
     }
 }
 
-async fn replace_codes(
+async fn delete_app(
+    transaction: &mut Transaction<'_, Sqlite>,
+    user: UserId,
+) -> Result<u64, StoreError> {
+    let deleted = sqlx::query("DELETE FROM second_factors WHERE user_id = $1")
+        .bind(user.0)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(deleted.rows_affected())
+}
+
+/// Whether a person has a second factor in use, as seen by a transaction.
+pub(crate) async fn has_any_factor(
+    transaction: &mut Transaction<'_, Sqlite>,
+    user: UserId,
+) -> Result<bool, StoreError> {
+    let has_any: i64 = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM second_factors
+                        WHERE user_id = $1 AND confirmed_at IS NOT NULL)
+             OR EXISTS (SELECT 1 FROM security_keys WHERE user_id = $1)",
+    )
+    .bind(user.0)
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok(has_any != 0)
+}
+
+/// Deletes the recovery codes of a person who has no second factor left.
+pub(crate) async fn delete_unneeded_codes(
+    transaction: &mut Transaction<'_, Sqlite>,
+    user: UserId,
+) -> Result<(), StoreError> {
+    if has_any_factor(transaction, user).await? {
+        return Ok(());
+    }
+    replace_codes(transaction, user, &[]).await
+}
+
+pub(crate) async fn replace_codes(
     transaction: &mut Transaction<'_, Sqlite>,
     user: UserId,
     hashes: &[String],

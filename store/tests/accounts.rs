@@ -3,7 +3,8 @@
 
 use cloister_domain::{Role, SessionId, Timestamp, TokenScope, UserId};
 use cloister_store::{
-    AccountChange, ApiToken, NewApiToken, NewUser, Session, Store, StoreError, User,
+    AccountChange, AddedKey, ApiToken, KeyUse, NewApiToken, NewSecurityKey, NewUser, Session,
+    Store, StoreError, User,
 };
 
 const fn at(seconds: i64) -> Timestamp {
@@ -240,10 +241,88 @@ async fn a_code_and_a_recovery_code_are_used_once() {
         .await
         .unwrap();
     assert!(!store.use_recovery_code(sam, "y").await.unwrap());
-    assert!(store.remove_second_factor(sam).await.unwrap());
+    assert!(store.remove_authenticator_app(sam).await.unwrap());
     assert!(!store.use_recovery_code(sam, "z").await.unwrap());
     assert!(!site.user(sam).await.has_second_factor);
-    assert!(!store.remove_second_factor(sam).await.unwrap());
+    assert!(!store.remove_authenticator_app(sam).await.unwrap());
+}
+
+fn security_key(credential_id: &[u8], name: &str) -> NewSecurityKey {
+    NewSecurityKey {
+        credential_id: credential_id.to_vec(),
+        name: name.into(),
+        credential: "{}".into(),
+    }
+}
+
+#[tokio::test]
+async fn security_keys_share_the_recovery_codes_with_the_app() {
+    let site = Site::open().await;
+    let store = &site.store;
+    let sam = site.add("sam", &[Role::Staff]).await;
+    let nina = site.add("nina", &[Role::Staff]).await;
+    let first = ["x".to_owned(), "y".to_owned()];
+    let add = |user, id: &'static [u8], name, codes: &'static [String]| async move {
+        let key = security_key(id, name);
+        store
+            .add_security_key(user, &key, codes, at(1))
+            .await
+            .unwrap()
+    };
+    let key = security_key(b"1", "blue");
+    let added = store.add_security_key(sam, &key, &first, at(1)).await;
+    assert_eq!(added.unwrap(), AddedKey::First);
+    assert!(site.user(sam).await.has_second_factor);
+    assert_eq!(add(sam, b"2", "red", &[]).await, AddedKey::Further);
+    assert_eq!(add(sam, b"3", "red", &[]).await, AddedKey::Refused, "name");
+    assert_eq!(add(nina, b"1", "mine", &[]).await, AddedKey::Refused, "key");
+    assert!(!site.user(nina).await.has_second_factor);
+    assert_eq!(store.count_recovery_codes(sam).await.unwrap(), 2);
+
+    let keys = store.security_keys(sam).await.unwrap();
+    let ids: Vec<_> = keys.iter().map(|key| key.id).collect();
+    let [blue, red] = ids.try_into().unwrap();
+    assert!(!store.remove_security_key(nina, blue).await.unwrap());
+    assert!(store.remove_security_key(sam, blue).await.unwrap());
+    assert_eq!(store.count_recovery_codes(sam).await.unwrap(), 2);
+    assert!(store.remove_security_key(sam, red).await.unwrap());
+    assert_eq!(store.count_recovery_codes(sam).await.unwrap(), 0);
+    assert!(!site.user(sam).await.has_second_factor);
+
+    assert_eq!(add(sam, b"4", "new", &[]).await, AddedKey::First);
+    assert!(store.remove_second_factors(sam).await.unwrap());
+    assert!(store.security_keys(sam).await.unwrap().is_empty());
+    assert!(!store.remove_second_factors(sam).await.unwrap());
+}
+
+#[tokio::test]
+async fn the_counter_of_a_security_key_only_grows() {
+    let site = Site::open().await;
+    let store = &site.store;
+    let sam = site.add("sam", &[Role::Staff]).await;
+    let key = security_key(b"1", "blue");
+    store.add_security_key(sam, &key, &[], at(1)).await.unwrap();
+    let keys = store.security_keys(sam).await.unwrap();
+    let id = keys.first().unwrap().id;
+    let use_with = |counter| async move {
+        let credential = format!("{{\"counter\":{counter}}}");
+        let key_use = KeyUse {
+            id,
+            credential,
+            counter,
+        };
+        store.use_security_key(sam, &key_use, at(2)).await.unwrap()
+    };
+    assert!(use_with(0).await, "some keys do not count");
+    assert!(use_with(0).await);
+    assert!(use_with(5).await);
+    for copied in [0, 4, 5] {
+        assert!(!use_with(copied).await, "{copied}");
+    }
+    assert!(use_with(6).await);
+    let keys = store.security_keys(sam).await.unwrap();
+    assert_eq!(keys.first().unwrap().credential, "{\"counter\":6}");
+    assert_eq!(keys.first().unwrap().last_used_at, Some(at(2)));
 }
 
 #[tokio::test]

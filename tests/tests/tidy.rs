@@ -99,6 +99,7 @@ const OWNERS: &[(&str, &[&str])] = &[
             "rustls",
             "rcgen",
             "ring",
+            "webauthn-rs",
             "utoipa",
             "utoipa-axum",
             "axum-extra",

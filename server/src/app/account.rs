@@ -2,6 +2,7 @@
 
 use super::api_tokens::ApiTokenView;
 use super::error::{ErrorCode, Result};
+use super::factor_proof::FactorProof;
 use super::second_factor::SecondFactorView;
 use super::{App, Caller};
 use crate::passwords;
@@ -134,19 +135,21 @@ impl App {
         self.logged(event, end).await
     }
 
-    /// Confirms that the person of a session is still the one who uses it: password, and a code if
-    /// they have a second factor.
+    /// Confirms that the person of a session is still the one who uses it: password, and a second
+    /// factor if they have one.
     pub async fn confirm_session(
         &self,
         caller: &Caller,
         person: &Principal,
         session: &SessionId,
         password: String,
-        code: Option<&str>,
+        proof: FactorProof,
     ) -> Result<()> {
         self.reauthenticate(caller, person, password).await?;
-        self.accept_own_code(caller, person, code).await?;
-        let event = caller.event(EventKind::Reauthenticated, json!({}));
+        let accepted = self
+            .accept_own_factor(caller, person, session, proof)
+            .await?;
+        let event = caller.event(EventKind::Reauthenticated, accepted.detail());
         self.audit.append(event).await?;
         let now = self.clock.now();
         self.store.set_authenticated(session, now).await?;

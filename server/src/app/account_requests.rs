@@ -124,7 +124,7 @@ impl App {
             }
             AccountChange::ActivationLink => Ok(Some(self.log_and_make_link(caller, user).await?)),
             AccountChange::SecondFactor => {
-                self.log_and_remove_second_factor(caller, user.id, &user.name)
+                self.log_and_remove_second_factors(caller, user.id, &user.name)
                     .await?;
                 Ok(None)
             }

@@ -11,6 +11,7 @@ use cloister_domain::entropy::EntropyError;
 use cloister_policies::PolicyError;
 use cloister_store::StoreError;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 macro_rules! codes {
@@ -39,6 +40,8 @@ codes! {
     SecondFactorNeeded = "second-factor-needed", "Enter a code of your second factor";
     /// The code of the second factor is wrong or was used before.
     WrongCode = "wrong-code", "The code is wrong or was used before";
+    /// The security key was not accepted.
+    KeyRefused = "key-refused", "The security key was not accepted";
     /// The person must set up a second factor before anything else.
     SecondFactorMissing = "second-factor-missing", "Set up a second factor first";
     /// The API token does not exist, has expired or was revoked.
@@ -90,6 +93,31 @@ pub struct AppError {
     /// Seconds after which another try makes sense.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub retry_after_s: Option<u64>,
+    /// How the person can prove their second factor, with `second-factor-needed`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub second_factor: Option<Box<FactorRequest>>,
+}
+
+/// What a person can prove their second factor with. Recovery codes are always accepted.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FactorRequest {
+    /// Whether the person has an authenticator app.
+    pub app: bool,
+    /// A challenge, if the person has security keys that work with this site.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<KeyChallengeView>,
+}
+
+/// A challenge for a security key. It can be answered once.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = KeyChallenge)]
+pub struct KeyChallengeView {
+    /// The ticket to send back with the answer.
+    pub ticket: String,
+    /// What `PublicKeyCredential.parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`
+    /// takes.
+    #[schema(value_type = Object)]
+    pub options: Value,
 }
 
 /// The result of a use case.
@@ -102,6 +130,7 @@ impl From<ErrorCode> for AppError {
             title: code.title().to_owned(),
             detail: None,
             retry_after_s: None,
+            second_factor: None,
         }
     }
 }

@@ -22,6 +22,7 @@ mod embeddings;
 mod error;
 pub mod examples;
 mod expensive;
+mod factor_proof;
 pub mod files;
 mod inbox_files;
 mod index;
@@ -33,6 +34,7 @@ mod refusals;
 mod replay;
 pub mod search;
 pub mod second_factor;
+pub mod security_keys;
 mod sessions;
 mod setup;
 mod sign_in;
@@ -45,7 +47,8 @@ pub use answers::{AskCommand, FollowUp};
 pub use api_tokens::NewToken;
 pub use caller::Caller;
 pub use documents::{PageImage, PagePlace};
-pub use error::{AppError, ErrorCode, Result};
+pub use error::{AppError, ErrorCode, KeyChallengeView, Result};
+pub use factor_proof::FactorProof;
 pub use files::FileQuery;
 pub use index::IndexReport;
 pub use people::{AccountManager, Changed, NewPerson};
@@ -57,6 +60,7 @@ use crate::limits::HashPool;
 use crate::passwords;
 use crate::sandbox::SandboxStatus;
 use crate::sealing::Sealer;
+use crate::security_keys::SecurityKeys;
 use cloister_answer::{
     AnswerWeights, Answerer, AnswererParts, Glossary, Reranker, SentenceReranker, SiteDictionaries,
     SiteThesaurus,
@@ -135,6 +139,8 @@ pub struct App {
     hash_pool: HashPool,
     /// Encrypts secrets in the database.
     sealer: Sealer,
+    /// The site as security keys know it. `None` if it has no host name.
+    security_keys: Option<SecurityKeys>,
     refusals: Refusals,
     /// Turns for work that takes long.
     expensive: ExpensiveWork,
@@ -182,6 +188,7 @@ impl App {
             sign_in_limits: SignInLimits::new(config.session.sign_ins_per_minute),
             hash_pool: HashPool::start()?,
             sealer: Sealer::open(&config.paths.secrets_key, &config.paths.data, &*entropy)?,
+            security_keys: SecurityKeys::open(&config.server.names),
             refusals: Refusals::default(),
             expensive: ExpensiveWork::default(),
             examples: ExampleCache::default(),

@@ -1,13 +1,15 @@
-//! The second factor: codes of an authenticator app, and recovery codes that stand in for them.
+//! The second factors of people: authenticator apps, and recovery codes that stand in for them.
 
 use super::error::{AppError, ErrorCode, Result};
+use super::factor_proof::FactorProof;
 use super::people::{AccountManager, Changed};
+use super::security_keys::SecurityKeyView;
 use super::{App, Caller};
 use crate::passwords;
 use crate::totp::{TotpSecret, qr_rows};
-use cloister_audit::{Event, EventKind, Outcome};
-use cloister_domain::{Principal, Role, UserId};
-use cloister_store::{AccountChange, AttemptKey, SecondFactor, User};
+use cloister_audit::EventKind;
+use cloister_domain::{Principal, Role, SessionId, UserId};
+use cloister_store::{AccountChange, SecondFactor, User};
 use data_encoding::BASE32_NOPAD;
 use serde::Serialize;
 use serde_json::json;
@@ -19,14 +21,18 @@ const RECOVERY_CODES: usize = 10;
 const RECOVERY_CODE_BYTES: usize = 10;
 /// The characters of a group of a recovery code.
 const GROUP_LENGTH: usize = 4;
-/// A longer text is no code.
-const MAX_CODE_BYTES: usize = 64;
 
-/// The second factor of the person.
+/// The second factors of the person.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SecondFactorView {
-    /// Whether it is in use.
+    /// Whether one is in use.
     enabled: bool,
+    /// Whether an authenticator app is in use.
+    app: bool,
+    /// The security keys, the oldest first.
+    keys: Vec<SecurityKeyView>,
+    /// The host name that security keys work with. Absent if they do not work here.
+    key_site: Option<String>,
     /// Whether the settings require it for a role of the person.
     required: bool,
     /// The number of recovery codes that are left.
@@ -50,33 +56,17 @@ pub struct RecoveryCodes {
     codes: Vec<String>,
 }
 
-/// How a code was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AcceptedCode {
-    /// There is no second factor.
-    NotNeeded,
-    /// A code of the app.
-    Totp,
-    /// A recovery code, which cannot be used again.
-    Recovery,
-}
-
-impl AcceptedCode {
-    /// Its name in the audit log.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NotNeeded => "none",
-            Self::Totp => "totp",
-            Self::Recovery => "recovery-code",
-        }
-    }
-}
-
 impl App {
     pub(super) async fn second_factor_view(&self, person: &Principal) -> Result<SecondFactorView> {
         let factor = self.store.second_factor(person.user).await?;
+        let app = factor.is_some_and(|factor| factor.is_confirmed);
+        let keys = self.own_keys(person).await?;
+        let site = self.security_keys.as_ref();
         Ok(SecondFactorView {
-            enabled: factor.is_some_and(|factor| factor.is_confirmed),
+            enabled: app || !keys.is_empty(),
+            app,
+            keys,
+            key_site: site.map(|site| site.name().to_owned()),
             required: self.requires_second_factor(&person.roles),
             recovery_codes: self.store.count_recovery_codes(person.user).await?,
         })
@@ -165,45 +155,30 @@ impl App {
         Ok(RecoveryCodes { codes })
     }
 
-    /// Removes the person's own second factor, after their password and a code.
-    pub async fn remove_own_second_factor(
+    /// Removes the person's own authenticator app, after their password and a second factor.
+    pub async fn remove_own_app(
         &self,
         caller: &Caller,
         person: &Principal,
+        session: &SessionId,
         password: String,
-        code: &str,
+        proof: FactorProof,
     ) -> Result<()> {
-        self.reauthenticate(caller, person, password).await?;
-        let accepted = self.accept_own_code(caller, person, Some(code)).await?;
-        if accepted == AcceptedCode::NotNeeded {
+        let factor = self.store.second_factor(person.user).await?;
+        if !factor.is_some_and(|factor| factor.is_confirmed) {
             return Err(ErrorCode::NotFound.into());
         }
-        self.log_and_remove_second_factor(caller, person.user, &person.name)
-            .await
+        self.reauthenticate(caller, person, password).await?;
+        self.accept_own_factor(caller, person, session, proof)
+            .await?;
+        let detail = json!({ "name": person.name, "kind": "totp" });
+        let event = caller.event(EventKind::SecondFactorRemoved, detail);
+        let remove = self.store.remove_authenticator_app(person.user);
+        self.logged(event, remove).await?;
+        Ok(())
     }
 
-    /// Checks the code of a person who is signed in. A wrong one is logged.
-    pub(super) async fn accept_own_code(
-        &self,
-        caller: &Caller,
-        person: &Principal,
-        code: Option<&str>,
-    ) -> Result<AcceptedCode> {
-        let accepted = self.accept_code(caller, person.user, code).await;
-        if let Err(cause) = &accepted
-            && cause.code == ErrorCode::WrongCode
-        {
-            let detail = json!({ "refused": "wrong code of the second factor" });
-            let failed = Event {
-                outcome: Outcome::Failure,
-                ..caller.event(EventKind::ReauthenticationFailed, detail)
-            };
-            self.audit.append(failed).await?;
-        }
-        accepted
-    }
-
-    /// Removes the second factor of a person who has lost it.
+    /// Removes the second factors of a person who has lost them.
     pub async fn reset_second_factor(
         &self,
         caller: &Caller,
@@ -223,79 +198,34 @@ impl App {
                 Ok(Changed::Requested(request))
             }
             AccountManager::Administrator(_) | AccountManager::Operator => {
-                self.log_and_remove_second_factor(caller, id, &user.name)
+                self.log_and_remove_second_factors(caller, id, &user.name)
                     .await?;
                 Ok(Changed::Done(()))
             }
         }
     }
 
-    pub(super) async fn log_and_remove_second_factor(
+    /// Removes all second factors of a person.
+    pub(super) async fn log_and_remove_second_factors(
         &self,
         caller: &Caller,
         user: UserId,
         name: &str,
     ) -> Result<()> {
         let event = caller.event(EventKind::SecondFactorRemoved, json!({ "name": name }));
-        self.logged(event, self.store.remove_second_factor(user))
+        self.logged(event, self.store.remove_second_factors(user))
             .await?;
         Ok(())
     }
 
-    /// Checks the code of a person who knows their password. Wrong codes delay the next one, from
-    /// wherever it comes, longer and longer.
-    pub(super) async fn accept_code(
-        &self,
-        caller: &Caller,
-        user: UserId,
-        code: Option<&str>,
-    ) -> Result<AcceptedCode> {
-        let factor = self.store.second_factor(user).await?;
-        let Some(factor) = factor.filter(|factor| factor.is_confirmed) else {
-            return Ok(AcceptedCode::NotNeeded);
-        };
-        let code = code.map(str::trim).filter(|code| !code.is_empty());
-        let code = code.ok_or(ErrorCode::SecondFactorNeeded)?;
-        let key = AttemptKey::codes_of(user);
-        let (delays, now) = (self.sign_in_delays(), self.clock.now());
-        let reserved = self.store.reserve_sign_in_attempt(&key, &delays, now);
-        if let Some(wait) = reserved.await? {
-            return Err(self.delayed(caller, wait));
-        }
-        let accepted = self.use_code(user, &factor, code).await?;
-        let accepted = accepted.ok_or(ErrorCode::WrongCode)?;
-        self.store.reset_sign_in_attempts(&key, now).await?;
-        Ok(accepted)
-    }
-
-    /// Uses a code of the app or a recovery code, if it is right and was not used before.
-    async fn use_code(
-        &self,
-        user: UserId,
-        factor: &SecondFactor,
-        code: &str,
-    ) -> Result<Option<AcceptedCode>> {
-        let secret = self.secret_of(user, factor)?;
-        if let Some(step) = secret.step_of(code, self.clock.now()) {
-            let is_new = self.store.use_code_of_step(user, step).await?;
-            return Ok(is_new.then_some(AcceptedCode::Totp));
-        }
-        if code.len() > MAX_CODE_BYTES {
-            return Ok(None);
-        }
-        let hash = hash_recovery_code(user, code);
-        let is_new = self.store.use_recovery_code(user, &hash).await?;
-        Ok(is_new.then_some(AcceptedCode::Recovery))
-    }
-
-    fn secret_of(&self, user: UserId, factor: &SecondFactor) -> Result<TotpSecret> {
+    pub(super) fn secret_of(&self, user: UserId, factor: &SecondFactor) -> Result<TotpSecret> {
         let bytes = self.sealer.unseal(&owner(user), &factor.secret)?;
         TotpSecret::from_bytes(&bytes)
             .ok_or_else(|| AppError::internal("a secret of a second factor has a wrong length"))
     }
 
     /// New recovery codes of a person, and their hashes.
-    fn random_codes(&self, user: UserId) -> Result<(Vec<String>, Vec<String>)> {
+    pub(super) fn random_codes(&self, user: UserId) -> Result<(Vec<String>, Vec<String>)> {
         let mut codes = Vec::with_capacity(RECOVERY_CODES);
         for _ in 0..RECOVERY_CODES {
             let mut bytes = [0; RECOVERY_CODE_BYTES];
@@ -323,7 +253,7 @@ fn grouped(code: &str) -> String {
 }
 
 /// The hash of a recovery code, however the person separates its groups.
-fn hash_recovery_code(user: UserId, code: &str) -> String {
+pub(super) fn hash_recovery_code(user: UserId, code: &str) -> String {
     let plain: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
     passwords::fingerprint(&format!("{user}\n{}", plain.to_ascii_uppercase()))
 }

@@ -1,8 +1,8 @@
 //! The first administrator, who is created with a one-time link.
 
 use super::error::{ErrorCode, Result};
+use super::factor_proof::AcceptedFactor;
 use super::refusals::AnonymousAttempt;
-use super::second_factor::AcceptedCode;
 use super::sign_in::{NewSession, SignInPlace, pool_ended};
 use super::{App, AppError, Caller};
 use crate::passwords;
@@ -106,7 +106,7 @@ impl App {
             device: &device,
             ..SignInPlace::default()
         };
-        self.complete_sign_in(caller, &record, AcceptedCode::NotNeeded, place)
+        self.complete_sign_in(caller, &record, &AcceptedFactor::NotNeeded, place)
             .await
     }
 

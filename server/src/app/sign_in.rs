@@ -1,11 +1,12 @@
 //! Signing in and out.
 
 use super::error::{AppError, ErrorCode, Result};
+use super::factor_proof::{AcceptedFactor, FactorProof};
 use super::refusals::AnonymousAttempt;
-use super::second_factor::AcceptedCode;
 use super::{App, Caller};
 use crate::limits::{HashSlot, RateLimiter, network_of};
 use crate::passwords;
+use crate::security_keys::ChallengePlace;
 use cloister_audit::{Actor, Event, EventKind, Outcome};
 use cloister_domain::{Principal, SessionId, UserId};
 use cloister_store::{AttemptDelays, AttemptKey, Session, SignInRecord, normalize_name};
@@ -53,8 +54,8 @@ pub struct Credentials {
     pub name: String,
     /// The password.
     pub password: String,
-    /// A code of the second factor, if the person has one.
-    pub code: Option<String>,
+    /// The second factor, if the person has one.
+    pub proof: FactorProof,
     /// What the client says it is, for the person's list of sessions.
     pub device: String,
     /// The secret of the session that the browser has already, which the new one replaces.
@@ -101,7 +102,7 @@ impl App {
         let Credentials {
             name,
             password,
-            code,
+            proof,
             device,
             previous_session,
         } = credentials;
@@ -113,33 +114,31 @@ impl App {
             let error = ErrorCode::WrongPassword;
             return Err(self.refuse_sign_in(caller, record, REASON, error).await?);
         };
-        let accepted = self
-            .accept_code_to_sign_in(caller, &record, code.as_deref())
-            .await?;
+        let accepted = self.accept_factor(caller, &record, proof).await?;
         let place = SignInPlace {
             device: &device,
             previous_session: previous_session.as_deref(),
             attempt: Some(&key),
         };
-        self.complete_sign_in(caller, &record, accepted, place)
+        self.complete_sign_in(caller, &record, &accepted, place)
             .await
     }
 
-    async fn accept_code_to_sign_in(
+    async fn accept_factor(
         &self,
         caller: &Caller,
         record: &SignInRecord,
-        code: Option<&str>,
-    ) -> Result<AcceptedCode> {
-        const REASON: &str = "wrong code of the second factor";
-        match self.accept_code(caller, record.user, code).await {
-            Err(cause) if cause.code == ErrorCode::WrongCode => {
+        proof: FactorProof,
+    ) -> Result<AcceptedFactor> {
+        let place = ChallengePlace::SignIn;
+        let check = self.check_factor(caller, record.user, place, proof).await?;
+        match check {
+            Ok(accepted) => Ok(accepted),
+            Err(refusal) => {
                 let record = Some(record.clone());
-                Err(self
-                    .refuse_sign_in(caller, record, REASON, cause.code)
-                    .await?)
+                let refused = self.refuse_sign_in(caller, record, refusal.reason, refusal.error);
+                Err(refused.await?)
             }
-            accepted => accepted,
         }
     }
 
@@ -260,13 +259,12 @@ impl App {
         &self,
         caller: &Caller,
         record: &SignInRecord,
-        accepted: AcceptedCode,
+        accepted: &AcceptedFactor,
         place: SignInPlace<'_>,
     ) -> Result<NewSession> {
         let (session, id, has_replaced) = self.begin_session(caller, record.user, place).await?;
-        let detail = json!({
-            "replaced_session": has_replaced, "second_factor": accepted.as_str(),
-        });
+        let mut detail = accepted.detail();
+        detail["replaced_session"] = has_replaced.into();
         let event = Event {
             actor: Actor::from(&session.person),
             ..caller.event(EventKind::SignedIn, detail)

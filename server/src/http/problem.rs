@@ -36,6 +36,7 @@ const fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::WrongCurrentPassword
         | ErrorCode::SecondFactorNeeded
         | ErrorCode::WrongCode
+        | ErrorCode::KeyRefused
         | ErrorCode::TokenRefused
         | ErrorCode::SignedOut => StatusCode::UNAUTHORIZED,
         ErrorCode::Locked | ErrorCode::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,

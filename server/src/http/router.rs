@@ -58,6 +58,9 @@ fn own_account() -> OpenApiRouter<AppState> {
         .routes(routes!(account::revoke_token))
         .routes(routes!(second_factor::begin, second_factor::confirm))
         .routes(routes!(second_factor::remove))
+        .routes(routes!(second_factor::begin_key))
+        .routes(routes!(second_factor::add_key))
+        .routes(routes!(second_factor::remove_key))
         .routes(routes!(second_factor::make_recovery_codes))
 }
 

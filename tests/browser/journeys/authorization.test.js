@@ -21,6 +21,9 @@ const ROUTES = {
     "POST /account/second-factor",
     "PUT /account/second-factor",
     "POST /account/second-factor/removal",
+    "POST /account/security-keys/challenge",
+    "POST /account/security-keys",
+    "POST /account/security-keys/{id}/removal",
     "POST /account/recovery-codes",
     "GET /about",
     "GET /examples",
@@ -232,7 +235,8 @@ test("every route says who may call it, and refuses everybody else", async (t) =
       const headers = { authorization: `Bearer ${created.json.secret}` };
       for (const route of all.filter((route) => !ROUTES.nobody.includes(route))) {
         const { status } = await call(route, { headers });
-        const isSessionOnly = ["GET /session", "DELETE /session"].includes(route) || /second-factor$/.test(route);
+        const enrols = /(second-factor|security-keys|security-keys\/challenge)$/.test(route);
+        const isSessionOnly = ["GET /session", "DELETE /session"].includes(route) || enrols;
         if (allowed.includes(route)) assert.ok(![401, 403].includes(status), `${scope}: ${route}: ${status}`);
         else assert.ok([401, 403].includes(status), `${scope}: ${route}: ${status}`);
         if (!allowed.includes(route) && !isSessionOnly) assert.equal(status, 403, `${scope}: ${route}`);

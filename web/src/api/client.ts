@@ -8,6 +8,7 @@ export type About = Schemas["About"];
 export type Account = Schemas["Account"];
 export type AccountRequest = Schemas["AccountRequest"];
 export type ActivatedPerson = Schemas["ActivatedPerson"];
+export type AddedSecurityKey = Schemas["AddedSecurityKey"];
 export type AnswerEvent = Schemas["AnswerEvent"];
 export type Approval = Schemas["Approval"];
 export type AuditOverview = Schemas["AuditOverview"];
@@ -21,9 +22,13 @@ export type Enrolment = Schemas["Enrolment"];
 export type EntriesView = Schemas["EntriesView"];
 export type EntryView = Schemas["EntryView"];
 export type Examples = Schemas["Examples"];
+export type FactorProof = Schemas["FactorProofRequest"];
+export type FactorRequest = Schemas["FactorRequest"];
 export type FileView = Schemas["FileView"];
 export type FilesView = Schemas["FilesView"];
 export type GroupView = Schemas["GroupView"];
+export type KeyChallenge = Schemas["KeyChallenge"];
+export type KeyResponse = Schemas["KeyResponseRequest"];
 export type NewLink = Schemas["NewLink"];
 export type PageView = Schemas["PageView"];
 export type Person = Schemas["Person"];
@@ -47,6 +52,8 @@ export class Problem extends Error {
     readonly code: string,
     title: string,
     readonly detail?: string | null,
+    /** What the person can prove their second factor with, if it is needed. */
+    readonly secondFactor?: FactorRequest,
   ) {
     const sentences = [t(title), detail && translateDetail(detail)].filter(Boolean);
     if (forAdministrators.has(code))
@@ -130,6 +137,7 @@ async function readProblem(response: Response): Promise<Problem> {
     body.code ?? "unknown",
     body.title ?? msg("Something went wrong in the appliance"),
     body.detail,
+    body.second_factor,
   );
   if (error.code === "signed-out") listeners.signedOut();
   return error;

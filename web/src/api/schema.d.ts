@@ -134,8 +134,62 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Removes one's own second factor. */
+        /** Removes one's own authenticator app. */
         post: operations["remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/security-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Registers a security key that answered the challenge. If it is the first second factor, the
+         *     response has recovery codes, which are not shown again.
+         */
+        post: operations["add_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/security-keys/challenge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a challenge with which a security key is registered. */
+        post: operations["begin_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/security-keys/{id}/removal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Removes a security key of one's own. */
+        post: operations["remove_key"];
         delete?: never;
         options?: never;
         head?: never;
@@ -997,6 +1051,11 @@ export interface components {
             link: string;
             password: string;
         };
+        /** @description A key that was registered. */
+        AddedSecurityKey: {
+            /** @description New recovery codes, which are shown once. Empty if the person had a second factor before. */
+            codes: string[];
+        };
         /** @description An event of an answer. The field `event` names the variant. */
         AnswerEvent: (components["schemas"]["ReceiptView"] & {
             /** @enum {string} */
@@ -1089,6 +1148,7 @@ export interface components {
              * @description Seconds after which another try makes sense.
              */
             retry_after_s?: number | null;
+            second_factor?: components["schemas"]["FactorRequest"] | null;
             /** @description The sentence for the code. */
             title: string;
         };
@@ -1224,12 +1284,7 @@ export interface components {
             token: components["schemas"]["ApiToken"];
         };
         /** @description A name and a password. */
-        Credentials: {
-            /**
-             * @description A code of the second factor. If it is needed and absent, the error is
-             *     `second-factor-needed`: send all three again.
-             */
-            code?: string | null;
+        Credentials: components["schemas"]["FactorProofRequest"] & {
             name: string;
             password: string;
         };
@@ -1356,7 +1411,7 @@ export interface components {
          * @description The kind of an error, for a program to act on.
          * @enum {string}
          */
-        ErrorCode: "WrongPassword" | "WrongCurrentPassword" | "ReauthenticationNeeded" | "SecondFactorNeeded" | "WrongCode" | "SecondFactorMissing" | "TokenRefused" | "Locked" | "TooManyRequests" | "Overloaded" | "TooLarge" | "Timeout" | "SignedOut" | "Forbidden" | "NotFound" | "Conflict" | "Invalid" | "SetupLinkSpent" | "Busy" | "AuditStopped" | "DiskFull" | "ModelUnavailable" | "Internal";
+        ErrorCode: "WrongPassword" | "WrongCurrentPassword" | "ReauthenticationNeeded" | "SecondFactorNeeded" | "WrongCode" | "KeyRefused" | "SecondFactorMissing" | "TokenRefused" | "Locked" | "TooManyRequests" | "Overloaded" | "TooLarge" | "Timeout" | "SignedOut" | "Forbidden" | "NotFound" | "Conflict" | "Invalid" | "SetupLinkSpent" | "Busy" | "AuditStopped" | "DiskFull" | "ModelUnavailable" | "Internal";
         /** @description Questions that the documents of a person answer. */
         Examples: {
             /** @description The questions. Empty if none could be made. */
@@ -1384,6 +1439,18 @@ export interface components {
             tags: {
                 [key: string]: number;
             };
+        };
+        /** @description A second factor: a code, or the answer of a security key. */
+        FactorProofRequest: {
+            /** @description A code of the authenticator app, or a recovery code. */
+            code?: string | null;
+            key?: components["schemas"]["KeyResponseRequest"] | null;
+        };
+        /** @description What a person can prove their second factor with. Recovery codes are always accepted. */
+        FactorRequest: {
+            /** @description Whether the person has an authenticator app. */
+            app: boolean;
+            key?: components["schemas"]["KeyChallenge"] | null;
         };
         /** @description Whether an answer helped. */
         Feedback: {
@@ -1532,6 +1599,23 @@ export interface components {
         IngestionChange: {
             paused: boolean;
         };
+        /** @description A challenge for a security key. It can be answered once. */
+        KeyChallenge: {
+            /**
+             * @description What `PublicKeyCredential.parseCreationOptionsFromJSON` or `parseRequestOptionsFromJSON`
+             *     takes.
+             */
+            options: Record<string, never>;
+            /** @description The ticket to send back with the answer. */
+            ticket: string;
+        };
+        /** @description The answer of a security key to a challenge. */
+        KeyResponseRequest: {
+            /** @description What `PublicKeyCredential.toJSON` returned. */
+            credential: Record<string, never>;
+            /** @description The ticket of the challenge. */
+            ticket: string;
+        };
         /** @description A checkpoint that was stored outside the machine. */
         LastAnchor: {
             /** @description When, RFC 3339. */
@@ -1552,6 +1636,11 @@ export interface components {
             by: string;
             /** @description Whether the log was intact. */
             holds: boolean;
+        };
+        /** @description A security key to register. */
+        NewKeyRequest: components["schemas"]["KeyResponseRequest"] & {
+            /** @description A name, by which the person recognises the key. */
+            name: string;
         };
         /** @description A link that was just made. It is shown once. */
         NewLink: {
@@ -1825,6 +1914,10 @@ export interface components {
              */
             status: number;
         };
+        /** @description The person's password and a second factor. */
+        ProvenPassword: components["schemas"]["FactorProofRequest"] & {
+            password: string;
+        };
         /** @description A quote, byte for byte from the document. */
         QuoteView: {
             /** @description The classification of the document, if it has one. */
@@ -2075,15 +2168,16 @@ export interface components {
         SecondFactorCode: {
             code: string;
         };
-        /** @description The person's password and a code of the second factor. */
-        SecondFactorRemoval: {
-            code: string;
-            password: string;
-        };
-        /** @description The second factor of the person. */
+        /** @description The second factors of the person. */
         SecondFactorView: {
-            /** @description Whether it is in use. */
+            /** @description Whether an authenticator app is in use. */
+            app: boolean;
+            /** @description Whether one is in use. */
             enabled: boolean;
+            /** @description The host name that security keys work with. Absent if they do not work here. */
+            key_site?: string | null;
+            /** @description The security keys, the oldest first. */
+            keys: components["schemas"]["SecurityKey"][];
             /**
              * Format: int64
              * @description The number of recovery codes that are left.
@@ -2091,6 +2185,20 @@ export interface components {
             recovery_codes: number;
             /** @description Whether the settings require it for a role of the person. */
             required: boolean;
+        };
+        /** @description A security key of the person. */
+        SecurityKey: {
+            /** @description The time of the registration, RFC 3339. */
+            created_at: string;
+            /**
+             * Format: int64
+             * @description The id, which the audit log names.
+             */
+            id: number;
+            /** @description The time of the last use, RFC 3339. Absent if it was not used yet. */
+            last_used_at?: string | null;
+            /** @description The name that the person gave it. */
+            name: string;
         };
         /** @description A generated sentence that was verified. */
         SentenceView: {
@@ -2114,9 +2222,8 @@ export interface components {
             /** @description The time of the sign-in, RFC 3339. */
             started_at: string;
         };
-        /** @description The password, and a code of the second factor if the person has one. */
-        SessionConfirmation: {
-            code?: string | null;
+        /** @description The password, and the second factor if the person has one. */
+        SessionConfirmation: components["schemas"]["FactorProofRequest"] & {
             password: string;
         };
         /** @description The first administrator. */
@@ -2568,7 +2675,132 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SecondFactorRemoval"];
+                "application/json": components["schemas"]["ProvenPassword"];
+            };
+        };
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewKeyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddedSecurityKey"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    begin_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProvenPassword"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyChallenge"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProvenPassword"];
             };
         };
         responses: {

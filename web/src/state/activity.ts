@@ -42,6 +42,8 @@ export const kindGroups: { name: string; kinds: string[] }[] = [
       "user.change-withdrawn",
       "auth.second-factor-enabled",
       "auth.second-factor-removed",
+      "auth.security-key-added",
+      "auth.security-key-removed",
       "token.created",
       "token.revoked",
     ],

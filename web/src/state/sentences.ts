@@ -70,6 +70,9 @@ const sentences: Record<string, Sentence> = {
   "auth.second-factor-enabled": (_, who) => t("{{who}} put a second factor into use.", { who }),
   "auth.second-factor-removed": (d, who) =>
     t("{{who}} removed the second factor of {{name}}.", { who, name: text(d["name"]) }),
+  "auth.security-key-added": (d, who) => describeAddedKey(d, who),
+  "auth.security-key-removed": (d, who) =>
+    t("{{who}} removed the security key “{{key}}”.", { who, key: text(d["key"]) }),
   "auth.recovery-codes-made": (_, who) => t("{{who}} made new recovery codes.", { who }),
   "token.created": (d, who) =>
     t("{{who}} created the API token “{{token}}” for {{scopes}}.", {
@@ -186,6 +189,17 @@ const sentences: Record<string, Sentence> = {
     t("{{who}} took a checkpoint, to be kept elsewhere.", { who }),
   "audit.recovered": () => t("The log was opened again after a crash or a repair."),
 };
+
+function describeAddedKey(detail: Detail, who: string): string {
+  const key = text(detail["key"]);
+  return detail["refused"]
+    ? t("{{who}} could not register the security key “{{key}}”: {{reason}}.", {
+        who,
+        key,
+        reason: text(detail["refused"]),
+      })
+    : t("{{who}} registered the security key “{{key}}”.", { who, key });
+}
 
 function describeRating(detail: Detail, who: string): string {
   const sentence = detail["helpful"]

@@ -5,6 +5,7 @@ use crate::app::api_tokens::CreatedToken;
 use crate::app::{AppState, ErrorCode, NewToken};
 use crate::http::json::Json;
 use crate::http::problem::{HttpResult, Problem};
+use crate::http::routes::second_factor::FactorProofRequest;
 use crate::http::session::SignedIn;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -19,12 +20,12 @@ pub struct PasswordChange {
     new: String,
 }
 
-/// The password, and a code of the second factor if the person has one.
+/// The password, and the second factor if the person has one.
 #[derive(Deserialize, ToSchema)]
 pub struct SessionConfirmation {
     password: String,
-    #[serde(default)]
-    code: Option<String>,
+    #[serde(flatten)]
+    proof: FactorProofRequest,
 }
 
 /// An API token to create.
@@ -88,8 +89,8 @@ pub async fn confirm_session(
         session,
         ..
     } = signed_in;
-    let SessionConfirmation { password, code } = confirmation;
-    app.confirm_session(&caller, &person, &session, password, code.as_deref())
+    let SessionConfirmation { password, proof } = confirmation;
+    app.confirm_session(&caller, &person, &session, password, proof.into())
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

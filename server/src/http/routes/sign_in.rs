@@ -3,6 +3,7 @@
 use crate::app::{AppState, Credentials, NewSession, SetupCommand};
 use crate::http::json::Json;
 use crate::http::problem::{HttpResult, Problem};
+use crate::http::routes::second_factor::FactorProofRequest;
 use crate::http::session::{Client, Device, Enrolling, PreviousSession, SignedIn, session_cookie};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -57,10 +58,10 @@ impl CurrentPerson {
 pub struct SignInRequest {
     name: String,
     password: String,
-    /// A code of the second factor. If it is needed and absent, the error is
-    /// `second-factor-needed`: send all three again.
-    #[serde(default)]
-    code: Option<String>,
+    /// The second factor. If it is needed and absent, the error is `second-factor-needed`: send the
+    /// name and the password again with it.
+    #[serde(flatten)]
+    proof: FactorProofRequest,
 }
 
 /// The first administrator.
@@ -106,12 +107,12 @@ pub async fn sign_in(
     let SignInRequest {
         name,
         password,
-        code,
+        proof,
     } = request;
     let credentials = Credentials {
         name,
         password,
-        code,
+        proof: proof.into(),
         device,
         previous_session,
     };
