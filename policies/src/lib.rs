@@ -7,9 +7,10 @@
 //! deliberately knows neither the database nor sessions: it receives a principal and the grants,
 //! and decides. To add a policy, write it, and add a row that it allows and a row that it does not.
 //!
-//! [`redaction`] is the second half: which personal data is masked, and for whom.
+//! [`egress`] says which outbound connections a site allows. [`redaction`] is the second half: which personal data is masked, and for whom.
 
 mod authorization;
+pub mod egress;
 mod error;
 pub mod redaction;
 
