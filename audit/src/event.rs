@@ -76,6 +76,10 @@ kinds! {
     SecurityKeyAdded = "auth.security-key-added",
     /// A security key or passkey was removed.
     SecurityKeyRemoved = "auth.security-key-removed",
+    /// The directory of the site no longer confirms a person, whose sessions and tokens ended.
+    DirectoryRefused = "auth.directory-refused",
+    /// The directory of the site stopped answering, or answers again.
+    DirectoryAsked = "directory.asked",
     /// A person made new recovery codes for their second factor.
     RecoveryCodesMade = "auth.recovery-codes-made",
     /// A person created an API token.

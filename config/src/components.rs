@@ -7,12 +7,14 @@ use cloister_answer::{
     AnswerWeights, Glossary, RerankModel, Reranker, SentenceReranker, SiteDictionaries,
     SiteThesaurus,
 };
+use cloister_directory::DirectorySettings;
 use cloister_index::IndexSettings;
 use cloister_inference::{
     CrossEncoder, Embedder, EmbedderService, GeneratorService, GeneratorState, ModelManifest,
     NliEncoder, NliModel, QueueLimits, SentenceEncoder,
 };
 use cloister_ingest::{ActiveIndex, ChunkSettings, GoldenQuestion, Limits, OcrEngine, Reader};
+use cloister_policies::egress::{DEFAULT_EGRESS, EgressPolicy};
 use cloister_policies::redaction::Redaction;
 use cloister_store::Store;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,8 @@ use std::time::Duration;
 
 /// The name of the program that reads files. It is installed beside this program.
 const READER_PROGRAM: &str = "cloister-reader";
+/// The program that connects to the directory of the site.
+const CONNECTOR_PROGRAM: &str = "cloister-connector";
 /// The file of a thesaurus in its folder.
 const THESAURUS_FILE: &str = "thesaurus.tsv";
 
@@ -280,6 +284,77 @@ pub fn reader_program() -> anyhow::Result<PathBuf> {
         program.display()
     );
     Ok(program)
+}
+
+/// The path of the connector program, beside this program.
+pub fn connector_program() -> anyhow::Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name(CONNECTOR_PROGRAM))
+}
+
+/// The outbound connections that the site allows.
+pub fn load_egress(config: &Config) -> anyhow::Result<EgressPolicy> {
+    let file = &config.paths.egress;
+    if file.as_os_str().is_empty() {
+        return Ok(EgressPolicy::parse(DEFAULT_EGRESS)?);
+    }
+    let text = read_site_file(file, "the outbound connections")?;
+    EgressPolicy::parse(&text).with_context(|| format!("in `{}`", file.display()))
+}
+
+/// The settings of the directory. `None` if the site does not allow the connection to it.
+pub fn directory_settings(config: &Config) -> anyhow::Result<Option<DirectorySettings>> {
+    let Some(exception) = load_egress(config)?.directory else {
+        return Ok(None);
+    };
+    let settings = &config.directory;
+    let authorities = read_site_file(&settings.authorities, "`directory.authorities`")?;
+    let password = read_site_file(&settings.bind_password, "`directory.bind_password`")?;
+    let groups = directory_groups(config)?;
+    Ok(Some(DirectorySettings {
+        host: exception.host,
+        port: exception.port,
+        security: settings.security,
+        authorities,
+        bind_dn: settings.bind_dn.clone(),
+        bind_password: password.trim_end_matches(['\r', '\n']).to_owned(),
+        people_base: settings.people_base.clone(),
+        people_filter: settings.people_filter.clone(),
+        name_attribute: settings.name_attribute.clone(),
+        key_attribute: settings.key_attribute.clone(),
+        groups_base: settings.groups_base.clone(),
+        member_attribute: settings.member_attribute.clone(),
+        groups: groups.into_iter().map(|mapping| mapping.entry).collect(),
+    }))
+}
+
+/// A group of the directory, and the group of the appliance to which its members belong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMapping {
+    /// The entry of the directory.
+    pub entry: String,
+    /// The name of the group of the appliance.
+    pub group: String,
+}
+
+/// The groups of the directory that matter.
+pub fn directory_groups(config: &Config) -> anyhow::Result<Vec<GroupMapping>> {
+    let groups = config.directory.groups.iter();
+    let mappings = groups.map(|line| {
+        let sides = line.rsplit_once(" -> ");
+        let sides = sides.map(|(entry, group)| (entry.trim(), group.trim()));
+        let (entry, group) = sides
+            .with_context(|| format!("`directory.groups` has `{line}`. Write `ENTRY -> GROUP`"))?;
+        Ok(GroupMapping {
+            entry: entry.to_owned(),
+            group: group.to_owned(),
+        })
+    });
+    mappings.collect()
+}
+
+fn read_site_file(file: &Path, what: &str) -> anyhow::Result<String> {
+    std::fs::read_to_string(file)
+        .with_context(|| format!("could not read {what} in `{}`", file.display()))
 }
 
 /// The settings of an index for the vectors of `embedder`.

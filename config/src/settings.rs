@@ -1,5 +1,6 @@
 //! Settings: the compiled-in defaults, a file, and the environment, in this order.
 
+use cloister_directory::DirectorySecurity;
 use cloister_domain::Role;
 use cloister_ingest::limits::HiddenCells;
 use serde::Deserialize;
@@ -69,6 +70,8 @@ pub struct Config {
     pub audit: AuditSettings,
     /// `[backup]`
     pub backup: BackupSettings,
+    /// `[directory]`
+    pub directory: DirectorySection,
     /// `[sandbox]`
     pub sandbox: SandboxSettings,
     /// Previous names of settings that were read.
@@ -112,6 +115,7 @@ section!(PathSettings, "paths" {
     glossary: PathBuf,
     golden_questions: PathBuf,
     secrets_key: PathBuf,
+    egress: PathBuf,
 });
 section!(ModelSettings, "models" {
     embedder: String,
@@ -151,6 +155,20 @@ section!(SearchSettings, "search" {
     dictionaries: String,
 });
 section!(HistorySettings, "history" { retention_days: u64 });
+section!(DirectorySection, "directory" {
+    security: DirectorySecurity,
+    authorities: PathBuf,
+    bind_dn: String,
+    bind_password: PathBuf,
+    people_base: String,
+    people_filter: String,
+    name_attribute: String,
+    key_attribute: String,
+    groups_base: String,
+    member_attribute: String,
+    groups: Vec<String>,
+    cache_minutes: u64,
+});
 section!(SandboxSettings, "sandbox" { mode: SandboxMode });
 
 /// Which model reorders search results.
@@ -279,6 +297,11 @@ impl Config {
     /// How long an activation link works.
     pub fn activation_link_validity(&self) -> Duration {
         Duration::from_secs(self.session.activation_hours.saturating_mul(3600))
+    }
+
+    /// How long the word of the directory on a person holds.
+    pub fn directory_cache(&self) -> Duration {
+        Duration::from_secs(self.directory.cache_minutes.saturating_mul(60))
     }
 
     /// How long a question stays in a person's history.

@@ -2,6 +2,7 @@
 
 use crate::api_tokens::revoke_all_tokens;
 use crate::connection::Store;
+use crate::directory::DirectoryLink;
 use crate::error::{StoreError, name_duplicate};
 use crate::names::{check_person_name, looks_like};
 use crate::numbers::to_count;
@@ -41,6 +42,8 @@ pub struct User {
     pub has_password: bool,
     /// Whether they sign in with a second factor.
     pub has_second_factor: bool,
+    /// Their entry in the directory of the site. `None` if the account is local.
+    pub directory: Option<DirectoryLink>,
     /// The end of the validity of their activation link, if they have one.
     pub link_expires_at: Option<Timestamp>,
 }
@@ -49,7 +52,8 @@ pub struct User {
 macro_rules! select_users {
     ($rest:literal) => {
         concat!(
-            "SELECT id, name, disabled, created_at, password_hash <> '' AS has_password,
+            "SELECT id, name, disabled, created_at, directory_key, directory_checked_at,
+                    password_hash <> '' AS has_password,
                     EXISTS (SELECT 1 FROM second_factors
                             WHERE user_id = users.id AND confirmed_at IS NOT NULL)
                         OR EXISTS (SELECT 1 FROM security_keys WHERE user_id = users.id)
@@ -260,6 +264,12 @@ impl Store {
         .fetch_all(&self.readers)
         .await?;
         let link_expires_at: Option<i64> = row.try_get("link_expires_at")?;
+        let key: Option<String> = row.try_get("directory_key")?;
+        let checked_at: Option<i64> = row.try_get("directory_checked_at")?;
+        let directory = key.map(|key| DirectoryLink {
+            key,
+            checked_at: Timestamp::from_millis(checked_at.unwrap_or_default()),
+        });
         Ok(User {
             id: UserId(id),
             name: row.try_get("name")?,
@@ -269,6 +279,7 @@ impl Store {
             created_at: Timestamp::from_millis(row.try_get("created_at")?),
             has_password: row.try_get("has_password")?,
             has_second_factor: row.try_get("has_second_factor")?,
+            directory,
             link_expires_at: link_expires_at.map(Timestamp::from_millis),
         })
     }
@@ -297,7 +308,7 @@ async fn active_administrators(
     Ok(count)
 }
 
-async fn insert_user(
+pub(crate) async fn insert_user(
     transaction: &mut Transaction<'_, Sqlite>,
     new: &NewUser,
     now: Timestamp,

@@ -19,6 +19,8 @@ pub struct SignInRecord {
     pub password_hash: String,
     /// Whether they are disabled and may not sign in.
     pub disabled: bool,
+    /// Whether they sign in with the password of the site's directory.
+    pub is_external: bool,
 }
 
 /// A session.
@@ -45,17 +47,20 @@ pub struct Session {
 impl Store {
     /// What is needed to sign in as `name`. `None` if there is no such person.
     pub async fn sign_in_record(&self, name: &str) -> Result<Option<SignInRecord>, StoreError> {
-        let row =
-            sqlx::query("SELECT id, name, password_hash, disabled FROM users WHERE name = $1")
-                .bind(name)
-                .fetch_optional(&self.readers)
-                .await?;
+        let row = sqlx::query(
+            "SELECT id, name, password_hash, disabled, directory_key IS NOT NULL AS is_external
+             FROM users WHERE name = $1",
+        )
+        .bind(name)
+        .fetch_optional(&self.readers)
+        .await?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(SignInRecord {
             user: UserId(row.try_get("id")?),
             name: row.try_get("name")?,
             password_hash: row.try_get("password_hash")?,
             disabled: row.try_get("disabled")?,
+            is_external: row.try_get("is_external")?,
         }))
     }
 

@@ -296,6 +296,66 @@ async fn security_keys_share_the_recovery_codes_with_the_app() {
 }
 
 #[tokio::test]
+async fn a_person_of_the_directory_has_no_password_here() {
+    let site = Site::open().await;
+    let store = &site.store;
+    let local = site.add("ada", &[Role::Staff]).await;
+    let new = |name: &str| NewUser {
+        name: name.into(),
+        password_hash: String::new(),
+        roles: vec![Role::Staff],
+    };
+    let sam = store.add_directory_user(&new("sam"), "key-1", at(1)).await;
+    let sam = sam.unwrap();
+    let user = site.user(sam).await;
+    assert_eq!(user.directory.map(|link| link.checked_at), Some(at(1)));
+    assert!(site.user(local).await.directory.is_none());
+    let record = store.sign_in_record("sam").await.unwrap().unwrap();
+    assert!(record.is_external && record.password_hash.is_empty());
+    assert!(
+        !store
+            .sign_in_record("ada")
+            .await
+            .unwrap()
+            .unwrap()
+            .is_external
+    );
+
+    let taken = store.add_directory_user(&new("ada"), "key-2", at(1)).await;
+    assert!(matches!(taken, Err(StoreError::NameTaken(_))));
+    let twice = store
+        .add_directory_user(&new("sammy"), "key-1", at(1))
+        .await;
+    assert!(twice.is_err(), "an entry belongs to one person");
+    assert!(store.user_by_name("sammy").await.unwrap().is_none());
+
+    store.confirm_directory_user(sam, at(9)).await.unwrap();
+    store.confirm_directory_user(local, at(9)).await.unwrap();
+    let found = store.user_by_directory_key("key-1").await.unwrap().unwrap();
+    assert_eq!(found.directory.map(|link| link.checked_at), Some(at(9)));
+    assert!(site.user(local).await.directory.is_none());
+    assert!(
+        store
+            .user_by_directory_key("key-2")
+            .await
+            .unwrap()
+            .is_none()
+    );
+
+    site.start_session(sam, "s").await;
+    assert!(site.add_token(sam, "h").await.is_some());
+    store.end_directory_access(sam).await.unwrap();
+    assert!(
+        store
+            .session(&SessionId("s".into()))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(site.token("h", 1).await.is_none());
+}
+
+#[tokio::test]
 async fn the_counter_of_a_security_key_only_grows() {
     let site = Site::open().await;
     let store = &site.store;

@@ -15,6 +15,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("audit", &["domain"]),
     ("backup", &[]),
+    ("directory", &[]),
     ("kernels", &[]),
     ("index", &["domain", "text", "kernels"]),
     ("inference", &["domain", "kernels"]),
@@ -52,6 +53,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "inference",
             "ingest",
             "answer",
+            "directory",
         ],
     ),
     (
@@ -79,6 +81,7 @@ const DEPENDENCIES: &[(&str, &[&str])] = &[
             "store",
             "audit",
             "backup",
+            "directory",
             "index",
             "inference",
             "ingest",
@@ -107,6 +110,7 @@ const OWNERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("backup", &["age"]),
+    ("directory", &["ldap3"]),
     ("store", &["sqlx", "libsqlite3-sys"]),
     (
         "inference",
@@ -138,12 +142,14 @@ const OWNERS: &[(&str, &[&str])] = &[
     ),
     ("policies", &["cedar-policy"]),
 ];
-/// Exceptions: `cloister-audit` and `cloister-eval` have command lines of their own, and the tests of
-/// the kernels compare with candle's quantization.
+/// Exceptions: `cloister-audit` and `cloister-eval` have command lines of their own, the tests of the
+/// kernels compare with candle's quantization, and the connector to the directory uses TLS, too.
 const SHARED: &[(&str, &str)] = &[
     ("audit", "clap"),
     ("eval", "clap"),
     ("kernels", "candle-core"),
+    ("directory", "rustls"),
+    ("directory", "rcgen"),
 ];
 
 /// Libraries that could open a connection. OpenSSL is excluded because of its many advisories.

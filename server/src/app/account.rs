@@ -1,6 +1,7 @@
 //! A person's own account: password and sessions.
 
 use super::api_tokens::ApiTokenView;
+use super::directory::refuse_external;
 use super::error::{ErrorCode, Result};
 use super::factor_proof::FactorProof;
 use super::second_factor::SecondFactorView;
@@ -20,6 +21,8 @@ pub struct AccountView {
     name: String,
     /// `staff`, `administrator`, `compliance-officer`.
     roles: Vec<String>,
+    /// Whether the password is that of the site's directory.
+    external: bool,
     /// The second factor.
     second_factor: SecondFactorView,
     /// The sessions, the one that was used last first.
@@ -54,6 +57,7 @@ impl App {
         let roles = person.roles.iter();
         Ok(AccountView {
             name: person.name.clone(),
+            external: self.user(person.user).await?.directory.is_some(),
             roles: roles.map(ToString::to_string).collect(),
             second_factor: self.second_factor_view(person).await?,
             sessions: self.own_sessions(person, current).await?,
@@ -93,6 +97,7 @@ impl App {
         current: String,
         new: &str,
     ) -> Result<()> {
+        refuse_external(&self.user(person.user).await?)?;
         passwords::check(new, &person.name)?;
         if current == new {
             let detail = "The new password is the present one";
@@ -168,7 +173,12 @@ impl App {
         let record = record.ok_or(ErrorCode::SignedOut)?;
         let attempt = self.admit_own_attempt(caller, record).await?;
         let key = attempt.key.clone();
-        if self.is_right_password(attempt, password).await? {
+        let is_right = if self.asks_directory(attempt.record.as_ref()) {
+            self.is_directory_password(person, password).await?
+        } else {
+            self.is_right_password(attempt, password).await?
+        };
+        if is_right {
             let now = self.clock.now();
             self.store.reset_sign_in_attempts(&key, now).await?;
             return Ok(());

@@ -1,5 +1,6 @@
 //! One-time links with which people set their password, so that nobody else ever knows it.
 
+use super::directory::refuse_external;
 use super::error::{AppError, ErrorCode, Result};
 use super::people::{AccountManager, Changed};
 use super::refusals::AnonymousAttempt;
@@ -50,6 +51,7 @@ impl App {
     }
 
     pub(super) async fn log_and_make_link(&self, caller: &Caller, user: &User) -> Result<NewLink> {
+        refuse_external(user)?;
         let secret = passwords::secret(&*self.entropy)?;
         let now = self.clock.now();
         let expires_at = now.plus(self.config.activation_link_validity());

@@ -195,6 +195,7 @@ impl App {
             self.count_refusal(&client, AnonymousAttempt::Token, "unknown or expired token");
             return Err(ErrorCode::TokenRefused.into());
         };
+        let user = self.confirm_person(user).await?;
         if self.lacks_second_factor(&user) {
             return Err(ErrorCode::SecondFactorMissing.into());
         }

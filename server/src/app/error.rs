@@ -44,6 +44,8 @@ codes! {
     KeyRefused = "key-refused", "The security key was not accepted";
     /// The person must set up a second factor before anything else.
     SecondFactorMissing = "second-factor-missing", "Set up a second factor first";
+    /// The directory of the site does not answer.
+    DirectoryUnavailable = "directory-unavailable", "The directory of your organization does not answer";
     /// The API token does not exist, has expired or was revoked.
     TokenRefused = "token-refused", "The API token is not valid";
     /// Too many wrong passwords for a name from one address. The next attempt has to wait.

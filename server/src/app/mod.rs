@@ -17,6 +17,7 @@ pub mod audit_overview;
 pub mod backups;
 mod caller;
 pub mod conversations;
+pub mod directory;
 pub mod documents;
 mod embeddings;
 mod error;
@@ -75,6 +76,7 @@ use cloister_ingest::{ActiveIndex, GoldenQuestion, IndexSet, Meter, Reader};
 use cloister_policies::redaction::Redaction;
 use cloister_policies::{GrantedCollection, Policies};
 use cloister_store::{Library, Store};
+use directory::SiteDirectory;
 use examples::ExampleCache;
 use expensive::ExpensiveWork;
 use metrics::Metrics;
@@ -141,6 +143,8 @@ pub struct App {
     sealer: Sealer,
     /// The site as security keys know it. `None` if it has no host name.
     security_keys: Option<SecurityKeys>,
+    /// The directory of the site. `None` if it is switched off, or for a command of the console.
+    directory: Option<SiteDirectory>,
     refusals: Refusals,
     /// Turns for work that takes long.
     expensive: ExpensiveWork,
@@ -155,6 +159,15 @@ pub type AppState = Arc<App>;
 impl App {
     /// Opens all components. The process is confined by now.
     pub async fn open(config: Config, sandbox: SandboxStatus) -> anyhow::Result<AppState> {
+        Self::open_with(config, sandbox, None).await
+    }
+
+    /// Opens all components, with the directory of the site.
+    pub async fn open_with(
+        config: Config,
+        sandbox: SandboxStatus,
+        directory: Option<SiteDirectory>,
+    ) -> anyhow::Result<AppState> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let store = Store::open(&config.paths.data).await?;
@@ -189,6 +202,7 @@ impl App {
             hash_pool: HashPool::start()?,
             sealer: Sealer::open(&config.paths.secrets_key, &config.paths.data, &*entropy)?,
             security_keys: SecurityKeys::open(&config.server.names),
+            directory,
             refusals: Refusals::default(),
             expensive: ExpensiveWork::default(),
             examples: ExampleCache::default(),

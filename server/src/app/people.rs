@@ -1,6 +1,7 @@
 //! People: accounts and roles.
 
 use super::account_requests::AccountRequestView;
+use super::directory::refuse_external;
 use super::error::{ErrorCode, Result};
 use super::sign_in::pool_ended;
 use super::{App, Caller};
@@ -18,6 +19,10 @@ use utoipa::ToSchema;
 /// A person as an administrator sees them.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Person)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a column of the table of people, independent of the others"
+)]
 pub struct PersonView {
     /// The id.
     pub id: i64,
@@ -29,6 +34,9 @@ pub struct PersonView {
     pub groups: Vec<i64>,
     /// Whether the person may not sign in.
     pub disabled: bool,
+    /// Whether the person signs in with the password of the site's directory.
+    #[serde(default)]
+    pub external: bool,
     /// Whether the person has set a password.
     pub has_password: bool,
     /// Whether the person signs in with a second factor.
@@ -45,6 +53,7 @@ impl From<User> for PersonView {
             roles: user.roles.iter().map(ToString::to_string).collect(),
             groups: user.groups.iter().map(|group| group.0).collect(),
             disabled: user.disabled,
+            external: user.directory.is_some(),
             has_password: user.has_password,
             has_second_factor: user.has_second_factor,
             link_expires_at: user.link_expires_at.map(|at| at.to_string()),
@@ -219,6 +228,7 @@ impl App {
     /// browser, people set their own.
     pub async fn set_password(&self, caller: &Caller, id: UserId, password: &str) -> Result<()> {
         let user = self.user(id).await?;
+        refuse_external(&user)?;
         let hash = self.hash_password(password, &user.name).await?;
         let event = caller.event(EventKind::PasswordChanged, json!({ "name": user.name }));
         self.logged(event, self.store.change_password(id, &hash, None))

@@ -54,6 +54,7 @@ impl App {
         let user = user
             .filter(|user| !user.disabled)
             .ok_or(ErrorCode::SignedOut)?;
+        let user = self.confirm_person(user).await?;
         let used = match by {
             SessionUse::Background => session,
             SessionUse::ByPerson => self.touch(session, now).await?,

@@ -101,6 +101,7 @@ impl App {
             name: new.name,
             password_hash: new.password_hash,
             disabled: false,
+            is_external: false,
         };
         let place = SignInPlace {
             device: &device,

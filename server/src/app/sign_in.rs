@@ -1,5 +1,6 @@
 //! Signing in and out.
 
+use super::directory::DirectoryDecision;
 use super::error::{AppError, ErrorCode, Result};
 use super::factor_proof::{AcceptedFactor, FactorProof};
 use super::refusals::AnonymousAttempt;
@@ -76,7 +77,7 @@ pub struct NewSession {
 pub struct AdmittedAttempt {
     /// The account and network that it is counted for.
     pub key: AttemptKey,
-    record: Option<SignInRecord>,
+    pub(super) record: Option<SignInRecord>,
     slot: HashSlot,
 }
 
@@ -107,12 +108,14 @@ impl App {
             previous_session,
         } = credentials;
         let attempt = self.admit_attempt(caller, &name).await?;
-        let (key, record) = (attempt.key.clone(), attempt.record.clone());
-        let is_right = self.is_right_password(attempt, password).await?;
-        let Some(record) = record.clone().filter(|r| is_right && !r.disabled) else {
-            const REASON: &str = "wrong name or password";
-            let error = ErrorCode::WrongPassword;
-            return Err(self.refuse_sign_in(caller, record, REASON, error).await?);
+        let key = attempt.key.clone();
+        let known = attempt.record.clone();
+        let record = match self.check_password(attempt, &name, password).await? {
+            Ok(record) => record,
+            Err(reason) => {
+                let error = ErrorCode::WrongPassword;
+                return Err(self.refuse_sign_in(caller, known, reason, error).await?);
+            }
         };
         let accepted = self.accept_factor(caller, &record, proof).await?;
         let place = SignInPlace {
@@ -122,6 +125,22 @@ impl App {
         };
         self.complete_sign_in(caller, &record, &accepted, place)
             .await
+    }
+
+    /// Whose password it is: of a local account, or of a person of the directory.
+    async fn check_password(
+        &self,
+        attempt: AdmittedAttempt,
+        name: &str,
+        password: String,
+    ) -> Result<DirectoryDecision<SignInRecord>> {
+        if self.asks_directory(attempt.record.as_ref()) {
+            return self.sign_in_by_directory(name, password).await;
+        }
+        let record = attempt.record.clone();
+        let is_right = self.is_right_password(attempt, password).await?;
+        let record = record.filter(|record| is_right && !record.disabled);
+        Ok(record.ok_or("wrong name or password"))
     }
 
     async fn accept_factor(

@@ -1,6 +1,8 @@
 //! The arguments of the command line.
 
-use super::commands::{access, ask, audit, backup, config, index, ingest, models, people};
+use super::commands::{
+    access, ask, audit, backup, config, directory, index, ingest, models, people,
+};
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -29,6 +31,9 @@ pub enum Command {
     /// List, add, activate and measure models.
     #[command(subcommand)]
     Models(models::ModelsCommand),
+    /// Check the connection to the directory of the site.
+    #[command(subcommand)]
+    Directory(directory::DirectoryCommand),
     /// Print the OpenAPI description of the API.
     Openapi,
     #[command(flatten)]

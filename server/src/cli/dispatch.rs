@@ -3,7 +3,7 @@
 use super::arguments::{Arguments, Command, OutputFormat, Task};
 use super::commands::audit::AuditCommand;
 use super::commands::{
-    access, ask, audit, backup, config, doctor, index, ingest, models, people, serve,
+    access, ask, audit, backup, config, directory, doctor, index, ingest, models, people, serve,
 };
 use super::operator::Operator;
 use super::output::OutputSink;
@@ -34,9 +34,11 @@ fn run_command(arguments: Arguments) -> anyhow::Result<ExitCode> {
             console::line(&crate::http::openapi_document().to_pretty_json()?);
             return Ok(ExitCode::SUCCESS);
         }
-        command @ (Command::Serve | Command::Doctor(_) | Command::Models(_) | Command::Task(_)) => {
-            command
-        }
+        command @ (Command::Serve
+        | Command::Doctor(_)
+        | Command::Directory(_)
+        | Command::Models(_)
+        | Command::Task(_)) => command,
     };
     let config = Config::load(file.as_deref(), settings_in_environment())?;
     for deprecation in &config.deprecations {
@@ -45,6 +47,7 @@ fn run_command(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve => serve::run(config),
         Command::Doctor(format) => doctor::run(&config, format),
+        Command::Directory(command) => directory::run(command, &config),
         Command::Models(command) => {
             // Another user than this one may serve the models.
             private_files::allow_others_to_read_new_files();

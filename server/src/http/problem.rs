@@ -51,6 +51,7 @@ const fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::SetupLinkSpent => StatusCode::GONE,
         ErrorCode::Busy
         | ErrorCode::Overloaded
+        | ErrorCode::DirectoryUnavailable
         | ErrorCode::AuditStopped
         | ErrorCode::ModelUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::DiskFull => StatusCode::INSUFFICIENT_STORAGE,

@@ -108,6 +108,7 @@ const COMMANDS = {
   serve: { kind: "service.started" },
   doctor: { because: SETTINGS_ONLY },
   openapi: { because: SETTINGS_ONLY },
+  "directory check": { because: "it asks the directory, and reads nothing of the appliance" },
   "config check": { because: SETTINGS_ONLY },
   "config show": { because: SETTINGS_ONLY },
   "models list": { because: SETTINGS_ONLY },

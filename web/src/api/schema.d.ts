@@ -994,6 +994,8 @@ export interface components {
         };
         /** @description A person's own account. */
         Account: {
+            /** @description Whether the password is that of the site's directory. */
+            external: boolean;
             /**
              * Format: int64
              * @description The longest validity of an API token, in days. 0 if people may not create any.
@@ -1411,7 +1413,7 @@ export interface components {
          * @description The kind of an error, for a program to act on.
          * @enum {string}
          */
-        ErrorCode: "WrongPassword" | "WrongCurrentPassword" | "ReauthenticationNeeded" | "SecondFactorNeeded" | "WrongCode" | "KeyRefused" | "SecondFactorMissing" | "TokenRefused" | "Locked" | "TooManyRequests" | "Overloaded" | "TooLarge" | "Timeout" | "SignedOut" | "Forbidden" | "NotFound" | "Conflict" | "Invalid" | "SetupLinkSpent" | "Busy" | "AuditStopped" | "DiskFull" | "ModelUnavailable" | "Internal";
+        ErrorCode: "WrongPassword" | "WrongCurrentPassword" | "ReauthenticationNeeded" | "SecondFactorNeeded" | "WrongCode" | "KeyRefused" | "SecondFactorMissing" | "DirectoryUnavailable" | "TokenRefused" | "Locked" | "TooManyRequests" | "Overloaded" | "TooLarge" | "Timeout" | "SignedOut" | "Forbidden" | "NotFound" | "Conflict" | "Invalid" | "SetupLinkSpent" | "Busy" | "AuditStopped" | "DiskFull" | "ModelUnavailable" | "Internal";
         /** @description Questions that the documents of a person answer. */
         Examples: {
             /** @description The questions. Empty if none could be made. */
@@ -1883,6 +1885,8 @@ export interface components {
         Person: {
             /** @description Whether the person may not sign in. */
             disabled: boolean;
+            /** @description Whether the person signs in with the password of the site's directory. */
+            external?: boolean;
             /** @description The ids of the person's groups. */
             groups: number[];
             /** @description Whether the person has set a password. */

@@ -44,6 +44,8 @@ export const kindGroups: { name: string; kinds: string[] }[] = [
       "auth.second-factor-removed",
       "auth.security-key-added",
       "auth.security-key-removed",
+      "auth.directory-refused",
+      "directory.asked",
       "token.created",
       "token.revoked",
     ],

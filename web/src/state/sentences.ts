@@ -73,6 +73,12 @@ const sentences: Record<string, Sentence> = {
   "auth.security-key-added": (d, who) => describeAddedKey(d, who),
   "auth.security-key-removed": (d, who) =>
     t("{{who}} removed the security key “{{key}}”.", { who, key: text(d["key"]) }),
+  "auth.directory-refused": (d, who) =>
+    t("{{who}} was signed out: {{reason}}.", { who, reason: text(d["refused"]) }),
+  "directory.asked": (d) =>
+    d["cause"]
+      ? t("The directory did not answer: {{cause}}.", { cause: text(d["cause"]) })
+      : t("The directory answers again."),
   "auth.recovery-codes-made": (_, who) => t("{{who}} made new recovery codes.", { who }),
   "token.created": (d, who) =>
     t("{{who}} created the API token “{{token}}” for {{scopes}}.", {

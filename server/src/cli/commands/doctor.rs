@@ -131,6 +131,7 @@ fn installation_checks(config: &Config) -> Vec<Check> {
         Check::from_result("the data folder", check_data_folder(&config.paths.data)),
         Check::from_result("the certificate of the server", check_certificate(config)),
         Check::from_result("the file reader", program),
+        Check::from_result("outbound connections", describe_egress(config)),
     ];
     let selection = match ModelSelection::load(config) {
         Ok(selection) => selection,
@@ -146,6 +147,16 @@ fn installation_checks(config: &Config) -> Vec<Check> {
         }
     }
     checks
+}
+
+/// The outbound connections that the site allows.
+fn describe_egress(config: &Config) -> anyhow::Result<String> {
+    let egress = components::load_egress(config)?;
+    let enabled: Vec<String> = egress.enabled().map(ToString::to_string).collect();
+    if enabled.is_empty() {
+        return Ok("none are allowed".into());
+    }
+    Ok(format!("allowed: {}", enabled.join("; ")))
 }
 
 /// Until when the certificate is valid. Fails if it expires soon or cannot be loaded.

@@ -5,6 +5,7 @@ pub mod ask;
 pub mod audit;
 pub mod backup;
 pub mod config;
+pub mod directory;
 pub mod doctor;
 pub mod index;
 pub mod ingest;

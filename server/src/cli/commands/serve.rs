@@ -1,5 +1,6 @@
 //! `cloister serve`.
 
+use crate::app::directory::SiteDirectory;
 use crate::app::{App, AppState, Caller};
 use crate::cli::certificate_watch::CertificateWatch;
 use crate::cli::{console, control_socket};
@@ -9,8 +10,10 @@ use crate::sandbox::{self, ConfinedProcess};
 use crate::tls::CertificateSource;
 use axum_server::tls_rustls::RustlsAcceptor;
 use cloister_audit::{Event, EventKind};
-use cloister_config::{Config, SystemClock};
+use cloister_config::{Config, SystemClock, components};
+use cloister_directory::{DirectorySettings, StartedConnector};
 use cloister_domain::Clock;
+use cloister_policies::egress::EgressPolicy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use rustix::process::{Resource, Rlimit};
@@ -50,18 +53,47 @@ pub fn run(config: Config) -> anyhow::Result<ExitCode> {
     init_logging();
     raise_file_limit();
     let listeners = open_listeners(&config)?;
+    let egress = components::load_egress(&config)?;
+    let connector = start_connector(&config)?;
     let ConfinedProcess { status, runtime } = sandbox::confine(&config)?;
     runtime.block_on(async move {
-        let app = App::open(config, status).await?;
+        let directory = connect_directory(&config, connector).await?;
+        let app = App::open_with(config, status, directory).await?;
         app.check_restoration().await?;
         print_addresses(&app, listeners.ca.as_deref()).await?;
-        log_start(&app).await?;
+        log_start(&app, &egress).await?;
         serve(&app, listeners).await?;
         let stopped = Event::by_appliance(EventKind::ServiceStopped, json!({}));
         app.audit.append(stopped).await?;
         app.store.close().await;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// The connector to the directory, and the settings that it gets.
+type Connector = (StartedConnector, DirectorySettings);
+
+/// Starts the connector to the directory, if the site allows it. It must start before this process
+/// gives up the network, because its children have no more rights than itself.
+fn start_connector(config: &Config) -> anyhow::Result<Option<Connector>> {
+    let Some(settings) = components::directory_settings(config)? else {
+        return Ok(None);
+    };
+    let started = StartedConnector::start(&components::connector_program()?)?;
+    Ok(Some((started, settings)))
+}
+
+async fn connect_directory(
+    config: &Config,
+    connector: Option<Connector>,
+) -> anyhow::Result<Option<SiteDirectory>> {
+    let Some((started, settings)) = connector else {
+        return Ok(None);
+    };
+    let client = started.connect(&settings).await?;
+    let groups = components::directory_groups(config)?;
+    let directory = SiteDirectory::new(client, groups, config.directory_cache());
+    Ok(Some(directory))
 }
 
 /// Sends the log of the program to standard error. It never contains a question or a passage.
@@ -166,8 +198,11 @@ async fn print_addresses(app: &AppState, ca: Option<&Path>) -> anyhow::Result<()
     Ok(())
 }
 
-async fn log_start(app: &AppState) -> anyhow::Result<()> {
+async fn log_start(app: &AppState, egress: &EgressPolicy) -> anyhow::Result<()> {
+    let egress: Vec<String> = egress.enabled().map(ToString::to_string).collect();
     let detail = json!({
+        "egress": egress,
+        "connector": app.directory_status(),
         "version": env!("CARGO_PKG_VERSION"),
         "policy_version": app.policies.version(),
         "landlock": app.sandbox.landlock,
