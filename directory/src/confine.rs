@@ -10,7 +10,7 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, Ruleset, RulesetAttr,
     RulesetCreatedAttr,
 };
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use rustix::thread::{Gid, Uid};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
@@ -25,17 +25,18 @@ use std::os::unix::net::UnixStream;
 const NOBODY: u32 = 65_534;
 /// Open files: a connection for each question that is in progress, and the event loop.
 const MAX_FILES: u64 = 64;
+/// Memory, which a directory that sends too much cannot exceed.
+const MAX_MEMORY_BYTES: u64 = 1 << 30;
 /// The part of a socket's type that is not a flag.
 const SOCKET_TYPE: u64 = 0xf;
 
 /// Gives up everything except TCP connections to `port`. Returns what the kernel enforces.
 pub fn confine(port: u16) -> Result<String, String> {
     drop_root().map_err(|cause| format!("leaving root: {cause}"))?;
-    let files = Rlimit {
-        current: Some(MAX_FILES),
-        maximum: Some(MAX_FILES),
-    };
-    setrlimit(Resource::Nofile, files).map_err(|cause| format!("open files limit: {cause}"))?;
+    limit_resources().map_err(|cause| format!("resource limits: {cause}"))?;
+    // Passwords pass through the memory of this process.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|cause| format!("core dumps: {cause}"))?;
     rustix::thread::set_no_new_privs(true).map_err(|cause| format!("no_new_privs: {cause}"))?;
     let status = restrict_with_landlock(port)?;
     allow_calls().map_err(|cause| format!("seccomp: {cause}"))?;
@@ -51,6 +52,22 @@ fn drop_root() -> rustix::io::Result<()> {
     rustix::thread::set_thread_groups(&[])?;
     rustix::thread::set_thread_res_gid(group, group, group)?;
     rustix::thread::set_thread_res_uid(user, user, user)
+}
+
+fn limit_resources() -> rustix::io::Result<()> {
+    for (resource, value) in [
+        (Resource::Nofile, MAX_FILES),
+        (Resource::As, MAX_MEMORY_BYTES),
+        (Resource::Fsize, 0),
+        (Resource::Core, 0),
+    ] {
+        let limit = Rlimit {
+            current: Some(value),
+            maximum: Some(value),
+        };
+        setrlimit(resource, limit)?;
+    }
+    Ok(())
 }
 
 fn restrict_with_landlock(port: u16) -> Result<String, String> {

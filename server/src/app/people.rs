@@ -236,14 +236,14 @@ impl App {
     }
 
     /// The person with this name, on whose behalf a command of the console acts. Somebody who is
-    /// disabled may do nothing.
+    /// disabled, here or in the directory, may do nothing.
     pub async fn active_person_named(&self, name: &str) -> Result<User> {
         let user = self.person_named(name).await?;
         if user.disabled {
             let detail = format!("{name} is disabled");
             return Err(ErrorCode::Forbidden.with_detail(detail));
         }
-        Ok(user)
+        self.confirm_person(user).await
     }
 
     /// The person with this name.

@@ -81,9 +81,12 @@ test("a disabled person is signed out, and a silent directory lets nobody pass",
   assert.deepEqual([silent.status, silent.json.code], [503, "directory-unavailable"]);
   await directory.run();
   assert.equal(await account(cookie), 200, "the session lives on");
+  const search = () => appliance.cli(["search", "--as", "nina", "hands"]).status;
+  assert.equal(search(), 0);
 
   directory.disable("nina");
   assert.equal(await account(cookie), 401);
+  assert.notEqual(search(), 0, "the console does nothing for her either");
   assert.equal((await appliance.request("POST", "/api/v1/session", { body })).status, 401);
   const [refused] = entries(appliance, "auth.directory-refused");
   assert.match(refused.detail.refused, /disabled/);
