@@ -59,7 +59,7 @@ impl AuditLog {
 
 impl AuditLog {
     /// Up to `limit` entries that match the filter, oldest first, from the position `from` on; `next` is where the
-    /// next page starts, or `None` at the end of the log. Reads at most [`MAX_EXAMINED`] entries.
+    /// next page starts, or `None` at the end of the log. Reads at most 10,000 entries.
     pub fn read_forward(
         &self,
         filter: &EntryFilter,

@@ -21,7 +21,6 @@ fn open(folder: &Path) -> Result<AuditLog, cloister_audit::AuditError> {
 /// Appends to the log in the current folder, and says after each entry that it is on the disk.
 #[test]
 #[ignore = "runs under strace, started by the test below"]
-#[expect(clippy::print_stdout, reason = "the other process reads it")]
 fn append_in_the_current_folder() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -82,7 +81,9 @@ fn prepare(folder: &Path, is_new: bool) {
 }
 
 fn check(folder: &Path, acknowledged: &[(u64, u64)], case: &str) {
-    let log = open(folder).unwrap_or_else(|cause| panic!("{case}: {cause}"));
+    let opened = open(folder);
+    assert!(opened.is_ok(), "{case}: {:?}", opened.err());
+    let log = opened.unwrap();
     let entries = log.find(&EntryFilter::default(), 100).unwrap().entries;
     for (seq, number) in acknowledged {
         let entry = entries.iter().find(|entry| entry.seq == *seq);
@@ -96,7 +97,6 @@ fn check(folder: &Path, acknowledged: &[(u64, u64)], case: &str) {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "says that the test was skipped")]
 fn no_fault_loses_an_acknowledged_entry_or_keeps_the_log_closed() {
     let calls = [
         ("openat", 12),

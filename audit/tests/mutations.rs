@@ -151,7 +151,6 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this test is about two programs")]
 fn run(mut command: Command, arguments: &[std::ffi::OsString]) -> i32 {
     let output = command.args(arguments).output().unwrap();
     output.status.code().unwrap()
@@ -181,6 +180,9 @@ fn replace(lines: &mut [String], place: usize, from: &str, to: &str) {
 
 /// A name, and a change of the entries.
 type Mutation = (&'static str, fn(&mut Vec<String>));
+
+/// A name, and a change of the files.
+type Replacement = (&'static str, fn(&Scene));
 
 const MUTATIONS: &[Mutation] = &[
     ("the version", |lines| {
@@ -277,7 +279,7 @@ fn every_mutation_is_detected_by_both_verifiers() {
 
 #[test]
 fn replaced_files_are_detected_by_both_verifiers() {
-    let replacements: [(&str, fn(&Scene)); 7] = [
+    let replacements: [Replacement; 7] = [
         ("the log rolled back to an old copy", |scene| {
             std::fs::remove_dir_all(scene.log()).unwrap();
             copy(&scene.old_copy(), &scene.log());

@@ -1,5 +1,4 @@
 //! The files in `deploy/` for the operating system are accepted by the programs that read them.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stderr,
