@@ -7,6 +7,7 @@ WEB_SOURCES := $(shell find web/src web/public web/index.html web/package-lock.j
 RUST_SOURCES := $(shell find . -path ./$(CARGO_TARGET_DIR) -prune -o -path '*/node_modules' -prune -o \
     \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.sql' -o -name '*.cedar*' -o -name '*.toml' \) -type f -print)
 RELEASE := $(CARGO_TARGET_DIR)/release/cloister
+PROGRAMS := --package cloister-server --package cloister-ingest --package cloister-directory --package cloister-audit
 
 .PHONY: run test bench bench-peers bench-peers-index crash permissions fuzz reading doctor models models-more samples web lint unit browser screenshots types help
 
@@ -33,7 +34,7 @@ doctor: $(RELEASE) models/.checked
 
 $(RELEASE): deploy/.tools $(RUST_SOURCES) web/dist/index.html
 	@echo "Building Cloister. The first build compiles about 500 packages and takes several minutes. Later builds take one or two."
-	cargo build --release --locked --package cloister-server --package cloister-ingest
+	cargo build --release --locked $(PROGRAMS)
 	@touch $@
 
 # Made on the first run only, so that later changes to the inbox are kept.
